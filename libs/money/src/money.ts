@@ -1,0 +1,62 @@
+/**
+ * Exact money. A `Money` is a bigint count of 10⁻¹² of its unit (a currency or a pack unit), the same scale as
+ * `NUMERIC(38,12)` in Postgres; on the wire it is a decimal string. `number` never holds money.
+ *
+ *   parseMoney('0.15')                  → 150_000_000_000n
+ *   formatMoney(150_000_000_000n)       → '0.15'
+ *   priceOf(1000n, parseMoney('0.15'), 1_000_000n) → 150_000_000n, that is 0.00015
+ */
+export type Money = bigint;
+
+export const moneyDecimals = 12;
+const scale = 10n ** BigInt(moneyDecimals);
+
+/** The largest absolute value that NUMERIC(38,12) holds. */
+export const moneyMax: Money = 10n ** 38n - 1n;
+
+const pattern = /^(-?)(\d{1,26})(?:\.(\d{1,12}))?$/;
+
+/**
+ * Reads a plain decimal string: at most 26 digits before and 12 after the point, no exponent, no grouping, no plus sign.
+ * Throws a RangeError for anything else, `-0` included: a sign on nothing is somebody's mistake.
+ */
+export const parseMoney = (text: string): Money => {
+  const match = pattern.exec(text);
+  if (!match) throw new RangeError(`not an exact amount: ${JSON.stringify(text.slice(0, 60))} (a plain decimal with at most 12 decimals is needed)`);
+  const [, sign, whole, fraction = ''] = match;
+  const value = BigInt(whole!) * scale + BigInt(fraction.padEnd(moneyDecimals, '0'));
+  if (sign && value === 0n) throw new RangeError('not an exact amount: minus zero');
+  return sign ? -value : value;
+};
+
+/** The shortest decimal string of an amount: no trailing zeros, no exponent. */
+export const formatMoney = (amount: Money): string => {
+  const absolute = amount < 0n ? -amount : amount;
+  const fraction = (absolute % scale).toString().padStart(moneyDecimals, '0').replace(/0+$/, '');
+  return `${amount < 0n ? '-' : ''}${absolute / scale}${fraction ? `.${fraction}` : ''}`;
+};
+
+/** Divides and rounds half to even, which is unbiased over many lines: the rounding of a charge line (12 decimals). */
+export const divideHalfEven = (dividend: bigint, divisor: bigint): bigint => {
+  if (divisor <= 0n) throw new RangeError('the divisor must be positive');
+  const negative = dividend < 0n;
+  const absolute = negative ? -dividend : dividend;
+  const quotient = absolute / divisor;
+  const twice = (absolute % divisor) * 2n;
+  const rounded = twice > divisor || (twice === divisor && quotient % 2n === 1n) ? quotient + 1n : quotient;
+  return negative ? -rounded : rounded;
+};
+
+/** Divides and rounds half away from zero: the rounding of minor units (invoice lines, commissions), done once. */
+export const divideHalfUp = (dividend: bigint, divisor: bigint): bigint => {
+  if (divisor <= 0n) throw new RangeError('the divisor must be positive');
+  const absolute = dividend < 0n ? -dividend : dividend;
+  const rounded = (absolute * 2n + divisor) / (divisor * 2n);
+  return dividend < 0n ? -rounded : rounded;
+};
+
+/** quantity × amount ÷ per: multiplied first, divided once, half-even to 12 decimals. */
+export const priceOf = (quantity: bigint, amount: Money, per: bigint): Money => divideHalfEven(quantity * amount, per);
+
+export const minMoney = (a: Money, b: Money): Money => (a < b ? a : b);
+export const maxMoney = (a: Money, b: Money): Money => (a > b ? a : b);
