@@ -1,5 +1,9 @@
 /** One configuration for all tests; `tools/test.mjs` chooses which folders run, and in what order. */
 export default {
+  globalSetup: './test/support/global-setup.mjs',
+  globalTeardown: './test/support/global-teardown.mjs',
+  // The first test that asks for a database waits for initdb, which takes seconds on a busy machine.
+  testTimeout: 30_000,
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['@kilotoken/source', 'node', 'node-addons'] },
   extensionsToTreatAsEsm: ['.ts'],

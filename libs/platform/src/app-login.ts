@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+/**
+ * The login of the applications: a role that owns nothing and has what the group `kilotoken_app` was granted, so that
+ * row-level security holds for it and a process can neither change the schema nor shift the clock.
+ */
+
+const APP_GROUP = 'kilotoken_app';
+const CONNECT_MS_MAX = 10_000;
+const STATEMENT_MS_MAX = 10_000;
+/** Two processes that alter the same role at once fail with "tuple concurrently updated"; the number means nothing. */
+const ROLE_ADVISORY_LOCK = 72707370;
+const IDENTIFIER_BYTES_MAX = 63;
+/** Postgres' own default; see `scram_iterations`. */
+const SCRAM_ITERATIONS = 4096;
+
+/** Roles belong to the cluster: the database's name in the role's keeps two installs in one cluster apart. */
+export function appLoginName(databaseName: string): string {
+  const name = `kilotoken_${databaseName}`;
+  if (Buffer.byteLength(name) <= IDENTIFIER_BYTES_MAX) return name;
+  return `kilotoken_${createHash('sha256').update(databaseName).digest('hex').slice(0, 32)}`;
+}
+
+/**
+ * Creates the login, or gives the existing one this password, and returns the `APP_DATABASE_URL`.
+ * `ownerUrl` needs a role that may create roles and administers `kilotoken_app`.
+ */
+export async function ensureAppLogin(ownerUrl: string, loginName: string, password: string): Promise<string> {
+  const client = new pg.Client({
+    connectionString: ownerUrl,
+    connectionTimeoutMillis: CONNECT_MS_MAX,
+    statement_timeout: STATEMENT_MS_MAX,
+    application_name: 'kilotoken-migrate',
+  });
+  // A lost connection also rejects the running query; without a listener it would end the process besides.
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query('SELECT pg_advisory_xact_lock($1)', [ROLE_ADVISORY_LOCK]);
+    await writeLogin(client, loginName, password);
+    await client.query('COMMIT');
+  } finally {
+    // Ending the session rolls back what a failure left open.
+    await client.end();
+  }
+  const appUrl = new URL(ownerUrl);
+  appUrl.username = encodeURIComponent(loginName);
+  appUrl.password = encodeURIComponent(password);
+  return appUrl.href;
+}
+
+async function writeLogin(client: pg.Client, loginName: string, password: string): Promise<void> {
+  const role = client.escapeIdentifier(loginName);
+  const { rows } = await client.query<{ unbound: boolean }>(
+    'SELECT rolsuper OR rolbypassrls AS unbound FROM pg_roles WHERE rolname = $1',
+    [loginName],
+  );
+  if (rows.length === 0) await client.query(`CREATE ROLE ${role}`);
+  assert(!rows[0]?.unbound, `The role ${loginName} is not bound by row-level security; applications must not log in with it.`);
+  const verifier = client.escapeLiteral(scramVerifier(password));
+  // SUPERUSER, REPLICATION and BYPASSRLS are off by default, and naming them would take a superuser.
+  await client.query(`ALTER ROLE ${role} LOGIN INHERIT NOCREATEDB NOCREATEROLE PASSWORD ${verifier}`);
+  await client.query(`GRANT ${APP_GROUP} TO ${role}`);
+}
+
+/**
+ * What Postgres stores for a password (RFC 5803, as `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`). Computed here
+ * so that the password itself never stands in a statement, which a server may log.
+ */
+function scramVerifier(password: string): string {
+  assert(/^[\x21-\x7e]+$/.test(password), 'Other characters would have to be normalized first (RFC 4013).');
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');
+  const clientKey = createHmac('sha256', salted).update('Client Key').digest();
+  const storedKey = createHash('sha256').update(clientKey).digest('base64');
+  const serverKey = createHmac('sha256', salted).update('Server Key').digest('base64');
+  return `SCRAM-SHA-256$${SCRAM_ITERATIONS}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
+}

@@ -1,0 +1,11 @@
+import { createRunFolder, removeRunFolder, RUN_FOLDER_VARIABLE, sweepDeadRuns } from './run-folder.mjs';
+
+/** Costs a folder. The Postgres is started by the first test that asks for a database (`postgres.ts`). */
+export default function setUp() {
+  sweepDeadRuns();
+  const folder = createRunFolder();
+  process.env[RUN_FOLDER_VARIABLE] = folder;
+  // Ctrl-C skips Jest's teardown; the exit hook does not.
+  process.once('exit', () => removeRunFolder(folder));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+}

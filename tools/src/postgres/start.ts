@@ -1,0 +1,153 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
+import { findFreePort, isPortFree } from '../free-port.js';
+import { identifyProcess, isAlive, type ProcessIdentity } from '../process-identity.js';
+import { findPostgresBinaries } from './binaries.js';
+import { ensureDataFolder, postgresEnvironment, SUPERUSER } from './data-folder.js';
+import { clearDataFolder, readPostmasterFile, stopPostgres, type StopMode } from './orphan.js';
+import { findUnprivilegedUser } from './unprivileged-user.js';
+
+/**
+ * Runs Postgres 18 as a process of its own, in a session of its own: Ctrl-C in a terminal does not reach it, and it
+ * outlives a caller that is killed. Whoever starts it stops it.
+ */
+
+const START_MS_MAX = 60_000;
+const START_ATTEMPTS_MAX = 5;
+const LOG_TAIL_CHARACTERS = 4_000;
+
+/** What money depends on is said out loud, although these are Postgres' defaults. */
+const DURABILITY = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' };
+
+export interface PostgresOptions {
+  dataDir: string;
+  /** Password of the superuser; used when the folder is made and for `databaseUrl`. */
+  superuserPassword: string;
+  /** Left out: a free one. */
+  port?: number;
+  /** Where the server logs; `<dataDir>.log` when left out. Opened for appending, so it may be truncated at any time. */
+  logFile?: string;
+  /** Server settings (`-c name=value`), over the durable defaults. */
+  settings?: Record<string, string | number>;
+  /** Added to the server's otherwise empty environment, for fault injection. */
+  environment?: Record<string, string>;
+}
+
+export interface RunningPostgres {
+  identity: ProcessIdentity;
+  port: number;
+  /** Resolves when the server has ended, however. */
+  exited: Promise<void>;
+  databaseUrl(databaseName: string): string;
+  /** Ends with the process gone; a folder that was stopped is started again with the same options. */
+  stop(mode: StopMode): Promise<void>;
+}
+
+export class PostgresStartError extends Error {
+  constructor(
+    readonly code: 'port_taken' | 'disk_full' | 'failed',
+    message: string,
+  ) {
+    super(message);
+    this.name = 'PostgresStartError';
+  }
+}
+
+export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
+  const binaries = await findPostgresBinaries();
+  const user = findUnprivilegedUser();
+  await ensureDataFolder(options.dataDir, options.superuserPassword, binaries, user);
+  const dataDir = realpathSync(options.dataDir);
+  await clearDataFolder(dataDir);
+  const logFile = options.logFile ?? `${dataDir}.log`;
+
+  for (let attempt = 1; ; attempt += 1) {
+    const port = options.port ?? (await findFreePort());
+    if (options.port !== undefined && !(await isPortFree(port))) throw portTaken(port);
+    const log = openSync(logFile, 'a', 0o600);
+    const logStart = fstatSync(log).size;
+    const child = spawn(binaries.postgres, ['-D', dataDir, '-p', String(port), ...settingFlags(options.settings)], {
+      detached: true,
+      stdio: ['ignore', log, log],
+      cwd: dataDir,
+      env: postgresEnvironment(options.environment),
+      ...user,
+    });
+    closeSync(log);
+    try {
+      await waitUntilReady(child, dataDir, () => readLog(logFile, logStart));
+    } catch (error) {
+      // Somebody took the free port between our look and Postgres' bind.
+      const lostRace = error instanceof PostgresStartError && error.code === 'port_taken' && options.port === undefined;
+      if (lostRace && attempt < START_ATTEMPTS_MAX) continue;
+      throw error;
+    }
+    return describeServer(child, port, options.superuserPassword);
+  }
+}
+
+function describeServer(child: ChildProcess, port: number, password: string): RunningPostgres {
+  const identity = identifyProcess(child.pid ?? 0);
+  if (!identity) throw new PostgresStartError('failed', 'Postgres ended as soon as it was ready.');
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.unref();
+  return {
+    identity,
+    port,
+    exited,
+    databaseUrl: (databaseName) =>
+      `postgresql://${SUPERUSER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(databaseName)}`,
+    stop: (mode) => stopPostgres(identity, mode),
+  };
+}
+
+function settingFlags(settings: Record<string, string | number> = {}): string[] {
+  const all = {
+    listen_addresses: '127.0.0.1',
+    // A socket's path may have 107 bytes at most, and a data folder's may be longer.
+    unix_socket_directories: '',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    log_checkpoints: 'off',
+    ...DURABILITY,
+    ...settings,
+  };
+  return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+async function waitUntilReady(child: ChildProcess, dataDir: string, readOwnLog: () => string): Promise<void> {
+  let failure: Error | null = null;
+  let ended = false;
+  child.once('error', (error) => (failure = error));
+  child.once('exit', () => (ended = true));
+  const deadline = performance.now() + START_MS_MAX;
+  for (;;) {
+    const file = readPostmasterFile(dataDir);
+    if (file?.pid === child.pid && file?.ready) return;
+    if (failure) throw failure;
+    if (ended) throw explainExit(readOwnLog());
+    if (performance.now() >= deadline) {
+      const identity = identifyProcess(child.pid ?? 0);
+      if (identity && isAlive(identity)) await stopPostgres(identity, 'immediate');
+      throw new PostgresStartError('failed', `Postgres was not ready after ${START_MS_MAX / 1000} s:\n${readOwnLog()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function explainExit(log: string): PostgresStartError {
+  if (/Address already in use/.test(log)) return new PostgresStartError('port_taken', `The port for Postgres is taken:\n${log}`);
+  if (/No space left on device/.test(log)) {
+    return new PostgresStartError('disk_full', `The disk is full, so Postgres cannot start. Free some space and start again; nothing was lost.\n${log}`);
+  }
+  return new PostgresStartError('failed', `Postgres did not start:\n${log}`);
+}
+
+function portTaken(port: number): PostgresStartError {
+  return new PostgresStartError('port_taken', `Port ${port} for Postgres is taken by another program. Stop that program, or set POSTGRES_PORT to a free port.`);
+}
+
+/** What this start logged; the file holds earlier ones too. */
+function readLog(file: string, fromByte: number): string {
+  return readFileSync(file).subarray(fromByte).toString().slice(-LOG_TAIL_CHARACTERS).trim();
+}

@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/**
+ * Postgres refuses to run as root. Started by root it runs as the system's `postgres` user, which is created when it is
+ * missing; started by anybody else it runs as that person.
+ */
+export interface UnprivilegedUser {
+  uid: number;
+  gid: number;
+}
+
+const USER_NAME = 'postgres';
+const COMMAND_MS_MAX = 10_000;
+
+/** Null: no change of user is needed. */
+export function findUnprivilegedUser(): UnprivilegedUser | null {
+  if (process.getuid?.() !== 0) return null;
+  return readUser() ?? createUser();
+}
+
+/**
+ * Makes the folder, hands it to the user, and proves that the user reaches it as well as the programs to run. Throws
+ * with the first folder on the way that is closed.
+ */
+export function prepareFolder(folder: string, user: UnprivilegedUser | null, programs: string[]): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (!user) return;
+  for (const path of [folder, ...programs]) {
+    const closed = findClosedFolder(path, user);
+    if (!closed) continue;
+    throw new Error(
+      `Postgres does not run as root, so it runs as the user "${USER_NAME}", and that user cannot enter ${closed} on the way to ${path}. ` +
+        `Open it (chmod o+x ${closed}), or ${path === folder ? 'choose another folder (KILOTOKEN_HOME)' : 'move the checkout to a folder such as /opt/kilotoken'}, ` +
+        'or start as an ordinary user, or set DATABASE_URL. Nothing was changed.',
+    );
+  }
+  chownSync(folder, user.uid, user.gid);
+}
+
+/** The outermost folder above `path` that the user may not pass; permissions by mode, which is what `open(2)` checks. */
+function findClosedFolder(path: string, user: UnprivilegedUser): string | null {
+  const parent = dirname(path);
+  if (parent === path) return null;
+  const above = findClosedFolder(parent, user);
+  if (above) return above;
+  const { uid, gid, mode } = statSync(parent);
+  const executeBit = uid === user.uid ? 0o100 : gid === user.gid ? 0o010 : 0o001;
+  return mode & executeBit ? null : parent;
+}
+
+function readUser(): UnprivilegedUser | null {
+  try {
+    const read = (flag: string) => Number(execFileSync('id', [flag, USER_NAME], { encoding: 'utf8', timeout: COMMAND_MS_MAX, stdio: 'pipe' }));
+    return { uid: read('-u'), gid: read('-g') };
+  } catch {
+    // `id` fails when there is no such user.
+    return null;
+  }
+}
+
+function createUser(): UnprivilegedUser {
+  try {
+    const shell = existsSync('/usr/sbin/nologin') ? '/usr/sbin/nologin' : '/bin/false';
+    execFileSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', shell, USER_NAME], { timeout: COMMAND_MS_MAX, stdio: 'pipe' });
+  } catch (cause) {
+    throw new Error(
+      `Postgres does not run as root, and the user "${USER_NAME}" to run it as could not be created. Create it (useradd --system ${USER_NAME}), ` +
+        'start as an ordinary user, or set DATABASE_URL.',
+      { cause },
+    );
+  }
+  const user = readUser();
+  if (!user) throw new Error(`The user "${USER_NAME}" was created but cannot be found.`);
+  return user;
+}
