@@ -1,0 +1,176 @@
+import 'reflect-metadata';
+import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { systemClock, type Clock } from './clock.js';
+import type { ProcessSettings } from './config.js';
+import { boundPort, createFace, explainListenError, startOpsServer, type Address, type OpsServer } from './face.js';
+import { createReadiness, registerHealth, type ReadinessCheck } from './health.js';
+import { AppErrorFilter } from './http-errors.js';
+import { guardWithToken } from './internal-token.js';
+import type { Log } from './logging.js';
+import { createMetricsRegistry, createRequestHistogram, registerMetrics } from './metrics.js';
+import { createNestLogger } from './nest-logger.js';
+import { observeRequests, refuseWhileDraining, type RequestTracker } from './requests.js';
+
+/** What the process has before any of its own parts exist. */
+export interface Platform<Settings extends ProcessSettings = ProcessSettings> {
+  readonly name: string;
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly clock: Clock;
+}
+
+export interface ListenOptions {
+  readonly port: number;
+  readonly portSetting: string;
+  readonly bodyLimitBytes?: number;
+  /** Where a public face serves its metrics; an internal one has them on itself. */
+  readonly metrics?: { readonly port: number; readonly portSetting: string };
+}
+
+export interface Wiring {
+  readonly readiness?: readonly ReadinessCheck[];
+  /** Begins when the drain begins, beside the wait for running requests; the deadline is on the monotonic clock. */
+  readonly drain?: (deadlineMs: number) => Promise<void>;
+}
+
+export interface AppDefinition<Settings extends ProcessSettings> {
+  readonly name: string;
+  /** Anything but `public` needs the internal token, but for its health. */
+  readonly face: 'public' | 'internal';
+  /** Throws a ConfigError. */
+  readonly readSettings: () => Settings;
+  readonly listen: (settings: Settings) => ListenOptions;
+  readonly module: (platform: Platform<Settings>) => Type | DynamicModule | Promise<Type | DynamicModule>;
+  /**
+   * Called once the providers exist and before the port opens: hooks and routes of its own go on `fastify`. A face with
+   * an error shape of its own registers a scoped plugin with its own error and not-found handler.
+   */
+  readonly wire?: (context: { app: INestApplication; fastify: FastifyInstance; platform: Platform<Settings> }) => Wiring | Promise<Wiring>;
+}
+
+export interface RunningApp {
+  readonly app: INestApplication;
+  readonly fastify: FastifyInstance;
+  readonly port: number;
+  readonly metricsPort: number | null;
+  /** Not ready from now on, new requests get 503, running ones end. True when all ended within DRAIN_MS. */
+  drain(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** For what is left after the drain: connections that did not end by then are cut. */
+const closeMsMax = 5_000;
+
+interface Parts<Settings extends ProcessSettings> {
+  readonly definition: AppDefinition<Settings>;
+  readonly platform: Platform<Settings>;
+  readonly app: NestFastifyApplication;
+  readonly fastify: FastifyInstance;
+  readonly tracker: RequestTracker;
+  readonly state: { draining: boolean };
+}
+
+const createParts = async <Settings extends ProcessSettings>(
+  definition: AppDefinition<Settings>,
+  platform: Platform<Settings>,
+): Promise<Parts<Settings>> => {
+  const { settings, logger, registry, clock } = platform;
+  const internalToken = definition.face === 'internal' ? settings.INTERNAL_TOKEN : null;
+  const state = { draining: false };
+
+  const fastify = createFace({ clock, internalToken, ...definition.listen(settings) });
+  // Nest's middleware would cost every request a walk through an empty chain: what we need are hooks.
+  fastify.decorate('skipMiddie', true);
+  const tracker = observeRequests(fastify, { clock, logger, durationSeconds: createRequestHistogram(registry) });
+  if (internalToken !== null) guardWithToken(fastify, internalToken);
+  refuseWhileDraining(fastify, () => state.draining);
+
+  const module = await definition.module(platform);
+  const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(fastify as never), {
+    bodyParser: false,
+    abortOnError: false,
+    logger: createNestLogger(logger),
+  });
+  app.useGlobalFilters(new AppErrorFilter());
+  return { definition, platform, app, fastify, tracker, state };
+};
+
+/** Health, metrics and the app's own wiring. */
+const wireParts = async <Settings extends ProcessSettings>({ definition, platform, app, fastify, state }: Parts<Settings>): Promise<Wiring> => {
+  const wiring = (await definition.wire?.({ app, fastify, platform })) ?? {};
+  const { clock, logger, registry } = platform;
+  registerHealth(
+    fastify,
+    createReadiness({
+      checks: wiring.readiness ?? [],
+      clock,
+      isDraining: () => state.draining,
+      onFailure: (check, error) => logger.warn({ event: 'readiness.failed', check, error }),
+    }),
+  );
+  if (definition.face === 'internal') registerMetrics(fastify, registry);
+  return wiring;
+};
+
+const startMetrics = async <Settings extends ProcessSettings>({ definition, platform }: Parts<Settings>): Promise<OpsServer | null> => {
+  const { settings, registry, clock } = platform;
+  const { metrics } = definition.listen(settings);
+  if (!metrics) return null;
+  return startOpsServer({ ...metrics, host: settings.HOST, internalToken: settings.INTERNAL_TOKEN, registry, clock });
+};
+
+const listenOn = async (app: NestFastifyApplication, address: Address): Promise<void> => {
+  try {
+    await app.listen({ host: address.host, port: address.port });
+  } catch (error) {
+    throw explainListenError(error, address);
+  }
+};
+
+/** Starts an app without touching the process: no signals, no exit. Rejects after closing what it had opened. */
+export const startApp = async <Settings extends ProcessSettings>(
+  definition: AppDefinition<Settings>,
+  settings: Settings,
+  log: Log,
+  clock: Clock = systemClock,
+): Promise<RunningApp> => {
+  const { name } = definition;
+  const platform: Platform<Settings> = { name, settings, clock, logger: log.logger, registry: createMetricsRegistry(name) };
+  const parts = await createParts(definition, platform);
+  const { app, fastify, tracker, state } = parts;
+  let metrics: OpsServer | null = null;
+
+  const close = async (): Promise<void> => {
+    const cut = setTimeout(() => fastify.server.closeAllConnections(), closeMsMax);
+    await Promise.allSettled([app.close(), metrics?.close()]);
+    clearTimeout(cut);
+  };
+
+  try {
+    const wiring = await wireParts(parts);
+    metrics = await startMetrics(parts);
+    const { port, portSetting } = definition.listen(settings);
+    await listenOn(app, { host: settings.HOST, port, portSetting });
+
+    const drain = async (): Promise<boolean> => {
+      state.draining = true;
+      const drainMs = settings.DRAIN_MS;
+      const work = wiring.drain?.(clock.monotonicMs() + drainMs) ?? Promise.resolve();
+      const finished = Promise.all([tracker.idle(drainMs), work]).then(([idle]) => idle);
+      return Promise.race([finished, expiry(drainMs)]);
+    };
+    return { app, fastify, port: boundPort(fastify), metricsPort: metrics?.port ?? null, drain, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
+
+/** False after `timeoutMs`; it does not keep the process alive. */
+const expiry = async (timeoutMs: number): Promise<false> => new Promise((resolve) => setTimeout(resolve, timeoutMs, false).unref());

@@ -1,0 +1,107 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+/**
+ * Settings are environment variables, parsed once by one zod schema an app whose keys are the variables' names.
+ * Each fragment's message says what would be right; the value itself is never repeated, since it may be a secret.
+ */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The only place that reads the environment. */
+export const readEnvironment = (): Environment => process.env;
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+
+  constructor(readonly problems: readonly string[]) {
+    super(`${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  }
+}
+
+/** Parses all settings and throws one ConfigError with every problem. An empty variable counts as not set. */
+export const parseConfig = <Schema extends z.ZodObject>(schema: Schema, environment: Environment): z.infer<Schema> => {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).flatMap((name) => {
+      const value = environment[name]?.trim();
+      return value ? [[name, value]] : [];
+    }),
+  );
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  throw new ConfigError(
+    result.error.issues.map((issue) => {
+      const name = String(issue.path[0] ?? 'settings');
+      return `${name} ${name in given ? 'is wrong' : 'is not set'}: ${issue.message}`;
+    }),
+  );
+};
+
+/** A whole number within bounds, as plain digits. */
+const wholeNumber = ({ fallback, min, max, unit = '' }: { fallback?: number; min: number; max: number; unit?: string }) => {
+  const right = `a whole number ${unit ? `of ${unit} ` : ''}from ${min} to ${max} is needed`;
+  const digits = z
+    .string({ error: right })
+    .regex(/^\d{1,15}$/, right)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, right);
+  // The default is given as text so that the input of every setting stays a string.
+  return fallback === undefined ? digits : digits.prefault(String(fallback));
+};
+
+const port = (fallback: number) => wholeNumber({ fallback, min: 0, max: 65_535 });
+
+const durationMs = (fallback: number, min: number, max: number) => wholeNumber({ fallback, min, max, unit: 'milliseconds' });
+
+const sizeBytes = (fallback: number, min: number, max: number) => wholeNumber({ fallback, min, max, unit: 'bytes' });
+
+const hostRight = 'an address or host name to bind to is needed, such as 127.0.0.1 or 0.0.0.0';
+
+/** What to bind to. Loopback unless somebody says otherwise. */
+const host = () =>
+  z
+    .string()
+    .refine((value) => isIP(value) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(value), hostRight)
+    .prefault('127.0.0.1');
+
+const tokenRight = 'at least 16 letters, digits or any of -._~+/= are needed (for example the output of `openssl rand -hex 32`)';
+
+/** The secret that opens every face that is not public: what a bearer token may consist of (RFC 6750 §2.1). */
+const internalToken = () => z.string({ error: tokenRight }).regex(/^[A-Za-z0-9\-._~+/=]{16,512}$/, tokenRight);
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+const logLevel = () => z.enum(logLevels, { error: `one of ${logLevels.join(', ')} is needed` }).prefault('info');
+
+/** A path; unset means standard output. */
+const logFile = () =>
+  z.string().refine((value) => !value.endsWith('/') && !value.includes('\0'), 'the path of a file in an existing folder is needed').optional();
+
+const isDatabaseUrl = (text: string): boolean => {
+  if (!URL.canParse(text)) return false;
+  const { protocol, pathname } = new URL(text);
+  return (protocol === 'postgres:' || protocol === 'postgresql:') && pathname.length > 1;
+};
+
+const databaseRight = 'an address such as postgresql://user:password@127.0.0.1:5432/kilotoken is needed (special characters percent-encoded)';
+
+const databaseUrl = () => z.string({ error: databaseRight }).refine(isDatabaseUrl, databaseRight);
+
+const isRedisUrl = (text: string): boolean => URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol);
+
+const redisUrl = () => z.string().refine(isRedisUrl, 'an address such as redis://127.0.0.1:6379 is needed').optional();
+
+/** The fragments that schemas of settings are made of. */
+export const setting = { wholeNumber, port, durationMs, sizeBytes, host, internalToken, logLevel, logFile, databaseUrl, redisUrl };
+
+/** The settings of every process that has a face; an app's schema adds its port and what else it needs. */
+export const processSettings = {
+  HOST: host(),
+  INTERNAL_TOKEN: internalToken(),
+  LOG_LEVEL: logLevel(),
+  LOG_FILE: logFile(),
+  DRAIN_MS: durationMs(25_000, 0, 600_000),
+};
+
+const processSchema = z.object(processSettings);
+export type ProcessSettings = z.infer<typeof processSchema>;

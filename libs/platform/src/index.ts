@@ -1,0 +1,17 @@
+export { appLoginName, ensureAppLogin } from './app-login.js';
+export * from './bootstrap.js';
+export * from './clock.js';
+export * from './config.js';
+export * from './database.durability.js';
+export * from './database.errors.js';
+export * from './database.js';
+export * from './errors.js';
+export * from './face.js';
+export * from './health.js';
+export * from './http-errors.js';
+export { openLog, type Log, type LogSettings } from './logging.js';
+export { createMetricsRegistry } from './metrics.js';
+export * from './migrate.js';
+export { withoutSecrets } from './redaction.js';
+export { exitCodes, runApp } from './run-app.js';
+export * from './uuid.js';

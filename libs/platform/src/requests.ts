@@ -1,0 +1,128 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { Histogram } from 'prom-client';
+import type { Clock } from './clock.js';
+import { AppError } from './errors.js';
+import { healthPaths } from './health.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the request's one log line says besides the fields of every request. Never a prompt, a completion or a key. */
+    wideEvent: Record<string, unknown>;
+  }
+}
+
+/** Counts the requests whose answer has not ended. */
+export interface RequestTracker {
+  inFlight(): number;
+  /** True when nothing is in flight any more, false when that took longer than `timeoutMs`. */
+  idle(timeoutMs: number): Promise<boolean>;
+}
+
+export interface RequestObservation {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly durationSeconds: Histogram<'method' | 'route' | 'status'>;
+}
+
+const quietRoutes: ReadonlySet<string> = new Set([...healthPaths, '/metrics']);
+/** Where the route is unknown the path is not recorded either: what a stranger types may be a key. */
+const unknownRoute = 'unknown';
+
+/** The requests of each connection that wait for their end, with one listener a connection however many are pipelined. */
+const waitingOn = new WeakMap<Socket, Set<() => void>>();
+
+const waitingOf = (socket: Socket): Set<() => void> => {
+  const existing = waitingOn.get(socket);
+  if (existing) return existing;
+  const waiting = new Set<() => void>();
+  waitingOn.set(socket, waiting);
+  socket.once('close', () => waiting.forEach((settle) => settle()));
+  return waiting;
+};
+
+/**
+ * Calls `listener` once when the answer is out or can no longer get out. Fastify's own onResponse misses a client that
+ * leaves during a stream, and Node says nothing of answers that were queued behind others on a connection that closed.
+ */
+export const onAnswerEnd = (request: IncomingMessage, response: ServerResponse, listener: () => void): void => {
+  const waiting = waitingOf(request.socket);
+  const settle = (): void => {
+    if (waiting.delete(settle)) listener();
+  };
+  waiting.add(settle);
+  response.once('finish', settle);
+  response.once('close', settle);
+};
+
+const record = (request: FastifyRequest, reply: FastifyReply, latencyMs: number, { logger, durationSeconds }: RequestObservation): void => {
+  const route = request.is404 ? unknownRoute : (request.routeOptions.url ?? unknownRoute);
+  const status = reply.raw.headersSent ? reply.raw.statusCode : 0;
+  durationSeconds.observe({ method: request.method, route, status }, latencyMs / 1000);
+  if (quietRoutes.has(route) && status < 500) return;
+  const event = {
+    event: 'request.ended',
+    requestId: request.id,
+    method: request.method,
+    route,
+    status,
+    latencyMs: Math.round(latencyMs * 10) / 10,
+    // The client left, or the connection broke, before the whole answer was out. Status 0: before any of it was.
+    aborted: !reply.raw.writableFinished,
+    ...request.wideEvent,
+  };
+  // A 503 of /readyz or of a drain is an answer; only 500 says that something is broken.
+  if (status === 500) logger.error(event);
+  else logger.info(event);
+};
+
+/** Gives each request its id, its event and its place in the count, and records it when its answer has ended. */
+export const observeRequests = (fastify: FastifyInstance, observation: RequestObservation): RequestTracker => {
+  let inFlight = 0;
+  const whenIdle = new Set<() => void>();
+
+  // Declared first, so that all request objects have one shape; the object itself is made for each request.
+  fastify.decorateRequest('wideEvent');
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const startedMs = observation.clock.monotonicMs();
+    request.wideEvent = {};
+    reply.header('x-request-id', request.id);
+    inFlight += 1;
+    onAnswerEnd(request.raw, reply.raw, () => {
+      inFlight -= 1;
+      record(request, reply, observation.clock.monotonicMs() - startedMs, observation);
+      if (inFlight === 0) whenIdle.forEach((resolve) => resolve());
+    });
+    done();
+  });
+
+  return {
+    inFlight: () => inFlight,
+    idle: async (timeoutMs) => {
+      if (inFlight === 0) return true;
+      return new Promise<boolean>((resolve) => {
+        const settle = (isIdle: boolean): void => {
+          clearTimeout(timer);
+          whenIdle.delete(onIdle);
+          resolve(isIdle);
+        };
+        const onIdle = (): void => settle(true);
+        const timer = setTimeout(() => settle(false), timeoutMs);
+        whenIdle.add(onIdle);
+      });
+    },
+  };
+};
+
+const drainingPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+
+/** While the process drains, what is running ends and what is new is sent elsewhere. */
+export const refuseWhileDraining = (fastify: FastifyInstance, isDraining: () => boolean): void => {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (!isDraining() || drainingPaths.has(request.raw.url ?? '')) return done();
+    reply.header('connection', 'close').header('retry-after', '1');
+    done(new AppError({ code: 'draining', kind: 'unavailable', publicMessage: 'This process is stopping. Try again.' }));
+  });
+};
