@@ -3,7 +3,7 @@ import { existsSync, openSync, closeSync, readFileSync, renameSync, writeFileSyn
 import { join } from 'node:path';
 import pg from 'pg';
 import { ensureAppLogin, migrateDatabase } from '@kilotoken/platform';
-import { startPostgres } from '@kilotoken/tools/postgres';
+import { startPostgres, type RunningPostgres } from '@kilotoken/tools/postgres';
 
 /**
  * A database of its own for every test that wants one, in the one Postgres 18 of this run. Its durability settings are
@@ -32,7 +32,7 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** What `cluster.json` holds: the server's process, for whoever has to stop it, and how to log in. */
+/** What `cluster.process.json` holds: the server's process, for whoever has to stop it, and how to log in. */
 interface TestCluster {
   pid: number;
   startedAt: string;
@@ -74,7 +74,7 @@ export function testRunFolder(): string {
 
 async function findOrStartCluster(): Promise<TestCluster> {
   const folder = testRunFolder();
-  const clusterFile = join(folder, 'cluster.json');
+  const clusterFile = join(folder, 'cluster.process.json');
   const failureFile = join(folder, 'cluster-failed.txt');
   if (!existsSync(clusterFile) && claim(join(folder, 'cluster.starting'))) {
     try {
@@ -116,17 +116,21 @@ async function startCluster(folder: string): Promise<TestCluster> {
     settings: { max_connections: CONNECTIONS_MAX, shared_buffers: '256MB', checkpoint_timeout: '1h', max_wal_size: '8GB' },
   });
   try {
-    const maintenanceUrl = server.databaseUrl('postgres');
-    const templateUrl = server.databaseUrl(TEMPLATE);
-    await query(maintenanceUrl, `CREATE DATABASE ${TEMPLATE}`);
-    await migrateDatabase(templateUrl);
-    await query(templateUrl, "UPDATE database_mark SET kind = 'test'");
-    const appUrl = await ensureAppLogin(templateUrl, APP_LOGIN, randomBytes(16).toString('hex'));
-    return { ...server.identity, ownerUrl: maintenanceUrl, appUrl };
+    const { appUrl } = await prepareTestDatabase(server, TEMPLATE);
+    return { ...server.identity, ownerUrl: server.databaseUrl('postgres'), appUrl };
   } catch (error) {
     await server.stop('immediate');
     throw error;
   }
+}
+
+/** A database of this code's schema, marked as `test`, with the applications' login. */
+export async function prepareTestDatabase(server: RunningPostgres, name: string): Promise<{ ownerUrl: string; appUrl: string }> {
+  const ownerUrl = server.databaseUrl(name);
+  await query(server.databaseUrl('postgres'), `CREATE DATABASE ${name}`);
+  await migrateDatabase(ownerUrl);
+  await query(ownerUrl, "UPDATE database_mark SET kind = 'test'");
+  return { ownerUrl, appUrl: await ensureAppLogin(ownerUrl, APP_LOGIN, randomBytes(16).toString('hex')) };
 }
 
 const close = (cluster: TestCluster, name: string): Promise<void> =>

@@ -1,7 +1,7 @@
 // One run of Jest has one folder for what its tests share. It is plain JavaScript because Jest loads its global hooks
 // without the transform of the tests, and it only removes what the tests started: nothing is started here.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -28,14 +28,17 @@ export function sweepDeadRuns() {
   }
 }
 
-/** Kills the shared Postgres, whose data nobody needs, waits until it is gone and deletes the folder. Synchronous, so that it also runs while the process exits. */
+/**
+ * Kills every process that has a `*.process.json` in the folder (all are Postgres servers whose data nobody needs), waits
+ * until they are gone and deletes the folder. Synchronous, so that it also runs while the process exits.
+ */
 export function removeRunFolder(folder) {
-  const server = readIdentity(join(folder, 'cluster.json'));
-  if (server && isSame(server)) {
-    process.kill(server.pid, 'SIGQUIT');
-    const deadline = performance.now() + STOP_MS_MAX;
-    while (isSame(server) && performance.now() < deadline) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
-  }
+  if (!existsSync(folder)) return;
+  const files = readdirSync(folder).filter((name) => name.endsWith('.process.json'));
+  const servers = files.map((name) => readIdentity(join(folder, name))).filter((server) => server && isSame(server));
+  for (const { pid } of servers) process.kill(pid, 'SIGQUIT');
+  const deadline = performance.now() + STOP_MS_MAX;
+  while (servers.some(isSame) && performance.now() < deadline) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
   rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
 

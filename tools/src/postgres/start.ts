@@ -12,7 +12,8 @@ import { findUnprivilegedUser } from './unprivileged-user.js';
  * outlives a caller that is killed. Whoever starts it stops it.
  */
 
-const START_MS_MAX = 60_000;
+/** Recovery from a crash replays up to `max_wal_size`; a server that died says so at once. */
+const START_MS_MAX = 300_000;
 const START_ATTEMPTS_MAX = 5;
 const LOG_TAIL_CHARACTERS = 4_000;
 

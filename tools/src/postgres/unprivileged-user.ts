@@ -25,7 +25,8 @@ export function findUnprivilegedUser(): UnprivilegedUser | null {
  * with the first folder on the way that is closed.
  */
 export function prepareFolder(folder: string, user: UnprivilegedUser | null, programs: string[]): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(folder), { recursive: true, mode: 0o711 });
+  if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
   if (!user) return;
   for (const path of [folder, ...programs]) {
     const closed = findClosedFolder(path, user);
