@@ -5,6 +5,7 @@ export * from './config.js';
 export * from './database.durability.js';
 export * from './database.errors.js';
 export * from './database.js';
+export { DatabaseModule, databasePool, databaseReadiness } from './database.module.js';
 export * from './errors.js';
 export * from './face.js';
 export * from './health.js';
