@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import { tokenClasses, type PriceVersion, type Rate, type TokenClass } from '@kilotoken/contracts';
+import { parseMoney } from '@kilotoken/money';
+import { costRatesSchema, laneKinds, laneTimeoutsSchema, type Lane } from './lane.js';
+
+/**
+ * All that a gateway needs to know about what is for sale, as of one version of the configuration: models with their
+ * lanes in order, and the prices of each price book. It is held in memory and replaced whole when the version moves.
+ */
+export interface CatalogueModel {
+  readonly id: string;
+  readonly contextWindow: number;
+  readonly maxOutputTokens: number;
+  readonly createdAt: Date;
+  readonly lanes: readonly Lane[];
+}
+
+export interface Catalogue {
+  /** As `config_version` has it; a poll that answers another one means: load again. */
+  readonly version: bigint;
+  /** Retired models and lanes are not in it. */
+  readonly models: ReadonlyMap<string, CatalogueModel>;
+  /**
+   * By `priceKey`, latest first: published ones that are yet to come, the one in effect, and those that a request admitted
+   * in the last `pastPricesMs` may have been priced at. Any other is found by its id.
+   */
+  readonly prices: ReadonlyMap<string, readonly PriceVersion[]>;
+}
+
+/** How long ago a request may have been admitted that is still to be priced from this catalogue. */
+export const pastPricesMs = 60_000;
+
+export const priceKey = (priceBookId: string, modelId: string): string => `${priceBookId}:${modelId}`;
+
+const wholeText = z.string().regex(/^\d+$/).transform(BigInt);
+
+/** Rows as the store reads them: money and 64-bit numbers as text, whatever type parsers the pool has. */
+export const modelRow = z.object({
+  id: z.string(),
+  context_window: z.int(),
+  max_output_tokens: z.int(),
+  created_at: z.date(),
+});
+
+export const laneRow = z.object({
+  id: z.string(),
+  model_id: z.string(),
+  position: z.int(),
+  kind: z.enum(laneKinds),
+  base_url: z.string(),
+  upstream_model: z.string(),
+  key_env: z.string().nullable(),
+  cost_currency: z.string(),
+  cost_per: wholeText,
+  cost_rates: costRatesSchema,
+  capabilities: z.array(z.string()),
+  token_classes: z.array(z.enum(tokenClasses)),
+  tokenizer: z.string(),
+  timeouts: laneTimeoutsSchema,
+});
+
+/** One row a token class of a price version. */
+export const rateRow = z.object({
+  id: z.string(),
+  price_book_id: z.string(),
+  model_id: z.string(),
+  currency: z.string(),
+  effective_at_ms: z.number(),
+  token_class: z.enum(tokenClasses),
+  amount: z.string().transform(parseMoney).nullable(),
+  per: wholeText,
+});
+
+type ModelRow = z.infer<typeof modelRow>;
+type LaneRow = z.infer<typeof laneRow>;
+export type RateRow = z.infer<typeof rateRow>;
+
+/** Rows come in the order that the lists are to have: lanes by position, rates by latest version first. */
+export const buildCatalogue = (version: bigint, models: ModelRow[], lanes: LaneRow[], rates: RateRow[]): Catalogue => {
+  const lanesByModel = new Map<string, Lane[]>();
+  for (const row of lanes) append(lanesByModel, row.model_id, buildLane(row));
+  const prices = new Map<string, PriceVersion[]>();
+  for (const [{ price_book_id, model_id }, priceVersion] of groupRates(rates)) append(prices, priceKey(price_book_id, model_id), priceVersion);
+  return {
+    version,
+    models: new Map(
+      models.map((row) => [
+        row.id,
+        {
+          id: row.id,
+          contextWindow: row.context_window,
+          maxOutputTokens: row.max_output_tokens,
+          createdAt: row.created_at,
+          lanes: lanesByModel.get(row.id) ?? [],
+        },
+      ]),
+    ),
+    prices,
+  };
+};
+
+/** Each price version with the first of its rows. */
+export const groupRates = (rows: RateRow[]): [RateRow, PriceVersion][] => {
+  const groups = new Map<string, { first: RateRow; rates: Map<TokenClass, Rate> }>();
+  for (const row of rows) {
+    let group = groups.get(row.id);
+    if (!group) groups.set(row.id, (group = { first: row, rates: new Map() }));
+    group.rates.set(row.token_class, { amount: row.amount, per: row.per });
+  }
+  return [...groups.values()].map(({ first, rates }) => [
+    first,
+    { id: first.id, currency: first.currency, effectiveAtMs: first.effective_at_ms, rates },
+  ]);
+};
+
+const buildLane = (row: LaneRow): Lane => ({
+  id: row.id,
+  modelId: row.model_id,
+  position: row.position,
+  kind: row.kind,
+  baseUrl: row.base_url,
+  upstreamModel: row.upstream_model,
+  keyEnv: row.key_env,
+  cost: { currency: row.cost_currency, per: row.cost_per, rates: row.cost_rates },
+  capabilities: new Set(row.capabilities),
+  tokenClasses: new Set(row.token_classes),
+  tokenizer: row.tokenizer,
+  timeouts: row.timeouts,
+});
+
+const append = <Value>(lists: Map<string, Value[]>, key: string, value: Value): void => {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+};

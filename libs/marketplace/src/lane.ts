@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { tokenClasses, type TokenClass } from '@kilotoken/contracts';
+import { parseMoney, type Money } from '@kilotoken/money';
+
+/**
+ * A lane is one way to have a model answered: a vendor's endpoint or one of our own workers, with what it costs us, what
+ * it can do, which token classes its usage may hold, and how long we wait for it. A model's lanes are tried in their order.
+ */
+export const laneKinds = ['openai', 'worker'] as const;
+export type LaneKind = (typeof laneKinds)[number];
+
+/** What we owe for one token of a class is `rates[class] ÷ per`; a class that is absent or null costs nothing that we know of. */
+export interface LaneCost {
+  readonly currency: string;
+  readonly per: bigint;
+  readonly rates: Partial<Record<TokenClass, Money | null>>;
+}
+
+export interface LaneTimeouts {
+  /** Until the connection stands. */
+  readonly connectMs: number;
+  /** From the dispatched request to the first byte of the answer. */
+  readonly firstByteMs: number;
+  /** Between two bytes of the answer. */
+  readonly idleMs: number;
+}
+
+export interface Lane {
+  readonly id: string;
+  readonly modelId: string;
+  readonly position: number;
+  readonly kind: LaneKind;
+  /** Without a slash at its end; paths such as `/chat/completions` are put behind it. */
+  readonly baseUrl: string;
+  /** What the vendor calls the model. */
+  readonly upstreamModel: string;
+  /** The environment variable that holds the vendor's key. */
+  readonly keyEnv: string | null;
+  readonly cost: LaneCost;
+  readonly capabilities: ReadonlySet<string>;
+  readonly tokenClasses: ReadonlySet<TokenClass>;
+  /** Counts tokens where the vendor gives no usage. */
+  readonly tokenizer: string;
+  readonly timeouts: LaneTimeouts;
+}
+
+export const timeoutMsMax = 600_000;
+
+const timeoutMs = (fallback: number) => z.int('a whole number of milliseconds is needed').min(1).max(timeoutMsMax).default(fallback);
+
+/** As the file says them and as the column `lane.timeouts` holds them; what is absent has these defaults. */
+export const laneTimeoutsSchema = z.strictObject({
+  connectMs: timeoutMs(5_000),
+  firstByteMs: timeoutMs(120_000),
+  idleMs: timeoutMs(60_000),
+});
+
+/** The column `lane.cost_rates`: exact decimal strings by token class. */
+export const costRatesSchema = z.partialRecord(z.enum(tokenClasses), z.string().transform(parseMoney).nullable());
