@@ -10,6 +10,8 @@ export interface Delivery {
   textBytes: number;
   /** The last byte of a complete answer was written. */
   complete: boolean;
+  /** The stand-in itself broke the connection off. */
+  died: boolean;
   /** The usage that was sent, whatever it said. */
   usage: unknown;
 }
@@ -39,7 +41,7 @@ async function deliverJson(writer: Writer, response: ServerResponse, request: Ve
   if (script.dieAfterChunks !== undefined || script.hangAfterChunks !== undefined) {
     await writer.write(bytes.subarray(0, bytes.length >> 1));
     if (script.hangAfterChunks !== undefined) return await hang(writer.gone);
-    response.destroy();
+    die(response, record);
     return;
   }
   await writer.write(bytes);
@@ -61,7 +63,7 @@ async function deliverStream(writer: Writer, response: ServerResponse, request: 
   let chunks = 0;
   for (const { body, tokens } of streamEvents(answer, request, script)) {
     if (tokens > 0) {
-      if (chunks === script.dieAfterChunks) return void response.destroy();
+      if (chunks === script.dieAfterChunks) return die(response, record);
       if (chunks === script.endAfterChunks) return void response.end();
       if (chunks === script.hangAfterChunks) return await hang(writer.gone);
       if (chunks === script.errorAfterChunks) {
@@ -81,6 +83,11 @@ async function deliverStream(writer: Writer, response: ServerResponse, request: 
   if (!script.noDone) await writer.write(Buffer.from('data: [DONE]\n\n'));
   record.complete = true;
   response.end();
+}
+
+function die(response: ServerResponse, record: Delivery): void {
+  record.died = true;
+  response.socket?.resetAndDestroy();
 }
 
 /** Waits for the client to give up: a vendor that hangs never ends by itself. */

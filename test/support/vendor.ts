@@ -160,6 +160,7 @@ class VendorState {
       tokens: 0,
       textBytes: 0,
       complete: false,
+      died: false,
       usage: null,
       status: 200,
       startedAtMs: Date.now(),
@@ -170,7 +171,7 @@ class VendorState {
     this.entries.push(entry);
     response.once('close', () => {
       entry.endedAtMs = Date.now();
-      entry.abortedByClient = !response.writableEnded && !response.errored && request.destroyed && script.dieAfterChunks === undefined;
+      entry.abortedByClient = !response.writableEnded && !entry.died;
       if (this.options.logFile) appendFileSync(this.options.logFile, `${JSON.stringify(entry)}\n`);
     });
     if (script.status !== undefined && script.status !== 200 && this.mayFail(script, asked)) {

@@ -1,0 +1,169 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { Pipe, type Direction } from './tcp-proxy-pipe.js';
+
+/**
+ * A TCP proxy that stands before Postgres or a vendor and breaks what passes through it, switched while it runs. It knows
+ * bytes, not protocols: a connection is cut "on COMMIT" by a pattern in what the server answers.
+ */
+
+export interface Faults {
+  /** Each piece arrives so much later; order is kept. */
+  delayMs?: number;
+  bytesPerSecond?: number;
+  /** Pieces of at most so many bytes, each its own write. */
+  splitBytes?: number;
+  /** Flips the lowest bit of the byte at this place of the connection's stream, once. */
+  corruptByteAt?: number;
+  /** Reads nothing more while it is set: the peer's buffers fill up. */
+  paused?: boolean;
+}
+
+export interface Cut {
+  direction: Direction;
+  /** Cut when this was seen, also where it straddles two reads. */
+  pattern?: string | Buffer;
+  /** Cut after so many bytes of a connection. */
+  afterBytes?: number;
+  /**
+   * What becomes of the bytes that triggered it. `swallow`: they do not arrive. `deliver`: they arrive and nothing comes
+   * back, which is a lost answer.
+   */
+  trigger: 'swallow' | 'deliver';
+  /** `reset` sends RST to both sides, `half_close` a FIN to the client only, `silence` leaves the connection half-open. */
+  how: 'reset' | 'half_close' | 'silence';
+  /** How many connections it strikes; once unless said otherwise. */
+  times?: number;
+}
+
+export interface TcpProxy {
+  host: string;
+  port: number;
+  /** The URL with host and port replaced by the proxy's. */
+  through(url: string): string;
+  /** For one direction or both; replaces what was set before, and holds for open connections too. */
+  setFaults(faults: Faults, direction?: Direction): void;
+  /** Arms a cut; the promise resolves when it has struck. */
+  cut(cut: Cut): Promise<void>;
+  /** New connections are reset at once while it is set. */
+  refuse(refusing: boolean): void;
+  resetAll(): void;
+  connections(): number;
+  /** Without faults and without cuts that are armed. */
+  heal(): void;
+  close(): Promise<void>;
+}
+
+export interface ArmedCut extends Cut {
+  left: number;
+  onStruck: () => void;
+}
+
+/** How long a lost answer stays out before the connection breaks: long enough for the server to have acted. */
+const LOST_ANSWER_MS = 250;
+
+class Link {
+  readonly pipes: Record<Direction, Pipe>;
+
+  constructor(
+    readonly client: Socket,
+    readonly server: Socket,
+    faults: Record<Direction, Faults>,
+    cuts: () => ArmedCut[],
+  ) {
+    const onCut = (cut: ArmedCut): void => this.strike(cut);
+    this.pipes = {
+      toServer: new Pipe(client, server, 'toServer', faults, cuts, onCut),
+      toClient: new Pipe(server, client, 'toClient', faults, cuts, onCut),
+    };
+  }
+
+  private strike(cut: ArmedCut): void {
+    // Nothing passes any more in the direction that would tell the client.
+    this.pipes.toClient.mute();
+    if (cut.trigger === 'swallow') this.pipes.toServer.mute();
+    const end = (): void => {
+      if (cut.how === 'reset') this.reset();
+      else if (cut.how === 'half_close') this.client.end();
+      cut.onStruck();
+    };
+    if (cut.trigger === 'deliver' && cut.direction === 'toServer') setTimeout(end, LOST_ANSWER_MS);
+    else end();
+  }
+
+  reset(): void {
+    this.client.resetAndDestroy();
+    this.server.resetAndDestroy();
+  }
+}
+
+export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+  const faults: Record<Direction, Faults> = { toServer: {}, toClient: {} };
+  const links = new Set<Link>();
+  let cuts: ArmedCut[] = [];
+  let refusing = false;
+  const armed = (): ArmedCut[] => cuts;
+
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
+    client.on('error', () => client.destroy());
+    if (refusing) return void client.resetAndDestroy();
+    const upstream = connect({ ...target, noDelay: true, allowHalfOpen: true });
+    const link = new Link(client, upstream, faults, armed);
+    links.add(link);
+    // Either side's failure is the other's: that is what a wire does.
+    upstream.on('error', () => link.reset());
+    const onClose = (): void => {
+      if (client.destroyed && upstream.destroyed) links.delete(link);
+      else if (client.destroyed) upstream.destroy();
+    };
+    client.once('close', onClose);
+    upstream.once('close', onClose);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+
+  const setFaults = (next: Faults, direction?: Direction): void => {
+    for (const name of ['toServer', 'toClient'] as const) {
+      if (direction !== undefined && direction !== name) continue;
+      faults[name] = next;
+      for (const link of links) link.pipes[name].adapt();
+    }
+  };
+  const resetAll = (): void => links.forEach((link) => link.reset());
+  return {
+    host: '127.0.0.1',
+    port,
+    through: (url) => {
+      const routed = new URL(url);
+      routed.host = `127.0.0.1:${port}`;
+      return routed.href;
+    },
+    setFaults,
+    cut: (cut) =>
+      new Promise((resolve) => {
+        const entry: ArmedCut = {
+          ...cut,
+          left: cut.times ?? 1,
+          onStruck: () => {
+            entry.left -= 1;
+            if (entry.left > 0) return;
+            cuts = cuts.filter((other) => other !== entry);
+            resolve();
+          },
+        };
+        cuts = [...cuts, entry];
+      }),
+    refuse: (value) => (refusing = value),
+    resetAll,
+    connections: () => links.size,
+    heal: () => {
+      cuts = [];
+      refusing = false;
+      setFaults({});
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        resetAll();
+      }),
+  };
+}
