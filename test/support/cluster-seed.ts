@@ -1,0 +1,121 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mintApiKey } from '@kilotoken/identity';
+import type pg from 'pg';
+
+/** Puts a catalogue and a tenant into an empty test database, by SQL as its owner. */
+
+export interface SeedLane {
+  baseUrl: string;
+  upstreamModel?: string;
+  keyEnv?: string;
+  capabilities?: string[];
+  tokenClasses?: string[];
+  timeouts?: { connectMs?: number; firstByteMs?: number; idleMs?: number };
+  cost?: Record<string, string>;
+}
+
+export interface SeedModel {
+  model: string;
+  contextWindow?: number;
+  maxOutputTokens?: number;
+  per?: number;
+  /** Amount by token class. */
+  sale?: Record<string, string | null>;
+  lanes: SeedLane[];
+}
+
+export interface SeedOptions {
+  models: SeedModel[];
+  /** Amounts of prepaid USD grants, in the order that they burn. */
+  grants?: (string | SeedGrant)[];
+  keys?: SeedKey[];
+}
+
+export interface SeedGrant {
+  amount: string;
+  unit?: string;
+  models?: string[];
+  expiresInMs?: number;
+}
+
+export interface SeedKey {
+  allowedModels?: string[];
+  expiresInMs?: number;
+  revoked?: boolean;
+}
+
+export interface SeededTenant {
+  organizationId: string;
+  accountRootId: string;
+  projectId: string;
+  keys: { id: string; key: string }[];
+  grantIds: string[];
+  priceVersionIds: Record<string, string>;
+}
+
+const PER_MILLION = 1_000_000;
+const SALE = { input: '0.15', output: '0.60' };
+const COST = { input: '0.10', output: '0.40' };
+
+/** The catalogue, and one organization that buys from it. */
+export async function seedTenant(owner: pg.Client, options: SeedOptions): Promise<SeededTenant> {
+  const priceBookId = randomUUID();
+  await owner.query('INSERT INTO price_book (id, name) VALUES ($1, $2)', [priceBookId, `book ${priceBookId}`]);
+  const priceVersionIds: Record<string, string> = {};
+  for (const model of options.models) priceVersionIds[model.model] = await seedModel(owner, priceBookId, model);
+  return { ...(await seedOrganization(owner, priceBookId, options)), priceVersionIds };
+}
+
+async function seedModel(owner: pg.Client, priceBookId: string, seed: SeedModel): Promise<string> {
+  const { model, contextWindow = 128_000, maxOutputTokens = 8_192, per = PER_MILLION, sale = SALE, lanes } = seed;
+  await owner.query("INSERT INTO model (id, context_window, max_output_tokens, origin) VALUES ($1, $2, $3, 'seed')", [model, contextWindow, maxOutputTokens]);
+  for (const [position, lane] of lanes.entries()) {
+    await owner.query(
+      `INSERT INTO lane (id, model_id, position, kind, base_url, upstream_model, key_env, cost_currency, cost_per, cost_rates, capabilities, token_classes, timeouts, origin)
+       VALUES ($1, $2, $3, 'openai', $4, $5, $6, 'USD', $7, $8, $9, $10, $11, 'seed')`,
+      [
+        randomUUID(), model, position, lane.baseUrl, lane.upstreamModel ?? model, lane.keyEnv ?? null, PER_MILLION, JSON.stringify(lane.cost ?? COST),
+        lane.capabilities ?? [], lane.tokenClasses ?? ['input', 'output'], JSON.stringify(lane.timeouts ?? {}),
+      ],
+    );
+  }
+  const priceVersionId = randomUUID();
+  await owner.query("INSERT INTO price_version (id, price_book_id, model_id, currency, effective_at) VALUES ($1, $2, $3, 'USD', kt_now() - interval '1 day')", [priceVersionId, priceBookId, model]);
+  for (const [tokenClass, amount] of Object.entries(sale)) {
+    await owner.query('INSERT INTO rate (price_version_id, token_class, amount, per) VALUES ($1, $2, $3, $4)', [priceVersionId, tokenClass, amount, per]);
+  }
+  return priceVersionId;
+}
+
+type Organization = Omit<SeededTenant, 'priceVersionIds'>;
+
+export async function seedOrganization(owner: pg.Client, priceBookId: string, { grants = [], keys = [{}] }: Omit<SeedOptions, 'models'>): Promise<Organization> {
+  const organizationId = randomUUID();
+  await owner.query('INSERT INTO organization (id, name, slug, account_root_id, price_book_id) VALUES ($1, $2, $2, $1, $3)', [organizationId, `org-${organizationId}`, priceBookId]);
+  const projectId = randomUUID();
+  await owner.query("INSERT INTO project (organization_id, id, name) VALUES ($1, $2, 'default')", [organizationId, projectId]);
+  const tenant: Organization = { organizationId, accountRootId: organizationId, projectId, keys: [], grantIds: [] };
+  for (const seed of keys) tenant.keys.push(await seedKey(owner, tenant, seed));
+  for (const grant of grants) tenant.grantIds.push(await seedGrant(owner, organizationId, grant));
+  return tenant;
+}
+
+export async function seedKey(owner: pg.Client, { organizationId, projectId }: Pick<Organization, 'organizationId' | 'projectId'>, seed: SeedKey = {}): Promise<{ id: string; key: string }> {
+  const { key, hash, prefix } = mintApiKey(randomBytes);
+  const id = randomUUID();
+  await owner.query(
+    `INSERT INTO api_key (organization_id, id, project_id, name, hash, prefix, allowed_models, expires_at, revoked_at)
+     VALUES ($1, $2, $3, 'test', $4, $5, $6, kt_now() + make_interval(secs => $7::float8 / 1000), CASE WHEN $8 THEN kt_now() END)`,
+    [organizationId, id, projectId, hash, prefix, seed.allowedModels ?? null, seed.expiresInMs ?? null, seed.revoked ?? false],
+  );
+  return { id, key };
+}
+
+export async function seedGrant(owner: pg.Client, organizationId: string, seed: string | SeedGrant): Promise<string> {
+  const { amount, unit = 'USD', models = null, expiresInMs = null } = typeof seed === 'string' ? { amount: seed } : seed;
+  const { rows } = await owner.query<{ id: string }>(
+    "SELECT grant_issue($1, uuidv7(), $2, $3, 'prepaid', $4, NULL, $5, NULL, kt_now() + make_interval(secs => $6::float8 / 1000)) AS id",
+    [organizationId, unit, amount, randomUUID(), models, expiresInMs],
+  );
+  return rows[0]!.id;
+}
