@@ -84,7 +84,8 @@ const createParts = async <Settings extends ProcessSettings>(
   const internalToken = definition.face === 'internal' ? settings.INTERNAL_TOKEN : null;
   const state = { draining: false };
 
-  const fastify = createFace({ clock, internalToken, ...definition.listen(settings) });
+  const { bodyLimitBytes } = definition.listen(settings);
+  const fastify = createFace({ clock, internalToken, bodyLimitBytes });
   // Nest's middleware would cost every request a walk through an empty chain: what we need are hooks.
   fastify.decorate('skipMiddie', true);
   const tracker = observeRequests(fastify, { clock, logger, durationSeconds: createRequestHistogram(registry) });

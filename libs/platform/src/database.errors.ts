@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import pg from 'pg';
 
 /** An error that Postgres itself answered and after which the connection lives: the statement definitely did nothing. */
@@ -21,9 +22,9 @@ const awayCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', '
 export const isDatabaseAway = (error: unknown): boolean => {
   const sqlState = sqlStateOf(error);
   if (sqlState !== null) return sqlState.startsWith('08') || sqlState.startsWith('57P') || sqlState === '53300';
-  if (!(error instanceof Error)) return false;
+  if (!isNativeError(error)) return false;
   if ('code' in error && awayCodes.has(String(error.code))) return true;
   // A name with several addresses fails with one error for each.
-  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isDatabaseAway);
+  if ('errors' in error && Array.isArray(error.errors) && error.errors.length > 0) return error.errors.every(isDatabaseAway);
   return awayMessages.test(error.message);
 };

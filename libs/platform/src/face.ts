@@ -1,5 +1,6 @@
 import { fastify, type FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
+import { isNativeError } from 'node:util/types';
 import type { Registry } from 'prom-client';
 import type { Clock } from './clock.js';
 import { ConfigError } from './config.js';
@@ -21,7 +22,7 @@ export interface FaceOptions {
   readonly clock: Clock;
   /** Null for a public face, which authenticates by itself. */
   readonly internalToken: string | null;
-  readonly bodyLimitBytes?: number;
+  readonly bodyLimitBytes?: number | undefined;
 }
 
 /**
@@ -65,7 +66,7 @@ const listenProblems: Readonly<Record<string, (address: Address) => string>> = {
 
 /** Turns the system's refusal to listen into the setting that is wrong; other errors stay as they are. */
 export const explainListenError = (error: unknown, address: Address): unknown => {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = isNativeError(error) && 'code' in error ? String(error.code) : '';
   const problem = listenProblems[code];
   return problem ? new ConfigError([problem(address)]) : error;
 };

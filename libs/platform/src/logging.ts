@@ -27,7 +27,7 @@ export interface Log {
 
 const fileBytesMax = 20 * 1024 * 1024;
 /** Rotated files that are kept beside the one being written. */
-const rotatedFilesMax = 9;
+export const rotatedFilesMax = 9;
 const gatheredBytesMin = 4_096;
 /** When nothing can be written (disk full), lines beyond this are dropped: logging must not take the memory of serving. */
 const gatheredBytesMax = 8 * 1024 * 1024;
