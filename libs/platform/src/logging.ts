@@ -33,7 +33,7 @@ const gatheredBytesMin = 4_096;
 const gatheredBytesMax = 8 * 1024 * 1024;
 const flushMsMax = 1_000;
 
-type Destination = Awaited<ReturnType<typeof pinoRoll>>;
+type Destination = ReturnType<typeof pino.destination>;
 
 const gathering = { sync: false, minLength: gatheredBytesMin, maxLength: gatheredBytesMax, periodicFlush: flushMsMax };
 
@@ -55,7 +55,7 @@ const openFile = async (file: string, sizeBytes: number): Promise<Destination> =
 export const openLog = async (settings: LogSettings, sizeBytes = fileBytesMax): Promise<Log> => {
   const destination: Destination = settings.file
     ? await openFile(settings.file, sizeBytes)
-    : (pino.destination({ fd: 1, ...gathering }) as unknown as Destination);
+    : pino.destination({ fd: 1, ...gathering });
   // A full disk must not end the process. There is nowhere left to report it but standard error, once.
   let reported = false;
   destination.on('error', (error: Error) => {
