@@ -103,5 +103,4 @@ export const processSettings = {
   DRAIN_MS: durationMs(25_000, 0, 600_000),
 };
 
-const processSchema = z.object(processSettings);
-export type ProcessSettings = z.infer<typeof processSchema>;
+export type ProcessSettings = z.infer<z.ZodObject<typeof processSettings>>;

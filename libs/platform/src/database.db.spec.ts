@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
+import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { assertDurable, assertRowSecurityBinds, durabilityProblems } from './database.durability.js';
 import { isDatabaseAway, isRetryable } from './database.errors.js';
