@@ -3,6 +3,7 @@ import { Controller, Get, Injectable, Module, type OnApplicationShutdown } from 
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
 import { exchangeRaw } from '../../../test/support/raw-http.js';
+import { until } from '../../../test/support/until.js';
 import { startApp, type AppDefinition, type RunningApp } from './bootstrap.js';
 import type { ProcessSettings } from './config.js';
 import { AppError } from './errors.js';
@@ -82,14 +83,6 @@ const start = async (overrides: Partial<AppDefinition<ProcessSettings>> = {}, dr
   return `http://127.0.0.1:${running.port}`;
 };
 
-const until = async (what: () => boolean): Promise<void> => {
-  const deadlineMs = performance.now() + 5_000;
-  while (!what()) {
-    if (performance.now() > deadlineMs) throw new Error(`not within 5 s: ${what.toString()}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-};
-
 const endedEvents = () => log.events.filter(({ event }) => event === 'request.ended');
 
 describe('a running process', () => {
@@ -107,7 +100,7 @@ describe('a running process', () => {
   it('each request is one event; an unknown path is not repeated in it, and health is not in the log', async () => {
     const url = await start();
     for (const path of ['/refused', '/kt_live_typed-into-the-path?key=hunter2', '/healthz', '/readyz']) await fetch(`${url}${path}`);
-    await until(() => endedEvents().length === 2);
+    await until('both have ended', () => endedEvents().length === 2);
     expect(endedEvents()).toMatchObject([
       { method: 'GET', route: '/refused', status: 409, code: 'order_closed', aborted: false, requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
       { method: 'GET', route: 'unknown', status: 404 },
@@ -118,7 +111,7 @@ describe('a running process', () => {
   it('why a 500 happened is in its event, at level error', async () => {
     const url = await start();
     await fetch(`${url}/broken`);
-    await until(() => endedEvents().length === 1);
+    await until('one has ended', () => endedEvents().length === 1);
     expect(endedEvents()[0]).toMatchObject({ level: 50, status: 500 });
   });
 
@@ -151,13 +144,13 @@ describe('a running process', () => {
     const client = httpRequest(`${url}/stream`, (response) => response.once('data', () => client.destroy()));
     client.on('error', () => undefined);
     client.end();
-    await until(() => endedEvents().length === 1);
+    await until('one has ended', () => endedEvents().length === 1);
     const line = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
     const left = exchangeRaw(running!.port, line('/stream') + line('/refused')).catch(() => '');
-    await until(() => ends.length === 2);
+    await until('the second stream runs', () => ends.length === 2);
     running!.fastify.server.closeAllConnections();
     await left;
-    await until(() => endedEvents().length >= 2);
+    await until('two have ended', () => endedEvents().length >= 2);
     expect(endedEvents().slice(0, 2)).toMatchObject([{ route: '/stream', aborted: true }, { route: '/stream', aborted: true }]);
     // Whatever was queued behind the stream is counted out too: the drain has nothing to wait for.
     expect(await running!.drain()).toBe(true);

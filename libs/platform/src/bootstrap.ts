@@ -65,7 +65,7 @@ export interface RunningApp {
 }
 
 /** For what is left after the drain: connections that did not end by then are cut. */
-const closeMsMax = 5_000;
+const closeMsMax = 1_500;
 
 interface Parts<Settings extends ProcessSettings> {
   readonly definition: AppDefinition<Settings>;

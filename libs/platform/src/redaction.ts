@@ -1,5 +1,5 @@
 /** What must never reach a log. Pure; by names of fields, and by the looks of a text. */
-export const redacted = '[redacted]';
+const redacted = '[redacted]';
 
 const secretNames = new Set([
   'authorization',

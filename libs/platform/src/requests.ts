@@ -47,7 +47,7 @@ const waitingOf = (socket: Socket): Set<() => void> => {
  * Calls `listener` once when the answer is out or can no longer get out. Fastify's own onResponse misses a client that
  * leaves during a stream, and Node says nothing of answers that were queued behind others on a connection that closed.
  */
-export const onAnswerEnd = (request: IncomingMessage, response: ServerResponse, listener: () => void): void => {
+const onAnswerEnd = (request: IncomingMessage, response: ServerResponse, listener: () => void): void => {
   const waiting = waitingOf(request.socket);
   const settle = (): void => {
     if (waiting.delete(settle)) listener();

@@ -17,8 +17,8 @@ export const exitCodes = {
   forced: 130,
 } as const;
 
-/** After the drain: closing and the last lines of the log. */
-const stopMsMax = 10_000;
+/** After the drain: closing what is open and writing the last lines of the log. A process ends at most DRAIN_MS and this after the signal. */
+const stopMsMax = 3_000;
 
 /** Runs an app as this process: settings, log, signals, exit code. Never rejects. */
 export const runApp = async <Settings extends ProcessSettings>(definition: AppDefinition<Settings>): Promise<void> => {

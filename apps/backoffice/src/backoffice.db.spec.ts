@@ -1,0 +1,40 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { openLog, parseConfig, startApp, type RunningApp } from '@kilotoken/platform';
+import { createTestDatabase } from '../../../test/support/postgres.js';
+import { backofficeApp } from './app.js';
+import { backofficeSettings } from './config.js';
+
+const token = 'a-token-of-24-characters';
+const authorized = { headers: { authorization: `Bearer ${token}` } };
+let running: RunningApp | null = null;
+
+afterEach(async () => {
+  await running?.close();
+  running = null;
+});
+
+const start = async (databaseUrl: string): Promise<string> => {
+  const settings = parseConfig(backofficeSettings, { BACKOFFICE_PORT: '0', INTERNAL_TOKEN: token, APP_DATABASE_URL: databaseUrl, LOG_LEVEL: 'silent' });
+  running = await startApp(backofficeApp, settings, await openLog({ name: 'backoffice', level: 'silent' }));
+  return `http://127.0.0.1:${running.port}`;
+};
+
+describe('the backoffice', () => {
+  it('shows its health to anybody and everything else, metrics too, to the token', async () => {
+    const database = await createTestDatabase();
+    const url = await start(database.appUrl);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: 'ready', checks: { database: { ok: true } } });
+    expect((await fetch(`${url}/metrics`)).status).toBe(401);
+    expect((await fetch(`${url}/anything`)).status).toBe(401);
+    expect((await fetch(`${url}/metrics`, authorized)).status).toBe(200);
+    expect((await fetch(`${url}/anything`, authorized)).status).toBe(404);
+    await running?.close();
+    await database.drop();
+  });
+
+  it('a REDIS_URL that is none is refused before the process starts', () => {
+    const environment = { INTERNAL_TOKEN: token, APP_DATABASE_URL: 'postgresql://a:b@127.0.0.1/c', REDIS_URL: 'localhost:6379' };
+    expect(() => parseConfig(backofficeSettings, environment)).toThrow('REDIS_URL is wrong: an address such as redis://127.0.0.1:6379 is needed');
+  });
+});
