@@ -1,0 +1,157 @@
+import { z } from 'zod';
+import { tokenClasses, type TokenClass } from '@kilotoken/contracts';
+import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
+import { mintId } from '@kilotoken/platform';
+import type { PrismaDb } from '@kilotoken/platform/prisma';
+import { costRatesSchema, laneKinds, laneTimeoutsSchema, type LaneOffer } from './lane.js';
+import { listingOrigins, type Listing, type ListingOrigin, type SalePrice } from './listing.js';
+import type { KnownCatalogue, KnownLane } from './listing-plan.js';
+
+/** Database time. It stands still inside a transaction. */
+export const readNow = async (db: PrismaDb): Promise<Date> => {
+  const rows = await db.$queryRaw<{ now: Date }[]>`SELECT kt_now() AS now`;
+  return rows[0]!.now;
+};
+
+/**
+ * Keeps other writers of the catalogue out until this transaction ends. Every change takes this row by its trigger anyway;
+ * taking it first means that what is compared cannot change before it is written.
+ */
+export const lockCatalogue = async (db: PrismaDb): Promise<void> => {
+  await db.$queryRaw`SELECT version FROM config_version FOR UPDATE`;
+};
+
+export const ensurePriceBook = async (db: PrismaDb, name: string): Promise<string> => {
+  const known = await db.priceBook.findUnique({ where: { name } });
+  if (known) return known.id;
+  const created = await db.priceBook.create({ data: { id: mintId((await readNow(db)).getTime()), name } });
+  return created.id;
+};
+
+/** What is known of the models of this origin and of those that are named, retired ones included. */
+export const readKnown = async (db: PrismaDb, priceBookId: string, origin: ListingOrigin, modelIds: string[]): Promise<KnownCatalogue> => {
+  const models = await db.model.findMany({
+    where: { OR: [{ origin }, { id: { in: modelIds } }] },
+    include: { lanes: { orderBy: { id: 'asc' } }, priceVersions: { where: { priceBookId }, orderBy: { effectiveAt: 'desc' }, take: 1, include: { rates: true } } },
+  });
+  return {
+    models: new Map(
+      models.map(({ id, contextWindow, maxOutputTokens, origin: known, retiredAt }) => [
+        id,
+        { contextWindow, maxOutputTokens, origin: originSchema.parse(known), retired: retiredAt !== null },
+      ]),
+    ),
+    lanes: new Map(models.map(({ id, lanes }) => [id, lanes.map(toKnownLane)])),
+    sales: new Map(models.flatMap(({ id, priceVersions }) => priceVersions.map((version) => [id, toSalePrice(version)] as const))),
+  };
+};
+
+const originSchema = z.enum(listingOrigins);
+const classesSchema = z.array(z.enum(tokenClasses));
+type LaneRow = Awaited<ReturnType<PrismaDb['lane']['findFirstOrThrow']>>;
+
+const toKnownLane = (row: LaneRow): KnownLane => ({
+  id: row.id,
+  position: row.position,
+  origin: originSchema.parse(row.origin),
+  retired: row.retiredAt !== null,
+  kind: z.enum(laneKinds).parse(row.kind),
+  baseUrl: row.baseUrl,
+  upstreamModel: row.upstreamModel,
+  keyEnv: row.keyEnv,
+  cost: { currency: row.costCurrency, per: row.costPer, rates: costRatesSchema.parse(row.costRates) },
+  capabilities: new Set(row.capabilities),
+  tokenClasses: new Set(classesSchema.parse(row.tokenClasses)),
+  tokenizer: row.tokenizer,
+  timeouts: laneTimeoutsSchema.parse(row.timeouts),
+});
+
+interface PriceRow {
+  readonly currency: string;
+  readonly rates: readonly { readonly tokenClass: string; readonly amount: { toFixed(): string } | null; readonly per: bigint }[];
+}
+
+const toSalePrice = ({ currency, rates }: PriceRow): SalePrice => ({
+  currency,
+  // Versions that are published from listings have one `per`; -1 agrees with no listing.
+  per: rates.every(({ per }) => per === rates[0]!.per) && rates[0] ? rates[0].per : -1n,
+  rates: Object.fromEntries(rates.map(({ tokenClass, amount }) => [tokenClass, amount === null ? null : parseMoney(amount.toFixed())])),
+});
+
+export const insertModel = async (db: PrismaDb, origin: ListingOrigin, listing: Listing): Promise<void> => {
+  const { modelId: id, contextWindow, maxOutputTokens } = listing;
+  await db.model.create({ data: { id, contextWindow, maxOutputTokens, origin } });
+};
+
+/** Also brings a retired model back. */
+export const updateModel = async (db: PrismaDb, origin: ListingOrigin, listing: Listing): Promise<void> => {
+  const { modelId: id, contextWindow, maxOutputTokens } = listing;
+  await db.model.update({ where: { id }, data: { contextWindow, maxOutputTokens, origin, retiredAt: null } });
+};
+
+export const retireModel = async (db: PrismaDb, id: string, now: Date): Promise<void> => {
+  await db.model.update({ where: { id }, data: { retiredAt: now } });
+};
+
+const termColumns = (offer: LaneOffer) => ({
+  capabilities: [...offer.capabilities].sort(),
+  tokenClasses: tokenClasses.filter((name) => offer.tokenClasses.has(name)),
+  tokenizer: offer.tokenizer,
+  timeouts: { ...offer.timeouts },
+});
+
+export const insertLane = async (db: PrismaDb, lane: { id: string; modelId: string; position: number; origin: ListingOrigin; offer: LaneOffer }): Promise<void> => {
+  const { offer, ...place } = lane;
+  await db.lane.create({
+    data: {
+      ...place,
+      ...termColumns(offer),
+      kind: offer.kind,
+      baseUrl: offer.baseUrl,
+      upstreamModel: offer.upstreamModel,
+      keyEnv: offer.keyEnv,
+      costCurrency: offer.cost.currency,
+      costPer: offer.cost.per,
+      costRates: formatRates(offer.cost.rates),
+    },
+  });
+};
+
+/** Changes what may change of a lane, and brings a retired one back. */
+export const updateLane = async (db: PrismaDb, id: string, change: { position: number; origin: ListingOrigin; offer: LaneOffer }): Promise<void> => {
+  const { position, origin, offer } = change;
+  await db.lane.update({ where: { id }, data: { position, origin, retiredAt: null, ...termColumns(offer) } });
+};
+
+export const retireLane = async (db: PrismaDb, id: string, now: Date): Promise<void> => {
+  await db.lane.update({ where: { id }, data: { retiredAt: now } });
+};
+
+/** When the latest price of a model in a book takes effect, or took. */
+export const findLatestEffectiveAt = async (db: PrismaDb, priceBookId: string, modelId: string): Promise<Date | null> => {
+  const latest = await db.priceVersion.findFirst({ where: { priceBookId, modelId }, orderBy: { effectiveAt: 'desc' }, select: { effectiveAt: true } });
+  return latest?.effectiveAt ?? null;
+};
+
+export interface NewPriceVersion {
+  readonly id: string;
+  readonly priceBookId: string;
+  readonly modelId: string;
+  readonly effectiveAt: Date;
+  readonly sale: SalePrice;
+}
+
+export const insertPriceVersion = async (db: PrismaDb, { sale, ...version }: NewPriceVersion): Promise<void> => {
+  await db.priceVersion.create({ data: { ...version, currency: sale.currency } });
+  const rates = Object.entries(formatRates(sale.rates)).map(([tokenClass, amount]) => ({ priceVersionId: version.id, tokenClass, amount, per: sale.per }));
+  await db.rate.createMany({ data: rates });
+};
+
+/** In the classes' order, as exact decimal strings. */
+const formatRates = (rates: Partial<Record<TokenClass, Money | null>>): Record<string, string | null> =>
+  Object.fromEntries(
+    tokenClasses.flatMap((name) => {
+      const rate = rates[name];
+      return rate === undefined ? [] : [[name, rate === null ? null : formatMoney(rate)]];
+    }),
+  );

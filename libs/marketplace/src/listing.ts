@@ -1,0 +1,35 @@
+import type { TokenClass } from '@kilotoken/contracts';
+import type { Money } from '@kilotoken/money';
+import type { LaneOffer } from './lane.js';
+
+/**
+ * A listing is what somebody declares to be for sale: a model, its sale price and its lanes in the order of trying. The
+ * lanes file and the demo seed both say it in listings; what is in the database is made to agree with them.
+ */
+export const listingOrigins = ['seed', 'file', 'console'] as const;
+export type ListingOrigin = (typeof listingOrigins)[number];
+
+/** The price of a token of a class is `rates[class] ÷ per`; null is "no price" and refuses, zero is free. */
+export interface SalePrice {
+  readonly currency: string;
+  readonly per: bigint;
+  readonly rates: Partial<Record<TokenClass, Money | null>>;
+}
+
+export interface Listing {
+  readonly modelId: string;
+  readonly contextWindow: number;
+  readonly maxOutputTokens: number;
+  readonly sale: SalePrice;
+  readonly lanes: readonly LaneOffer[];
+}
+
+/** As the table `model` wants it. */
+export const modelIdPattern = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/;
+
+/** The price book that the lanes file and the seed publish in, and that an organization has unless it is given another. */
+export const listPriceBook = 'list';
+
+/** Bounds that keep a catalogue small enough to be loaded whole, and a request's attempts few. */
+export const listingsMax = 1_000;
+export const lanesPerModelMax = 16;
