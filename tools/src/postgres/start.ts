@@ -37,8 +37,8 @@ export interface PostgresOptions {
 export interface RunningPostgres {
   identity: ProcessIdentity;
   port: number;
-  /** Resolves when the server has ended, however. */
-  exited: Promise<void>;
+  /** Resolves, with the signal or exit code in words, when the server has ended. */
+  exited: Promise<string>;
   databaseUrl(databaseName: string): string;
   /** Ends with the process gone; a folder that was stopped is started again with the same options. */
   stop(mode: StopMode): Promise<void>;
@@ -90,7 +90,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
 function describeServer(child: ChildProcess, port: number, password: string): RunningPostgres {
   const identity = identifyProcess(child.pid ?? 0);
   if (!identity) throw new PostgresStartError('failed', 'Postgres ended as soon as it was ready.');
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const exited = new Promise<string>((resolve) => child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`)));
   child.unref();
   return {
     identity,

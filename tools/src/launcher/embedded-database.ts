@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { findFreePort, isPortFree } from '../free-port.js';
+import { startPostgres, type RunningPostgres } from '../postgres/index.js';
+import { writeWholeFile } from '../whole-file.js';
+import type { Home } from './home.js';
+import type { Secrets } from './secrets.js';
+import { portSettings, type LauncherSettings } from './settings.js';
+import type { Service } from './supervisor.js';
+
+const DATABASE = 'kilotoken';
+const STATEMENT_MS_MAX = 30_000;
+const FREE_PORT_ATTEMPTS_MAX = 20;
+
+const settings = {
+  max_connections: 200,
+  shared_buffers: '256MB',
+  max_wal_size: '2GB',
+  // Ledger and usage are only inserted: what grows without updates must still be vacuumed for its visibility map.
+  autovacuum_vacuum_insert_scale_factor: 0.05,
+};
+
+/** The Postgres of this installation as something to supervise; its port stays the same over starts and restarts. */
+export async function createPostgresService(home: Home, secrets: Secrets, launcher: LauncherSettings): Promise<Service<RunningPostgres>> {
+  const port = await choosePort(home, launcher);
+  return {
+    name: 'postgres',
+    start: () =>
+      startPostgres({
+        dataDir: home.databaseFolder,
+        superuserPassword: secrets.databaseOwnerPassword,
+        port,
+        settings,
+        logFile: join(home.logs, 'postgres.log'),
+      }),
+    // `start` returns a server that is ready.
+    waitUntilReady: () => Promise.resolve(),
+  };
+}
+
+/** The port of the last start, for as long as nobody else took it: what people noted down goes on working. */
+async function choosePort(home: Home, launcher: LauncherSettings): Promise<number> {
+  if (launcher.POSTGRES_PORT !== undefined) return launcher.POSTGRES_PORT;
+  const promised = new Set(portSettings.map((name) => launcher[name]));
+  const kept = readKeptPort(home.portFile);
+  if (kept !== null && !promised.has(kept) && (await isPortFree(kept))) return kept;
+  let port = await findFreePort();
+  for (let attempt = 1; promised.has(port) && attempt < FREE_PORT_ATTEMPTS_MAX; attempt += 1) port = await findFreePort();
+  writeWholeFile(home.portFile, `${port}\n`);
+  return port;
+}
+
+function readKeptPort(file: string): number | null {
+  try {
+    const port = Number(readFileSync(file, 'utf8'));
+    return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Creates the database in a new cluster; returns its owner's URL. */
+export async function ensureDatabase(server: RunningPostgres): Promise<string> {
+  const client = new pg.Client({
+    connectionString: server.databaseUrl('postgres'),
+    connectionTimeoutMillis: STATEMENT_MS_MAX,
+    statement_timeout: STATEMENT_MS_MAX,
+  });
+  // A lost connection also rejects the running query; without a listener it would end the process besides.
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
+    if (rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
+  } finally {
+    await client.end();
+  }
+  return server.databaseUrl(DATABASE);
+}

@@ -1,0 +1,69 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import pg from 'pg';
+import { LauncherError } from './launcher-error.js';
+
+/** The database that `DATABASE_URL` names: somebody else runs it, we check that it will do. */
+
+const VERSION_MIN = 180_000;
+const CONNECT_MS_MAX = 10_000;
+const ATTEMPTS = 3;
+const RETRY_MS = 1_000;
+
+/** Throws a LauncherError that says what is wrong with the database. Returns its version, such as `18.4`. */
+export async function checkExternalDatabase(databaseUrl: string): Promise<string> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await readVersion(databaseUrl);
+    } catch (error) {
+      if (error instanceof LauncherError) throw error;
+      // A database that is being restarted is back in a moment; a wrong password stays wrong.
+      if (error instanceof pg.DatabaseError || attempt === ATTEMPTS) throw explain(error, databaseUrl);
+      await wait(RETRY_MS);
+    }
+  }
+}
+
+async function readVersion(databaseUrl: string): Promise<string> {
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: CONNECT_MS_MAX,
+    query_timeout: CONNECT_MS_MAX,
+    application_name: 'kilotoken-launcher',
+  });
+  // A lost connection also rejects the running query; without a listener it would end the process besides.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ server_version_num: string }>('SHOW server_version_num');
+    const version = Number(rows[0]?.server_version_num);
+    const shown = `${Math.floor(version / 10_000)}.${version % 10_000}`;
+    if (version >= VERSION_MIN) return shown;
+    throw new LauncherError(
+      `The database at ${describe(databaseUrl)} is Postgres ${shown}, and Postgres 18 or newer is needed. Upgrade it, name another one in ` +
+        'DATABASE_URL, or unset DATABASE_URL to use the embedded Postgres. Nothing was changed.',
+    );
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+function explain(error: unknown, databaseUrl: string): LauncherError {
+  const { code, message } = error as { code?: string; message: string };
+  const where = describe(databaseUrl);
+  const unset = 'or unset DATABASE_URL to use the embedded Postgres.';
+  switch (code) {
+    case '28P01':
+    case '28000':
+      return new LauncherError(`The database at ${where} does not accept the user and password in DATABASE_URL (${message}). Correct them, ${unset}`);
+    case '3D000':
+      return new LauncherError(`The database named in DATABASE_URL does not exist at ${where} (${message}). Create it (createdb), ${unset}`);
+    default:
+      return new LauncherError(`The database at ${where} cannot be reached: ${message || code}. Check that it runs and that DATABASE_URL is right, ${unset}`);
+  }
+}
+
+/** Without user and password: this is printed. */
+function describe(databaseUrl: string): string {
+  const { hostname, port, pathname } = new URL(databaseUrl);
+  return `${hostname}:${port || '5432'}${pathname}`;
+}

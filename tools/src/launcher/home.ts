@@ -1,0 +1,31 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The paths of one installation, all under `KILOTOKEN_HOME`. */
+export interface Home {
+  folder: string;
+  /** Owned by the user that Postgres runs as. */
+  databaseFolder: string;
+  logs: string;
+  /** One file a child process: whom to stop when the launcher was killed. */
+  processes: string;
+  secretsFile: string;
+  portFile: string;
+  quickstartFile: string;
+}
+
+export function openHome(folder: string): Home {
+  // Others may pass through but not look around: under root, Postgres runs as another user below this folder.
+  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  const home = {
+    folder,
+    databaseFolder: join(folder, 'postgres', 'data'),
+    logs: join(folder, 'logs'),
+    processes: join(folder, 'processes'),
+    secretsFile: join(folder, 'secrets.json'),
+    portFile: join(folder, 'postgres.port'),
+    quickstartFile: join(folder, 'quickstart.json'),
+  };
+  for (const path of [home.logs, home.processes]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  return home;
+}

@@ -1,0 +1,102 @@
+import { readEnvironment, type Environment } from '@kilotoken/platform';
+import { stopOrphanedPostgres } from '../postgres/index.js';
+import { stopOrphans } from './app-process.js';
+import { originOf } from './apps.js';
+import { seed } from './content.js';
+import { createPostgres, hasEmbeddedDatabase, openDatabase } from './database.js';
+import { takeFolderLock } from './folder-lock.js';
+import { openHome, type Home } from './home.js';
+import { createSupervisorSettings, Installation } from './installation.js';
+import { explainFailure, StartInterrupted } from './launcher-error.js';
+import { startLogRotation } from './log-rotation.js';
+import { refuseTakenPorts } from './ports.js';
+import { writeQuickstart, type Quickstart } from './quickstart.js';
+import { ensureSecrets } from './secrets.js';
+import { readLauncherSettings, type LauncherSettings } from './settings.js';
+import { listenForStop, untilAborted, type StopRequest } from './stop-request.js';
+import { printSummary } from './summary.js';
+import { runStep, type Terminal } from './terminal.js';
+
+/** After a second Ctrl-C the launcher goes, whatever still hangs; the next start cleans up. */
+const FORCED_EXIT_MS = 20_000;
+
+/** Runs one installation until it is told to stop, and ends this process. */
+export async function launch(terminal: Terminal): Promise<never> {
+  const startedMs = performance.now();
+  const environment = readEnvironment();
+  const stop = listenForStop(() => terminal.notice('Stopping; running requests may finish. Ctrl-C again forces.'));
+  stop.forced.addEventListener('abort', () => setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref());
+  let home = '.kilotoken';
+  try {
+    const settings = readLauncherSettings(environment, process.cwd());
+    home = settings.KILOTOKEN_HOME;
+    await run(terminal, settings, environment, stop, startedMs);
+    terminal.line('  Stopped.');
+    process.exit(0);
+  } catch (error) {
+    terminal.problem(explainFailure(error, home));
+    process.exit(1);
+  }
+}
+
+async function run(terminal: Terminal, settings: LauncherSettings, environment: Environment, stop: StopRequest, startedMs: number): Promise<void> {
+  const home = openHome(settings.KILOTOKEN_HOME);
+  takeFolderLock(home.folder);
+  const orphans = [...(await stopOrphans(home)), ...((await stopOrphanedPostgres(home.databaseFolder)) ? ['postgres'] : [])];
+  if (orphans.length > 0) terminal.notice(`A launcher was killed here before: stopped what it left running (${orphans.join(', ')}).`);
+  await refuseTakenPorts(settings);
+
+  const secrets = ensureSecrets(home.secretsFile, hasEmbeddedDatabase(home));
+  const supervisor = createSupervisorSettings((sentence) => terminal.notice(sentence));
+  const postgres = await createPostgres(home, secrets, settings, supervisor);
+  const installation = new Installation(postgres, supervisor);
+  const stopLogRotation = startLogRotation(home.logs);
+  try {
+    await startEverything({ terminal, settings, environment, home, installation, postgres, secrets, stop, startedMs });
+    await untilAborted(stop.requested);
+  } catch (error) {
+    // Whoever stops a start that then fails because it was stopped wants no explanation.
+    if (!stop.requested.aborted && !(error instanceof StartInterrupted)) throw error;
+  } finally {
+    await installation.stop(settings.DRAIN_MS, stop.forced);
+    stopLogRotation();
+  }
+}
+
+interface Start {
+  terminal: Terminal;
+  settings: LauncherSettings;
+  environment: Environment;
+  home: Home;
+  installation: Installation;
+  postgres: Awaited<ReturnType<typeof createPostgres>>;
+  secrets: ReturnType<typeof ensureSecrets>;
+  stop: StopRequest;
+  startedMs: number;
+}
+
+async function startEverything(start: Start): Promise<void> {
+  const { terminal, settings, home, installation, postgres, secrets, stop } = start;
+  const database = await openDatabase(terminal, postgres, secrets, settings);
+  refuseToGoOn(stop);
+  const content = await seed(home, settings);
+  refuseToGoOn(stop);
+  await runStep(terminal, 'processes', 'starting', async (step) => {
+    const context = { settings, secrets, home, appDatabaseUrl: database.appUrl, modelPath: null, environment: start.environment };
+    await unlessStopped(stop, installation.startApps(context, (ready) => step.update(`ready: ${ready.join(', ')}`)));
+    return { result: undefined, detail: 'gateway, api, metering, backoffice, inference-worker' };
+  });
+  refuseToGoOn(stop);
+  const quickstart: Quickstart = { ...content, gatewayUrl: `${originOf(settings, 'GATEWAY_PORT')}/v1`, databaseUrl: database.ownerUrl };
+  writeQuickstart(home.quickstartFile, quickstart);
+  printSummary(terminal, settings, home, quickstart, performance.now() - start.startedMs);
+}
+
+/** Does not wait for the end of work that may be abandoned: the process is about to end. */
+async function unlessStopped<Result>(stop: StopRequest, work: Promise<Result>): Promise<Result> {
+  return Promise.race([work, untilAborted(stop.requested).then(() => Promise.reject(new StartInterrupted()))]);
+}
+
+function refuseToGoOn(stop: StopRequest): void {
+  if (stop.requested.aborted) throw new StartInterrupted();
+}

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { writeWholeFile } from '../whole-file.js';
+
+/** Everything a program needs to use this installation. Later versions add fields and change none. */
+export const quickstartSchema = z.object({
+  /** Base URL for OpenAI's SDKs. */
+  gatewayUrl: z.url(),
+  apiKey: z.string().nullable(),
+  /** Key of the `bench` organization, which has no limits. */
+  benchApiKey: z.string().nullable(),
+  /** The owner's login. */
+  databaseUrl: z.string(),
+  models: z.array(z.string()),
+  /** The real model in process, when there is one. */
+  localModel: z.string().nullable(),
+  /** The deterministic engine, which says so in every answer. */
+  loopbackModel: z.string().nullable(),
+});
+
+export type Quickstart = z.infer<typeof quickstartSchema>;
+
+export function writeQuickstart(file: string, quickstart: Quickstart): void {
+  writeWholeFile(file, `${JSON.stringify(quickstartSchema.parse(quickstart), null, 2)}\n`);
+}

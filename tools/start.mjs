@@ -1,0 +1,51 @@
+// npm start: from a clone to a running Kilotoken. This file needs nothing but Node; it installs and builds what the
+// launcher itself is made of (tools/src/launcher) and hands over to it in the same process.
+import { PrepareError, prepareWorkspace } from './prepare.mjs';
+import { createTerminal } from './terminal.mjs';
+
+const HELP = `
+Usage: npm start
+
+Starts Kilotoken: installs and builds what is missing, runs Postgres (unless DATABASE_URL is set), brings the schema up
+to date, and starts and supervises gateway, api, metering, backoffice and inference-worker. Ctrl-C stops everything.
+
+Settings are environment variables; an empty one counts as not set.
+
+  KILOTOKEN_HOME        data folder: database, model, keys, logs               .kilotoken
+  HOST                  address that all processes bind to                     127.0.0.1
+  GATEWAY_PORT          OpenAI-compatible gateway                              8080
+  API_PORT              console and integrations                               8081
+  METERING_PORT         metering (internal)                                    8082
+  BACKOFFICE_PORT       backoffice (internal)                                  8083
+  WORKER_PORT           inference worker (internal)                            8084
+  GATEWAY_METRICS_PORT  the gateway's Prometheus metrics (internal)            8085
+  API_METRICS_PORT      the api's Prometheus metrics (internal)                8086
+  POSTGRES_PORT         embedded Postgres                                      a free one, kept
+  DATABASE_URL          a Postgres 18 or newer to use, as its owner            embedded
+  APP_DATABASE_URL      the applications' login, if you manage it yourself     made for you
+  REDIS_URL             queues in Redis instead of Postgres                    Postgres
+  KILOTOKEN_DEMO        1: demo organizations and keys also with DATABASE_URL  with the embedded one
+  KILOTOKEN_LANES       YAML file of further models and lanes                  none
+  KILOTOKEN_MODEL_PATH  GGUF file or hf: URI of the model in process           SmolLM2-135M-Instruct
+  KILOTOKEN_GPU         cuda, vulkan or metal                                  CPU
+  DRAIN_MS              how long running requests may go on at the end         25000
+  LOG_LEVEL             of all processes                                       info
+
+Where everything is, and the keys of the demo: <KILOTOKEN_HOME>/quickstart.json
+`;
+
+if (process.argv.slice(2).some((argument) => argument === '--help' || argument === '-h')) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+
+const terminal = createTerminal();
+terminal.line(`\n${terminal.bold('Kilotoken')}\n`);
+try {
+  await prepareWorkspace(terminal);
+} catch (error) {
+  terminal.problem(error instanceof PrepareError ? error.message : `${error?.stack ?? error}`);
+  process.exit(1);
+}
+const { launch } = await import('./dist/launcher/main.js');
+await launch(terminal);

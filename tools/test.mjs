@@ -1,0 +1,91 @@
+// npm test: everything that needs only Node, on a fresh clone as well as beside a running installation: it has its own
+// Postgres and free ports. Arguments go to Jest (npm test -- libs/money, npm test -- -t 'a test').
+//
+// Two rounds: what shares nothing runs side by side, what starts processes and kills them runs alone.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { PrepareError, prepareWorkspace, ROOT } from './prepare.mjs';
+import { createTerminal } from './terminal.mjs';
+
+const PROCESS_TESTS = '/test/(e2e|concurrency|faults)/';
+const NEVER_TESTS = ['/node_modules/', '/dist/', '/\\.kilotoken/'];
+const WORKERS = 2;
+/** A round that hangs must end, and say so. */
+const ROUND_MS_MAX = 25 * 60_000;
+
+/** A proof that was skipped is a failure where everything it needs is supposed to be installed (`.ci/run`). */
+const FAIL_ON_SKIP = '--fail-on-skip';
+const jestArguments = process.argv.slice(2).filter((argument) => argument !== FAIL_ON_SKIP);
+const failOnSkip = process.argv.includes(FAIL_ON_SKIP);
+
+const rounds = [
+  ['--maxWorkers', String(WORKERS), '--testPathIgnorePatterns', ...NEVER_TESTS, PROCESS_TESTS],
+  ['--runInBand', '--testMatch', '**/test/{e2e,concurrency,faults}/**/*.spec.ts'],
+];
+
+const terminal = createTerminal();
+try {
+  await prepareWorkspace(terminal);
+} catch (error) {
+  terminal.problem(error instanceof PrepareError ? error.message : `${error?.stack ?? error}`);
+  process.exit(1);
+}
+const results = [];
+for (const round of rounds) results.push(await runJest([...jestArguments, ...round]));
+process.exit(report(results));
+
+async function runJest(args) {
+  const folder = mkdtempSync(join(tmpdir(), 'kilotoken-results-'));
+  const outputFile = join(folder, 'results.json');
+  const nodeOptions = `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`.trim();
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, 'node_modules/jest/bin/jest.js'), ...args, '--passWithNoTests', '--json', '--outputFile', outputFile],
+    // Jest's report for people goes to stderr; its stdout repeats the JSON.
+    { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, NODE_OPTIONS: nodeOptions } },
+  );
+  const timer = setTimeout(() => {
+    process.stderr.write(`\nThis round did not end within ${ROUND_MS_MAX / 60_000} minutes and was stopped.\n`);
+    child.kill('SIGTERM');
+  }, ROUND_MS_MAX);
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  clearTimeout(timer);
+  try {
+    return { code, ...JSON.parse(readFileSync(outputFile, 'utf8')) };
+  } catch {
+    // Jest itself failed, and has said why.
+    return { code: code || 1, testResults: [], numPassedTests: 0, numFailedTests: 0, numRuntimeErrorTestSuites: 1 };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Prints the totals and what was skipped by name; the exit code. */
+function report(rounds) {
+  const sum = (field) => rounds.reduce((total, round) => total + (round[field] ?? 0), 0);
+  const skipped = rounds.flatMap(({ testResults }) =>
+    testResults.flatMap((suite) =>
+      suite.assertionResults
+        .filter(({ status }) => status === 'pending' || status === 'todo')
+        .map(({ fullName }) => `${relative(ROOT, suite.name)}: ${fullName}`),
+    ),
+  );
+  const passed = sum('numPassedTests');
+  // A file that could not run is a failure too: nobody knows what it would have proven.
+  let failed = sum('numFailedTests') + sum('numRuntimeErrorTestSuites');
+  if (failed === 0 && rounds.some(({ code }) => code !== 0)) failed = 1;
+  if (passed + failed + skipped.length === 0) {
+    process.stdout.write(`\nNo test matches ${jestArguments.join(' ')}.\n`);
+    failed = 1;
+  }
+  if (skipped.length > 0) {
+    process.stdout.write(`\nSkipped for what this machine lacks (see test/support/requirements.ts${failOnSkip ? '; this counts as failed here' : ''}):\n`);
+    for (const name of skipped) process.stdout.write(`  ${name}\n`);
+  }
+  if (failOnSkip) failed += skipped.length;
+  const counted = [`${passed} passed`, `${failed} failed`, ...(skipped.length > 0 && !failOnSkip ? [`${skipped.length} skipped`] : [])];
+  process.stdout.write(`\n${counted.join(', ')}\n`);
+  return failed === 0 ? 0 : 1;
+}
