@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { mintId } from '@kilotoken/platform';
+import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
+import { mintApiKey, parseApiKey } from './api-key.js';
+import { endApiKey, findApiKeyByHash, insertApiKey, listApiKeyRows, lockApiKey } from './api-key.store.js';
+import { conflict, invalid, notFound, parseInput } from './identity.errors.js';
+import {
+  apiKeyPlaceSchema,
+  idPageSchema,
+  newApiKeySchema,
+  rollApiKeySchema,
+  type ApiKey,
+  type ApiKeyPlace,
+  type NewApiKey,
+  type Page,
+  type RollApiKey,
+} from './identity.js';
+import { readNow } from './organization.store.js';
+import { getProject } from './organization.service.js';
+
+/** The key itself stands here and nowhere else: whoever gets it shows it once. */
+export interface IssuedApiKey extends ApiKey {
+  readonly key: string;
+}
+
+/** Throws `identity_invalid`, `project_not_found` or `project_archived`. */
+export const createApiKey = async (prisma: PrismaClient, input: NewApiKey): Promise<IssuedApiKey> => {
+  const key = mintApiKey(randomBytes);
+  return { ...(await insertKey(prisma, input, key)), key: key.key };
+};
+
+/**
+ * Stores a key that was minted before, for a caller that has to keep the key itself before it is good for anything. Storing
+ * it again answers what is stored. Throws as `createApiKey` does.
+ */
+export const registerApiKey = async (prisma: PrismaClient, input: NewApiKey, key: string): Promise<ApiKey> => {
+  const parsed = parseApiKey(key);
+  if (!parsed.ok) throw invalid('key: its form or checksum is wrong');
+  const now = await readNow(prisma);
+  return (await findApiKeyByHash(prisma, input.organizationId, parsed.hash, now)) ?? insertKey(prisma, input, parsed);
+};
+
+const insertKey = (prisma: PrismaClient, input: NewApiKey, { hash, prefix }: { hash: Uint8Array; prefix: string }): Promise<ApiKey> => {
+  const { organizationId, projectId, name, expiresAt = null, allowedModels = null } = parseInput(newApiKeySchema, input);
+  return prisma.$transaction(async (db) => {
+    const now = await readNow(db);
+    if (expiresAt && expiresAt <= now) throw invalid('expiresAt: a moment in the future is needed');
+    const project = await getProject(db, organizationId, projectId);
+    if (project.archivedAt) throw conflict('project_archived', `The project "${project.name}" is archived.`);
+    return insertApiKey(db, { organizationId, id: mintId(now.getTime()), projectId: project.id, name, hash, prefix, allowedModels, expiresAt }, now);
+  });
+};
+
+/** In the order of their making; the next page begins after the last id of this one. */
+export const listApiKeys = async (db: PrismaDb, organizationId: string, page: Page = {}): Promise<ApiKey[]> => {
+  const { after, limit } = parseInput(idPageSchema, page);
+  return listApiKeyRows(db, organizationId, after, limit, await readNow(db));
+};
+
+/**
+ * Makes a new key with the project, name, models and expiry of an old one, never with more. The old one ends at once, or
+ * after `overlapMs` but never later than it would have. Throws `api_key_not_found` or `api_key_ended`.
+ */
+export const rollApiKey = (prisma: PrismaClient, input: RollApiKey): Promise<IssuedApiKey> => {
+  const { organizationId, id, overlapMs } = parseInput(rollApiKeySchema, input);
+  return prisma.$transaction(async (db) => {
+    const now = await readNow(db);
+    const old = await getApiKey(db, organizationId, id, now);
+    if (old.status !== 'active') throw conflict('api_key_ended', `The key ${old.prefix}… is ${old.status}; create a new one.`);
+    const overlapEnd = new Date(now.getTime() + overlapMs);
+    if (overlapMs === 0) await endApiKey(db, old, { revokedAt: now }, now);
+    else if (!old.expiresAt || old.expiresAt > overlapEnd) await endApiKey(db, old, { expiresAt: overlapEnd }, now);
+
+    const { key, hash, prefix } = mintApiKey(randomBytes);
+    const { projectId, name, allowedModels, expiresAt } = old;
+    const rolled = await insertApiKey(db, { organizationId, id: mintId(now.getTime()), projectId, name, hash, prefix, allowedModels, expiresAt }, now);
+    return { ...rolled, key };
+  });
+};
+
+/** For good. Revoking again changes nothing. Throws `api_key_not_found`. */
+export const revokeApiKey = (prisma: PrismaClient, input: ApiKeyPlace): Promise<ApiKey> => {
+  const { organizationId, id } = parseInput(apiKeyPlaceSchema, input);
+  return prisma.$transaction(async (db) => {
+    const now = await readNow(db);
+    const key = await getApiKey(db, organizationId, id, now);
+    return key.revokedAt ? key : endApiKey(db, key, { revokedAt: now }, now);
+  });
+};
+
+const getApiKey = async (db: PrismaDb, organizationId: string, id: string, now: Date): Promise<ApiKey> => {
+  const key = await lockApiKey(db, organizationId, id, now);
+  if (!key) throw notFound('api_key', 'The organization has no such key.');
+  return key;
+};

@@ -1,0 +1,62 @@
+import type { PrismaDb } from '@kilotoken/platform/prisma';
+import type { ApiKey } from './identity.js';
+
+const withUse = { use: { select: { lastUsedAt: true } } } as const;
+
+interface ApiKeyRow extends Omit<ApiKey, 'status' | 'lastUsedAt' | 'allowedModels'> {
+  readonly allowedModels: string[];
+  readonly use: { readonly lastUsedAt: Date } | null;
+}
+
+const toApiKey = (row: ApiKeyRow, now: Date): ApiKey => ({
+  organizationId: row.organizationId,
+  id: row.id,
+  projectId: row.projectId,
+  name: row.name,
+  prefix: row.prefix,
+  status: row.revokedAt ? 'revoked' : row.expiresAt && row.expiresAt <= now ? 'expired' : 'active',
+  // Prisma reads NULL, which is every model, as an empty list; an empty list itself is never written.
+  allowedModels: row.allowedModels.length > 0 ? row.allowedModels : null,
+  expiresAt: row.expiresAt,
+  revokedAt: row.revokedAt,
+  lastUsedAt: row.use?.lastUsedAt ?? null,
+  createdAt: row.createdAt,
+});
+
+export interface NewApiKeyRow {
+  readonly organizationId: string;
+  readonly id: string;
+  readonly projectId: string;
+  readonly name: string;
+  readonly hash: Uint8Array;
+  readonly prefix: string;
+  readonly allowedModels: readonly string[] | null;
+  readonly expiresAt: Date | null;
+}
+
+export const insertApiKey = async (db: PrismaDb, { allowedModels, hash, ...key }: NewApiKeyRow, now: Date): Promise<ApiKey> => {
+  const models = allowedModels ? { allowedModels: [...allowedModels] } : {};
+  return toApiKey(await db.apiKey.create({ data: { ...key, ...models, hash: new Uint8Array(hash) }, include: withUse }), now);
+};
+
+/** Keeps others from changing the key until this transaction ends; null when the organization has no such key. */
+export const lockApiKey = async (db: PrismaDb, organizationId: string, id: string, now: Date): Promise<ApiKey | null> => {
+  await db.$queryRaw`SELECT id FROM api_key WHERE organization_id = ${organizationId}::uuid AND id = ${id}::uuid FOR UPDATE`;
+  const row = await db.apiKey.findUnique({ where: { organizationId_id: { organizationId, id } }, include: withUse });
+  return row && toApiKey(row, now);
+};
+
+export const findApiKeyByHash = async (db: PrismaDb, organizationId: string, hash: Uint8Array, now: Date): Promise<ApiKey | null> => {
+  const row = await db.apiKey.findUnique({ where: { organizationId_hash: { organizationId, hash: new Uint8Array(hash) } }, include: withUse });
+  return row && toApiKey(row, now);
+};
+
+/** In the order of their making. */
+export const listApiKeyRows = async (db: PrismaDb, organizationId: string, afterId: string | undefined, limit: number, now: Date): Promise<ApiKey[]> => {
+  const after = afterId === undefined ? {} : { id: { gt: afterId } };
+  const rows = await db.apiKey.findMany({ where: { organizationId, ...after }, orderBy: { id: 'asc' }, take: limit, include: withUse });
+  return rows.map((row) => toApiKey(row, now));
+};
+
+export const endApiKey = async (db: PrismaDb, { organizationId, id }: ApiKey, end: { revokedAt: Date } | { expiresAt: Date }, now: Date): Promise<ApiKey> =>
+  toApiKey(await db.apiKey.update({ where: { organizationId_id: { organizationId, id } }, data: end, include: withUse }), now);

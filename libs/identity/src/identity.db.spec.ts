@@ -1,0 +1,227 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { asOrganization, createPool } from '@kilotoken/platform';
+import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import type pg from 'pg';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { createApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey } from './api-key.service.js';
+import { parseApiKey } from './api-key.js';
+import type { Organization, Project } from './identity.js';
+import { createOrganization, createProject, getOrganization, getProject, listOrganizations, listProjects } from './organization.service.js';
+
+const priceBookId = '01890000-0000-7000-8000-000000000000';
+const hourMs = 3_600_000;
+
+let database: TestDatabase;
+let prisma: PrismaClient;
+let app: pg.Pool;
+let organizations = 0;
+let acme: Organization;
+let project: Project;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  prisma = createPrisma(database.ownerUrl, { applicationName: 'test' });
+  app = createPool({ connectionString: database.appUrl, max: 2, applicationName: 'test' });
+  await prisma.priceBook.create({ data: { id: priceBookId, name: 'list' } });
+});
+
+afterAll(async () => {
+  await prisma.$disconnect();
+  await app.end();
+  await database.drop();
+});
+
+const newOrganization = () => createOrganization(prisma, { name: 'Acme', slug: `acme-${++organizations}`, priceBook: 'list' });
+
+beforeEach(async () => {
+  acme = await newOrganization();
+  project = await createProject(prisma, { organizationId: acme.id, name: 'chat' });
+});
+
+const newKey = (change: { expiresAt?: Date; allowedModels?: string[] } = {}) =>
+  createApiKey(prisma, { organizationId: acme.id, projectId: project.id, name: 'server', ...change });
+
+/** What a gateway learns of a key, with the application's rights. */
+const authenticate = async (key: string) => {
+  const parsed = parseApiKey(key);
+  if (!parsed.ok) throw new Error('not a key');
+  const { rows } = await app.query('SELECT organization_id, api_key_id, allowed_models, expires_at, revoked_at, expires_at <= kt_now() AS expired FROM key_authenticate($1)', [
+    parsed.hash,
+  ]);
+  return rows[0] as { organization_id: string; api_key_id: string; allowed_models: string[] | null; expires_at: Date | null; revoked_at: Date | null; expired: boolean | null };
+};
+
+const readConfigVersion = async () => (await prisma.configVersion.findFirstOrThrow()).version;
+
+describe('organizations and projects', () => {
+  test('are found by id, by slug or name, and by nothing else', async () => {
+    expect(await getOrganization(prisma, acme.id)).toEqual(acme);
+    expect(await getOrganization(prisma, acme.slug)).toEqual(acme);
+    expect(acme).toMatchObject({ priceBook: 'list', timeZone: 'UTC', status: 'active' });
+    expect(await getProject(prisma, acme.id, project.id)).toEqual(project);
+    expect(await getProject(prisma, acme.id, 'chat')).toEqual(project);
+    for (const nothing of ['nobody', '', '%', '_cme-1', "' OR 1=1--", 'a\0b', '\ud800', '01890000-0000-7000-8000-000000000009']) {
+      await expect(getOrganization(prisma, nothing)).rejects.toMatchObject({ code: 'organization_not_found' });
+      await expect(getProject(prisma, acme.id, nothing)).rejects.toMatchObject({ code: 'project_not_found' });
+    }
+  });
+
+  test('have names of their own', async () => {
+    await expect(createOrganization(prisma, { name: 'Other', slug: acme.slug, priceBook: 'list' })).rejects.toMatchObject({ code: 'organization_exists' });
+    await expect(createProject(prisma, { organizationId: acme.id, name: ' chat ' })).rejects.toMatchObject({ code: 'project_exists' });
+    const other = await newOrganization();
+    expect(await createProject(prisma, { organizationId: other.id, name: 'chat' })).toMatchObject({ name: 'chat' });
+  });
+
+  test("of another organization are not found: a project's id does not tell whose it is", async () => {
+    const other = await newOrganization();
+    await expect(getProject(prisma, other.id, project.id)).rejects.toMatchObject({ code: 'project_not_found' });
+    await expect(createApiKey(prisma, { organizationId: other.id, projectId: project.id, name: 'x' })).rejects.toMatchObject({ code: 'project_not_found' });
+  });
+
+  test.each([
+    ['a slug with capitals', { slug: 'Acme' }],
+    ['a name of nothing but spaces', { name: '  ' }],
+    ['a name with NUL', { name: 'a\0b' }],
+    ['a name with half a surrogate pair', { name: 'a\ud800' }],
+    ['a name of 201 characters', { name: 'a'.repeat(201) }],
+    ['a time zone that nobody knows', { timeZone: 'Mars/Olympus' }],
+    ['an offset as time zone', { timeZone: '+01:00' }],
+    ['a field of its own', { status: 'active' }],
+  ])('are not made with %s', async (_name, change) => {
+    await expect(createOrganization(prisma, { name: 'A', slug: 'a', priceBook: 'list', ...change })).rejects.toMatchObject({ code: 'identity_invalid' });
+  });
+
+  test('need a price book and an organization that exist', async () => {
+    await expect(createOrganization(prisma, { name: 'A', slug: 'a', priceBook: 'none' })).rejects.toMatchObject({ code: 'price_book_not_found' });
+    await expect(createProject(prisma, { organizationId: priceBookId, name: 'a' })).rejects.toMatchObject({ code: 'organization_not_found' });
+  });
+
+  test('are listed page by page, each once', async () => {
+    await createProject(prisma, { organizationId: acme.id, name: 'a' });
+    await createProject(prisma, { organizationId: acme.id, name: 'z' });
+    const first = await listProjects(prisma, acme.id, { limit: 2 });
+    const second = await listProjects(prisma, acme.id, { limit: 2, after: first.at(-1)!.name });
+    expect([...first, ...second].map(({ name }) => name)).toEqual(['a', 'chat', 'z']);
+    expect((await listOrganizations(prisma)).map(({ slug }) => slug)).toContain(acme.slug);
+    await expect(listProjects(prisma, acme.id, { limit: 1_001 })).rejects.toMatchObject({ code: 'identity_invalid' });
+  });
+});
+
+describe('API keys', () => {
+  test('are shown once and stored as a hash alone', async () => {
+    const { key, ...created } = await newKey({ allowedModels: ['mock'] });
+    expect(await listApiKeys(prisma, acme.id)).toEqual([created]);
+    expect(created).toMatchObject({ status: 'active', allowedModels: ['mock'], prefix: key.slice(0, 12), expiresAt: null, lastUsedAt: null });
+    expect(await authenticate(key)).toMatchObject({ organization_id: acme.id, api_key_id: created.id, allowed_models: ['mock'] });
+    const { rows } = await prisma.$queryRaw<{ text: string }[]>`SELECT api_key::text AS text FROM api_key`.then((all) => ({ rows: all }));
+    expect(rows.length).toBeGreaterThan(0);
+    for (const { text } of rows) expect(text).not.toContain(key.slice(12));
+  });
+
+  test('without a list of models may use every model', async () => {
+    const { key, allowedModels } = await newKey();
+    expect(allowedModels).toBeNull();
+    expect((await authenticate(key)).allowed_models).toBeNull();
+  });
+
+  test.each([
+    ['an empty list of models', { allowedModels: [] }],
+    ['a model id with a space', { allowedModels: ['a b'] }],
+    ['an end in the past', { expiresAt: new Date(Date.now() - 1_000) }],
+    ['an end that is no date', { expiresAt: new Date(Number.NaN) }],
+  ])('are not made with %s', async (_name, change) => {
+    await expect(newKey(change)).rejects.toMatchObject({ code: 'identity_invalid' });
+    expect(await listApiKeys(prisma, acme.id)).toEqual([]);
+  });
+
+  test('end when they are revoked, and gateways are told', async () => {
+    const { key, id } = await newKey();
+    const before = await readConfigVersion();
+    const revoked = await revokeApiKey(prisma, { organizationId: acme.id, id });
+    expect(revoked.status).toBe('revoked');
+    expect((await authenticate(key)).revoked_at).toEqual(revoked.revokedAt);
+    expect(await readConfigVersion()).toBe(before + 1n);
+    expect(await prisma.configChange.findUnique({ where: { version: before + 1n } })).toMatchObject({ kind: 'organization', organizationId: acme.id });
+
+    expect(await revokeApiKey(prisma, { organizationId: acme.id, id })).toEqual(revoked);
+    expect(await readConfigVersion()).toBe(before + 1n);
+  });
+
+  test('are rolled: the new one has what the old one had, the old one ends at once', async () => {
+    const expiresAt = new Date(Date.now() + hourMs);
+    const old = await newKey({ allowedModels: ['mock'], expiresAt });
+    const rolled = await rollApiKey(prisma, { organizationId: acme.id, id: old.id });
+    expect(rolled).toMatchObject({ name: 'server', projectId: project.id, allowedModels: ['mock'], expiresAt, status: 'active' });
+    expect(rolled.key).not.toBe(old.key);
+    expect((await authenticate(old.key)).revoked_at).not.toBeNull();
+    expect((await authenticate(rolled.key)).revoked_at).toBeNull();
+    await expect(rollApiKey(prisma, { organizationId: acme.id, id: old.id })).rejects.toMatchObject({ code: 'api_key_ended' });
+  });
+
+  test('are rolled with an overlap that never prolongs the old one', async () => {
+    const old = await newKey();
+    await rollApiKey(prisma, { organizationId: acme.id, id: old.id, overlapMs: hourMs });
+    const { expires_at: ends, expired } = await authenticate(old.key);
+    expect(expired).toBe(false);
+    expect(Math.abs(ends!.getTime() - Date.now() - hourMs)).toBeLessThan(60_000);
+
+    const expiresAt = new Date(Date.now() + 60_000);
+    const soon = await newKey({ expiresAt });
+    await rollApiKey(prisma, { organizationId: acme.id, id: soon.id, overlapMs: hourMs });
+    expect((await authenticate(soon.key)).expires_at).toEqual(expiresAt);
+  });
+
+  test('rolled by two at once are rolled once', async () => {
+    const { id } = await newKey();
+    const results = await Promise.allSettled(Array.from({ length: 4 }, () => rollApiKey(prisma, { organizationId: acme.id, id })));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect((await listApiKeys(prisma, acme.id)).filter(({ status }) => status === 'active')).toHaveLength(1);
+  });
+
+  test('of another organization are not found', async () => {
+    const { id } = await newKey();
+    const other = await newOrganization();
+    await expect(revokeApiKey(prisma, { organizationId: other.id, id })).rejects.toMatchObject({ code: 'api_key_not_found' });
+    await expect(rollApiKey(prisma, { organizationId: other.id, id })).rejects.toMatchObject({ code: 'api_key_not_found' });
+    expect((await listApiKeys(prisma, acme.id))[0]!.status).toBe('active');
+  });
+
+  test('that were kept before they are stored are stored once', async () => {
+    const { key } = await newKey();
+    const elsewhere = await newOrganization();
+    const its = await createProject(prisma, { organizationId: elsewhere.id, name: 'p' });
+    const input = { organizationId: elsewhere.id, projectId: its.id, name: 'kept' };
+    const first = await registerApiKey(prisma, input, key);
+    expect(await registerApiKey(prisma, input, key)).toEqual(first);
+    expect(await listApiKeys(prisma, elsewhere.id)).toHaveLength(1);
+    await expect(registerApiKey(prisma, input, `${key.slice(0, -1)}~`)).rejects.toMatchObject({ code: 'identity_invalid' });
+  });
+});
+
+describe('the application', () => {
+  const countAll = async (client: pg.Pool | pg.PoolClient) => {
+    const { rows } = await client.query(
+      'SELECT (SELECT count(*)::int FROM organization) AS organizations, (SELECT count(*)::int FROM project) AS projects, (SELECT count(*)::int FROM api_key) AS keys',
+    );
+    return rows[0] as unknown;
+  };
+
+  test('sees one organization, the one that its transaction names, and none without', async () => {
+    await newKey();
+    await newOrganization();
+    expect(await countAll(app)).toEqual({ organizations: 0, projects: 0, keys: 0 });
+    expect(await asOrganization(app, acme.id, countAll)).toEqual({ organizations: 1, projects: 1, keys: 1 });
+    await asOrganization(app, acme.id, async (client) => {
+      expect((await client.query('SELECT id FROM organization')).rows).toEqual([{ id: acme.id }]);
+      expect((await client.query('SELECT organization_id FROM api_key')).rows).toEqual([{ organization_id: acme.id }]);
+    });
+  });
+
+  test.each(['organization', 'project', 'api_key', 'api_key_use'])('cannot write %s, not even its own', async (table) => {
+    const own = (sql: string) => asOrganization(app, acme.id, (client) => client.query(sql));
+    await expect(own(`DELETE FROM ${table}`)).rejects.toMatchObject({ code: '42501' });
+    await expect(own(`INSERT INTO ${table} DEFAULT VALUES`)).rejects.toMatchObject({ code: '42501' });
+    await expect(own(`UPDATE ${table} SET ${table === 'organization' ? 'id' : 'organization_id'} = '${priceBookId}'`)).rejects.toMatchObject({ code: '42501' });
+  });
+});

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+
+/**
+ * Who buys. An organization is a customer: its price book, its time zone, its grants. A project groups its keys, and an
+ * API key spends in the name of its project. What a caller gives is parsed here, whoever the caller is.
+ */
+export interface Organization {
+  readonly id: string;
+  readonly name: string;
+  readonly slug: string;
+  readonly priceBook: string;
+  readonly timeZone: string;
+  readonly status: string;
+  readonly createdAt: Date;
+}
+
+export interface Project {
+  readonly organizationId: string;
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: Date;
+  readonly archivedAt: Date | null;
+}
+
+export interface ApiKey {
+  readonly organizationId: string;
+  readonly id: string;
+  readonly projectId: string;
+  readonly name: string;
+  /** The beginning of the key, to tell keys apart. */
+  readonly prefix: string;
+  readonly status: 'active' | 'expired' | 'revoked';
+  /** Null: every model. */
+  readonly allowedModels: readonly string[] | null;
+  readonly expiresAt: Date | null;
+  readonly revokedAt: Date | null;
+  /** Written with the rating of a request, some moments after it. */
+  readonly lastUsedAt: Date | null;
+  readonly createdAt: Date;
+}
+
+/** How many rows a list answers at most; the next page begins after the last one. */
+export const pageRowsMax = 1_000;
+export const allowedModelsMax = 200;
+
+/** What a person calls something. */
+export const nameSchema = z
+  .string()
+  .trim()
+  .min(1, 'a name is needed')
+  .max(200, 'a name has at most 200 characters')
+  // Control characters and lone surrogates: neither a terminal nor a text column takes them as they are.
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'a name must not hold control characters');
+
+export const slugSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a slug of small letters, digits and dashes is needed, at most 63');
+
+const isTimeZone = (text: string): boolean => {
+  try {
+    return /^[A-Za-z]/.test(text) && Boolean(new Intl.DateTimeFormat('en', { timeZone: text }));
+  } catch {
+    // The engine throws a RangeError for a name that it does not know.
+    return false;
+  }
+};
+
+export const newOrganizationSchema = z.strictObject({
+  name: nameSchema,
+  slug: slugSchema,
+  priceBook: z.string().min(1),
+  timeZone: z.string().refine(isTimeZone, 'the name of a time zone is needed, such as Europe/Berlin or UTC').default('UTC'),
+});
+export type NewOrganization = z.input<typeof newOrganizationSchema>;
+
+export const newProjectSchema = z.strictObject({ organizationId: z.uuid(), name: nameSchema });
+export type NewProject = z.input<typeof newProjectSchema>;
+
+const modelId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, 'the id of a model is needed');
+
+export const newApiKeySchema = z.strictObject({
+  organizationId: z.uuid(),
+  projectId: z.uuid(),
+  name: nameSchema,
+  expiresAt: z.date().nullish(),
+  // An empty list would allow nothing in one place and everything in another; nobody means it.
+  allowedModels: z.array(modelId).min(1, 'at least one model is needed; leave it out to allow all').max(allowedModelsMax).nullish(),
+});
+export type NewApiKey = z.input<typeof newApiKeySchema>;
+
+export const apiKeyPlaceSchema = z.strictObject({ organizationId: z.uuid(), id: z.uuid() });
+export type ApiKeyPlace = z.input<typeof apiKeyPlaceSchema>;
+
+const overlapMsMax = 90 * 24 * 3_600_000;
+export const rollApiKeySchema = apiKeyPlaceSchema.extend({ overlapMs: z.int().min(0).max(overlapMsMax, 'the old key may live on for 90 days at most').default(0) });
+export type RollApiKey = z.input<typeof rollApiKeySchema>;
+
+const limit = z.int().min(1).max(pageRowsMax).default(pageRowsMax);
+/** `after` is the last slug or name of the page before, or for keys the last id. */
+export const namePageSchema = z.strictObject({ after: z.string().max(200).optional(), limit });
+export const idPageSchema = z.strictObject({ after: z.uuid().optional(), limit });
+export type Page = z.input<typeof namePageSchema>;

@@ -1,0 +1,95 @@
+import { mintId } from '@kilotoken/platform';
+import { takenConstraintOf, type PrismaClient, type PrismaDb } from '@kilotoken/platform/prisma';
+import { conflict, notFound, parseInput } from './identity.errors.js';
+import {
+  namePageSchema,
+  nameSchema,
+  newOrganizationSchema,
+  newProjectSchema,
+  slugSchema,
+  type NewOrganization,
+  type NewProject,
+  type Organization,
+  type Page,
+  type Project,
+} from './identity.js';
+import {
+  findOrganization,
+  findPriceBookId,
+  findProject,
+  insertOrganization,
+  insertProject,
+  listOrganizationRows,
+  listProjectRows,
+  readNow,
+} from './organization.store.js';
+
+/** Throws `identity_invalid`, `price_book_not_found` or `organization_exists`. */
+export const createOrganization = async (prisma: PrismaClient, input: NewOrganization): Promise<Organization> => {
+  const { priceBook, ...organization } = parseInput(newOrganizationSchema, input);
+  try {
+    return await prisma.$transaction(async (db) => {
+      const priceBookId = await findPriceBookId(db, priceBook);
+      if (!priceBookId) throw notFound('price_book', `There is no price book "${priceBook}".`);
+      const id = mintId((await readNow(db)).getTime());
+      return insertOrganization(db, { ...organization, id, priceBookId });
+    });
+  } catch (error) {
+    if (takenConstraintOf(error) === 'organization_slug_key') throw conflict('organization_exists', `There is an organization "${organization.slug}" already.`);
+    throw error;
+  }
+};
+
+/** By id or slug; null when there is none. */
+export const findOrganizationBy = async (db: PrismaDb, idOrSlug: string): Promise<Organization | null> => {
+  if (isUuid(idOrSlug)) return findOrganization(db, { id: idOrSlug });
+  return slugSchema.safeParse(idOrSlug).success ? findOrganization(db, { slug: idOrSlug }) : null;
+};
+
+/** By id or slug; throws `organization_not_found`. */
+export const getOrganization = async (db: PrismaDb, idOrSlug: string): Promise<Organization> => {
+  const organization = await findOrganizationBy(db, idOrSlug);
+  if (!organization) throw notFound('organization', `There is no organization "${idOrSlug.slice(0, 64)}".`);
+  return organization;
+};
+
+/** In the order of their slugs; the next page begins after the last slug of this one. */
+export const listOrganizations = async (db: PrismaDb, page: Page = {}): Promise<Organization[]> => {
+  const { after, limit } = parseInput(namePageSchema, page);
+  return listOrganizationRows(db, after, limit);
+};
+
+/** Throws `identity_invalid`, `organization_not_found` or `project_exists`. */
+export const createProject = async (prisma: PrismaClient, input: NewProject): Promise<Project> => {
+  const { organizationId, name } = parseInput(newProjectSchema, input);
+  try {
+    return await prisma.$transaction(async (db) => {
+      await getOrganization(db, organizationId);
+      return insertProject(db, { organizationId, id: mintId((await readNow(db)).getTime()), name });
+    });
+  } catch (error) {
+    if (takenConstraintOf(error) === 'project_organization_id_name_key') throw conflict('project_exists', `The organization has a project "${name}" already.`);
+    throw error;
+  }
+};
+
+/** By id or name within the organization; null when it has none. */
+export const findProjectBy = async (db: PrismaDb, organizationId: string, idOrName: string): Promise<Project | null> => {
+  if (isUuid(idOrName)) return findProject(db, organizationId, { id: idOrName });
+  return nameSchema.safeParse(idOrName).success ? findProject(db, organizationId, { name: idOrName }) : null;
+};
+
+/** By id or name within the organization; throws `project_not_found`, also for another organization's. */
+export const getProject = async (db: PrismaDb, organizationId: string, idOrName: string): Promise<Project> => {
+  const project = await findProjectBy(db, organizationId, idOrName);
+  if (!project) throw notFound('project', `The organization has no project "${idOrName.slice(0, 64)}".`);
+  return project;
+};
+
+/** In the order of their names. */
+export const listProjects = async (db: PrismaDb, organizationId: string, page: Page = {}): Promise<Project[]> => {
+  const { after, limit } = parseInput(namePageSchema, page);
+  return listProjectRows(db, organizationId, after, limit);
+};
+
+const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
