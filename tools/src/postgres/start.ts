@@ -5,6 +5,7 @@ import { identifyProcess, isAlive, type ProcessIdentity } from '../process-ident
 import { findPostgresBinaries } from './binaries.js';
 import { ensureDataFolder, postgresEnvironment, SUPERUSER } from './data-folder.js';
 import { clearDataFolder, readPostmasterFile, stopPostgres, type StopMode } from './orphan.js';
+import { explainOutput, PostgresStartError } from './postgres-error.js';
 import { findUnprivilegedUser } from './unprivileged-user.js';
 
 /**
@@ -42,16 +43,6 @@ export interface RunningPostgres {
   databaseUrl(databaseName: string): string;
   /** Ends with the process gone; a folder that was stopped is started again with the same options. */
   stop(mode: StopMode): Promise<void>;
-}
-
-export class PostgresStartError extends Error {
-  constructor(
-    readonly code: 'port_taken' | 'disk_full' | 'failed',
-    message: string,
-  ) {
-    super(message);
-    this.name = 'PostgresStartError';
-  }
 }
 
 export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
@@ -126,22 +117,14 @@ async function waitUntilReady(child: ChildProcess, dataDir: string, readOwnLog: 
     const file = readPostmasterFile(dataDir);
     if (file?.pid === child.pid && file?.ready) return;
     if (failure) throw failure;
-    if (ended) throw explainExit(readOwnLog());
+    if (ended) throw explainOutput('Postgres ended while it started', readOwnLog());
     if (performance.now() >= deadline) {
       const identity = identifyProcess(child.pid ?? 0);
       if (identity && isAlive(identity)) await stopPostgres(identity, 'immediate');
-      throw new PostgresStartError('failed', `Postgres was not ready after ${START_MS_MAX / 1000} s:\n${readOwnLog()}`);
+      throw explainOutput(`Postgres was not ready after ${START_MS_MAX / 1000} s`, readOwnLog());
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-function explainExit(log: string): PostgresStartError {
-  if (/Address already in use/.test(log)) return new PostgresStartError('port_taken', `The port for Postgres is taken:\n${log}`);
-  if (/No space left on device/.test(log)) {
-    return new PostgresStartError('disk_full', `The disk is full, so Postgres cannot start. Free some space and start again; nothing was lost.\n${log}`);
-  }
-  return new PostgresStartError('failed', `Postgres did not start:\n${log}`);
 }
 
 function portTaken(port: number): PostgresStartError {

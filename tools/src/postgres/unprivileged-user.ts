@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { PostgresStartError } from './postgres-error.js';
 
 /**
  * Postgres refuses to run as root. Started by root it runs as the system's `postgres` user, which is created when it is
@@ -31,7 +32,8 @@ export function prepareFolder(folder: string, user: UnprivilegedUser | null, pro
   for (const path of [folder, ...programs]) {
     const closed = findClosedFolder(path, user);
     if (!closed) continue;
-    throw new Error(
+    throw new PostgresStartError(
+      'folder_closed',
       `Postgres does not run as root, so it runs as the user "${USER_NAME}", and that user cannot enter ${closed} on the way to ${path}. ` +
         `Open it (chmod o+x ${closed}), or ${path === folder ? 'choose another folder (KILOTOKEN_HOME)' : 'move the checkout to a folder such as /opt/kilotoken'}, ` +
         'or start as an ordinary user, or set DATABASE_URL. Nothing was changed.',
@@ -66,10 +68,11 @@ function createUser(): UnprivilegedUser {
     const shell = existsSync('/usr/sbin/nologin') ? '/usr/sbin/nologin' : '/bin/false';
     execFileSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', shell, USER_NAME], { timeout: COMMAND_MS_MAX, stdio: 'pipe' });
   } catch (cause) {
-    throw new Error(
+    throw new PostgresStartError(
+      'no_user',
       `Postgres does not run as root, and the user "${USER_NAME}" to run it as could not be created. Create it (useradd --system ${USER_NAME}), ` +
         'start as an ordinary user, or set DATABASE_URL.',
-      { cause },
+      cause,
     );
   }
   const user = readUser();
