@@ -1,0 +1,148 @@
+import { describe, expect, test } from '@jest/globals';
+import { Template } from '@huggingface/jinja';
+import fc from 'fast-check';
+import { encode } from 'gpt-tokenizer/encoding/o200k_base';
+import { parseChatCompletion } from './chat-completion.js';
+import { parseCompletion } from './completion.js';
+import { predictionTokensBound, promptTokensBound, type TemplateOverhead } from './prompt-bound.js';
+import { isAscii, utf8Length } from './utf8-length.js';
+
+const encoder = new TextEncoder();
+const bytesOf = (text: string): number => encoder.encode(text).length;
+const none: TemplateOverhead = { tokensPerMessage: 0, tokensPerPart: 0, tokensPerTool: 0, tokensForTools: 0, tokensFixed: 0 };
+
+const chat = (changes: object) => parseChatCompletion({ model: 'm', messages: [{ role: 'user', content: 'a' }], ...changes });
+const boundOf = (changes: object, overhead?: TemplateOverhead): number => {
+  const bound = promptTokensBound(chat(changes), overhead);
+  if (bound === 'context_window') throw new Error('there is something that is not text');
+  return bound;
+};
+const said = (content: unknown, role = 'user', more: object = {}) => ({ messages: [{ role, content, ...more }] });
+
+const anyText = fc.oneof(fc.string(), fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }));
+
+test('the length of a text in UTF-8 is what an encoder makes of it, lone surrogates included', () => {
+  const text = fc.oneof(anyText, fc.array(fc.constantFrom('a', 'é', '語', '😀', '\ud83d', '\ude00')).map((list) => list.join('')));
+  fc.assert(
+    fc.property(text, (value) => {
+      expect(utf8Length(value)).toBe(bytesOf(value));
+      expect(isAscii(value)).toBe(value.length === bytesOf(value));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+describe('the bound of a prompt', () => {
+  test('no text has more tokens than its bound, in any normal form', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const bound = boundOf(said(text), none);
+        for (const form of [text, text.normalize('NFC'), text.normalize('NFKC')]) {
+          expect(encode(form, { disallowedSpecial: new Set() }).length).toBeLessThanOrEqual(bound);
+          expect(bytesOf(form)).toBeLessThanOrEqual(bound);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('characters that a normal form makes longer are counted at that length', () => {
+    const ligature = '\ufdfa'; // 3 bytes, 33 in NFKC.
+    expect(boundOf(said(ligature.repeat(10)), none)).toBe(330);
+    const musical = '\u{1d160}'; // 4 bytes, 12 in NFC.
+    expect(boundOf(said(musical), none)).toBe(12);
+  });
+
+  test('what a template prints as JSON is within the bound: tools with indentation, calls and results in one line', () => {
+    const template = new Template(
+      '{{ tools | tojson(indent=4) }}{% for m in messages %}{{ m.content | tojson }}{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}',
+    );
+    const schema = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 4, stringUnit: 'grapheme' }));
+    fc.assert(
+      fc.property(schema, anyText, anyText, (parameters, result, written) => {
+        fc.pre(!('__proto__' in parameters && Object.hasOwn(parameters, '__proto__')));
+        const tools = [{ type: 'function', function: { name: 'f', parameters } }];
+        const messages = [
+          { role: 'assistant', content: null, tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: written } }] },
+          { role: 'tool', tool_call_id: 'c', content: result },
+        ];
+        const printed = template.render({ tools, messages: [{ content: '', tool_calls: messages[0]!.tool_calls }, { content: result, tool_calls: [] }] } as never);
+        // The quotes around each printed string are the template's, so its overhead's.
+        expect(bytesOf(printed) - 6).toBeLessThanOrEqual(boundOf({ tools, messages }, none));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('arguments that are parsed and printed again are within the bound', () => {
+    const written = '[1,1,1e15,{"a":1}]';
+    const printedByPython = '[1, 1, 1000000000000000.0, {"a": 1}]';
+    const messages = [{ role: 'assistant', tool_calls: [{ id: '', type: 'function', function: { name: '', arguments: written } }] }];
+    expect(printedByPython.length).toBeLessThanOrEqual(boundOf({ messages }, none));
+  });
+
+  test('every string that reaches the lane counts', () => {
+    const x = 'x'.repeat(1000);
+    for (const changes of [
+      said(x),
+      said(x, 'system'),
+      said('a', 'user', { name: x }),
+      said([{ type: 'text', text: x }]),
+      said([{ type: 'refusal', refusal: x }], 'assistant'),
+      said('a', 'assistant', { refusal: x }),
+      said('a', 'assistant', { reasoning_content: x }),
+      said('a', 'assistant', { function_call: { name: 'f', arguments: x } }),
+      said('a', 'assistant', { tool_calls: [{ id: 'c', type: 'function', function: { name: x, arguments: '' } }] }),
+      said('a', 'assistant', { tool_calls: [{ id: x, type: 'custom', custom: { name: 'f', input: '' } }] }),
+      said('a', 'assistant', { tool_calls: [{ id: 'c', type: 'custom', custom: { name: 'f', input: x } }] }),
+      said(x, 'tool', { tool_call_id: 'c' }),
+      said('a', 'tool', { tool_call_id: x }),
+      said(x, 'function', { name: 'f' }),
+      { tools: [{ type: 'function', function: { name: 'f', description: x } }] },
+      { tools: [{ type: 'custom', custom: { name: 'f', description: x } }] },
+      { functions: [{ name: 'f', description: x }] },
+      { tools: [{ type: 'function', function: { name: 'f' } }], tool_choice: { type: 'function', function: { name: x } } },
+      { response_format: { type: 'json_schema', json_schema: { name: 's', schema: { title: x } } } },
+    ]) {
+      expect(boundOf(changes, none)).toBeGreaterThanOrEqual(1000);
+    }
+  });
+
+  test('the overhead of the template is added by message, part, tool and once', () => {
+    const overhead: TemplateOverhead = { tokensPerMessage: 1000, tokensPerPart: 100, tokensPerTool: 0, tokensForTools: 0, tokensFixed: 10 };
+    expect(boundOf(said('abc'), overhead)).toBe(1013);
+    expect(boundOf(said([{ type: 'text', text: 'abc' }, { type: 'text', text: '' }]), overhead)).toBe(1213);
+    expect(boundOf({})).toBe(64 + 16 + 1);
+  });
+
+  test.each<[string, object]>([
+    ['an image', said([{ type: 'image_url', image_url: { url: 'https://a.example/b' } }])],
+    ['audio', said([{ type: 'input_audio', input_audio: { data: '', format: 'mp3' } }])],
+    ['a file', said([{ type: 'file', file: { file_data: '' } }])],
+    ['earlier audio', said('a', 'assistant', { audio: { id: 'a' } })],
+    ['a web search', { web_search_options: {} }],
+  ])('%s is bounded by the context window alone', (_name, changes) => {
+    expect(promptTokensBound(chat(changes))).toBe('context_window');
+  });
+
+  test('legacy prompts are summed, the suffix with each', () => {
+    const bound = (changes: object) => promptTokensBound(parseCompletion({ model: 'm', prompt: 'abc', ...changes }));
+    expect(bound({})).toBe(3 + 8);
+    expect(bound({ prompt: ['abc', 'é'], suffix: 'xy' })).toBe(3 + 2 + 2 * (8 + 2));
+  });
+
+  test('what a prediction may add to the output is bounded by its bytes, for each choice', () => {
+    expect(predictionTokensBound(chat({}))).toBe(0);
+    expect(predictionTokensBound(chat({ n: 2, prediction: { type: 'content', content: [{ type: 'text', text: 'né' }] } }))).toBe(6);
+  });
+});
+
+describe('the context window', () => {
+  test('a prompt that may not fit it has no number', () => {
+    const text = 'x'.repeat(100);
+    expect(promptTokensBound(chat(said(text)), none, 101)).toBe(100);
+    expect(promptTokensBound(chat(said(text)), none, 100)).toBe('context_window');
+    expect(promptTokensBound(parseCompletion({ model: 'm', prompt: Array(2000).fill(text) }), none, 1000)).toBe('context_window');
+    expect(promptTokensBound(chat(said(Array(2000).fill({ type: 'text', text }))), none, 1000)).toBe('context_window');
+  });
+});
