@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mintId } from '@kilotoken/platform';
+import { mintId, readDatabaseNow } from '@kilotoken/platform';
 import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
 import { mintApiKey, parseApiKey } from './api-key.js';
 import { endApiKey, findApiKeyByHash, insertApiKey, listApiKeyRows, lockApiKey } from './api-key.store.js';
@@ -15,7 +15,6 @@ import {
   type Page,
   type RollApiKey,
 } from './identity.js';
-import { readNow } from './organization.store.js';
 import { getProject } from './organization.service.js';
 
 /** The key itself stands here and nowhere else: whoever gets it shows it once. */
@@ -36,14 +35,14 @@ export const createApiKey = async (prisma: PrismaClient, input: NewApiKey): Prom
 export const registerApiKey = async (prisma: PrismaClient, input: NewApiKey, key: string): Promise<ApiKey> => {
   const parsed = parseApiKey(key);
   if (!parsed.ok) throw invalid('key: its form or checksum is wrong');
-  const now = await readNow(prisma);
+  const now = await readDatabaseNow(prisma);
   return (await findApiKeyByHash(prisma, input.organizationId, parsed.hash, now)) ?? insertKey(prisma, input, parsed);
 };
 
 const insertKey = (prisma: PrismaClient, input: NewApiKey, { hash, prefix }: { hash: Uint8Array; prefix: string }): Promise<ApiKey> => {
   const { organizationId, projectId, name, expiresAt = null, allowedModels = null } = parseInput(newApiKeySchema, input);
   return prisma.$transaction(async (db) => {
-    const now = await readNow(db);
+    const now = await readDatabaseNow(db);
     if (expiresAt && expiresAt <= now) throw invalid('expiresAt: a moment in the future is needed');
     const project = await getProject(db, organizationId, projectId);
     if (project.archivedAt) throw conflict('project_archived', `The project "${project.name}" is archived.`);
@@ -54,7 +53,7 @@ const insertKey = (prisma: PrismaClient, input: NewApiKey, { hash, prefix }: { h
 /** In the order of their making; the next page begins after the last id of this one. */
 export const listApiKeys = async (db: PrismaDb, organizationId: string, page: Page = {}): Promise<ApiKey[]> => {
   const { after, limit } = parseInput(idPageSchema, page);
-  return listApiKeyRows(db, organizationId, after, limit, await readNow(db));
+  return listApiKeyRows(db, organizationId, after, limit, await readDatabaseNow(db));
 };
 
 /**
@@ -64,7 +63,7 @@ export const listApiKeys = async (db: PrismaDb, organizationId: string, page: Pa
 export const rollApiKey = (prisma: PrismaClient, input: RollApiKey): Promise<IssuedApiKey> => {
   const { organizationId, id, overlapMs } = parseInput(rollApiKeySchema, input);
   return prisma.$transaction(async (db) => {
-    const now = await readNow(db);
+    const now = await readDatabaseNow(db);
     const old = await getApiKey(db, organizationId, id, now);
     if (old.status !== 'active') throw conflict('api_key_ended', `The key ${old.prefix}… is ${old.status}; create a new one.`);
     const overlapEnd = new Date(now.getTime() + overlapMs);
@@ -82,7 +81,7 @@ export const rollApiKey = (prisma: PrismaClient, input: RollApiKey): Promise<Iss
 export const revokeApiKey = (prisma: PrismaClient, input: ApiKeyPlace): Promise<ApiKey> => {
   const { organizationId, id } = parseInput(apiKeyPlaceSchema, input);
   return prisma.$transaction(async (db) => {
-    const now = await readNow(db);
+    const now = await readDatabaseNow(db);
     const key = await getApiKey(db, organizationId, id, now);
     return key.revokedAt ? key : endApiKey(db, key, { revokedAt: now }, now);
   });

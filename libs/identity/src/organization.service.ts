@@ -1,5 +1,5 @@
-import { mintId } from '@kilotoken/platform';
-import { takenConstraintOf, type PrismaClient, type PrismaDb } from '@kilotoken/platform/prisma';
+import { mintId, readDatabaseNow, takenConstraintOf } from '@kilotoken/platform';
+import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
 import { conflict, notFound, parseInput } from './identity.errors.js';
 import {
   namePageSchema,
@@ -21,7 +21,6 @@ import {
   insertProject,
   listOrganizationRows,
   listProjectRows,
-  readNow,
 } from './organization.store.js';
 
 /** Throws `identity_invalid`, `price_book_not_found` or `organization_exists`. */
@@ -31,7 +30,7 @@ export const createOrganization = async (prisma: PrismaClient, input: NewOrganiz
     return await prisma.$transaction(async (db) => {
       const priceBookId = await findPriceBookId(db, priceBook);
       if (!priceBookId) throw notFound('price_book', `There is no price book "${priceBook}".`);
-      const id = mintId((await readNow(db)).getTime());
+      const id = mintId((await readDatabaseNow(db)).getTime());
       return insertOrganization(db, { ...organization, id, priceBookId });
     });
   } catch (error) {
@@ -65,7 +64,7 @@ export const createProject = async (prisma: PrismaClient, input: NewProject): Pr
   try {
     return await prisma.$transaction(async (db) => {
       await getOrganization(db, organizationId);
-      return insertProject(db, { organizationId, id: mintId((await readNow(db)).getTime()), name });
+      return insertProject(db, { organizationId, id: mintId((await readDatabaseNow(db)).getTime()), name });
     });
   } catch (error) {
     if (takenConstraintOf(error) === 'project_organization_id_name_key') throw conflict('project_exists', `The organization has a project "${name}" already.`);

@@ -1,12 +1,6 @@
 import type { PrismaDb } from '@kilotoken/platform/prisma';
 import type { Organization, Project } from './identity.js';
 
-/** Database time. It stands still inside a transaction. */
-export const readNow = async (db: PrismaDb): Promise<Date> => {
-  const rows = await db.$queryRaw<{ now: Date }[]>`SELECT kt_now() AS now`;
-  return rows[0]!.now;
-};
-
 export const findPriceBookId = async (db: PrismaDb, name: string): Promise<string | null> =>
   (await db.priceBook.findUnique({ where: { name }, select: { id: true } }))?.id ?? null;
 

@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { AppError, mintId } from '@kilotoken/platform';
+import { AppError, mintId, readDatabaseNow } from '@kilotoken/platform';
 import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
 import { lanesFileBytesMax, parseLanesFile } from './lanes-file.js';
 import { listPriceBook, type Listing, type ListingOrigin } from './listing.js';
@@ -12,7 +12,6 @@ import {
   insertPriceVersion,
   lockCatalogue,
   readKnown,
-  readNow,
   retireLane,
   retireModel,
   updateLane,
@@ -36,7 +35,7 @@ export const applyListings = (prisma: PrismaClient, origin: ListingOrigin, listi
     const priceBookId = await ensurePriceBook(db, listPriceBook);
     const known = await readKnown(db, priceBookId, origin, listings.map(({ modelId }) => modelId));
     const steps = planListings(origin, listings, known);
-    const now = await readNow(db);
+    const now = await readDatabaseNow(db);
     for (const step of steps) await takeStep(db, { origin, priceBookId, now }, step);
     return steps;
   });

@@ -1,17 +1,11 @@
 import { z } from 'zod';
 import { tokenClasses, type TokenClass } from '@kilotoken/contracts';
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
-import { mintId } from '@kilotoken/platform';
+import { mintId, readDatabaseNow } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
 import { costRatesSchema, laneKinds, laneTimeoutsSchema, type LaneOffer } from './lane.js';
 import { listingOrigins, type Listing, type ListingOrigin, type SalePrice } from './listing.js';
 import type { KnownCatalogue, KnownLane } from './listing-plan.js';
-
-/** Database time. It stands still inside a transaction. */
-export const readNow = async (db: PrismaDb): Promise<Date> => {
-  const rows = await db.$queryRaw<{ now: Date }[]>`SELECT kt_now() AS now`;
-  return rows[0]!.now;
-};
 
 /**
  * Keeps other writers of the catalogue out until this transaction ends. Every change takes this row by its trigger anyway;
@@ -24,7 +18,7 @@ export const lockCatalogue = async (db: PrismaDb): Promise<void> => {
 export const ensurePriceBook = async (db: PrismaDb, name: string): Promise<string> => {
   const known = await db.priceBook.findUnique({ where: { name } });
   if (known) return known.id;
-  const created = await db.priceBook.create({ data: { id: mintId((await readNow(db)).getTime()), name } });
+  const created = await db.priceBook.create({ data: { id: mintId((await readDatabaseNow(db)).getTime()), name } });
   return created.id;
 };
 

@@ -15,4 +15,6 @@ export { createMetricsRegistry } from './metrics.js';
 export * from './migrate.js';
 export { withoutSecrets } from './redaction.js';
 export { exitCodes, runApp } from './run-app.js';
+export * from './prisma.errors.js';
+export * from './prisma.store.js';
 export * from './uuid.js';

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { parseMoney, type Money } from '@kilotoken/money';
+
+/**
+ * A grant is an amount of a unit that an organization may spend: a package, a prepaid balance, a promotion, … They differ in
+ * their fields only. Its `reference` says what it was issued for (an order, a payment) and makes issuing it again harmless.
+ */
+export const grantSources = ['package', 'prepaid', 'promotion', 'free_quota', 'allowance', 'commitment', 'sla_credit', 'credit_line'] as const;
+export type GrantSource = (typeof grantSources)[number];
+
+export const scopeModelsMax = 200;
+
+const amount = z.string({ error: 'an exact decimal string is needed, such as "10.00"' }).transform((text, context): Money => {
+  try {
+    const money = parseMoney(text);
+    if (money > 0n) return money;
+  } catch {
+    // Said below: what is no exact amount and what is not positive need the same correction.
+  }
+  context.addIssue({ code: 'custom', message: 'an amount above zero with at most 26 digits before and 12 after the point is needed, such as "10.00"' });
+  return z.NEVER;
+});
+
+export const newGrantSchema = z.strictObject({
+  organizationId: z.uuid(),
+  unit: z.string().regex(/^([A-Z]{3}|[a-z][a-z0-9-]{1,62})$/, 'a currency (USD) or a pack unit (small letters, digits, dashes) is needed'),
+  amount,
+  source: z.enum(grantSources),
+  reference: z.string().regex(/^[\x21-\x7e]{1,200}$/, 'a reference of up to 200 visible characters is needed'),
+  /** Lower burns first. */
+  priority: z.int().min(0).max(32_767).default(100),
+  /** Null: every model. */
+  scopeModels: z
+    .array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, 'the id of a model is needed'))
+    .min(1, 'at least one model is needed; leave it out for all')
+    .max(scopeModelsMax)
+    .nullish(),
+  effectiveAt: z.date().nullish(),
+  expiresAt: z.date().nullish(),
+});
+export type NewGrant = z.input<typeof newGrantSchema>;
+
+export interface GrantBalance {
+  readonly id: string;
+  readonly source: string;
+  readonly unit: string;
+  readonly reference: string;
+  readonly priority: number;
+  readonly scopeModels: readonly string[] | null;
+  /** What was issued, with what was adjusted by hand since. */
+  readonly granted: Money;
+  /** Refunded, expired, rolled over or transferred. */
+  readonly removed: Money;
+  /** What new requests may use; slices that lie idle with a gateway count. */
+  readonly available: Money;
+  /** What running requests hold, as far as they have lasted long enough to be written down. */
+  readonly held: Money;
+  readonly used: Money;
+  readonly effectiveAt: Date;
+  readonly expiresAt: Date | null;
+  readonly createdAt: Date;
+}

@@ -1,0 +1,4 @@
+export { grantSources, type GrantBalance, type GrantSource, type NewGrant } from './grant.js';
+export { issueGrant } from './grant.service.js';
+export { accounts, describeImbalance, type Account, type AccountBalance, type Imbalance, type LedgerProof } from './ledger.js';
+export { listBalances, listGrants, verifyBalanced } from './ledger.service.js';

@@ -1,0 +1,242 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { formatMoney, parseMoney } from '@kilotoken/money';
+import { asOrganization, createPool, mintId } from '@kilotoken/platform';
+import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import type pg from 'pg';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import type { NewGrant } from './grant.js';
+import { issueGrant } from './grant.service.js';
+import { accounts } from './ledger.js';
+import { listBalances, listGrants, verifyBalanced } from './ledger.service.js';
+
+let database: TestDatabase;
+let prisma: PrismaClient;
+let app: pg.Pool;
+let organizationId: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  prisma = createPrisma(database.ownerUrl, { applicationName: 'test' });
+  app = createPool({ connectionString: database.appUrl, max: 2, applicationName: 'test' });
+  await prisma.priceBook.create({ data: { id: mintId(Date.now()), name: 'list' } });
+});
+
+afterAll(async () => {
+  await prisma.$disconnect();
+  await app.end();
+  await database.drop();
+});
+
+const newOrganization = async (): Promise<string> => {
+  const id = mintId(Date.now());
+  const { id: priceBookId } = await prisma.priceBook.findFirstOrThrow();
+  await prisma.organization.create({ data: { id, name: 'Acme', slug: `o-${id}`, accountRootId: id, priceBookId } });
+  return id;
+};
+
+beforeEach(async () => {
+  organizationId = await newOrganization();
+});
+
+const issue = (change: Partial<NewGrant> = {}) =>
+  issueGrant(prisma, { organizationId, unit: 'USD', amount: '10', source: 'package', reference: 'order-1', ...change });
+
+const balances = async (): Promise<Record<string, string>> =>
+  Object.fromEntries((await listBalances(prisma, organizationId)).map(({ account, unit, balance }) => [`${account} ${unit}`, formatMoney(balance)]));
+
+/** What the rater posts for use that was rated and cost this much. */
+const rateUse = (rated: string, charge: string, cost: string) =>
+  app.query('SELECT rating_post($1, $2, $3, $4, $5)', [
+    mintId(Date.now()),
+    '[]',
+    '[]',
+    JSON.stringify([{ organization: organizationId, unit: 'USD', rated, charge, cost, cost_currency: 'USD' }]),
+    '[]',
+  ]);
+
+describe('the worked example of every flow', () => {
+  test('a package that is paid is owed to the customer', async () => {
+    await issue();
+    expect(await balances()).toEqual({ 'cash_clearing USD': '10', 'grant_liability USD': '-10' });
+  });
+
+  test('a promotion is owed to the customer and costs us', async () => {
+    await issue({ source: 'promotion', amount: '2.5' });
+    expect(await balances()).toEqual({ 'promotion_expense USD': '2.5', 'grant_liability USD': '-2.5' });
+  });
+
+  test('use is revenue, what lanes cost is owed to them, and what exceeded a hold is our loss', async () => {
+    await issue();
+    await rateUse('0.00036', '0.00036', '0.00024');
+    await rateUse('0.000000000003', '0.000000000001', '0');
+    expect(await balances()).toEqual({
+      'cash_clearing USD': '10',
+      'grant_liability USD': '-9.999639999999',
+      'uncollected USD': '0.000000000002',
+      'usage_revenue USD': '-0.000360000003',
+      'vendor_cost USD': '0.00024',
+      'vendor_payable USD': '-0.00024',
+    });
+  });
+
+  test('what expires is no longer owed', async () => {
+    await issue({ expiresAt: new Date(Date.now() + 3_600_000) });
+    await prisma.$executeRaw`UPDATE database_mark SET clock_shift = '2 hours'`;
+    try {
+      await app.query('SELECT grants_expire(10)');
+      expect(await balances()).toEqual({ 'breakage_revenue USD': '-10', 'cash_clearing USD': '10', 'grant_liability USD': '0' });
+      expect(await listGrants(prisma, organizationId)).toEqual([expect.objectContaining({ available: 0n, removed: parseMoney('10'), used: 0n })]);
+    } finally {
+      await prisma.$executeRaw`UPDATE database_mark SET clock_shift = '0'`;
+    }
+  });
+
+  test('posts to no account that is not in the chart', async () => {
+    const posted = await prisma.ledgerPosting.findMany({ distinct: ['account'], select: { account: true } });
+    expect(posted.length).toBe(Object.keys(accounts).length);
+    for (const { account } of posted) expect(Object.keys(accounts)).toContain(account);
+  });
+
+  test('leaves the ledger balanced', async () => {
+    const proof = await verifyBalanced(prisma);
+    expect(proof.imbalances).toEqual([]);
+    expect(proof.transactions).toBe(BigInt(await prisma.ledgerTransaction.count()));
+  });
+});
+
+describe('issuing a grant', () => {
+  test('keeps every digit', async () => {
+    const amount = '99999999999999.999999999999';
+    const grant = await issue({ amount });
+    expect(grant).toMatchObject({ granted: parseMoney(amount), available: parseMoney(amount), held: 0n, used: 0n, removed: 0n, scopeModels: null, priority: 100 });
+    expect(await listGrants(prisma, organizationId)).toEqual([grant]);
+  });
+
+  test('once, however often and by however many it is asked', async () => {
+    const terms = { scopeModels: ['mock', 'second'], priority: 7, expiresAt: new Date(Date.now() + 3_600_000) };
+    const grants = await Promise.all(Array.from({ length: 8 }, () => issue(terms)));
+    grants.push(await issue({ ...terms, scopeModels: ['second', 'mock'] }));
+    expect(new Set(grants.map(({ id }) => id)).size).toBe(1);
+    expect(await listGrants(prisma, organizationId)).toHaveLength(1);
+    expect(await balances()).toEqual({ 'cash_clearing USD': '10', 'grant_liability USD': '-10' });
+  });
+
+  test.each<[string, Partial<NewGrant>]>([
+    ['another amount', { amount: '10.000000000001' }],
+    ['another unit', { unit: 'EUR' }],
+    ['another priority', { priority: 1 }],
+    ['other models', { scopeModels: ['mock'] }],
+    ['another end', { expiresAt: new Date(Date.now() + 9_000_000) }],
+    ['another beginning', { effectiveAt: new Date(Date.now() + 9_000_000) }],
+  ])('refuses a reference that stands for %s', async (_name, change) => {
+    await issue();
+    await expect(issue(change)).rejects.toMatchObject({ code: 'grant_reference_used' });
+    expect(await balances()).toEqual({ 'cash_clearing USD': '10', 'grant_liability USD': '-10' });
+  });
+
+  test('knows references by source and organization', async () => {
+    await issue();
+    await issue({ source: 'promotion' });
+    expect(await listGrants(prisma, organizationId)).toHaveLength(2);
+    const first = organizationId;
+    organizationId = await newOrganization();
+    await issue();
+    expect(await listGrants(prisma, organizationId)).toHaveLength(1);
+    expect(await listGrants(prisma, first)).toHaveLength(2);
+  });
+
+  test.each<[string, object]>([
+    ['zero', { amount: '0' }],
+    ['minus one', { amount: '-1' }],
+    ['minus zero', { amount: '-0' }],
+    ['13 decimals', { amount: '0.0000000000001' }],
+    ['grouping', { amount: '1,000' }],
+    ['an exponent', { amount: '1e3' }],
+    ['NaN', { amount: 'NaN' }],
+    ['a number', { amount: 10 }],
+    ['2⁶³ with a sign', { amount: '+9223372036854775808' }],
+    ['27 digits', { amount: '1'.repeat(27) }],
+    ['no unit', { unit: '' }],
+    ['a unit in mixed case', { unit: 'Usd' }],
+    ['a source that needs another side', { source: 'transfer' }],
+    ['an empty reference', { reference: '' }],
+    ['a reference with NUL', { reference: 'a\0' }],
+    ['no models at all', { scopeModels: [] }],
+    ['an end in the past', { expiresAt: new Date(0) }],
+    ['an end before its beginning', { effectiveAt: new Date(Date.now() + 9_000_000), expiresAt: new Date(Date.now() + 8_000_000) }],
+    ['a field of its own', { available: '1000' }],
+  ])('refuses %s, and posts nothing', async (_name, change) => {
+    await expect(issue(change)).rejects.toMatchObject({ code: 'grant_invalid' });
+    expect(await balances()).toEqual({});
+  });
+
+  test('refuses an organization that does not exist', async () => {
+    await expect(issue({ organizationId: '01890000-0000-7000-8000-000000000000' })).rejects.toMatchObject({ code: 'organization_not_found' });
+  });
+
+  test('lists grants in the order in which they burn', async () => {
+    const soon = new Date(Date.now() + 3_600_000);
+    await issue({ reference: 'late' });
+    await issue({ reference: 'soon', expiresAt: soon });
+    await issue({ reference: 'free', source: 'promotion' });
+    await issue({ reference: 'first', priority: 1 });
+    expect((await listGrants(prisma, organizationId)).map(({ reference }) => reference)).toEqual(['first', 'soon', 'free', 'late']);
+  });
+});
+
+describe('the proof of balance', () => {
+  test('finds a transaction that does not sum to zero, and one without postings', async () => {
+    const broken = await createTestDatabase();
+    const owner = createPrisma(broken.ownerUrl, { applicationName: 'test' });
+    try {
+      const [off, empty] = [mintId(Date.now()), mintId(Date.now())];
+      for (const id of [off, empty]) await owner.ledgerTransaction.create({ data: { organizationId, id, kind: 'test', sourceId: id } });
+      const posting = { organizationId, transactionId: off, account: 'cash_clearing' };
+      await owner.ledgerPosting.createMany({
+        data: [
+          { ...posting, line: 1, unit: 'USD', amount: '10' },
+          { ...posting, line: 2, unit: 'USD', amount: '-9.999999999999' },
+          // Two units that would cancel out if they were one.
+          { ...posting, line: 3, unit: 'EUR', amount: '-0.000000000001' },
+        ],
+      });
+      const { imbalances } = await verifyBalanced(owner);
+      expect(imbalances).toEqual([
+        { organizationId, transactionId: off, kind: 'test', unit: 'EUR', sum: -1n },
+        { organizationId, transactionId: off, kind: 'test', unit: 'USD', sum: 1n },
+        { organizationId, transactionId: empty, kind: 'test', unit: '', sum: 0n },
+      ]);
+    } finally {
+      await owner.$disconnect();
+      await broken.drop();
+    }
+  });
+});
+
+describe('the application', () => {
+  test('sees the grants and postings of one organization, and none without', async () => {
+    await issue();
+    const count = async (client: pg.Pool | pg.PoolClient) =>
+      (
+        await client.query(
+          'SELECT (SELECT count(*)::int FROM credit_grant) AS grants, (SELECT count(*)::int FROM ledger_transaction) AS transactions, (SELECT count(*)::int FROM ledger_posting) AS postings',
+        )
+      ).rows[0] as unknown;
+    expect(await count(app)).toEqual({ grants: 0, transactions: 0, postings: 0 });
+    expect(await asOrganization(app, organizationId, count)).toEqual({ grants: 1, transactions: 1, postings: 2 });
+    expect(await asOrganization(app, await newOrganization(), count)).toEqual({ grants: 0, transactions: 0, postings: 0 });
+  });
+
+  test.each(['credit_grant', 'ledger_transaction', 'ledger_posting'])('cannot write %s', async (table) => {
+    const own = (sql: string) => asOrganization(app, organizationId, (client) => client.query(sql));
+    await expect(own(`DELETE FROM ${table}`)).rejects.toMatchObject({ code: '42501' });
+    await expect(own(`UPDATE ${table} SET organization_id = organization_id`)).rejects.toMatchObject({ code: '42501' });
+    await expect(own(`INSERT INTO ${table} DEFAULT VALUES`)).rejects.toMatchObject({ code: '42501' });
+  });
+
+  test('can neither issue a grant nor post by itself', async () => {
+    const own = (sql: string) => asOrganization(app, organizationId, (client) => client.query(sql, [organizationId]));
+    await expect(own(`SELECT grant_issue($1, uuidv7(), 'USD', 10, 'package', 'x', 1::smallint, NULL, NULL, NULL)`)).rejects.toMatchObject({ code: '42501' });
+    await expect(own(`SELECT ledger_post($1, 'x', 'x', '[]')`)).rejects.toMatchObject({ code: '42501' });
+  });
+});

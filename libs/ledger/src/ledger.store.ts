@@ -1,0 +1,41 @@
+import { parseMoney } from '@kilotoken/money';
+import type { PrismaDb } from '@kilotoken/platform/prisma';
+import type { AccountBalance, Imbalance, LedgerProof } from './ledger.js';
+
+const imbalancesMax = 100;
+
+/** Amounts travel as text, exactly. */
+export const readBalances = async (db: PrismaDb, organizationId: string): Promise<AccountBalance[]> => {
+  const rows = await db.$queryRaw<{ account: string; unit: string; balance: string }[]>`
+    SELECT account, unit, sum(amount)::text AS balance FROM ledger_posting
+    WHERE organization_id = ${organizationId}::uuid GROUP BY account, unit ORDER BY account, unit`;
+  return rows.map(({ account, unit, balance }) => ({ account, unit, balance: parseMoney(balance) }));
+};
+
+/** Sums of all organizations, by account and unit. */
+export const readTrialBalance = async (db: PrismaDb): Promise<AccountBalance[]> => {
+  const rows = await db.$queryRaw<{ account: string; unit: string; balance: string }[]>`
+    SELECT account, unit, sum(amount)::text AS balance FROM ledger_posting GROUP BY account, unit ORDER BY account, unit`;
+  return rows.map(({ account, unit, balance }) => ({ account, unit, balance: parseMoney(balance) }));
+};
+
+/**
+ * Reads the whole ledger and proves I1: every transaction has postings, and they sum to zero in each unit. One statement, so
+ * that it is one snapshot.
+ */
+export const readProof = async (db: PrismaDb): Promise<LedgerProof> => {
+  const rows = await db.$queryRaw<{ transactions: bigint; postings: bigint; imbalances: ImbalanceRow[] | null }[]>`
+    WITH off AS (
+      SELECT t.organization_id, t.id, t.kind, coalesce(p.unit, '') AS unit, coalesce(sum(p.amount), 0) AS sum
+      FROM ledger_transaction t LEFT JOIN ledger_posting p ON p.organization_id = t.organization_id AND p.transaction_id = t.id
+      GROUP BY t.organization_id, t.id, t.kind, p.unit
+      HAVING coalesce(sum(p.amount), 0) <> 0 OR p.unit IS NULL
+      ORDER BY t.id LIMIT ${imbalancesMax})
+    SELECT (SELECT count(*) FROM ledger_transaction) AS transactions, (SELECT count(*) FROM ledger_posting) AS postings,
+      (SELECT json_agg(json_build_object('organizationId', organization_id, 'transactionId', id, 'kind', kind, 'unit', unit, 'sum', sum::text)) FROM off)
+        AS imbalances`;
+  const { transactions, postings, imbalances } = rows[0]!;
+  return { transactions, postings, imbalances: (imbalances ?? []).map((row): Imbalance => ({ ...row, sum: parseMoney(row.sum) })) };
+};
+
+type ImbalanceRow = Omit<Imbalance, 'sum'> & { readonly sum: string };
