@@ -6,7 +6,7 @@ import { withoutSecretNames, withoutSecrets } from './redaction.js';
 
 /**
  * JSON lines: one wide event a request or job, and what happens to the process. Never a prompt, a completion or a key.
- * Lines are gathered for at most `flushMsMax`, so that a busy process does not pay one system call a line.
+ * Lines are gathered for at most `gatherMsMax`: with a system call for each, logging cost three times as much.
  */
 export interface LogSettings {
   readonly name: string;
@@ -28,19 +28,21 @@ export interface Log {
 const fileBytesMax = 20 * 1024 * 1024;
 /** Rotated files that are kept beside the one being written. */
 export const rotatedFilesMax = 9;
-const gatheredBytesMin = 4_096;
+const gatherMsMax = 100;
+const gatheredCharactersMax = 64 * 1024;
 /** When nothing can be written (disk full), lines beyond this are dropped: logging must not take the memory of serving. */
-const gatheredBytesMax = 8 * 1024 * 1024;
+const waitingBytesMax = 8 * 1024 * 1024;
 const flushMsMax = 1_000;
 
 type Destination = ReturnType<typeof pino.destination>;
 
-const gathering = { sync: false, minLength: gatheredBytesMin, maxLength: gatheredBytesMax, periodicFlush: flushMsMax };
+/** Written as soon as it is given: `gather` has waited already. A minimum of 0 would make `flush` return before the write. */
+const writing = { sync: false, minLength: 1, maxLength: waitingBytesMax };
 
 const openFile = async (file: string, sizeBytes: number): Promise<Destination> => {
   // pino-roll counts plain numbers as megabytes.
   const destination = await pinoRoll({
-    ...gathering,
+    ...writing,
     file,
     size: `${sizeBytes}b`,
     limit: { count: rotatedFilesMax, removeOtherLogFiles: true },
@@ -55,7 +57,7 @@ const openFile = async (file: string, sizeBytes: number): Promise<Destination> =
 export const openLog = async (settings: LogSettings, sizeBytes = fileBytesMax): Promise<Log> => {
   const destination: Destination = settings.file
     ? await openFile(settings.file, sizeBytes)
-    : pino.destination({ fd: 1, ...gathering });
+    : pino.destination({ fd: 1, ...writing });
   // A full disk must not end the process. There is nowhere left to report it but standard error, once.
   let reported = false;
   destination.on('error', (error: Error) => {
@@ -63,6 +65,7 @@ export const openLog = async (settings: LogSettings, sizeBytes = fileBytesMax): 
     reported = true;
     process.stderr.write(`${settings.name}: the log cannot be written: ${error.message}\n`);
   });
+  const gathered = gather(destination);
   const logger = pino(
     {
       level: settings.level,
@@ -71,10 +74,51 @@ export const openLog = async (settings: LogSettings, sizeBytes = fileBytesMax): 
       formatters: { level: (label) => ({ level: label }), log: withoutSecretNames },
       serializers: { error: pino.stdSerializers.err },
     },
-    // The last place that every line passes, so that no key gets out through a message or a deep object either.
-    { write: (line: string) => destination.write(withoutSecrets(line)) },
+    gathered,
   );
-  return { logger, flush: () => flush(destination), flushNow: () => flushNow(destination), close: () => close(destination) };
+  return {
+    logger,
+    flush: async () => {
+      gathered.pass();
+      await flush(destination);
+    },
+    flushNow: () => {
+      gathered.pass();
+      flushNow(destination);
+    },
+    close: async () => {
+      gathered.pass();
+      await close(destination);
+    },
+  };
+};
+
+/** Lines on their way: passed on together, by the first that is full or due. */
+const gather = (destination: Destination): { write(line: string): void; pass(): void } => {
+  let lines: string[] = [];
+  let characters = 0;
+  let timer: NodeJS.Timeout | null = null;
+
+  const pass = (): void => {
+    if (timer) clearTimeout(timer);
+    timer = null;
+    if (lines.length === 0) return;
+    const text = lines.join('');
+    lines = [];
+    characters = 0;
+    // The last place that every line passes, so that no key gets out through a message or a deep object either.
+    destination.write(withoutSecrets(text));
+  };
+
+  return {
+    pass,
+    write: (line) => {
+      lines.push(line);
+      characters += line.length;
+      if (characters >= gatheredCharactersMax) pass();
+      else timer ??= setTimeout(pass, gatherMsMax).unref();
+    },
+  };
 };
 
 const flush = async (destination: Destination): Promise<void> =>

@@ -11,7 +11,6 @@ declare module 'pino-roll' {
     readonly sync: boolean;
     readonly minLength: number;
     readonly maxLength: number;
-    readonly periodicFlush: number;
   }
   /** A stream of the same class as `pino.destination()` makes. */
   export default function open(options: RollOptions): Promise<ReturnType<typeof destination>>;
