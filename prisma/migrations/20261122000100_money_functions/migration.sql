@@ -209,7 +209,8 @@ BEGIN
     FROM credit_grant WHERE organization_id = p_organization AND id = ANY (v_ids);
   RETURN json_build_object('available', v_available::text, 'leased', v_leased::text, 'leases', (
     SELECT coalesce(json_agg(json_build_object('leaseId', l.id, 'grantId', l.grant_id, 'slice', l.slice::text, 'models', c.scope_models,
-        'expiresAtMs', extract(epoch FROM c.expires_at) * 1000)
+        'rank', json_build_object('priority', c.priority, 'expiresAtMs', extract(epoch FROM c.expires_at) * 1000, 'promotional', c.promotional,
+          'effectiveAtMs', extract(epoch FROM c.effective_at) * 1000, 'createdAtMs', extract(epoch FROM c.created_at) * 1000))
         ORDER BY c.priority, c.expires_at NULLS LAST, c.promotional DESC, c.effective_at, c.created_at, c.id), '[]'::json)
     FROM lease l JOIN credit_grant c ON c.organization_id = l.organization_id AND c.id = l.grant_id
     WHERE l.organization_id = p_organization AND l.ask_id = p_ask AND l.session_id = p_session AND l.closed_at IS NULL));
@@ -335,14 +336,33 @@ BEGIN
   RETURN v_written;
 END $$;
 
--- Keeps what could not be stored as usage, as the bytes it was.
+-- Keeps what could not be stored as usage, as the bytes it was. A request whose settlement is kept here ('settle:…') is closed.
 CREATE FUNCTION usage_quarantine_put(p_session uuid, p_organization uuid, p_id uuid, p_attempt smallint, p_reason text, p_raw bytea) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   PERFORM session_fence(p_session);
   INSERT INTO usage_quarantine (organization_id, id, attempt, session_id, reason, raw)
     VALUES (p_organization, p_id, p_attempt, p_session, p_reason, p_raw) ON CONFLICT DO NOTHING;
-  DELETE FROM open_request WHERE organization_id = p_organization AND id = p_id AND session_id = p_session;
+  IF p_reason LIKE 'settle:%' THEN
+    DELETE FROM open_request WHERE organization_id = p_organization AND id = p_id AND session_id = p_session;
+  END IF;
+END $$;
+
+CREATE FUNCTION session_reap_one_by_one(p_session uuid, p_rows json) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE v_row json; v_billed integer := 0; v_flush bigint := -1;
+BEGIN
+  FOR v_row IN SELECT value FROM json_array_elements(p_rows) LOOP
+    BEGIN
+      v_billed := v_billed + usage_insert(p_session, v_flush, json_build_array(v_row));
+      v_flush := v_flush - 1;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+      INSERT INTO usage_quarantine (organization_id, id, attempt, session_id, reason, raw)
+        VALUES ((v_row ->> 'organization')::uuid, (v_row ->> 'id')::uuid, (v_row ->> 'attempt')::smallint, p_session,
+          'reap:' || SQLSTATE, convert_to(v_row::text, 'UTF8')) ON CONFLICT DO NOTHING;
+    END;
+  END LOOP;
+  RETURN v_billed;
 END $$;
 
 -- Ends a session that a reaper has itself seen silent: fences it, bills its open requests up to their last checkpoint, closes
@@ -361,7 +381,14 @@ BEGIN
   PERFORM FROM open_request WHERE session_id = p_session ORDER BY organization_id, id FOR UPDATE;
 
   SELECT json_agg(e) INTO v_rows FROM open_request o CROSS JOIN LATERAL jsonb_array_elements(o.settlement) e WHERE o.session_id = p_session;
-  IF v_rows IS NOT NULL THEN v_billed := usage_insert(p_session, -1, v_rows); END IF;
+  IF v_rows IS NOT NULL THEN
+    BEGIN
+      v_billed := usage_insert(p_session, -1, v_rows);
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+      -- One bad row must not keep a dead session's money: the rows are taken one by one, and the bad ones are kept apart.
+      v_billed := session_reap_one_by_one(p_session, v_rows);
+    END;
+  END IF;
   DELETE FROM open_request WHERE session_id = p_session;
 
   SELECT json_agg(json_build_object('organization', l.organization_id, 'lease', l.id, 'close', true, 'keep', coalesce((

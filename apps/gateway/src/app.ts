@@ -1,0 +1,70 @@
+import { assertDurable, assertRowSecurityBinds, type AppDefinition } from '@kilotoken/platform';
+import { readGatewaySettings, type GatewaySettings } from './config.js';
+import { registerOpenAiFace } from './face/openai.face.js';
+import { createModelList } from './face/model-list.js';
+import { createFailpoint, noFailpoint, type Failpoint } from './failpoint.js';
+import { gatewayParts, GatewayModule, type GatewayParts } from './gateway.module.js';
+import { loadTokenizers } from './relay/tokenizer.js';
+
+/** A reaped session cannot be revived: whoever supervises starts a new process. The wait lets streams end with their error. */
+const zombieExitMs = 1_000;
+const zombieExitCode = 75;
+
+const failpointOf = ({ KILOTOKEN_FAILPOINT }: GatewaySettings): Failpoint =>
+  KILOTOKEN_FAILPOINT === undefined ? noFailpoint : createFailpoint(KILOTOKEN_FAILPOINT, () => process.kill(process.pid, 'SIGKILL'));
+
+const assertFailpointAllowed = async ({ pool }: GatewayParts, { KILOTOKEN_FAILPOINT }: GatewaySettings): Promise<void> => {
+  if (KILOTOKEN_FAILPOINT === undefined) return;
+  const { rows } = await pool.query<{ kind: string }>('SELECT kind FROM database_mark');
+  if (rows[0]?.kind !== 'test') throw new Error('KILOTOKEN_FAILPOINT is set, but this database is not marked as a test: unset it');
+};
+
+export const gatewayApp: AppDefinition<GatewaySettings> = {
+  name: 'gateway',
+  face: 'public',
+  readSettings: readGatewaySettings,
+  listen: ({ GATEWAY_PORT, GATEWAY_METRICS_PORT, BODY_LIMIT_BYTES }) => ({
+    port: GATEWAY_PORT,
+    portSetting: 'GATEWAY_PORT',
+    bodyLimitBytes: BODY_LIMIT_BYTES,
+    metrics: { port: GATEWAY_METRICS_PORT, portSetting: 'GATEWAY_METRICS_PORT' },
+  }),
+  module: (platform) => GatewayModule.compose(platform, failpointOf(platform.settings)),
+  wire: async ({ app, fastify, platform }) => {
+    const parts = app.get<GatewayParts>(gatewayParts);
+    const { pool, session, leases, settlement, catalogue, keys, account, completions } = parts;
+    await assertDurable(pool);
+    await assertRowSecurityBinds(pool);
+    await assertFailpointAllowed(parts, platform.settings);
+    catalogue.onLoad(({ models }) => {
+      const named = [...models.values()].flatMap((model) => model.lanes.map((lane) => lane.tokenizer));
+      loadTokenizers(named).catch((error: unknown) => platform.logger.error({ event: 'tokenizer.load_failed', error }));
+    });
+    await session.start();
+    await catalogue.start();
+    await loadTokenizers([]);
+    session.onEnd(() => setTimeout(() => process.exit(zombieExitCode), zombieExitMs));
+    await registerOpenAiFace(fastify, { keys, completions, account, models: createModelList(catalogue, () => session.nowMs()) });
+    return {
+      readiness: [
+        {
+          name: 'session',
+          check: async () => {
+            if (!session.isCurrent()) throw new Error('the configuration could not be polled lately');
+          },
+        },
+        {
+          name: 'settlement',
+          check: async () => {
+            if (settlement.isFull()) throw new Error('too many answers wait for their settlement');
+          },
+        },
+      ],
+      drain: async (deadlineMs) => {
+        while (parts.running.size > 0 && platform.clock.monotonicMs() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20));
+        await settlement.finish(deadlineMs);
+        await leases.returnAll(deadlineMs);
+      },
+    };
+  },
+};

@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import { baseCapabilities, buildUpstreamBody, type Capability, type ChatCompletionRequest, type CompletionRequest } from '@kilotoken/contracts';
+import type { Hold, LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
+import type { Lane } from '@kilotoken/marketplace';
+import type { CatalogueService } from './admission/catalogue.service.js';
+import { outputTokensOn, planRequest, type Plan } from './admission/plan.js';
+import type { GatewaySettings } from './config.js';
+import type { Caller } from './face/caller.js';
+import type { Failpoint } from './failpoint.js';
+import { Refusal } from './refusal.js';
+import type { Client } from './relay/client.js';
+import type { Generation, Operation } from './relay/generation.js';
+import { answerJson } from './relay/json.relay.js';
+import type { RelayContext } from './relay/relay-context.js';
+import type { RunningRequests } from './relay/running.service.js';
+import { answerStream } from './relay/stream.relay.js';
+
+/** Admission, then the relay. Everything before the hold is memory alone; everything after it ends in a settlement. */
+@Injectable()
+export class CompletionsService {
+  constructor(
+    private readonly settings: GatewaySettings,
+    private readonly session: SessionService,
+    private readonly leases: LeaseService,
+    private readonly settlement: SettlementService,
+    private readonly catalogue: CatalogueService,
+    private readonly running: RunningRequests,
+    private readonly relay: Omit<RelayContext, 'generation' | 'request' | 'client' | 'body'>,
+    private readonly failpoint: Failpoint,
+  ) {}
+
+  /** Answers one request; throws a Refusal while the client can still be told by a status. */
+  async answer(id: string, caller: Caller, operation: Operation, request: ChatCompletionRequest | CompletionRequest, client: Client): Promise<void> {
+    const nowMs = this.session.nowMs();
+    const plan = this.plan(request, caller, nowMs);
+    const hold = await this.hold(id, caller, plan, client);
+    const generation: Generation = {
+      id,
+      caller,
+      operation,
+      stream: request.stream === true,
+      tierAsked: ('service_tier' in request ? request.service_tier : undefined) ?? 'auto',
+      endUser: request.user ?? request.safety_identifier ?? null,
+      tags: request.metadata && Object.keys(request.metadata).length > 0 ? request.metadata : null,
+      plan,
+      hold,
+      maxTokens: outputTokensOn(plan, hold.total),
+      admittedMs: nowMs,
+      clockOffsetMs: this.session.clockOffsetMs(),
+      attempts: [],
+      opened: false,
+    };
+    this.failpoint('after_hold');
+    const context: RelayContext = { ...this.relay, generation, request, client, body: (lane) => bodyFor(lane, request, generation) };
+    try {
+      await (generation.stream ? answerStream(context) : answerJson(context));
+    } catch (error) {
+      // Whatever broke before a settlement began has charged nothing: the hold must not outlive its request.
+      if (this.running.find(id)?.ending === false) this.relay.ending.abandon(generation);
+      throw error;
+    }
+  }
+
+  private plan(request: ChatCompletionRequest | CompletionRequest, caller: Caller, nowMs: number): Plan {
+    const catalogue = this.catalogue.current();
+    if (!catalogue) throw new Refusal('service_unavailable', 'Prices cannot be checked at the moment. Try again shortly.');
+    if (this.settlement.isFull() || this.running.size >= this.settings.RUNNING_REQUESTS_MAX) {
+      throw new Refusal('service_unavailable', 'This gateway is at its capacity. Try again shortly.');
+    }
+    return planRequest(request, caller, catalogue, this.settings.MIN_OUTPUT_TOKENS, nowMs);
+  }
+
+  private async hold(id: string, caller: Caller, plan: Plan, client: Client): Promise<Hold> {
+    const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
+    const held = this.leases.hold(funds, { id, model: plan.model.id, want: plan.want, least: plan.least });
+    if (!(held instanceof Promise)) return held;
+    const stop = client.onGone(() => this.leases.cancel(funds, id));
+    try {
+      const hold = await held;
+      if (!client.isGone()) return hold;
+      this.leases.release(funds, hold, 0n);
+      throw new Refusal('request_timeout', 'The client closed the connection.');
+    } finally {
+      stop();
+    }
+  }
+}
+
+const bodyFor = (lane: Lane, request: ChatCompletionRequest | CompletionRequest, generation: Generation): string =>
+  JSON.stringify(
+    buildUpstreamBody(request, {
+      model: lane.upstreamModel,
+      maxTokens: generation.maxTokens,
+      maxTokensParam: lane.capabilities.has('max_completion_tokens') ? 'max_completion_tokens' : 'max_tokens',
+      stream: generation.stream,
+      continuousUsage: lane.kind === 'worker',
+      capabilities: capabilitiesOf(lane),
+    }),
+  );
+
+const withBase = new WeakMap<Lane, ReadonlySet<Capability>>();
+
+const capabilitiesOf = (lane: Lane): ReadonlySet<Capability> => {
+  const known = withBase.get(lane);
+  if (known) return known;
+  const made = new Set<Capability>([...baseCapabilities, ...(lane.capabilities as ReadonlySet<Capability>)]);
+  withBase.set(lane, made);
+  return made;
+};

@@ -1,0 +1,47 @@
+import { parseConfig, processSettings, readEnvironment, setting } from '@kilotoken/platform';
+import { z } from 'zod';
+import { failpointNames } from './failpoint.js';
+
+export const gatewaySettings = z.object({
+  ...processSettings,
+  GATEWAY_PORT: setting.port(8080),
+  GATEWAY_METRICS_PORT: setting.port(8085),
+  APP_DATABASE_URL: setting.databaseUrl(),
+  /** The largest body that is read. */
+  BODY_LIMIT_BYTES: setting.sizeBytes(20 * 1024 * 1024, 1_024, 1024 ** 3),
+  /** After this long without a heartbeat, as its reaper sees it, a session is reaped. */
+  SESSION_TTL_MS: setting.durationMs(15_000, 1_000, 600_000),
+  /** Without a poll of the configuration for this long nothing is admitted. */
+  SNAPSHOT_AGE_MS_MAX: setting.durationMs(1_000, 300, 60_000),
+  IDLE_LEASE_MS: setting.durationMs(5_000, 100, 600_000),
+  FLOOR_WAIT_MS: setting.durationMs(2_000, 0, 60_000),
+  FLOOR_WAITERS: setting.wholeNumber({ fallback: 1_000, min: 0, max: 100_000 }),
+  PENDING_SETTLES_MAX: setting.wholeNumber({ fallback: 5_000, min: 1, max: 100_000 }),
+  SETTLE_WAIT_MS: setting.durationMs(30_000, 100, 600_000),
+  CHECKPOINT_MS: setting.durationMs(2_000, 100, 60_000),
+  CHECKPOINT_STALE_MS_MAX: setting.durationMs(10_000, 500, 120_000),
+  /** From admission to the end of an answer. */
+  REQUEST_MS_MAX: setting.durationMs(600_000, 1_000, 3_600_000),
+  /** From admission to an answer's first byte, over all attempts. */
+  FIRST_BYTE_MS_MAX: setting.durationMs(180_000, 100, 600_000),
+  ATTEMPTS_MAX: setting.wholeNumber({ fallback: 3, min: 1, max: 10 }),
+  /** How long a JSON answer is waited for whose client has left. */
+  DRAIN_JSON_MS_MAX: setting.durationMs(60_000, 0, 600_000),
+  /** A client that takes nothing for this long has left. */
+  CLIENT_STALL_MS_MAX: setting.durationMs(60_000, 100, 3_600_000),
+  /** What a request without `max_tokens` gets at least, where money is short. */
+  MIN_OUTPUT_TOKENS: setting.wholeNumber({ fallback: 16, min: 1, max: 100_000 }),
+  RUNNING_REQUESTS_MAX: setting.wholeNumber({ fallback: 10_000, min: 1, max: 1_000_000 }),
+  /** `name` or `name:pass`, for tests: the process kills itself there. Only in a database that is marked as a test. */
+  KILOTOKEN_FAILPOINT: z
+    .string()
+    .regex(new RegExp(`^(${failpointNames.join('|')})(:[1-9]\\d{0,5})?$`), `one of ${failpointNames.join(', ')}, and :N for the Nth pass`)
+    .optional(),
+});
+
+export type GatewaySettings = z.infer<typeof gatewaySettings>;
+
+/** Vendors' keys are in variables that lanes name: they are read by name when a lane is used. */
+export const readVendorKey = (variable: string): string | undefined => readEnvironment()[variable];
+
+export const readGatewaySettings = (): GatewaySettings => parseConfig(gatewaySettings, readEnvironment());

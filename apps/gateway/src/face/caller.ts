@@ -1,0 +1,13 @@
+/** Who asks: what the request path needs to know of an API key. */
+export interface Caller {
+  readonly organizationId: string;
+  readonly accountRootId: string;
+  readonly priceBookId: string;
+  readonly organizationStatus: 'active' | 'suspended';
+  readonly projectId: string;
+  readonly apiKeyId: string;
+  /** Null: all models. */
+  readonly allowedModels: ReadonlySet<string> | null;
+  readonly expiresAtMs: number | null;
+  readonly revokedAtMs: number | null;
+}

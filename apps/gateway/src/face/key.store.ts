@@ -1,0 +1,32 @@
+import type { Db } from '@kilotoken/platform';
+import type { Caller } from './caller.js';
+
+interface KeyRow {
+  organization_id: string;
+  account_root_id: string;
+  price_book_id: string;
+  organization_status: 'active' | 'suspended';
+  project_id: string;
+  api_key_id: string;
+  allowed_models: string[] | null;
+  expires_at: Date | null;
+  revoked_at: Date | null;
+}
+
+/** The key whose SHA-256 this is, whatever its state; null when nobody has it. */
+export const findCaller = async (db: Db, hash: Buffer): Promise<Caller | null> => {
+  const { rows } = await db.query<KeyRow>({ name: 'key_authenticate', text: 'SELECT * FROM key_authenticate($1)', values: [hash] });
+  const [row] = rows;
+  if (!row) return null;
+  return {
+    organizationId: row.organization_id,
+    accountRootId: row.account_root_id,
+    priceBookId: row.price_book_id,
+    organizationStatus: row.organization_status,
+    projectId: row.project_id,
+    apiKeyId: row.api_key_id,
+    allowedModels: row.allowed_models && new Set(row.allowed_models),
+    expiresAtMs: row.expires_at?.getTime() ?? null,
+    revokedAtMs: row.revoked_at?.getTime() ?? null,
+  };
+};

@@ -1,0 +1,113 @@
+import { errorCatalogue, openAiErrorBody, parseChatCompletion, parseCompletion, parseJsonBody } from '@kilotoken/contracts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { CompletionsService } from '../completions.service.js';
+import { Refusal, toRefusal } from '../refusal.js';
+import { createClient } from '../relay/client.js';
+import type { Caller } from './caller.js';
+import type { AccountService } from './account.service.js';
+import type { KeyService } from './key.service.js';
+import type { ModelList } from './model-list.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set for every request under /v1 before its route runs. */
+    caller: Caller | null;
+  }
+}
+
+export interface OpenAiFace {
+  readonly keys: KeyService;
+  readonly completions: CompletionsService;
+  readonly account: AccountService;
+  readonly models: ModelList;
+}
+
+const bearer = /^Bearer ([\x21-\x7e]+)$/i;
+
+/** The one key of a request. A second Authorization header is refused: two readers could each take another one. */
+const keyOf = (request: FastifyRequest): string => {
+  const { rawHeaders } = request.raw;
+  let header: string | null = null;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    if (name.length !== 13 || name.toLowerCase() !== 'authorization') continue;
+    if (header !== null) throw new Refusal('invalid_api_key', 'Your request has two Authorization headers. Send one.');
+    header = rawHeaders[index + 1]!;
+  }
+  if (header === null) throw new Refusal('missing_api_key', "You didn't provide an API key. Send it in an Authorization header: 'Authorization: Bearer YOUR_KEY'.");
+  const match = bearer.exec(header);
+  if (!match) throw new Refusal('invalid_api_key', 'The Authorization header is malformed. Send: Authorization: Bearer YOUR_KEY.');
+  return match[1]!;
+};
+
+const jsonType = /^application\/json(?: *; *charset="?utf-8"?)?$/i;
+
+const bodyOf = (request: FastifyRequest): unknown => {
+  if (!jsonType.test(request.headers['content-type'] ?? '')) {
+    throw new Refusal('unsupported_media_type', 'The body must be JSON: send Content-Type: application/json.');
+  }
+  if (request.headers['content-encoding'] !== undefined) throw new Refusal('unsupported_media_type', 'A compressed body is not accepted. Send plain JSON.');
+  return parseJsonBody((request.body as Buffer | undefined) ?? Buffer.alloc(0));
+};
+
+/** Answers in OpenAI's error shape, so that its SDKs raise their own exception classes. */
+const sendRefusal = (request: FastifyRequest, reply: FastifyReply, error: unknown): void => {
+  const refusal = toRefusal(error);
+  if (request.wideEvent) {
+    request.wideEvent['code'] = refusal.code;
+    Object.assign(request.wideEvent, refusal.details);
+    if (refusal.status >= 500 && !(error instanceof Refusal)) request.wideEvent['error'] = error;
+  }
+  if (reply.raw.headersSent || reply.raw.destroyed) return;
+  const { shouldRetry } = errorCatalogue[refusal.code];
+  const { retryAfter } = refusal.details;
+  reply.header('x-should-retry', String(shouldRetry));
+  if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
+  if (refusal.status === 429 || refusal.status === 503) reply.header('retry-after', typeof retryAfter === 'string' ? retryAfter : '1');
+  reply
+    .code(refusal.status)
+    .header('content-type', 'application/json; charset=utf-8')
+    .send(JSON.stringify(openAiErrorBody(refusal.code, refusal.message, refusal.param)));
+};
+
+type Answer = (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<unknown>;
+
+/**
+ * The routes under /v1. Every path there needs a key, one that does not exist too: the hook stands before routing's answer,
+ * so no spelling of a path gets around it.
+ */
+export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, completions, account, models }: OpenAiFace): Promise<void> => {
+  await fastify.register(
+    async (v1) => {
+      v1.decorateRequest('caller', null);
+      v1.addHook('onRequest', async (request) => {
+        const caller = keys.authenticate(keyOf(request));
+        request.caller = caller instanceof Promise ? await caller : caller;
+        request.wideEvent['organizationId'] = request.caller.organizationId;
+        request.wideEvent['apiKeyId'] = request.caller.apiKeyId;
+      });
+      v1.setErrorHandler((error, request, reply) => sendRefusal(request, reply, error));
+      v1.setNotFoundHandler((request, reply) => sendRefusal(request, reply, new Refusal('not_found', `There is nothing at ${request.method} ${request.url.split('?')[0]!.slice(0, 200)}.`)));
+
+      const complete = async (request: FastifyRequest, reply: FastifyReply, operation: 'chat.completions' | 'completions'): Promise<void> => {
+        const body = bodyOf(request);
+        const parsed = operation === 'chat.completions' ? parseChatCompletion(body) : parseCompletion(body);
+        await completions.answer(request.id, request.caller!, operation, parsed, createClient(reply.raw, request.wideEvent));
+        // The relay wrote to the response itself.
+        if (!reply.sent) reply.hijack();
+      };
+      v1.post('/chat/completions', (request, reply) => complete(request, reply, 'chat.completions'));
+      v1.post('/completions', (request, reply) => complete(request, reply, 'completions'));
+
+      const answer = (handle: Answer) => async (request: FastifyRequest, reply: FastifyReply) => {
+        reply.header('content-type', 'application/json; charset=utf-8');
+        return JSON.stringify(await handle(request, reply, request.caller!));
+      };
+      v1.get('/models', answer(async (_request, _reply, caller) => models.list(caller)));
+      v1.get('/models/*', answer(async (request, _reply, caller) => models.get(caller, (request.params as { '*': string })['*'])));
+      v1.get('/credits', answer(async (_request, _reply, caller) => account.credits(caller)));
+      v1.get('/generations/:id', answer(async (request, _reply, caller) => account.generation(caller, (request.params as { id: string }).id)));
+    },
+    { prefix: '/v1' },
+  );
+};

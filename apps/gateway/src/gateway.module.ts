@@ -1,0 +1,108 @@
+import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
+import { createPool, type Platform } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import { CatalogueService } from './admission/catalogue.service.js';
+import { CompletionsService } from './completions.service.js';
+import type { GatewaySettings } from './config.js';
+import { AccountService } from './face/account.service.js';
+import { KeyService } from './face/key.service.js';
+import type { Failpoint } from './failpoint.js';
+import { EndingService } from './relay/ending.service.js';
+import { createGatewayMetrics } from './relay/gateway-metrics.js';
+import { LaneClient } from './relay/lane-client.service.js';
+import { RunningRequests } from './relay/running.service.js';
+
+/** For reads of keys, catalogue and accounts: money has connections of its own. */
+export const readPool = Symbol('the pool for reads');
+const readConnectionsMax = 4;
+const beatMs = 1_000;
+const pollMs = 250;
+const flushEntriesMax = 500;
+const flushBytesMax = 2 * 1024 * 1024;
+const release = '0.1.0';
+
+const floorLimits = { idleLeaseNearFloorMs: 250, askAgainMs: 100 };
+
+interface Parts {
+  readonly pool: Pool;
+  readonly session: SessionService;
+  readonly leases: LeaseService;
+  readonly settlement: SettlementService;
+  readonly running: RunningRequests;
+  readonly lanes: LaneClient;
+  readonly catalogue: CatalogueService;
+  readonly keys: KeyService;
+  readonly account: AccountService;
+  readonly completions: CompletionsService;
+}
+
+const compose = ({ settings, clock, logger, registry }: Platform<GatewaySettings>, failpoint: Failpoint): Parts => {
+  const databaseUrl = settings.APP_DATABASE_URL;
+  const pool = createPool({ connectionString: databaseUrl, max: readConnectionsMax, applicationName: 'gateway reads' });
+  const session = new SessionService({ databaseUrl, beatMs, pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release }, clock, logger);
+  const leases = new LeaseService(
+    { databaseUrl, floorWaitMs: settings.FLOOR_WAIT_MS, floorWaiters: settings.FLOOR_WAITERS, idleLeaseMs: settings.IDLE_LEASE_MS, ...floorLimits },
+    session,
+    clock,
+    logger,
+  );
+  const settlement = new SettlementService(
+    {
+      databaseUrl,
+      entriesMax: flushEntriesMax,
+      bytesMax: flushBytesMax,
+      pendingSettlesMax: settings.PENDING_SETTLES_MAX,
+      settleWaitMs: settings.SETTLE_WAIT_MS,
+      failpoint,
+    },
+    session,
+    clock,
+    logger,
+  );
+  const limits = { checkpointMs: settings.CHECKPOINT_MS, checkpointStaleMsMax: settings.CHECKPOINT_STALE_MS_MAX };
+  const running = new RunningRequests(limits, session, settlement, failpoint, logger);
+  const metrics = createGatewayMetrics(registry, { unsettled: () => settlement.unsettled(), running: () => running.size });
+  const ending = new EndingService(leases, settlement, running, metrics, logger);
+  const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN });
+  const catalogue = new CatalogueService(pool, session, logger);
+  const relayLimits = {
+    attemptsMax: settings.ATTEMPTS_MAX,
+    firstByteMsMax: settings.FIRST_BYTE_MS_MAX,
+    requestMsMax: settings.REQUEST_MS_MAX,
+    drainJsonMsMax: settings.DRAIN_JSON_MS_MAX,
+    clientStallMsMax: settings.CLIENT_STALL_MS_MAX,
+  };
+  const relay = { lanes, ending, running, metrics, limits: relayLimits, failpoint, nowMs: () => session.nowMs() };
+  return {
+    pool,
+    session,
+    leases,
+    settlement,
+    running,
+    lanes,
+    catalogue,
+    keys: new KeyService(pool, session),
+    account: new AccountService(pool, session, leases, running),
+    completions: new CompletionsService(settings, session, leases, settlement, catalogue, running, relay, failpoint),
+  };
+};
+
+export const gatewayParts = Symbol('the parts of the gateway');
+export type GatewayParts = Parts;
+
+/** Builds the request path by hand: its parts are made once, in this order, and nothing else is to be found by name. */
+@Module({})
+export class GatewayModule implements OnApplicationShutdown {
+  static compose(platform: Platform<GatewaySettings>, failpoint: Failpoint): DynamicModule {
+    return { module: GatewayModule, providers: [{ provide: gatewayParts, useFactory: () => compose(platform, failpoint) }], exports: [gatewayParts] };
+  }
+
+  constructor(@Inject(gatewayParts) private readonly parts: Parts) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    const { running, lanes, leases, settlement, session, pool } = this.parts;
+    running.stop();
+    await Promise.allSettled([lanes.stop(), leases.stop(), settlement.stop(), session.stop(), pool.end()]);
+  }
+}

@@ -1,0 +1,4 @@
+import { runApp } from '@kilotoken/platform';
+import { gatewayApp } from './app.js';
+
+await runApp(gatewayApp);

@@ -1,0 +1,42 @@
+import { ContractError, errorCatalogue, type ErrorCode } from '@kilotoken/contracts';
+import { AppError, toHttpError } from '@kilotoken/platform';
+
+/** Why a request is not answered, by a code of the catalogue in `libs/contracts`. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly param: string | null = null,
+    /** What the log says beside the code. */
+    readonly details: Readonly<Record<string, unknown>> = {},
+  ) {
+    super(message);
+  }
+
+  get status(): number {
+    return errorCatalogue[this.code].status;
+  }
+}
+
+const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
+  400: 'invalid_value',
+  404: 'not_found',
+  408: 'request_timeout',
+  413: 'body_too_large',
+  415: 'unsupported_media_type',
+  503: 'service_unavailable',
+};
+
+/** Any error as a refusal. What is not ours to tell becomes `internal_error`; the log has the rest. */
+export const toRefusal = (error: unknown): Refusal => {
+  if (error instanceof Refusal) return error;
+  if (error instanceof ContractError) return new Refusal(error.code, error.message, error.param);
+  if (error instanceof AppError) {
+    const code = error.code === 'draining' ? 'server_draining' : error.code;
+    if (code in errorCatalogue) return new Refusal(code as ErrorCode, error.publicMessage, null, error.details);
+  }
+  const { status, publicMessage } = toHttpError(error);
+  return new Refusal(codeOfStatus[status] ?? 'internal_error', publicMessage);
+};

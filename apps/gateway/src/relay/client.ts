@@ -1,0 +1,31 @@
+import type { ServerResponse } from 'node:http';
+
+/** Who waits for the answer: a response that may go away at any moment, and that may be slow to take what it is given. */
+export interface Client {
+  isGone(): boolean;
+  /** Calls `listener` once when the client leaves before its answer ended; answers how to stop listening. */
+  onGone(listener: () => void): () => void;
+  readonly response: ServerResponse;
+  /** What goes into the request's one log line. */
+  readonly event: Record<string, unknown>;
+}
+
+export const createClient = (response: ServerResponse, event: Record<string, unknown>): Client => {
+  const isGone = (): boolean => response.destroyed && !response.writableFinished;
+  return {
+    response,
+    event,
+    isGone,
+    onGone: (listener) => {
+      if (isGone()) {
+        listener();
+        return () => undefined;
+      }
+      const onClose = (): void => {
+        if (!response.writableFinished) listener();
+      };
+      response.once('close', onClose);
+      return () => response.off('close', onClose);
+    },
+  };
+};

@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import { readOpenAiUsage, type ChatCompletionRequest, type CompletionRequest } from '@kilotoken/contracts';
+import type { LeaseService, SettlementService } from '@kilotoken/funding';
+import type { Lane } from '@kilotoken/marketplace';
+import { formatMoney, type Money } from '@kilotoken/money';
+import type { Logger } from 'pino';
+import type { GatewayMetrics } from './gateway-metrics.js';
+import { chargeFor, noCharge, usageRowsJson, type Charge, type Ending, type Generation } from './generation.js';
+import type { RunningRequests } from './running.service.js';
+import { estimateCounts } from './tokenizer.js';
+
+type Request = ChatCompletionRequest | CompletionRequest;
+
+/** Turns what a lane said into a charge, and a charge into committed rows. */
+@Injectable()
+export class EndingService {
+  constructor(
+    private readonly leases: LeaseService,
+    private readonly settlement: SettlementService,
+    private readonly running: RunningRequests,
+    private readonly metrics: GatewayMetrics,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * What an answer is worth: by the vendor's usage where it gave one, else by the lane's tokenizer over what was forwarded.
+   * Usage that cannot be is kept in quarantine for whoever talks to the vendor, and the answer is estimated.
+   */
+  chargeOf(generation: Generation, lane: Lane, request: Request, usage: unknown, forwarded: () => string): Charge {
+    const reading = readOpenAiUsage(usage);
+    if ('counts' in reading) return chargeFor(generation, lane, reading.counts, false);
+    if ('invalid' in reading) this.quarantine(generation, reading.invalid, usage);
+    return chargeFor(generation, lane, estimateCounts(lane.tokenizer, request, forwarded(), generation.plan.promptTokensMax), true);
+  }
+
+  /** Resolves when the rows are committed and the rest of the hold is free again; rejects with `settlement_failed`. */
+  async end(generation: Generation, ending: Ending): Promise<void> {
+    const { caller, plan, hold } = generation;
+    const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
+    const release = (charge: Money): void => {
+      this.running.remove(generation.id);
+      this.leases.release(funds, hold, charge);
+    };
+    const running = this.running.find(generation.id);
+    if (running) running.ending = true;
+    await this.settlement.settle({
+      organizationId: caller.organizationId,
+      usageId: generation.id,
+      attempt: generation.attempts.length - 1,
+      json: usageRowsJson(generation, ending),
+      onCommitted: () => {
+        release(ending.charge.charge);
+        this.metrics.ended(generation, ending);
+      },
+      onQuarantined: () => release(0n),
+    });
+  }
+
+  /** No lane answered: every attempt is recorded, nothing is charged. */
+  async endFailed(generation: Generation, status: number, errorCode: string, nowMs: number): Promise<void> {
+    await this.end(generation, { outcome: 'upstream_failed', status, errorCode, finishReason: null, finishedMs: nowMs, charge: noCharge });
+  }
+
+  /** Nothing was dispatched: the hold returns as it was, and there is nothing to record. */
+  abandon(generation: Generation): void {
+    const { caller, plan, hold } = generation;
+    this.running.remove(generation.id);
+    this.leases.release({ organizationId: caller.organizationId, unit: plan.price.currency }, hold, 0n);
+  }
+
+  balance({ caller, plan }: Generation): string {
+    return formatMoney(this.leases.balance({ organizationId: caller.organizationId, unit: plan.price.currency }));
+  }
+
+  private quarantine(generation: Generation, reason: string, usage: unknown): void {
+    const { caller, plan, id, attempts } = generation;
+    this.metrics.invalidUsage(plan.model.id);
+    this.logger.error({ event: 'usage.invalid', requestId: id, model: plan.model.id, reason });
+    const raw = Buffer.from(JSON.stringify({ reason, usage }).slice(0, 65_536));
+    this.settlement.quarantine(caller.organizationId, id, attempts.length - 1, 'vendor_usage', raw).catch((error: unknown) => {
+      // The charge does not depend on it, and the log has said what was wrong.
+      this.logger.warn({ event: 'usage.quarantine_failed', requestId: id, error });
+    });
+  }
+}

@@ -1,0 +1,29 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Generation, Ending } from './generation.js';
+
+/** What an operator watches of the request path. Money stands in the ledger: here are counts alone. */
+export const createGatewayMetrics = (registry: Registry, read: { unsettled: () => number; running: () => number }) => {
+  const registers = [registry];
+  const requests = new Counter({ name: 'kilotoken_requests_total', help: 'Dispatched requests by how they ended.', labelNames: ['model', 'outcome'], registers });
+  const tokens = new Counter({ name: 'kilotoken_tokens_total', help: 'Billed tokens.', labelNames: ['model', 'token_class'], registers });
+  const failures = new Counter({ name: 'kilotoken_attempt_failures_total', help: 'Attempts that a lane failed.', labelNames: ['model', 'code'], registers });
+  const uncollected = new Counter({ name: 'kilotoken_uncollected_requests_total', help: 'Requests rated above their hold: the rest is our loss.', labelNames: ['model'], registers });
+  const undeclared = new Counter({ name: 'kilotoken_undeclared_class_total', help: 'Answers with a token class that their lane did not declare.', labelNames: ['model', 'token_class'], registers });
+  const invalidUsage = new Counter({ name: 'kilotoken_invalid_usage_total', help: 'Answers with impossible usage, quarantined and estimated.', labelNames: ['model'], registers });
+  new Gauge({ name: 'kilotoken_unsettled_requests', help: 'Finished requests whose charge is not committed yet.', registers, collect() { this.set(read.unsettled()); } });
+  new Gauge({ name: 'kilotoken_running_requests', help: 'Requests between hold and settlement.', registers, collect() { this.set(read.running()); } });
+
+  return {
+    failed: (model: string, code: string) => failures.inc({ model, code }),
+    invalidUsage: (model: string) => invalidUsage.inc({ model }),
+    ended: ({ plan }: Generation, { outcome, charge }: Ending) => {
+      const model = plan.model.id;
+      requests.inc({ model, outcome });
+      for (const line of charge.rating.lines) tokens.inc({ model, token_class: line.tokenClass }, Number(line.tokens));
+      if (charge.rating.total > charge.charge) uncollected.inc({ model });
+      for (const tokenClass of charge.undeclared) undeclared.inc({ model, token_class: tokenClass });
+    },
+  };
+};
+
+export type GatewayMetrics = ReturnType<typeof createGatewayMetrics>;

@@ -1,0 +1,123 @@
+import { formatMoney } from '@kilotoken/money';
+import type { Lane } from '@kilotoken/marketplace';
+import { tryLanes, type AttemptOutcome } from './attempts.js';
+import { refusalOf, timedOut } from './failure.js';
+import type { Attempt, Charge } from './generation.js';
+import { createJsonAttempt, type JsonAnswer } from './json.attempt.js';
+import { pathOf, type RelayContext } from './relay-context.js';
+import { describeCharge } from './wide-event.js';
+
+interface Answered {
+  readonly lane: Lane;
+  readonly answer: JsonAnswer;
+}
+
+/**
+ * Answers with one JSON body, which leaves only after its usage row is committed. A client that left is waited for no
+ * longer than `drainJsonMsMax`: what the lane then completes is billed as completed.
+ */
+export const answerJson = async (context: RelayContext): Promise<void> => {
+  const { generation, client, ending, running, nowMs } = context;
+  running.add({ generation, chargeSoFar: () => null, checkpointedAtMs: null, ending: false });
+  const outcome = await tryLanes(context, (lane, attempt, deadlineMs) => runAttempt(context, lane, attempt, deadlineMs));
+
+  if ('failure' in outcome) {
+    const refusal = refusalOf(outcome.failure);
+    if (outcome.failure.clientLeft) return endAbandoned(context);
+    await ending.endFailed(generation, refusal.status, refusal.code, nowMs());
+    throw refusal;
+  }
+  const { lane, answer } = outcome.answer;
+  const charge = ending.chargeOf(generation, lane, context.request, answer['usage'], () => textOfChoices(answer));
+  const finishReason = finishReasonOf(answer);
+  await ending.end(generation, { outcome: 'completed', status: 200, errorCode: null, finishReason, finishedMs: nowMs(), charge });
+  describeCharge(client.event, generation, charge, 'completed');
+  context.failpoint('before_terminal');
+  send(context, answer, charge);
+};
+
+const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, deadlineMs: number): Promise<AttemptOutcome<Answered>> => {
+  const { generation, client, limits, nowMs } = context;
+  const json = createJsonAttempt(attempt, nowMs);
+  let clientLeft = false;
+  let drain: NodeJS.Timeout | undefined;
+  const deadline = setTimeout(json.abort, Math.max(0, Math.min(deadlineMs, generation.admittedMs + limits.requestMsMax) - nowMs()));
+  const stopListening = client.onGone(() => {
+    drain = setTimeout(() => {
+      clientLeft = true;
+      json.abort();
+    }, limits.drainJsonMsMax);
+  });
+  context.lanes.dispatch(lane, pathOf(generation), generation.id, context.body(lane), json.handler);
+  try {
+    const outcome = await json.outcome;
+    if ('answer' in outcome) {
+      context.failpoint('first_byte');
+      return { answer: { lane, answer: outcome.answer } };
+    }
+    if (clientLeft && json.isStarted()) return { failure: { ...outcome.failure, mayMove: false, clientLeft: true } };
+    return nowMs() >= deadlineMs ? { failure: timedOut() } : outcome;
+  } finally {
+    clearTimeout(deadline);
+    clearTimeout(drain);
+    stopListening();
+  }
+};
+
+/** The client left and the lane did not end in time: it has read the prompt, and nothing else is known of it. */
+const endAbandoned = async (context: RelayContext): Promise<void> => {
+  const { generation, ending, nowMs, client } = context;
+  const { lane } = generation.attempts.at(-1)!;
+  const charge = ending.chargeOf(generation, lane, context.request, null, () => '');
+  await ending.end(generation, { outcome: 'client_closed', status: 499, errorCode: 'client_closed', finishReason: null, finishedMs: nowMs(), charge });
+  describeCharge(client.event, generation, charge, 'client_closed');
+};
+
+const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, charge: Charge): void => {
+  if (client.isGone()) return;
+  const usage = { ...usageOf(answer, charge), cost: formatMoney(charge.charge), cost_currency: generation.plan.price.currency };
+  const body = Buffer.from(JSON.stringify({ ...answer, id: publicId(generation.id, generation.operation), model: generation.plan.model.id, usage }));
+  client.response.writeHead(200, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': body.length,
+    'x-request-id': generation.id,
+    'x-kilotoken-hold': formatMoney(generation.hold.total),
+    'x-kilotoken-charge': formatMoney(charge.charge),
+    'x-kilotoken-balance': ending.balance(generation),
+  });
+  client.response.end(body);
+};
+
+export const publicId = (id: string, operation: string): string => `${operation === 'completions' ? 'cmpl' : 'chatcmpl'}-${id}`;
+
+/** The vendor's usage as it said it, or ours where it said none that can be. */
+const usageOf = (answer: JsonAnswer, charge: Charge): object => {
+  const { usage } = answer;
+  if (!charge.estimated && typeof usage === 'object' && usage !== null) return usage;
+  return estimatedUsage(charge);
+};
+
+export const estimatedUsage = ({ counts }: Charge): object => {
+  const prompt = counts.input ?? 0;
+  const completion = counts.output ?? 0;
+  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion, estimated: true };
+};
+
+interface Choice {
+  text?: unknown;
+  finish_reason?: unknown;
+  message?: { content?: unknown; reasoning_content?: unknown; refusal?: unknown; tool_calls?: unknown };
+}
+
+const choicesOf = (answer: JsonAnswer): Choice[] => (answer['choices'] as unknown[]).filter((choice): choice is Choice => typeof choice === 'object' && choice !== null);
+
+const textOfChoices = (answer: JsonAnswer): string =>
+  choicesOf(answer)
+    .map(({ text, message }) => [text, message?.content, message?.reasoning_content, message?.refusal, message?.tool_calls && JSON.stringify(message.tool_calls)].filter((part) => typeof part === 'string').join(''))
+    .join('');
+
+const finishReasonOf = (answer: JsonAnswer): string | null => {
+  const reason = choicesOf(answer)[0]?.finish_reason;
+  return typeof reason === 'string' ? reason.slice(0, 32).replace(/[^\w.-]/g, '') : null;
+};
+

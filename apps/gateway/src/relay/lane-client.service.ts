@@ -1,0 +1,75 @@
+import { Injectable } from '@nestjs/common';
+import type { Lane } from '@kilotoken/marketplace';
+import { Pool, type Dispatcher } from 'undici';
+import { readVendorKey } from '../config.js';
+
+export interface LaneClientSettings {
+  readonly internalToken: string;
+}
+
+/** Connections to one vendor at most; what exceeds them waits in the pool for its first byte, within its timeout. */
+const connectionsMax = 1_024;
+const poolsMax = 256;
+const headerBytesMax = 32 * 1024;
+
+/**
+ * Connections to lanes, kept and used again: one pool an origin and connect timeout. Redirects are never followed, so
+ * a vendor cannot send a prompt or a key elsewhere.
+ */
+@Injectable()
+export class LaneClient {
+  private readonly pools = new Map<string, Pool>();
+
+  constructor(private readonly settings: LaneClientSettings) {}
+
+  /** Starts one attempt. Everything that happens to it is told to the handler. */
+  dispatch(lane: Lane, path: string, requestId: string, body: string, handler: Dispatcher.DispatchHandler): void {
+    const url = new URL(`${lane.baseUrl}${path}`);
+    this.poolFor(lane, url.origin).dispatch(
+      {
+        path: url.pathname + url.search,
+        method: 'POST',
+        headers: this.headersFor(lane, requestId),
+        body,
+        headersTimeout: lane.timeouts.firstByteMs,
+        bodyTimeout: lane.timeouts.idleMs,
+      },
+      handler,
+    );
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.pools.values()].map((pool) => pool.destroy()));
+  }
+
+  private headersFor(lane: Lane, requestId: string): Record<string, string> {
+    const headers: Record<string, string> = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'x-request-id': requestId };
+    const key = lane.kind === 'worker' ? this.settings.internalToken : lane.keyEnv === null ? undefined : readVendorKey(lane.keyEnv);
+    if (key !== undefined) headers['authorization'] = `Bearer ${key}`;
+    return headers;
+  }
+
+  private poolFor(lane: Lane, origin: string): Pool {
+    const name = `${origin} ${lane.timeouts.connectMs}`;
+    const known = this.pools.get(name);
+    if (known) return known;
+    if (this.pools.size >= poolsMax) this.closeOldest();
+    const pool = new Pool(origin, {
+      connections: connectionsMax,
+      pipelining: 1,
+      connect: { timeout: lane.timeouts.connectMs },
+      maxHeaderSize: headerBytesMax,
+      keepAliveTimeout: 4_000,
+      keepAliveMaxTimeout: 60_000,
+    });
+    this.pools.set(name, pool);
+    return pool;
+  }
+
+  private closeOldest(): void {
+    const [name, pool] = this.pools.entries().next().value!;
+    this.pools.delete(name);
+    // Requests that run on it end in their own time.
+    void pool.close();
+  }
+}

@@ -1,0 +1,42 @@
+import type { ChatCompletionRequest, CompletionRequest } from '@kilotoken/contracts';
+import type { Lane } from '@kilotoken/marketplace';
+import type { Failpoint } from '../failpoint.js';
+import type { Client } from './client.js';
+import type { EndingService } from './ending.service.js';
+import type { Attempt, Generation } from './generation.js';
+import type { GatewayMetrics } from './gateway-metrics.js';
+import type { LaneClient } from './lane-client.service.js';
+import type { RunningRequests } from './running.service.js';
+
+export interface RelayLimits {
+  readonly attemptsMax: number;
+  readonly firstByteMsMax: number;
+  readonly requestMsMax: number;
+  readonly drainJsonMsMax: number;
+  readonly clientStallMsMax: number;
+}
+
+/** All that relaying one request needs. */
+export interface RelayContext {
+  readonly generation: Generation;
+  readonly request: ChatCompletionRequest | CompletionRequest;
+  readonly client: Client;
+  /** The body for a lane. */
+  readonly body: (lane: Lane) => string;
+  readonly lanes: LaneClient;
+  readonly ending: EndingService;
+  readonly running: RunningRequests;
+  readonly metrics: GatewayMetrics;
+  readonly limits: RelayLimits;
+  readonly failpoint: Failpoint;
+  /** Database time in milliseconds. */
+  readonly nowMs: () => number;
+}
+
+export const pathOf = ({ operation }: Generation): string => (operation === 'chat.completions' ? '/chat/completions' : '/completions');
+
+export const startAttempt = ({ generation, nowMs }: RelayContext, lane: Lane): Attempt => {
+  const attempt: Attempt = { lane, startedMs: nowMs(), firstTokenMs: null, endedMs: null, upstreamStatus: null, upstreamId: null, errorCode: null };
+  generation.attempts.push(attempt);
+  return attempt;
+};

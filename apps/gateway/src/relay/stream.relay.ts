@@ -1,0 +1,205 @@
+import { openAiErrorBody } from '@kilotoken/contracts';
+import type { Lane } from '@kilotoken/marketplace';
+import { formatMoney } from '@kilotoken/money';
+import { tryLanes, type AttemptOutcome } from './attempts.js';
+import { refusalOf, timedOut, type Failure } from './failure.js';
+import type { Attempt, Charge, Outcome } from './generation.js';
+import { estimatedUsage, publicId } from './json.relay.js';
+import { pathOf, type RelayContext } from './relay-context.js';
+import { createStreamAttempt } from './stream.attempt.js';
+import { createStreamState, finishReasonOf, isError, isTerminal, observe, type StreamChunk, type StreamState } from './stream-state.js';
+import { createStreamWriter, type StreamWriter } from './stream-writer.js';
+import { describeCharge } from './wide-event.js';
+
+/** What is withheld is a few chunks; a vendor that goes on after the end of its answer is cut here. */
+const withheldBytesMax = 1024 * 1024;
+
+interface Streamed {
+  readonly lane: Lane;
+  readonly state: StreamState;
+  /** Events from the terminal chunk on: they leave when the charge is committed. */
+  readonly withheld: string[];
+  readonly outcome: Outcome;
+  readonly failure: Failure | null;
+}
+
+/**
+ * Relays a stream. Chunks leave as they come, up to the one that carries the last open choice's finish reason; that one and
+ * everything behind it wait until the usage row is committed. A stream that cannot be settled ends with an error.
+ */
+export const answerStream = async (context: RelayContext): Promise<void> => {
+  const { generation, client, ending, running, nowMs } = context;
+  let current: { setPaused(paused: boolean): void } | null = null;
+  const paused = { byClient: false, byCheckpoint: false };
+  const applyPause = (): void => current?.setPaused(paused.byClient || paused.byCheckpoint);
+  const writer = createStreamWriter(client, {
+    headers: { 'x-request-id': generation.id, 'x-kilotoken-hold': formatMoney(generation.hold.total) },
+    stallMsMax: context.limits.clientStallMsMax,
+    onBlocked: (blocked) => {
+      paused.byClient = blocked;
+      applyPause();
+    },
+  });
+  let soFar: { lane: Lane; state: StreamState } | null = null;
+  running.add({
+    generation,
+    chargeSoFar: () => (soFar && generation.attempts.at(-1)?.firstTokenMs != null ? chargeOf(context, soFar.lane, soFar.state, false) : null),
+    setPaused: (stale) => {
+      if (paused.byCheckpoint === stale) return;
+      paused.byCheckpoint = stale;
+      applyPause();
+    },
+    checkpointedAtMs: null,
+    ending: false,
+  });
+
+  const outcome = await tryLanes<Streamed>(context, async (lane, attempt, deadlineMs) => {
+    const state = createStreamState(generation.plan.choices);
+    soFar = { lane, state };
+    return runAttempt(context, { lane, attempt, deadlineMs, state, writer, onStarted: (started) => (current = started) });
+  });
+  if ('failure' in outcome) {
+    const refusal = refusalOf(outcome.failure);
+    await ending.endFailed(generation, refusal.status, refusal.code, nowMs());
+    throw refusal;
+  }
+  await finishStream(context, writer, outcome.answer);
+};
+
+interface StreamRun {
+  readonly lane: Lane;
+  readonly attempt: Attempt;
+  readonly deadlineMs: number;
+  readonly state: StreamState;
+  readonly writer: StreamWriter;
+  readonly onStarted: (attempt: { setPaused(paused: boolean): void }) => void;
+}
+
+const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, state, writer, onStarted }: StreamRun): Promise<AttemptOutcome<Streamed>> => {
+  const { generation, client, limits, nowMs } = context;
+  const withheld: string[] = [];
+  let withheldBytes = 0;
+  let clientLeft = false;
+  let ranOut = false;
+  const forward = createForwarder(context);
+
+  const stream = createStreamAttempt(attempt, nowMs, (chunks) => {
+    let text = '';
+    for (const chunk of chunks) {
+      if (isError(chunk)) return false;
+      if (!observe(state, chunk)) continue;
+      const event = forward(chunk);
+      if (!isTerminal(state)) text += event;
+      else {
+        withheld.push(event);
+        withheldBytes += event.length;
+      }
+    }
+    if (text !== '') {
+      if (!writer.begun()) context.failpoint('first_byte');
+      writer.write(text);
+    }
+    return withheldBytes <= withheldBytesMax;
+  });
+  onStarted(stream);
+  const expire = (): void => {
+    ranOut = true;
+    stream.abort();
+  };
+  const firstByte = setTimeout(() => attempt.firstTokenMs === null && expire(), Math.max(0, deadlineMs - nowMs()));
+  const whole = setTimeout(expire, Math.max(0, generation.admittedMs + limits.requestMsMax - nowMs()));
+  const stopListening = client.onGone(() => {
+    clientLeft = true;
+    stream.abort();
+  });
+  context.lanes.dispatch(lane, pathOf(generation), generation.id, context.body(lane), stream.handler);
+  const end = await stream.end;
+  clearTimeout(firstByte);
+  clearTimeout(whole);
+  stopListening();
+
+  if (end.kind === 'ended' && isTerminal(state)) return { answer: { lane, state, withheld, outcome: 'completed', failure: null } };
+  if (clientLeft && !stream.isStarted()) return { failure: endedEarly };
+  // Whoever asked has gone: the lane has read the prompt, and what it wrote until now is what is billed.
+  if (clientLeft) return { answer: { lane, state, withheld: [], outcome: 'client_closed', failure: null } };
+  const failure = ranOut ? timedOut() : end.kind === 'ended' ? endedEarly : end.failure;
+  if (attempt.firstTokenMs === null) return { failure };
+  return { answer: { lane, state, withheld: [], outcome: 'interrupted', failure } };
+};
+
+const endedEarly: Failure = {
+  code: 'upstream_error',
+  message: 'The model ended before its answer was complete.',
+  param: null,
+  mayMove: false,
+  broken: false,
+  retryAfter: null,
+  clientLeft: false,
+};
+
+/** A chunk as the client sees it: under our id and model name, with usage only where it asked for it, and then last. */
+const createForwarder = ({ generation, request }: RelayContext): ((chunk: StreamChunk) => string) => {
+  const id = publicId(generation.id, generation.operation);
+  const model = generation.plan.model.id;
+  const wantsUsage = request.stream_options?.include_usage === true;
+  return (chunk) => {
+    chunk['id'] = id;
+    chunk['model'] = model;
+    if (wantsUsage) chunk['usage'] = null;
+    else delete chunk['usage'];
+    return `data: ${JSON.stringify(chunk)}\n\n`;
+  };
+};
+
+/**
+ * What the stream is worth. Usage counts when it came with the end; before that only our own workers' does, which say
+ * exact counts with every chunk. All else is estimated over what was forwarded.
+ */
+const chargeOf = ({ generation, request, ending }: RelayContext, lane: Lane, state: StreamState, completed: boolean): Charge => {
+  const trusted = lane.kind === 'worker' || (completed && state.usageIsFinal);
+  return ending.chargeOf(generation, lane, request, trusted ? state.usage : null, () => state.text);
+};
+
+const finishStream = async (context: RelayContext, writer: StreamWriter, streamed: Streamed): Promise<void> => {
+  const { generation, client, ending, nowMs } = context;
+  const { lane, state, withheld, outcome, failure } = streamed;
+  const charge = chargeOf(context, lane, state, outcome === 'completed');
+  const fail = (code: Parameters<typeof openAiErrorBody>[0], message: string): void => writer.end(`data: ${JSON.stringify(openAiErrorBody(code, message))}\n\n`);
+  describeCharge(client.event, generation, charge, outcome);
+  try {
+    await ending.end(generation, {
+      outcome,
+      status: outcome === 'client_closed' ? 499 : 200,
+      errorCode: outcome === 'client_closed' ? 'client_closed' : (failure?.code ?? null),
+      finishReason: finishReasonOf(state),
+      finishedMs: nowMs(),
+      charge,
+    });
+  } catch (error) {
+    client.event['code'] = 'settlement_failed';
+    client.event['error'] = error;
+    return fail('settlement_failed', 'The charge of this answer could not be recorded, so it ends here.');
+  }
+  if (failure) {
+    client.event['code'] = failure.code;
+    return fail(failure.code, failure.message);
+  }
+  if (outcome === 'client_closed') return;
+  context.failpoint('before_terminal');
+  writer.end(`${withheld.join('')}${usageEvent(context, state, charge)}data: [DONE]\n\n`);
+};
+
+/** The chunk with the usage and its cost, for who asked for it; the vendor's own counts where it gave them. */
+const usageEvent = ({ generation, request }: RelayContext, state: StreamState, charge: Charge): string => {
+  if (request.stream_options?.include_usage !== true) return '';
+  const said = !charge.estimated && typeof state.usage === 'object' && state.usage !== null ? state.usage : estimatedUsage(charge);
+  const chunk = {
+    id: publicId(generation.id, generation.operation),
+    object: generation.operation === 'completions' ? 'text_completion' : 'chat.completion.chunk',
+    created: state.created ?? Math.floor(generation.admittedMs / 1000),
+    model: generation.plan.model.id,
+    choices: [],
+    usage: { ...said, cost: formatMoney(charge.charge), cost_currency: generation.plan.price.currency },
+  };
+  return `data: ${JSON.stringify(chunk)}\n\n`;
+};

@@ -1,0 +1,18 @@
+import { formatMoney } from '@kilotoken/money';
+import type { Charge, Generation, Outcome } from './generation.js';
+
+/** What the request's one log line says of it; never a prompt, an answer or a key. */
+export const describeCharge = (event: Record<string, unknown>, generation: Generation, charge: Charge, outcome: Outcome): void => {
+  event['organizationId'] = generation.caller.organizationId;
+  event['apiKeyId'] = generation.caller.apiKeyId;
+  event['model'] = generation.plan.model.id;
+  event['stream'] = generation.stream;
+  event['outcome'] = outcome;
+  event['attempts'] = generation.attempts.length;
+  event['laneId'] = generation.attempts.at(-1)?.lane.id;
+  event['counts'] = charge.counts;
+  event['estimated'] = charge.estimated;
+  event['hold'] = formatMoney(generation.hold.total);
+  event['charge'] = formatMoney(charge.charge);
+  event['unit'] = generation.plan.price.currency;
+};

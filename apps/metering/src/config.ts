@@ -1,0 +1,18 @@
+import { parseConfig, processSettings, readEnvironment, setting } from '@kilotoken/platform';
+import { z } from 'zod';
+
+export const meteringSettings = z.object({
+  ...processSettings,
+  METERING_PORT: setting.port(8082),
+  APP_DATABASE_URL: setting.databaseUrl(),
+  /** After this long without a heartbeat a gateway's session is reaped. The same as the gateways'. */
+  SESSION_TTL_MS: setting.durationMs(15_000, 1_000, 600_000),
+  /** Pause between two ratings. */
+  RATING_PAUSE_MS: setting.durationMs(1_000, 10, 60_000),
+  /** Older unrated usage than this makes the process not ready. */
+  RATING_LAG_MS_MAX: setting.durationMs(60_000, 1_000, 3_600_000),
+});
+
+export type MeteringSettings = z.infer<typeof meteringSettings>;
+
+export const readMeteringSettings = (): MeteringSettings => parseConfig(meteringSettings, readEnvironment());

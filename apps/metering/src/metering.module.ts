@@ -1,0 +1,70 @@
+import { Inject, Module, type DynamicModule, type BeforeApplicationShutdown } from '@nestjs/common';
+import { RatingService, ReapingService, readRatingLag } from '@kilotoken/metering';
+import { databasePool, DatabaseModule, type Platform } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import { Counter, Gauge } from 'prom-client';
+import type { MeteringSettings } from './config.js';
+
+const databaseConnectionsMax = 4;
+const ratingStatementMs = 60_000;
+const flushesPerRatingMax = 400;
+const shardCount = 16;
+
+/** Rates, posts and reaps. */
+@Module({})
+export class MeteringModule implements BeforeApplicationShutdown {
+  static compose(platform: Platform<MeteringSettings>): DynamicModule {
+    const { name, settings, logger } = platform;
+    return {
+      module: MeteringModule,
+      imports: [
+        DatabaseModule.compose({
+          connectionString: settings.APP_DATABASE_URL,
+          max: databaseConnectionsMax,
+          applicationName: name,
+          statementTimeoutMs: ratingStatementMs,
+          logger,
+        }),
+      ],
+      providers: [
+        { provide: RatingService, inject: [databasePool], useFactory: (pool: Pool) => createRating(platform, pool) },
+        { provide: ReapingService, inject: [databasePool], useFactory: (pool: Pool) => createReaping(platform, pool) },
+      ],
+    };
+  }
+
+  constructor(
+    @Inject(RatingService) private readonly rating: RatingService,
+    @Inject(ReapingService) private readonly reaping: ReapingService,
+  ) {}
+
+  /** Before any pool closes: Nest calls this on all modules before it shuts the first one down. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.reaping.stop();
+    await this.rating.stop();
+  }
+}
+
+const createRating = ({ settings, clock, logger, registry }: Platform<MeteringSettings>, pool: Pool): RatingService => {
+  const registers = [registry];
+  const rated = new Counter({ name: 'kilotoken_rated_rows_total', help: 'Usage rows rated and posted.', registers });
+  const mismatched = new Counter({ name: 'kilotoken_rating_mismatches_total', help: 'Usage rows whose charge their price version does not give.', registers });
+  new Gauge({
+    name: 'kilotoken_unrated_seconds',
+    help: 'Age of the oldest usage that is not rated.',
+    registers,
+    async collect() {
+      this.set((await readRatingLag(pool)).oldestSeconds);
+    },
+  });
+  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+  return new RatingService({ shards, pauseMs: settings.RATING_PAUSE_MS, flushesPerRatingMax }, pool, clock, logger, (rows, mismatches) => {
+    rated.inc(rows);
+    mismatched.inc(mismatches);
+  });
+};
+
+const createReaping = ({ settings, clock, logger, registry }: Platform<MeteringSettings>, pool: Pool): ReapingService => {
+  const reaped = new Counter({ name: 'kilotoken_sessions_reaped_total', help: 'Gateways that stopped beating.', registers: [registry] });
+  return new ReapingService({ sessionTtlMs: settings.SESSION_TTL_MS }, pool, clock, logger, () => reaped.inc());
+};

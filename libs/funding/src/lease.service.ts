@@ -1,0 +1,234 @@
+import { Injectable } from '@nestjs/common';
+import type { Money } from '@kilotoken/money';
+import { AppError, createPool, mintId, sqlStateOf, type Clock } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { returnLeases, takeLeases, type ReturnRow } from './funding.store.js';
+import type { SessionService } from './session.service.js';
+import {
+  abandonAsk,
+  cancelWait,
+  collectReturns,
+  createWallet,
+  isIdle,
+  receiveAnswer,
+  releaseHold,
+  requestHold,
+  tickWallet,
+  unspent,
+  type Ask,
+  type Hold,
+  type HoldRequest,
+  type Refusal,
+  type Wallet,
+  type WalletEffect,
+  type WalletLimits,
+} from './wallet.js';
+
+export interface LeaseSettings extends WalletLimits {
+  readonly databaseUrl: string;
+}
+
+/** Which wallet: an organization's money of one unit. */
+export interface FundsOf {
+  readonly organizationId: string;
+  readonly unit: string;
+}
+
+interface Account extends FundsOf {
+  readonly wallet: Wallet;
+  readonly waiting: Map<string, { resolve: (hold: Hold) => void; reject: (error: AppError) => void }>;
+}
+
+const tickMs = 50;
+const returnRowsMax = 500;
+/** Asks of different organizations run beside each other; each organization has one under way. */
+const connectionsMax = 4;
+const retryMs = 100;
+
+const refusals: Readonly<Record<Refusal, () => AppError>> = {
+  insufficient_quota: () => new AppError({ code: 'insufficient_quota', kind: 'exhausted', publicMessage: 'Your balance does not cover what this request may cost. Add funds, or lower max_tokens.' }),
+  balance_held: () => new AppError({ code: 'balance_held', kind: 'exhausted', publicMessage: 'Your balance is held by requests that are running. Try again when some have ended.' }),
+  too_many_waiting: () => new AppError({ code: 'balance_held', kind: 'exhausted', publicMessage: 'Your balance is held by requests that are running, and too many wait for it already.' }),
+};
+
+const unavailable = (): AppError => new AppError({ code: 'service_unavailable', kind: 'unavailable', publicMessage: 'Your balance cannot be read at the moment. Try again shortly.' });
+
+/** Runs wallets: carries their asks and returns to Postgres and their answers back. */
+@Injectable()
+export class LeaseService {
+  private readonly accounts = new Map<string, Account>();
+  private readonly pool: Pool;
+  private readonly timer: NodeJS.Timeout;
+  private returns: ReturnRow[] = [];
+  private returning = false;
+  private recalled = new Map<string, Set<string>>();
+
+  constructor(
+    private readonly settings: LeaseSettings,
+    private readonly session: SessionService,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {
+    this.pool = createPool({ connectionString: settings.databaseUrl, max: connectionsMax, applicationName: 'gateway leases', statementTimeoutMs: 5_000 });
+    this.timer = setInterval(() => this.tick(), tickMs);
+    session.onPoll(({ recalled }) => this.recall(recalled));
+    session.onEnd(() => this.refuseAll());
+  }
+
+  /**
+   * A hold on an organization's money, at once where this process's leases cover it. Rejects with an AppError
+   * `insufficient_quota`, `balance_held` or `service_unavailable`; then nothing is held.
+   */
+  hold(funds: FundsOf, request: HoldRequest): Promise<Hold> | Hold {
+    const account = this.accountOf(funds);
+    const effects = requestHold(account.wallet, request, this.mint(), this.session.nowMs());
+    const [first] = effects;
+    if (first?.kind === 'admitted') {
+      this.perform(account, effects.slice(1));
+      return first.hold;
+    }
+    return new Promise<Hold>((resolve, reject) => {
+      account.waiting.set(request.id, { resolve, reject });
+      this.perform(account, effects);
+    });
+  }
+
+  /** The client left while it waited. */
+  cancel(funds: FundsOf, requestId: string): void {
+    const account = this.accounts.get(keyOf(funds));
+    if (!account) return;
+    cancelWait(account.wallet, requestId);
+    account.waiting.get(requestId)?.reject(refusals.balance_held());
+    account.waiting.delete(requestId);
+  }
+
+  /** Call it once a hold: with its committed charge, or with 0 when nothing was charged. */
+  release(funds: FundsOf, hold: Hold, charge: Money): void {
+    const account = this.accountOf(funds);
+    this.perform(account, releaseHold(account.wallet, hold, charge, this.session.nowMs()));
+  }
+
+  /** What the organization can still spend, as far as this process knows: what grants held at its last ask, and its own leases. */
+  balance(funds: FundsOf): Money {
+    const { wallet } = this.accountOf(funds);
+    return wallet.available + wallet.leasedElsewhere + unspent(wallet);
+  }
+
+  /** What this process's running requests hold of each grant of an organization. */
+  heldByGrant(organizationId: string): Map<string, Money> {
+    const held = new Map<string, Money>();
+    for (const account of this.accounts.values()) {
+      if (account.organizationId !== organizationId) continue;
+      for (const lease of account.wallet.leases) held.set(lease.grantId, (held.get(lease.grantId) ?? 0n) + lease.held);
+    }
+    return held;
+  }
+
+  /** Gives every free slice back; for a drain, after the last request has ended. */
+  async returnAll(deadlineMs: number): Promise<void> {
+    for (const account of this.accounts.values()) {
+      this.queueReturns(account, new Set(account.wallet.leases.map((lease) => lease.id)));
+    }
+    while (this.returns.length > 0 && !this.session.isEnded() && this.clock.monotonicMs() < deadlineMs) await this.sendReturns();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.pool.end();
+  }
+
+  private accountOf({ organizationId, unit }: FundsOf): Account {
+    const key = `${organizationId}:${unit}`;
+    const known = this.accounts.get(key);
+    if (known) return known;
+    const account: Account = { organizationId, unit, wallet: createWallet(this.settings, this.session.nowMs()), waiting: new Map() };
+    this.accounts.set(key, account);
+    return account;
+  }
+
+  private mint(): string {
+    return mintId(this.clock.nowMs());
+  }
+
+  private perform(account: Account, effects: readonly WalletEffect[]): void {
+    for (const effect of effects) {
+      if (effect.kind === 'ask') {
+        void this.ask(account, effect.ask);
+        continue;
+      }
+      const id = effect.kind === 'admitted' ? effect.hold.id : effect.id;
+      const waiter = account.waiting.get(id);
+      account.waiting.delete(id);
+      if (effect.kind === 'admitted') waiter?.resolve(effect.hold);
+      else waiter?.reject(this.session.isCurrent() ? refusals[effect.reason]() : unavailable());
+    }
+  }
+
+  /** Asks until the answer is known: the ask's id makes asking again harmless, and forgetting it would leak a slice. */
+  private async ask(account: Account, ask: Ask): Promise<void> {
+    while (!this.session.isEnded()) {
+      try {
+        const answer = await takeLeases(this.pool, this.session.id, account.organizationId, account.unit, ask);
+        return this.perform(account, receiveAnswer(account.wallet, answer, this.session.nowMs()));
+      } catch (error) {
+        const sqlState = sqlStateOf(error);
+        if (sqlState === 'KT001') return this.session.end();
+        this.logger.warn({ event: 'lease.ask_failed', organizationId: account.organizationId, sqlState, error });
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+      }
+    }
+  }
+
+  private tick(): void {
+    if (this.session.isEnded()) return;
+    const nowMs = this.session.nowMs();
+    for (const [key, account] of this.accounts) {
+      if (account.waiting.size > 0) this.perform(account, tickWallet(account.wallet, this.mint(), nowMs));
+      this.queueReturns(account, this.recalled.get(account.organizationId) ?? nothing);
+      if (isIdle(account.wallet) && account.waiting.size === 0) this.accounts.delete(key);
+    }
+    this.recalled.clear();
+    if (this.returns.length > 0) void this.sendReturns();
+  }
+
+  private recall(leases: readonly { organizationId: string; leaseId: string }[]): void {
+    for (const { organizationId, leaseId } of leases) {
+      const known = this.recalled.get(organizationId);
+      if (known) known.add(leaseId);
+      else this.recalled.set(organizationId, new Set([leaseId]));
+    }
+  }
+
+  private queueReturns({ organizationId, wallet }: Account, recalled: ReadonlySet<string>): void {
+    for (const row of collectReturns(wallet, recalled, this.session.nowMs())) this.returns.push({ organizationId, ...row });
+  }
+
+  /** One batch at a time, the same one until it is known to be done. */
+  private async sendReturns(): Promise<void> {
+    if (this.returning) return;
+    this.returning = true;
+    const batch = this.returns.slice(0, returnRowsMax);
+    try {
+      await returnLeases(this.pool, this.session.id, batch);
+      this.returns = this.returns.slice(batch.length);
+    } catch (error) {
+      const sqlState = sqlStateOf(error);
+      if (sqlState === 'KT001') this.session.end();
+      else this.logger.warn({ event: 'lease.return_failed', leases: batch.length, sqlState, error });
+    } finally {
+      this.returning = false;
+    }
+  }
+
+  private refuseAll(): void {
+    for (const account of this.accounts.values()) {
+      abandonAsk(account.wallet);
+      for (const { reject } of account.waiting.values()) reject(unavailable());
+      account.waiting.clear();
+    }
+  }
+}
+
+const nothing: ReadonlySet<string> = new Set();
+const keyOf = ({ organizationId, unit }: FundsOf): string => `${organizationId}:${unit}`;

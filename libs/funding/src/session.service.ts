@@ -1,0 +1,136 @@
+import { hostname } from 'node:os';
+import { Injectable } from '@nestjs/common';
+import { createPool, mintId, sqlStateOf, type Clock } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { beat, poll, startSession, type PollAnswer } from './funding.store.js';
+
+export interface SessionSettings {
+  readonly databaseUrl: string;
+  readonly beatMs: number;
+  readonly pollMs: number;
+  /** Without a poll for this long what is cached may be wrong: nothing is admitted. */
+  readonly snapshotAgeMsMax: number;
+  readonly release: string;
+}
+
+export type PollListener = (answer: PollAnswer) => void;
+
+/** A poll that took longer says too little about what time it is in the database. */
+const offsetRoundTripMsMax = 100;
+const statementTimeoutMs = 5_000;
+
+/**
+ * This process's session: its identity for everything that moves money, its heartbeat, and its poll of what changed. The
+ * heartbeat and the poll have connections of their own, so that neither waits behind money.
+ *
+ * A session ends for good when the database says that it was reaped: from then on this process is a zombie, which may
+ * neither settle nor end a stream with success.
+ */
+@Injectable()
+export class SessionService {
+  readonly id: string;
+  private readonly control: Pool;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly pollListeners: PollListener[] = [];
+  private readonly endListeners: (() => void)[] = [];
+  private polledAtMs = -Infinity;
+  private offsetMs = 0;
+  private polling = false;
+  private beating = false;
+  private ended = false;
+  version = 0n;
+
+  constructor(
+    private readonly settings: SessionSettings,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {
+    this.id = mintId(clock.nowMs());
+    this.control = createPool({ connectionString: settings.databaseUrl, max: 2, applicationName: 'gateway control', statementTimeoutMs });
+  }
+
+  async start(): Promise<void> {
+    const { release, beatMs, pollMs } = this.settings;
+    await startSession(this.control, { sessionId: this.id, app: 'gateway', host: hostname(), pid: process.pid, release });
+    await this.pollOnce();
+    this.timers.push(setInterval(() => void this.beatOnce(), beatMs), setInterval(() => void this.pollOnce(), pollMs));
+  }
+
+  async stop(): Promise<void> {
+    this.timers.forEach(clearInterval);
+    await this.control.end();
+  }
+
+  /** Database time in whole milliseconds, by the monotonic clock: this process's wall clock may be wrong. */
+  nowMs(): number {
+    return Math.floor(this.clock.monotonicMs() + this.offsetMs);
+  }
+
+  /** What this process's wall clock says beyond the database's. */
+  clockOffsetMs(): number {
+    return this.clock.nowMs() - this.nowMs();
+  }
+
+  /** What is cached is at most `snapshotAgeMsMax` old, and this session has not been reaped. */
+  isCurrent(): boolean {
+    return !this.ended && this.clock.monotonicMs() - this.polledAtMs <= this.settings.snapshotAgeMsMax;
+  }
+
+  isEnded(): boolean {
+    return this.ended;
+  }
+
+  onPoll(listener: PollListener): void {
+    this.pollListeners.push(listener);
+  }
+
+  onEnd(listener: () => void): void {
+    this.endListeners.push(listener);
+  }
+
+  /** The database has said that this session was reaped. */
+  end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.timers.forEach(clearInterval);
+    this.logger.fatal({ event: 'session.reaped', sessionId: this.id });
+    this.endListeners.forEach((listener) => listener());
+  }
+
+  private async beatOnce(): Promise<void> {
+    if (this.beating) return;
+    this.beating = true;
+    try {
+      await beat(this.control, this.id);
+    } catch (error) {
+      // The next beat is near; a session whose beats all fail is reaped, which is what should happen.
+      this.logger.warn({ event: 'session.beat_failed', sqlState: sqlStateOf(error), error });
+    } finally {
+      this.beating = false;
+    }
+  }
+
+  private async pollOnce(): Promise<void> {
+    if (this.polling) return;
+    this.polling = true;
+    const sentMs = this.clock.monotonicMs();
+    try {
+      const answer = await poll(this.control, this.id, this.version);
+      const receivedMs = this.clock.monotonicMs();
+      if (receivedMs - sentMs <= offsetRoundTripMsMax || this.polledAtMs === -Infinity) {
+        this.offsetMs = answer.nowMs - (sentMs + receivedMs) / 2;
+      }
+      if (!answer.alive) return this.end();
+      this.version = answer.version;
+      this.pollListeners.forEach((listener) => listener(answer));
+      // What the answer says was true when it was sent for, not when it came.
+      this.polledAtMs = sentMs;
+    } catch (error) {
+      if (this.polledAtMs === -Infinity) throw error;
+      this.logger.warn({ event: 'session.poll_failed', sqlState: sqlStateOf(error), error });
+    } finally {
+      this.polling = false;
+    }
+  }
+}

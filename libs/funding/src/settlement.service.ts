@@ -1,0 +1,191 @@
+import { Injectable } from '@nestjs/common';
+import { AppError, createPool, sqlStateOf, type Clock } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { checkpointRequests, quarantineUsage, settle } from './funding.store.js';
+import type { SessionService } from './session.service.js';
+import {
+  bisectFlush,
+  classifyFailure,
+  createSettlementQueue,
+  finishFlush,
+  startFlush,
+  unsettled,
+  type Entry,
+  type Flush,
+  type FlushLimits,
+  type SettlementQueue,
+} from './settlement.js';
+
+export interface SettlementSettings extends FlushLimits {
+  readonly databaseUrl: string;
+  /** Above this many unsettled requests none is admitted. */
+  readonly pendingSettlesMax: number;
+  /** How long an answer waits for its settlement before it ends with an error; the settlement itself goes on. */
+  readonly settleWaitMs: number;
+  /** Where tests kill the process. */
+  readonly failpoint: (name: 'before_commit' | 'after_commit') => void;
+}
+
+export interface Settlement {
+  readonly organizationId: string;
+  readonly usageId: string;
+  readonly attempt: number;
+  /** The usage rows of one request, comma-separated JSON objects. */
+  readonly json: string;
+  /** The charge is committed: called once, before anybody is told. */
+  readonly onCommitted: () => void;
+  /** The rows are in quarantine and nothing was charged: called once instead. */
+  readonly onQuarantined: () => void;
+}
+
+interface PendingEntry extends Entry {
+  readonly settlement: Settlement;
+  readonly resolve: () => void;
+  readonly reject: (error: AppError) => void;
+}
+
+const retryMsMin = 20;
+const retryMsMax = 1_000;
+
+const failed = (reason: string): AppError =>
+  new AppError({ code: 'settlement_failed', kind: 'bug', publicMessage: 'The charge of this answer could not be recorded, so it ends here.', details: { reason } });
+
+/**
+ * Group commit. Settling needs no connection that anything else can take: its pool of one carries settlements and
+ * checkpoints, in their order.
+ */
+@Injectable()
+export class SettlementService {
+  private readonly queue: SettlementQueue<PendingEntry>;
+  private readonly pool: Pool;
+  private running = false;
+  private warned = false;
+
+  constructor(
+    private readonly settings: SettlementSettings,
+    private readonly session: SessionService,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {
+    this.queue = createSettlementQueue<PendingEntry>(settings);
+    this.pool = createPool({ connectionString: settings.databaseUrl, max: 1, applicationName: 'gateway settle', statementTimeoutMs: 15_000 });
+    // A commit that a standby did not confirm is reported as a warning alone: it counts as unknown.
+    this.pool.on('connect', (client) =>
+      client.on('notice', ({ severity }) => {
+        if (severity === 'WARNING') this.warned = true;
+      }),
+    );
+    session.onEnd(() => this.rejectAll());
+  }
+
+  unsettled(): number {
+    return unsettled(this.queue);
+  }
+
+  isFull(): boolean {
+    return this.unsettled() >= this.settings.pendingSettlesMax;
+  }
+
+  /** Resolves when the usage rows are committed. Rejects with `settlement_failed`; then the answer must not end with success. */
+  async settle(settlement: Settlement): Promise<void> {
+    if (this.session.isEnded()) throw failed('the session was reaped');
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.queue.pending.push({ json: settlement.json, settlement, resolve, reject });
+        timer = setTimeout(() => reject(failed('timed out')), this.settings.settleWaitMs);
+        if (!this.running) void this.run();
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Opens or checkpoints running requests; rejects when it is not known to be done. */
+  async checkpoint(rowsJson: string): Promise<void> {
+    try {
+      await checkpointRequests(this.pool, this.session.id, rowsJson);
+    } catch (error) {
+      if (sqlStateOf(error) === 'KT001') this.session.end();
+      throw error;
+    }
+  }
+
+  /** Keeps what a vendor sent and nobody could use; billing does not depend on it. */
+  async quarantine(organizationId: string, usageId: string, attempt: number, reason: string, raw: Buffer): Promise<void> {
+    await quarantineUsage(this.pool, this.session.id, { organizationId, usageId, attempt, reason, raw });
+  }
+
+  /** Waits for what is pending, for a drain. */
+  async finish(deadlineMs: number): Promise<void> {
+    while (this.unsettled() > 0 && !this.session.isEnded() && this.clock.monotonicMs() < deadlineMs) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.pool.end();
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    // What finished in this turn of the event loop goes together.
+    await new Promise(setImmediate);
+    for (let flush = startFlush(this.queue); flush && !this.session.isEnded(); flush = startFlush(this.queue)) await this.flush(flush);
+    this.running = false;
+  }
+
+  /** Executes one flush until its outcome is known. */
+  private async flush(flush: Flush<PendingEntry>): Promise<void> {
+    const json = `[${flush.entries.map((entry) => entry.json).join(',')}]`;
+    for (let waitMs = retryMsMin; !this.session.isEnded(); waitMs = Math.min(waitMs * 2, retryMsMax)) {
+      try {
+        this.settings.failpoint('before_commit');
+        this.warned = false;
+        await settle(this.pool, this.session.id, flush.number, json);
+        if (this.warned) throw new Error('the commit raised a warning');
+        this.settings.failpoint('after_commit');
+        for (const { settlement, resolve } of finishFlush(this.queue, flush)) {
+          settlement.onCommitted();
+          resolve();
+        }
+        return;
+      } catch (error) {
+        const sqlState = sqlStateOf(error) ?? undefined;
+        const failure = classifyFailure(sqlState);
+        this.logger.warn({ event: 'settle.failed', flush: String(flush.number), entries: flush.entries.length, failure, sqlState, error });
+        if (failure === 'fenced') return this.session.end();
+        if (failure === 'data') {
+          const poison = bisectFlush(this.queue, flush);
+          if (poison) await this.quarantinePoison(poison, sqlState ?? 'unknown');
+          return;
+        }
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }
+  }
+
+  /** A row that no flush can hold is kept as bytes; its answer ends in an error, and its hold returns uncharged. */
+  private async quarantinePoison({ settlement, reject }: PendingEntry, sqlState: string): Promise<void> {
+    const { organizationId, usageId, attempt, json } = settlement;
+    for (let waitMs = retryMsMin; !this.session.isEnded(); waitMs = Math.min(waitMs * 2, retryMsMax)) {
+      try {
+        await this.quarantine(organizationId, usageId, attempt, `settle:${sqlState}`, Buffer.from(json));
+        this.logger.error({ event: 'settle.quarantined', organizationId, usageId, sqlState });
+        settlement.onQuarantined();
+        return reject(failed('quarantined'));
+      } catch (error) {
+        if (sqlStateOf(error) === 'KT001') return this.session.end();
+        this.logger.warn({ event: 'settle.quarantine_failed', usageId, error });
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }
+  }
+
+  private rejectAll(): void {
+    const { queue } = this;
+    const entries = [...(queue.underWay?.entries ?? []), ...queue.bisected.flat(), ...queue.pending];
+    for (const { reject } of entries) reject(failed('the session was reaped'));
+  }
+}

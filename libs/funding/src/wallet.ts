@@ -1,0 +1,400 @@
+/**
+ * What one gateway may spend of one organization's grants in one unit, and who holds how much of it. Pure: every call is
+ * given the time and answers what to do about it; production and the interleaving tests run this same code.
+ *
+ *   slice = free + held + settled        for every lease, after every call
+ *
+ * A lease is a slice of a grant, taken from Postgres. A hold takes from `free` in burn order; settling moves what was charged
+ * to `settled` and the rest back to `free`. `settled` counts what is committed, never what is on its way.
+ *
+ * Requests that the leases here do not cover wait, first-in first-out, for one ask to Postgres at a time.
+ */
+import { assert } from './assert.js';
+import type { Money } from '@kilotoken/money';
+
+/** The place of a grant in the burn order: lower burns first. */
+export interface BurnRank {
+  priority: number;
+  expiresAtMs: number | null;
+  promotional: boolean;
+  effectiveAtMs: number;
+  createdAtMs: number;
+}
+
+export interface Lease {
+  readonly id: string;
+  readonly grantId: string;
+  readonly rank: BurnRank;
+  /** The models that its grant pays for; null is all. */
+  readonly models: ReadonlySet<string> | null;
+  slice: Money;
+  free: Money;
+  held: Money;
+  settled: Money;
+  usedAtMs: number;
+}
+
+export interface HoldPart {
+  readonly lease: Lease;
+  readonly amount: Money;
+}
+
+/** What a request may cost at most, taken from leases in burn order. */
+export interface Hold {
+  readonly id: string;
+  readonly total: Money;
+  readonly parts: readonly HoldPart[];
+}
+
+export interface HoldRequest {
+  /** The request's id: time-ordered, so that a lease knows the oldest request that can use it. */
+  readonly id: string;
+  readonly model: string;
+  readonly want: Money;
+  /** A smaller hold that would do where money is short; equal to `want` where the client set its own maximum. */
+  readonly least: Money;
+}
+
+interface Waiter extends HoldRequest {
+  readonly deadlineMs: number;
+}
+
+/** What to ask Postgres for; asked again under the same id until the answer is known. */
+export interface Ask {
+  readonly id: string;
+  readonly model: string;
+  /** The hold of the request that made it ask: the measure of what is little. */
+  readonly want: Money;
+  readonly need: Money;
+  readonly least: Money;
+  readonly spare: Money;
+  readonly firstUsageId: string;
+}
+
+export interface LeaseGranted {
+  readonly leaseId: string;
+  readonly grantId: string;
+  readonly slice: Money;
+  readonly models: readonly string[] | null;
+  readonly rank: BurnRank;
+}
+
+/** `available` and `leased`: totals of the grants that may pay for the asked model, after the ask. */
+export interface AskAnswer {
+  readonly leases: readonly LeaseGranted[];
+  readonly available: Money;
+  readonly leased: Money;
+}
+
+/** Shrink a lease to `keep`; `close` when nothing of it is free or held any more. */
+export interface LeaseReturn {
+  readonly leaseId: string;
+  readonly keep: Money;
+  readonly close: boolean;
+}
+
+export type Refusal = 'insufficient_quota' | 'balance_held' | 'too_many_waiting';
+
+export type WalletEffect =
+  | { readonly kind: 'admitted'; readonly hold: Hold }
+  | { readonly kind: 'refused'; readonly id: string; readonly reason: Refusal }
+  | { readonly kind: 'ask'; readonly ask: Ask };
+
+export interface WalletLimits {
+  /** How long a request may wait for money that others hold. */
+  floorWaitMs: number;
+  /** How many requests of one organization may wait. */
+  floorWaiters: number;
+  /** An unused lease goes back after this long. */
+  idleLeaseMs: number;
+  /** The same where the last ask found too little. */
+  idleLeaseNearFloorMs: number;
+  /** Pause between asks while requests wait for money that others hold. */
+  askAgainMs: number;
+}
+
+export interface Wallet {
+  readonly limits: WalletLimits;
+  readonly leases: Lease[];
+  readonly waiters: Waiter[];
+  ask: Ask | null;
+  /** What grants held, and others had leased of them, at the last answer. */
+  available: Money;
+  leasedElsewhere: Money;
+  nearFloor: boolean;
+  askedAtMs: number;
+  /** What the last answer gave: a quarter of it left is time to ask ahead. */
+  lastGranted: Money;
+  /** The spare part of an ask, as a multiple of a request's hold: doubled when asks come within a second. */
+  spareFactor: bigint;
+  usedAtMs: number;
+}
+
+const spareFactorMin = 4n;
+const spareFactorMax = 1n << 14n;
+/** Asks that come more often than this double the spare part; more seldom than that halve it. */
+const oftenMs = 1_000;
+const seldomMs = 8_000;
+const askAheadMsMin = 50;
+/** Fewer holds than this left in the grants is near the floor: no spare part, and idle leases return soon. */
+const nearFloorHolds = 32n;
+
+export const createWallet = (limits: WalletLimits, nowMs: number): Wallet => ({
+  limits,
+  leases: [],
+  waiters: [],
+  ask: null,
+  available: 0n,
+  leasedElsewhere: 0n,
+  nearFloor: false,
+  askedAtMs: -Infinity,
+  lastGranted: 0n,
+  spareFactor: spareFactorMin,
+  usedAtMs: nowMs,
+});
+
+const compareRank = (a: Lease, b: Lease): number =>
+  a.rank.priority - b.rank.priority ||
+  (a.rank.expiresAtMs ?? Infinity) - (b.rank.expiresAtMs ?? Infinity) ||
+  Number(b.rank.promotional) - Number(a.rank.promotional) ||
+  a.rank.effectiveAtMs - b.rank.effectiveAtMs ||
+  a.rank.createdAtMs - b.rank.createdAtMs ||
+  (a.grantId < b.grantId ? -1 : a.grantId > b.grantId ? 1 : a.id < b.id ? -1 : 1);
+
+// Two endless expiries subtract to NaN, which `||` passes over to the next criterion, as it should.
+
+const paysFor = (lease: Lease, model: string, nowMs: number): boolean =>
+  lease.free > 0n && (lease.models === null || lease.models.has(model)) && (lease.rank.expiresAtMs === null || nowMs < lease.rank.expiresAtMs);
+
+const freeFor = (wallet: Wallet, model: string, nowMs: number): Money => {
+  let free = 0n;
+  for (const lease of wallet.leases) if (paysFor(lease, model, nowMs)) free += lease.free;
+  return free;
+};
+
+/** Takes `amount` from the leases in burn order; the caller has seen that it is there. */
+const take = (wallet: Wallet, request: HoldRequest, amount: Money, nowMs: number): Hold => {
+  const parts: HoldPart[] = [];
+  let left = amount;
+  for (const lease of wallet.leases) {
+    if (left === 0n) break;
+    if (!paysFor(lease, request.model, nowMs)) continue;
+    const part = lease.free < left ? lease.free : left;
+    lease.free -= part;
+    lease.held += part;
+    lease.usedAtMs = nowMs;
+    left -= part;
+    parts.push({ lease, amount: part });
+  }
+  assert(left === 0n, 'a hold takes no more than is free');
+  wallet.usedAtMs = nowMs;
+  return { id: request.id, total: amount, parts };
+};
+
+/** What is left to spend here: free and held, whoever ends up with it. */
+export const unspent = (wallet: Wallet): Money => wallet.leases.reduce((sum, lease) => sum + lease.free + lease.held, 0n);
+
+/** The ask for all that wait for the first waiter's model, and a spare part; null while one is under way. */
+const nextAsk = (wallet: Wallet, askId: string, nowMs: number): Ask | null => {
+  const first = wallet.waiters[0];
+  if (wallet.ask || !first) return null;
+  const free = freeFor(wallet, first.model, nowMs);
+  const wanted = wallet.waiters.reduce((sum, waiter) => (waiter.model === first.model ? sum + waiter.want : sum), 0n);
+  const atLeast = (amount: Money): Money => (amount > 0n ? amount : 0n);
+  return startAsk(wallet, nowMs, {
+    id: askId,
+    model: first.model,
+    want: first.want,
+    need: atLeast(wanted - free),
+    least: atLeast(first.least - free),
+    spare: spareOf(wallet, first.want, nowMs),
+    firstUsageId: first.id,
+  });
+};
+
+/** A few seconds of spend, found by doubling while asks come often; nothing near the floor. */
+const spareOf = (wallet: Wallet, want: Money, nowMs: number): Money => {
+  if (wallet.nearFloor) return 0n;
+  const sinceMs = nowMs - wallet.askedAtMs;
+  if (sinceMs < oftenMs && wallet.spareFactor < spareFactorMax) wallet.spareFactor *= 2n;
+  else if (sinceMs > seldomMs && wallet.spareFactor > spareFactorMin) wallet.spareFactor /= 2n;
+  return want * wallet.spareFactor;
+};
+
+const startAsk = (wallet: Wallet, nowMs: number, ask: Ask): Ask => {
+  wallet.ask = ask;
+  wallet.askedAtMs = nowMs;
+  return ask;
+};
+
+/** Asks ahead of need, so that away from the floor no request waits. */
+const askAhead = (wallet: Wallet, request: HoldRequest, askId: string, nowMs: number): Ask | null => {
+  if (wallet.ask || wallet.nearFloor || nowMs - wallet.askedAtMs < askAheadMsMin) return null;
+  if (freeFor(wallet, request.model, nowMs) > wallet.lastGranted / 4n) return null;
+  return startAsk(wallet, nowMs, {
+    id: askId,
+    model: request.model,
+    want: request.want,
+    need: 0n,
+    least: 0n,
+    spare: spareOf(wallet, request.want, nowMs),
+    firstUsageId: request.id,
+  });
+};
+
+/** Holds at once where the leases cover it, else waits its turn. `askId` is used if an ask is due. */
+export const requestHold = (wallet: Wallet, request: HoldRequest, askId: string, nowMs: number): WalletEffect[] => {
+  assert(request.least > 0n ? request.least <= request.want : request.least === 0n, 'the least hold is at most the wanted one');
+  if (wallet.waiters.length === 0 && freeFor(wallet, request.model, nowMs) >= request.want) {
+    const effects: WalletEffect[] = [{ kind: 'admitted', hold: take(wallet, request, request.want, nowMs) }];
+    const ask = askAhead(wallet, request, askId, nowMs);
+    if (ask) effects.push({ kind: 'ask', ask });
+    return effects;
+  }
+  if (wallet.waiters.length >= wallet.limits.floorWaiters) return [{ kind: 'refused', id: request.id, reason: 'too_many_waiting' }];
+  wallet.usedAtMs = nowMs;
+  wallet.waiters.push({ ...request, deadlineMs: nowMs + wallet.limits.floorWaitMs });
+  const ask = nextAsk(wallet, askId, nowMs);
+  return ask ? [{ kind: 'ask', ask }] : [];
+};
+
+/** Gives waiters what there is, in their order. With `answered`, the last ask has just said what else could come. */
+const serve = (wallet: Wallet, answered: boolean, nowMs: number): WalletEffect[] => {
+  const effects: WalletEffect[] = [];
+  for (let first = wallet.waiters[0]; first; first = wallet.waiters[0]) {
+    const free = freeFor(wallet, first.model, nowMs);
+    if (free >= first.want) {
+      effects.push({ kind: 'admitted', hold: take(wallet, first, first.want, nowMs) });
+    } else if (answered && free >= first.least && free > 0n && wallet.available < first.want - free) {
+      // Postgres has no more to give now: a request that may be shrunk runs with what is here.
+      effects.push({ kind: 'admitted', hold: take(wallet, first, free, nowMs) });
+    } else if (answered && wallet.available + wallet.leasedElsewhere + unspent(wallet) < first.least) {
+      effects.push({ kind: 'refused', id: first.id, reason: 'insufficient_quota' });
+    } else {
+      break;
+    }
+    wallet.waiters.shift();
+  }
+  return effects;
+};
+
+/** An ask was answered: adds its leases and serves who waits. */
+export const receiveAnswer = (wallet: Wallet, answer: AskAnswer, nowMs: number): WalletEffect[] => {
+  const { ask } = wallet;
+  assert(ask !== null, 'an answer follows an ask');
+  wallet.ask = null;
+  for (const granted of answer.leases) {
+    wallet.leases.push({
+      id: granted.leaseId,
+      grantId: granted.grantId,
+      rank: granted.rank,
+      models: granted.models && new Set(granted.models),
+      slice: granted.slice,
+      free: granted.slice,
+      held: 0n,
+      settled: 0n,
+      usedAtMs: nowMs,
+    });
+  }
+  wallet.leases.sort(compareRank);
+  const mine = wallet.leases.reduce((sum, lease) => sum + lease.slice, 0n);
+  wallet.available = answer.available;
+  wallet.leasedElsewhere = answer.leased > mine ? answer.leased - mine : 0n;
+  wallet.lastGranted = answer.leases.reduce((sum, lease) => sum + lease.slice, 0n);
+  wallet.nearFloor = answer.available < ask.want * nearFloorHolds;
+  return serve(wallet, true, nowMs);
+};
+
+/** An ask failed for good (a refused statement, a dead session): those that wait are told by the caller. */
+export const abandonAsk = (wallet: Wallet): string[] => {
+  wallet.ask = null;
+  return wallet.waiters.splice(0).map((waiter) => waiter.id);
+};
+
+/** A waiting client went away. */
+export const cancelWait = (wallet: Wallet, id: string): void => {
+  const index = wallet.waiters.findIndex((waiter) => waiter.id === id);
+  if (index >= 0) wallet.waiters.splice(index, 1);
+};
+
+export interface Allocation {
+  readonly leaseId: string;
+  readonly grantId: string;
+  readonly amount: Money;
+}
+
+/** Which leases pay a charge: a hold's parts in burn order. Zero amounts are left out. */
+export const allocate = (hold: Hold, charge: Money): Allocation[] => {
+  assert(charge >= 0n && charge <= hold.total, 'a charge is never above its hold');
+  const allocations: Allocation[] = [];
+  let left = charge;
+  for (const { lease, amount } of hold.parts) {
+    if (left === 0n) break;
+    const paid = amount < left ? amount : left;
+    allocations.push({ leaseId: lease.id, grantId: lease.grantId, amount: paid });
+    left -= paid;
+  }
+  return allocations;
+};
+
+/** The charge is committed: what it took is settled, the rest of the hold is free again and serves who waits. */
+export const releaseHold = (wallet: Wallet, hold: Hold, charge: Money, nowMs: number): WalletEffect[] => {
+  let left = charge;
+  for (const { lease, amount } of hold.parts) {
+    const paid = amount < left ? amount : left;
+    lease.held -= amount;
+    lease.settled += paid;
+    lease.free += amount - paid;
+    lease.usedAtMs = nowMs;
+    left -= paid;
+    assert(lease.held >= 0n && lease.slice === lease.free + lease.held + lease.settled, 'a lease adds up');
+  }
+  assert(left === 0n, 'a charge is never above its hold');
+  return wallet.waiters.length > 0 ? serve(wallet, false, nowMs) : [];
+};
+
+/** Refuses who has waited too long; asks again where requests wait. Called every few tens of milliseconds. */
+export const tickWallet = (wallet: Wallet, askId: string, nowMs: number): WalletEffect[] => {
+  const effects: WalletEffect[] = [];
+  for (let index = 0; index < wallet.waiters.length; ) {
+    const waiter = wallet.waiters[index]!;
+    if (nowMs < waiter.deadlineMs) index += 1;
+    else {
+      wallet.waiters.splice(index, 1);
+      effects.push({ kind: 'refused', id: waiter.id, reason: 'balance_held' });
+    }
+  }
+  if (wallet.waiters.length > 0 && nowMs - wallet.askedAtMs >= wallet.limits.askAgainMs) {
+    const ask = nextAsk(wallet, askId, nowMs);
+    if (ask) effects.push({ kind: 'ask', ask });
+  }
+  return effects;
+};
+
+/**
+ * What goes back to the grants now: leases that are used up, expired or idle, and those that another gateway recalls. Their
+ * free part stops being spendable here with this call; the caller executes the returns until they are known to be done.
+ */
+export const collectReturns = (wallet: Wallet, recalled: ReadonlySet<string>, nowMs: number): LeaseReturn[] => {
+  const idleMs = wallet.nearFloor ? wallet.limits.idleLeaseNearFloorMs : wallet.limits.idleLeaseMs;
+  const returns: LeaseReturn[] = [];
+  for (const lease of wallet.leases) {
+    const over = lease.rank.expiresAtMs !== null && nowMs >= lease.rank.expiresAtMs;
+    const idle = nowMs - lease.usedAtMs >= idleMs;
+    const giveBack = lease.free > 0n && (over || idle || recalled.has(lease.id));
+    if (giveBack) {
+      lease.slice -= lease.free;
+      lease.free = 0n;
+    }
+    const close = lease.free === 0n && lease.held === 0n;
+    if (close || giveBack || recalled.has(lease.id)) returns.push({ leaseId: lease.id, keep: lease.slice, close });
+  }
+  for (let index = wallet.leases.length - 1; index >= 0; index -= 1) {
+    const lease = wallet.leases[index]!;
+    if (lease.free === 0n && lease.held === 0n) wallet.leases.splice(index, 1);
+  }
+  return returns;
+};
+
+/** Nothing leased, nobody waiting, no ask: the wallet can be forgotten. */
+export const isIdle = (wallet: Wallet): boolean => wallet.leases.length === 0 && wallet.waiters.length === 0 && wallet.ask === null;

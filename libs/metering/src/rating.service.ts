@@ -1,0 +1,106 @@
+import { Injectable } from '@nestjs/common';
+import type { PriceVersion } from '@kilotoken/contracts';
+import { loadPriceVersion } from '@kilotoken/marketplace';
+import { inTransaction, mintId, sqlStateOf, type Clock, type Db } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { rateBatch, type RatingResult, type UnratedUsage } from './rating.js';
+import { postRating, quarantineMismatch, takeUnrated } from './rating.store.js';
+
+export interface RatingSettings {
+  /** All shards unless several raters divide them. */
+  readonly shards: readonly number[];
+  /** Pause between ratings: what settles meanwhile is posted together, which is what makes rating cheap. */
+  readonly pauseMs: number;
+  readonly flushesPerRatingMax: number;
+}
+
+const retryMs = 500;
+const priceVersionsMax = 10_000;
+
+/**
+ * Rates what settled: takes flushes, proves their charges, posts the ledger, all in one transaction. However many raters run
+ * and die, each flush is posted once: its rater's commit deletes it from the queue.
+ */
+@Injectable()
+export class RatingService {
+  private readonly prices = new Map<string, PriceVersion>();
+  private stopping = false;
+  private running: Promise<void> = Promise.resolve();
+  private wake: (() => void) | null = null;
+
+  constructor(
+    private readonly settings: RatingSettings,
+    private readonly pool: Pool,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    private readonly onRated: (rows: number, mismatches: number) => void,
+  ) {}
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.wake?.();
+    await this.running;
+  }
+
+  /** Rates one batch; answers whether it was a full one, so that more may wait. */
+  async rateOnce(): Promise<boolean> {
+    const { shards, flushesPerRatingMax } = this.settings;
+    const { rows, flushes, result } = await inTransaction(this.pool, async (db) => {
+      const taken = await takeUnrated(db, shards, flushesPerRatingMax);
+      if (taken.rows.length === 0) return { rows: 0, flushes: 0, result: null };
+      await this.loadPrices(db, taken.rows);
+      const rated = rateBatch(taken.rows, this.prices);
+      await postRating(db, mintId(this.clock.nowMs()), taken.flushes, rated);
+      for (const mismatch of rated.mismatches) await quarantineMismatch(db, mismatch);
+      return { rows: taken.rows.length, flushes: taken.flushes.length, result: rated };
+    });
+    if (result) this.report(rows, result);
+    return flushes >= flushesPerRatingMax;
+  }
+
+  private report(rows: number, { mismatches }: RatingResult): void {
+    this.onRated(rows, mismatches.length);
+    for (const { usage, rated } of mismatches) {
+      this.logger.error({ event: 'rating.mismatch', organizationId: usage.organizationId, usageId: usage.id, stored: String(usage.rated), recomputed: String(rated) });
+    }
+  }
+
+  private async loadPrices(db: Db, rows: readonly UnratedUsage[]): Promise<void> {
+    if (this.prices.size > priceVersionsMax) this.prices.clear();
+    for (const { priceVersionId } of rows) {
+      if (this.prices.has(priceVersionId)) continue;
+      const price = await loadPriceVersion(db, priceVersionId);
+      if (price) this.prices.set(priceVersionId, price);
+    }
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping) {
+      let waitMs = this.settings.pauseMs;
+      try {
+        // A full batch means that more waits: go on at once.
+        if (await this.rateOnce()) waitMs = 0;
+      } catch (error) {
+        this.logger.warn({ event: 'rating.failed', sqlState: sqlStateOf(error), error });
+        waitMs = retryMs;
+      }
+      if (!this.stopping && waitMs > 0) await this.pause(waitMs);
+    }
+  }
+
+  private async pause(waitMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.wake = null;
+  }
+}

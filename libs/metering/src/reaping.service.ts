@@ -1,0 +1,66 @@
+import { Injectable } from '@nestjs/common';
+import { sqlStateOf, type Clock } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { deadSessions, nothingObserved, observe, type Observation } from './reaping.js';
+import { expireGrants, listBeats, reapSession } from './reaping.store.js';
+
+export interface ReapingSettings {
+  readonly sessionTtlMs: number;
+}
+
+const looksPerTtl = 8;
+const lookMsMax = 1_000;
+const expireMs = 10_000;
+const grantsPerExpiryMax = 1_000;
+
+/** Looks at heartbeats and reaps who is dead; expires grants. Several may run: the database lets one of them do it. */
+@Injectable()
+export class ReapingService {
+  private observation: Observation = nothingObserved;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private busy = false;
+
+  constructor(
+    private readonly settings: ReapingSettings,
+    private readonly pool: Pool,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    private readonly onReaped: () => void,
+  ) {}
+
+  start(): void {
+    const lookMs = Math.min(lookMsMax, this.settings.sessionTtlMs / looksPerTtl);
+    this.timers.push(setInterval(() => void this.look(), lookMs), setInterval(() => void this.expire(), expireMs));
+  }
+
+  stop(): void {
+    this.timers.forEach(clearInterval);
+  }
+
+  async look(): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      this.observation = observe(this.observation, await listBeats(this.pool), this.clock.monotonicMs());
+      for (const sessionId of deadSessions(this.observation, this.settings.sessionTtlMs)) {
+        const reaped = await reapSession(this.pool, sessionId);
+        this.logger.warn({ event: 'session.reaped', sessionId, ...reaped });
+        if (reaped.reaped) this.onReaped();
+      }
+    } catch (error) {
+      this.logger.warn({ event: 'reaping.failed', sqlState: sqlStateOf(error), error });
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private async expire(): Promise<void> {
+    try {
+      const expired = await expireGrants(this.pool, grantsPerExpiryMax);
+      if (expired > 0) this.logger.info({ event: 'grants.expired', grants: expired });
+    } catch (error) {
+      this.logger.warn({ event: 'grants.expiry_failed', sqlState: sqlStateOf(error), error });
+    }
+  }
+}
