@@ -88,7 +88,7 @@ function run(command, args, environment = {}) {
     child.stdout.on('data', collect);
     child.stderr.on('data', collect);
     child.once('error', (error) => resolve({ code: 1, output: String(error) }));
-    child.once('close', (code) => resolve({ code: code ?? 1, output: output.trim() }));
+    child.once('close', (code) => resolve({ code: code ?? 1, output: output.trim().replace(/^/gm, '  ') }));
   });
 }
 

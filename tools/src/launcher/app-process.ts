@@ -36,7 +36,7 @@ export function createAppService(spec: AppSpec, home: Home): Service<AppProcess>
   return {
     name: spec.name,
     start: async () => startApp(spec, home),
-    waitUntilReady: (process, signal) => waitUntilReady(spec, process, signal),
+    waitUntilReady: (process, signal) => waitUntilReady(spec, home, process, signal),
   };
 }
 
@@ -62,12 +62,12 @@ async function startApp(spec: AppSpec, home: Home): Promise<AppProcess> {
   return { identity, exited, readOutput: () => readFileSync(outputFile).subarray(outputStart).toString().slice(-OUTPUT_CHARACTERS_MAX).trim() };
 }
 
-async function waitUntilReady(spec: AppSpec, app: AppProcess, signal: AbortSignal): Promise<void> {
+async function waitUntilReady(spec: AppSpec, home: Home, app: AppProcess, signal: AbortSignal): Promise<void> {
   let ended: string | null = null;
   void app.exited.then((reason) => (ended = reason));
   const deadline = performance.now() + READY_MS_MAX;
   while (!signal.aborted) {
-    if (ended !== null) throw new LauncherError(`${spec.name} ended while it started (${ended}). It said:\n\n${app.readOutput() || '(nothing)'}`);
+    if (ended !== null) throw new LauncherError(`${spec.name} ended while it started (${ended}). It said:\n\n${app.readOutput().replace(/^/gm, '  ')}\n\nMore may stand in ${home.logs}.`);
     const answer = await askReady(spec.origin);
     if (answer === null) return;
     if (performance.now() > deadline) throw new LauncherError(`${spec.name} was not ready after ${READY_MS_MAX / 1000} s; ${spec.origin}/readyz answered last: ${answer}`);
