@@ -9,8 +9,11 @@ const logitBiasMax = 1024;
 const identifierLengthMax = 512;
 const modelLengthMax = 256;
 
+/** A label is stored, and a database's text holds no NUL. */
+const label = z.string().regex(/^[^\0]*$/, 'must not contain a NUL character');
+
 /** Null means "at its default" for every optional parameter, as OpenAI's own SDKs send it. */
-const identifier = z.string().max(identifierLengthMax).nullish();
+const identifier = label.max(identifierLengthMax).nullish();
 const penalty = decimal(-2, 2).nullish();
 export const tokensMax = z.int().min(1).nullish();
 export const choices = z.int().min(1).max(choicesMax).nullish();
@@ -35,7 +38,7 @@ export const sharedParameters = {
 
 /** What the gateway itself uses to tell requests apart. */
 export const labelParameters = {
-  metadata: entriesOf(z.string().max(64), z.string().max(512), { max: 16 }).nullish(),
+  metadata: entriesOf(label.max(64), label.max(512), { max: 16 }).nullish(),
   prompt_cache_key: identifier,
   safety_identifier: identifier,
 } as const;

@@ -1,11 +1,9 @@
-import { createParser } from 'eventsource-parser';
 import type { Dispatcher } from 'undici';
+import { createEventReader } from './event-reader.js';
 import { connectionFailure, malformedAnswer, statusFailure, type Failure } from './failure.js';
 import type { Attempt } from './generation.js';
 import type { StreamChunk } from './stream-state.js';
 
-/** An event is one chunk of an answer; what is longer than this without an end is no event. */
-const eventBytesMax = 4 * 1024 * 1024;
 const errorBodyBytesMax = 64 * 1024;
 
 /** How a stream ended: before anything of it was usable, by `[DONE]` or the end of the body, or broken in between. */
@@ -21,37 +19,21 @@ export interface StreamAttempt {
   abort(): void;
 }
 
-const parseChunk = (text: string): StreamChunk | null => {
-  try {
-    const chunk: unknown = JSON.parse(text);
-    return typeof chunk === 'object' && chunk !== null && !Array.isArray(chunk) ? (chunk as StreamChunk) : null;
-  } catch {
-    // An event that is no JSON breaks the stream: what it meant to say is not known.
-    return null;
-  }
-};
+/** Takes what arrived together, so that it leaves together; answers false to break the stream off. */
+export type OnChunks = (chunks: readonly StreamChunk[]) => boolean;
 
-/**
- * Reads one attempt at a stream. `onChunks` is given what arrived together, so that it leaves together; it answers false to
- * break the stream off.
- */
-export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onChunks: (chunks: readonly StreamChunk[]) => boolean): StreamAttempt => {
-  let settle!: (end: StreamEnd) => void;
-  const end = new Promise<StreamEnd>((resolve) => {
-    settle = resolve;
-  });
-  const decoder = new TextDecoder('utf-8');
-  let controller: Dispatcher.DispatchController | null = null;
-  let aborted = false;
+/** What the events of a stream make of its attempt. */
+interface Progress {
+  feed(bytes: Uint8Array): 'open' | 'over';
+  end(): void;
+  /** Before the first chunk another lane may be tried; after it the stream is broken. */
+  fail(failure: Failure): void;
+  isOver(): boolean;
+}
+
+const createProgress = (attempt: Attempt, nowMs: () => number, onChunks: OnChunks, settle: (end: StreamEnd) => void): Progress => {
+  const reader = createEventReader();
   let over = false;
-  let isStream = false;
-  let retryAfter: string | string[] | undefined;
-  let errorBody: Buffer[] = [];
-  let unparsedBytes = 0;
-  let chunks: StreamChunk[] = [];
-  let done = false;
-  let malformed = false;
-
   const finish = (result: StreamEnd): void => {
     if (over) return;
     over = true;
@@ -59,42 +41,48 @@ export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onChu
     if (result.kind !== 'ended') attempt.errorCode ??= result.failure.code;
     settle(result);
   };
-  /** Before the first chunk another lane may be tried; after it the stream is broken. */
   const fail = (failure: Failure): void => finish({ kind: attempt.firstTokenMs === null ? 'failed' : 'broken', failure });
-
-  const parser = createParser({
-    onEvent: ({ data }) => {
-      unparsedBytes = 0;
-      if (done || malformed) return;
-      if (data === '[DONE]') {
-        done = true;
-        return;
-      }
-      const chunk = parseChunk(data);
-      if (chunk) chunks.push(chunk);
-      else malformed = true;
-    },
-  });
-
-  const onEvents = (from: Dispatcher.DispatchController): void => {
-    const arrived = chunks;
-    chunks = [];
-    if (arrived.length > 0) {
-      if (attempt.firstTokenMs === null) {
-        attempt.firstTokenMs = nowMs();
-        const { id } = arrived[0]!;
-        if (typeof id === 'string') attempt.upstreamId = id.slice(0, 128).replace(/[^\x21-\x7e]/g, '');
-      }
-      if (!onChunks(arrived)) malformed = true;
-    }
-    if (malformed || unparsedBytes > eventBytesMax) {
-      fail(malformedAnswer());
-      from.abort(new Error('the stream is malformed'));
-    } else if (done) {
-      // The answer is complete; the connection is read to its end so that it can be used again.
-      finish({ kind: 'ended' });
-    }
+  const begin = ({ id }: StreamChunk): void => {
+    attempt.firstTokenMs = nowMs();
+    if (typeof id === 'string') attempt.upstreamId = id.slice(0, 128).replace(/[^\x21-\x7e]/g, '');
   };
+  /** False when the stream is to be broken off. */
+  const take = (chunks: readonly StreamChunk[]): boolean => {
+    if (chunks.length === 0) return true;
+    if (attempt.firstTokenMs === null) begin(chunks[0]!);
+    return onChunks(chunks);
+  };
+  return {
+    fail,
+    isOver: () => over,
+    feed: (bytes) => {
+      const accepted = take(reader.feed(bytes));
+      if (!accepted || reader.state() === 'malformed') fail(malformedAnswer());
+      // The answer is complete; the connection is read to its end so that it can be used again.
+      else if (reader.state() === 'done') finish({ kind: 'ended' });
+      return over && reader.state() !== 'done' ? 'over' : 'open';
+    },
+    end: () => {
+      const accepted = take(reader.end());
+      if (!accepted || reader.state() === 'malformed' || attempt.firstTokenMs === null) fail(malformedAnswer());
+      else finish({ kind: 'ended' });
+    },
+  };
+};
+
+/** Reads one attempt at a stream. */
+export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onChunks: OnChunks): StreamAttempt => {
+  let settle!: (end: StreamEnd) => void;
+  const end = new Promise<StreamEnd>((resolve) => {
+    settle = resolve;
+  });
+  const progress = createProgress(attempt, nowMs, onChunks, settle);
+  let controller: Dispatcher.DispatchController | null = null;
+  let aborted = false;
+  let isStream = false;
+  let retryAfter: string | string[] | undefined;
+  const errorBody: Buffer[] = [];
+  let errorBytes = 0;
 
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
@@ -107,28 +95,21 @@ export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onChu
       isStream = status === 200 && String(headers['content-type'] ?? '').startsWith('text/event-stream');
     },
     onResponseData(from, chunk) {
-      if (over) return;
-      if (!isStream) {
-        unparsedBytes += chunk.length;
-        if (unparsedBytes <= errorBodyBytesMax) errorBody.push(chunk);
+      if (progress.isOver()) return;
+      if (isStream) {
+        if (progress.feed(chunk) === 'over') from.abort(new Error('the stream is malformed'));
         return;
       }
-      unparsedBytes += chunk.length;
-      parser.feed(decoder.decode(chunk, { stream: true }));
-      onEvents(from);
+      errorBytes += chunk.length;
+      if (errorBytes <= errorBodyBytesMax) errorBody.push(chunk);
     },
-    onResponseEnd(from) {
-      if (over) return;
-      if (!isStream) return fail(attempt.upstreamStatus === 200 ? malformedAnswer() : statusFailure(attempt.upstreamStatus ?? 0, retryAfter, Buffer.concat(errorBody)));
-      // A last event without its blank line is an event all the same.
-      parser.feed(`${decoder.decode()}\n\n`);
-      onEvents(from);
-      if (attempt.firstTokenMs === null) fail(malformedAnswer());
-      else finish({ kind: 'ended' });
+    onResponseEnd() {
+      if (progress.isOver()) return;
+      if (isStream) progress.end();
+      else progress.fail(attempt.upstreamStatus === 200 ? malformedAnswer() : statusFailure(attempt.upstreamStatus ?? 0, retryAfter, Buffer.concat(errorBody)));
     },
     onResponseError(_controller, error) {
-      fail(connectionFailure(error));
-      errorBody = [];
+      progress.fail(connectionFailure(error));
     },
   };
   return {
