@@ -75,7 +75,7 @@ const keyEnv = z
   .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'the name of an environment variable is needed, not the key itself')
   .refine((name) => !secretsOfOurs.includes(name), 'this variable holds a secret of Kilotoken itself, which must not go to a vendor');
 
-export const tokenizers = ['o200k_base', 'o200k_harmony', 'cl100k_base', 'p50k_base', 'r50k_base'] as const;
+export const tokenizers = ['o200k_base', 'cl100k_base', 'p50k_base', 'r50k_base'] as const;
 
 const listOf = <Item extends string>(item: z.ZodType<Item>) => z.array(item).max(64);
 

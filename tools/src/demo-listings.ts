@@ -1,0 +1,55 @@
+import { baseCapabilities } from '@kilotoken/contracts';
+import { parseMoney } from '@kilotoken/money';
+import type { Listing } from '@kilotoken/marketplace';
+
+/** What the demo sells: the real model of the worker beside it, when there is one, and the engine without a model. */
+export interface DemoModel {
+  readonly id: string;
+  readonly contextWindow?: number;
+}
+
+/** The engine of the inference worker that repeats what it was told. */
+export const loopbackModel = { id: 'loopback', contextWindow: 131_072 } as const;
+/** What a worker gives each sequence unless its settings say otherwise. */
+const localContextTokens = 4_096;
+/** Without a bound of its own a request holds the price of the longest answer: a few cents at most of the demo's package. */
+const answerTokensMax = 8_192;
+const perMillion = 1_000_000n;
+
+interface DemoPrices {
+  readonly sale: readonly [input: string, output: string];
+  /** Our own machine is not for nothing either; the loopback engine is. */
+  readonly cost: readonly [input: string, output: string];
+}
+
+const listingOf = ({ id, contextWindow }: Required<DemoModel>, workerUrl: string, { sale, cost }: DemoPrices): Listing => {
+  const price = ([input, output]: readonly [string, string]) => ({
+    currency: 'USD',
+    per: perMillion,
+    rates: { input: parseMoney(input), output: parseMoney(output) },
+  });
+  return {
+    modelId: id,
+    contextWindow,
+    maxOutputTokens: Math.min(contextWindow, answerTokensMax),
+    sale: price(sale),
+    lanes: [
+      {
+        kind: 'worker',
+        baseUrl: `${workerUrl.replace(/\/+$/, '')}/v1`,
+        upstreamModel: id,
+        keyEnv: null,
+        cost: price(cost),
+        capabilities: new Set(baseCapabilities),
+        tokenClasses: new Set(['input', 'output']),
+        tokenizer: 'o200k_base',
+        timeouts: { connectMs: 2_000, firstByteMs: 120_000, idleMs: 60_000 },
+      },
+    ],
+  };
+};
+
+export const demoListings = (workerUrl: string, localModel: DemoModel | null): Listing[] => [
+  ...(localModel ? [listingOf({ contextWindow: localContextTokens, ...localModel }, workerUrl, { sale: ['0.10', '0.40'], cost: ['0.02', '0.08'] })] : []),
+  listingOf(loopbackModel, workerUrl, { sale: ['0.15', '0.60'], cost: ['0', '0'] }),
+];

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { createOrganization, createProject, findOrganizationBy, findProjectBy, registerApiKey, type Organization } from '@kilotoken/identity';
+import { issueGrant, type GrantSource } from '@kilotoken/ledger';
+import { applyListings, listPriceBook } from '@kilotoken/marketplace';
+import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { ensureDemoKeys, mintDemoKey, writeDemoKeys, type DemoKeys } from './demo-keys.js';
+import { demoListings, loopbackModel, type DemoModel } from './demo-listings.js';
+
+/**
+ * Fills a database with the demo: something to sell, an organization with a prepaid package to try it with, and one for
+ * benchmarks that never runs out. It is run at every start: what is there already stays as it is, balances included.
+ */
+export interface SeedDemo {
+  /** The owner's login. */
+  readonly databaseUrl: string;
+  /** The data folder, which keeps the keys (`demo-keys.json`, readable by its owner alone). */
+  readonly home: string;
+  /** Where the inference worker is reached, such as http://127.0.0.1:8084. */
+  readonly internalWorkerUrl: string;
+  /** The model that the worker runs; null when it has none. `contextWindow` is what the worker gives one sequence. */
+  readonly localModel: DemoModel | null;
+  /** A database of our own is marked as a demo; somebody else's keeps its mark. */
+  readonly embedded: boolean;
+}
+
+export interface SeededDemo extends DemoKeys {
+  readonly models: string[];
+  readonly localModel: string | null;
+  readonly loopbackModel: string;
+}
+
+interface DemoTenant {
+  readonly slug: string;
+  readonly name: string;
+  readonly key: keyof DemoKeys;
+  readonly amount: string;
+  readonly source: GrantSource;
+}
+
+const tenants: readonly DemoTenant[] = [
+  { slug: 'demo', name: 'Demo', key: 'apiKey', amount: '10', source: 'package' },
+  { slug: 'bench', name: 'Bench', key: 'benchApiKey', amount: '1000000000', source: 'prepaid' },
+];
+const projectName = 'quickstart';
+
+export const seedDemo = async ({ databaseUrl, home, internalWorkerUrl, localModel, embedded }: SeedDemo): Promise<SeededDemo> => {
+  const keysFile = join(home, 'demo-keys.json');
+  const prisma = createPrisma(databaseUrl, { applicationName: 'kilotoken-seed' });
+  try {
+    if (embedded) await prisma.databaseMark.updateMany({ where: { kind: 'production' }, data: { kind: 'demo' } });
+    const listings = demoListings(internalWorkerUrl, localModel);
+    await applyListings(prisma, 'seed', listings);
+    let keys = ensureDemoKeys(keysFile);
+    for (const tenant of tenants) {
+      const usable = await seedTenant(prisma, tenant, keys[tenant.key], (key) => writeDemoKeys(keysFile, { ...keys, [tenant.key]: key }));
+      keys = { ...keys, [tenant.key]: usable };
+    }
+    return { ...keys, models: listings.map(({ modelId }) => modelId), localModel: localModel?.id ?? null, loopbackModel: loopbackModel.id };
+  } finally {
+    await prisma.$disconnect();
+  }
+};
+
+/** Answers the key to use: the one that was kept, or a new one where somebody has ended that. */
+const seedTenant = async (prisma: PrismaClient, tenant: DemoTenant, key: string, keepKey: (key: string) => void): Promise<string> => {
+  const organization = await ensureOrganization(prisma, tenant);
+  const project =
+    (await findProjectBy(prisma, organization.id, projectName)) ?? (await createProject(prisma, { organizationId: organization.id, name: projectName }));
+  await issueGrant(prisma, { organizationId: organization.id, unit: 'USD', amount: tenant.amount, source: tenant.source, reference: `${tenant.slug}-${tenant.source}` });
+
+  const place = { organizationId: organization.id, projectId: project.id, name: projectName };
+  const { status } = await registerApiKey(prisma, place, key);
+  if (status === 'active') return key;
+  const fresh = mintDemoKey();
+  keepKey(fresh);
+  await registerApiKey(prisma, place, fresh);
+  return fresh;
+};
+
+const ensureOrganization = async (prisma: PrismaClient, { slug, name }: DemoTenant): Promise<Organization> =>
+  (await findOrganizationBy(prisma, slug)) ?? createOrganization(prisma, { slug, name, priceBook: listPriceBook });
