@@ -1,9 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { exitCodes } from '@kilotoken/platform';
+import { itNeeds } from '../support/requirements.js';
 import { until } from '../support/until.js';
 
 /** A built process, started as the launcher does: what it prints, how it ends. It needs `npm run build`. */
@@ -87,6 +91,17 @@ describe('a process', () => {
     const started = start({ LOG_FILE: '/no/such/folder/backoffice.log' });
     expect(await started.exit).toBe(exitCodes.misconfigured);
     expect(started.errors()).toMatch(/LOG_FILE is wrong: ENOENT/);
+  });
+
+  itNeeds('linux')('a log on a full disk: said once on standard error, and the process works and stops as ever', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'kilotoken-full-'));
+    cleanups.push(() => rm(folder, { recursive: true }));
+    await symlink('/dev/full', join(folder, 'backoffice.1.log'));
+    const started = start({ LOG_FILE: join(folder, 'backoffice.log') });
+    await until('it says so', () => started.errors().includes('ENOSPC'));
+    started.child.kill('SIGTERM');
+    expect(await started.exit).toBe(exitCodes.stopped);
+    expect(started.errors()).toBe('backoffice: the log cannot be written: ENOSPC: no space left on device, write\n');
   });
 
   it('what still runs when the drain is over is cut, and the exit code says so', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { until } from '../../../test/support/until.js';
 import { assertDurable, assertRowSecurityBinds, durabilityProblems } from './database.durability.js';
 import { isDatabaseAway, isRetryable } from './database.errors.js';
 import { asOrganization, createPool, inTransaction, type PoolSettings } from './database.js';
@@ -158,6 +159,7 @@ describe('a transaction', () => {
   it('sessions that the server ends are replaced: idle, between two statements and at once many', async () => {
     await Promise.all(Array.from({ length: 4 }, () => pool.query('SELECT 1')));
     await killSessions();
+    await until('the pool has noticed', () => pool.totalCount === 0);
     const error = await thrownBy(
       inTransaction(pool, async (client) => {
         await client.query('SELECT 1');

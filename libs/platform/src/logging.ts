@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { writeSync } from 'node:fs';
 import { pino, type Logger } from 'pino';
 import pinoRoll from 'pino-roll';
+import sonicBoom, { type SonicBoom } from 'sonic-boom';
 import type { LogLevel } from './config.js';
 import { withoutSecretNames, withoutSecrets } from './redaction.js';
 
@@ -34,12 +36,10 @@ const gatheredCharactersMax = 64 * 1024;
 const waitingBytesMax = 8 * 1024 * 1024;
 const flushMsMax = 1_000;
 
-type Destination = ReturnType<typeof pino.destination>;
-
 /** Written as soon as it is given: `gather` has waited already. A minimum of 0 would make `flush` return before the write. */
 const writing = { sync: false, minLength: 1, maxLength: waitingBytesMax };
 
-const openFile = async (file: string, sizeBytes: number): Promise<Destination> => {
+const openFile = async (file: string, sizeBytes: number): Promise<SonicBoom> => {
   // pino-roll counts plain numbers as megabytes.
   const destination = await pinoRoll({
     ...writing,
@@ -55,9 +55,8 @@ const openFile = async (file: string, sizeBytes: number): Promise<Destination> =
 
 /** Opens the log. Rejects with the file system's error when the file cannot be written. */
 export const openLog = async (settings: LogSettings, sizeBytes = fileBytesMax): Promise<Log> => {
-  const destination: Destination = settings.file
-    ? await openFile(settings.file, sizeBytes)
-    : pino.destination({ fd: 1, ...writing });
+  // Not `pino.destination`: it flushes when the process exits, and on a full disk that flush never ends (see `flushNow`).
+  const destination = settings.file ? await openFile(settings.file, sizeBytes) : new sonicBoom.SonicBoom({ fd: 1, ...writing });
   // A full disk must not end the process. There is nowhere left to report it but standard error, once.
   let reported = false;
   destination.on('error', (error: Error) => {
@@ -65,7 +64,7 @@ export const openLog = async (settings: LogSettings, sizeBytes = fileBytesMax): 
     reported = true;
     process.stderr.write(`${settings.name}: the log cannot be written: ${error.message}\n`);
   });
-  const gathered = gather(destination);
+  const gathered = gather((text) => destination.write(text));
   const logger = pino(
     {
       level: settings.level,
@@ -82,10 +81,7 @@ export const openLog = async (settings: LogSettings, sizeBytes = fileBytesMax): 
       gathered.pass();
       await flush(destination);
     },
-    flushNow: () => {
-      gathered.pass();
-      flushNow(destination);
-    },
+    flushNow: () => flushNow(destination, gathered.take()),
     close: async () => {
       gathered.pass();
       await close(destination);
@@ -94,34 +90,34 @@ export const openLog = async (settings: LogSettings, sizeBytes = fileBytesMax): 
 };
 
 /** Lines on their way: passed on together, by the first that is full or due. */
-const gather = (destination: Destination): { write(line: string): void; pass(): void } => {
+const gather = (passOn: (text: string) => void): { write(line: string): void; pass(): void; take(): string } => {
   let lines: string[] = [];
   let characters = 0;
   let timer: NodeJS.Timeout | null = null;
 
-  const pass = (): void => {
+  const take = (): string => {
     if (timer) clearTimeout(timer);
     timer = null;
-    if (lines.length === 0) return;
-    const text = lines.join('');
+    // The last place that every line passes, so that no key gets out through a message or a deep object either.
+    const text = withoutSecrets(lines.join(''));
     lines = [];
     characters = 0;
-    // The last place that every line passes, so that no key gets out through a message or a deep object either.
-    destination.write(withoutSecrets(text));
+    return text;
   };
-
-  return {
-    pass,
-    write: (line) => {
-      lines.push(line);
-      characters += line.length;
-      if (characters >= gatheredCharactersMax) pass();
-      else timer ??= setTimeout(pass, gatherMsMax).unref();
-    },
+  const pass = (): void => {
+    const text = take();
+    if (text !== '') passOn(text);
   };
+  const write = (line: string): void => {
+    lines.push(line);
+    characters += line.length;
+    if (characters >= gatheredCharactersMax) pass();
+    else timer ??= setTimeout(pass, gatherMsMax).unref();
+  };
+  return { write, pass, take };
 };
 
-const flush = async (destination: Destination): Promise<void> =>
+const flush = async (destination: SonicBoom): Promise<void> =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, flushMsMax);
     destination.flush(() => {
@@ -130,15 +126,20 @@ const flush = async (destination: Destination): Promise<void> =>
     });
   });
 
-const flushNow = (destination: Destination): void => {
+/**
+ * The last words first, by a system call of our own: only if that works is what waits in the stream written too, since
+ * its synchronous flush tries for ever where the disk is full.
+ */
+const flushNow = (destination: SonicBoom, lastWords: string): void => {
   try {
+    writeSync((destination as SonicBoom & { readonly fd: number }).fd, lastWords);
     destination.flushSync();
   } catch {
     // The process is ending because of something worse, and the log was the place to say so.
   }
 };
 
-const close = async (destination: Destination): Promise<void> => {
+const close = async (destination: SonicBoom): Promise<void> => {
   await flush(destination);
   const closed = once(destination, 'close');
   destination.end();

@@ -1,6 +1,6 @@
 /** pino-roll carries no types: these are the options that we use. */
 declare module 'pino-roll' {
-  import type { destination } from 'pino';
+  import type { SonicBoom } from 'sonic-boom';
 
   interface RollOptions {
     readonly file: string;
@@ -12,6 +12,5 @@ declare module 'pino-roll' {
     readonly minLength: number;
     readonly maxLength: number;
   }
-  /** A stream of the same class as `pino.destination()` makes. */
-  export default function open(options: RollOptions): Promise<ReturnType<typeof destination>>;
+  export default function open(options: RollOptions): Promise<SonicBoom>;
 }
