@@ -31,10 +31,6 @@ const APPS_FOLDER = fileURLToPath(new URL('../../apps', import.meta.url));
 /** What a process inherits: where programs are, and nothing that would configure it. */
 const inherited = (): Record<string, string> => ({ PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', NODE_OPTIONS: '' });
 
-const running = new Set<AppProcess>();
-// A test that fails while it starts something, or Jest itself, must not leave a process behind.
-process.once('exit', () => running.forEach((app) => app.signalGroup('SIGKILL')));
-
 export class AppProcess {
   readonly name: string;
   readonly port: number;
@@ -78,7 +74,6 @@ export class AppProcess {
       env: { ...inherited(), ...this.env, ...env },
     });
     this.child = child;
-    running.add(this);
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text: Buffer) => this.keep(text.toString()));
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
     // The global teardown ends what outlives a killed worker.
@@ -86,7 +81,6 @@ export class AppProcess {
     writeFileSync(processFile, JSON.stringify(identifyProcess(child.pid!) ?? {}));
     child.once('exit', (code, signal) => {
       this.exit = { code, signal };
-      running.delete(this);
       rmSync(processFile, { force: true });
     });
   }

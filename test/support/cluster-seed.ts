@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mintApiKey } from '@kilotoken/identity';
+import { formatMoney } from '@kilotoken/money';
 import type pg from 'pg';
 
 /** Puts a catalogue and a tenant into an empty test database, by SQL as its owner. */
@@ -56,6 +57,10 @@ export interface SeededTenant {
 const PER_MILLION = 1_000_000;
 const SALE = { input: '0.15', output: '0.60' };
 const COST = { input: '0.10', output: '0.40' };
+
+/** What tokens cost at the sale price that a model has unless its seed says otherwise: 0.15 and 0.60 USD a million. */
+export const defaultSale = (promptTokens: number, completionTokens: number): string =>
+  formatMoney(BigInt(promptTokens) * 150_000n + BigInt(completionTokens) * 600_000n);
 
 /** The catalogue, and one organization that buys from it. */
 export async function seedTenant(owner: pg.Client, options: SeedOptions): Promise<SeededTenant> {

@@ -48,6 +48,8 @@ export interface TcpProxy {
   refuse(refusing: boolean): void;
   resetAll(): void;
   connections(): number;
+  /** Bytes that came from the other side so far, over all connections. */
+  bytesPassed(direction: Direction): number;
   /** Without faults and without cuts that are armed. */
   heal(): void;
   close(): Promise<void>;
@@ -96,39 +98,68 @@ class Link {
   }
 }
 
-export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
-  const faults: Record<Direction, Faults> = { toServer: {}, toClient: {} };
-  const links = new Set<Link>();
-  let cuts: ArmedCut[] = [];
-  let refusing = false;
-  const armed = (): ArmedCut[] => cuts;
+/** What a proxy is told, as its connections see it. */
+class ProxyState {
+  readonly faults: Record<Direction, Faults> = { toServer: {}, toClient: {} };
+  readonly passed: Record<Direction, number> = { toServer: 0, toClient: 0 };
+  readonly links = new Set<Link>();
+  cuts: ArmedCut[] = [];
+  refusing = false;
 
-  const server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
+  constructor(private readonly target: { host: string; port: number }) {}
+
+  accept(client: Socket): void {
     client.on('error', () => client.destroy());
-    if (refusing) return void client.resetAndDestroy();
-    const upstream = connect({ ...target, noDelay: true, allowHalfOpen: true });
-    const link = new Link(client, upstream, faults, armed);
-    links.add(link);
+    if (this.refusing) return void client.resetAndDestroy();
+    const upstream = connect({ ...this.target, noDelay: true, allowHalfOpen: true });
+    const link = new Link(client, upstream, this.faults, () => this.cuts);
+    this.links.add(link);
+    client.on('data', (bytes: Buffer) => (this.passed.toServer += bytes.length));
+    upstream.on('data', (bytes: Buffer) => (this.passed.toClient += bytes.length));
     // Either side's failure is the other's: that is what a wire does.
     upstream.on('error', () => link.reset());
     const onClose = (): void => {
-      if (client.destroyed && upstream.destroyed) links.delete(link);
+      if (client.destroyed && upstream.destroyed) this.links.delete(link);
       else if (client.destroyed) upstream.destroy();
     };
     client.once('close', onClose);
     upstream.once('close', onClose);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  }
 
-  const setFaults = (next: Faults, direction?: Direction): void => {
+  setFaults(next: Faults, direction?: Direction): void {
     for (const name of ['toServer', 'toClient'] as const) {
       if (direction !== undefined && direction !== name) continue;
-      faults[name] = next;
-      for (const link of links) link.pipes[name].adapt();
+      this.faults[name] = next;
+      for (const link of this.links) link.pipes[name].adapt();
     }
-  };
-  const resetAll = (): void => links.forEach((link) => link.reset());
+  }
+
+  arm(cut: Cut): Promise<void> {
+    return new Promise((resolve) => {
+      const entry: ArmedCut = {
+        ...cut,
+        left: cut.times ?? 1,
+        onStruck: () => {
+          entry.left -= 1;
+          if (entry.left > 0) return;
+          this.cuts = this.cuts.filter((other) => other !== entry);
+          resolve();
+        },
+      };
+      this.cuts = [...this.cuts, entry];
+    });
+  }
+
+  resetAll(): void {
+    this.links.forEach((link) => link.reset());
+  }
+}
+
+export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+  const state = new ProxyState(target);
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => state.accept(client));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
   return {
     host: '127.0.0.1',
     port,
@@ -137,33 +168,21 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       routed.host = `127.0.0.1:${port}`;
       return routed.href;
     },
-    setFaults,
-    cut: (cut) =>
-      new Promise((resolve) => {
-        const entry: ArmedCut = {
-          ...cut,
-          left: cut.times ?? 1,
-          onStruck: () => {
-            entry.left -= 1;
-            if (entry.left > 0) return;
-            cuts = cuts.filter((other) => other !== entry);
-            resolve();
-          },
-        };
-        cuts = [...cuts, entry];
-      }),
-    refuse: (value) => (refusing = value),
-    resetAll,
-    connections: () => links.size,
+    setFaults: (faults, direction) => state.setFaults(faults, direction),
+    cut: (cut) => state.arm(cut),
+    refuse: (refusing) => (state.refusing = refusing),
+    resetAll: () => state.resetAll(),
+    connections: () => state.links.size,
+    bytesPassed: (direction) => state.passed[direction],
     heal: () => {
-      cuts = [];
-      refusing = false;
-      setFaults({});
+      state.cuts = [];
+      state.refusing = false;
+      state.setFaults({});
     },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        resetAll();
+        state.resetAll();
       }),
   };
 }

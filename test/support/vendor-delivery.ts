@@ -45,11 +45,13 @@ async function deliverJson(writer: Writer, response: ServerResponse, request: Ve
     return;
   }
   await writer.write(bytes);
+  response.end();
+  // Nobody was served by garbage.
+  if (script.garbage) return;
   record.tokens = answer.completionTokens;
   record.textBytes = bytes.length;
   record.usage = body['usage'];
   record.complete = true;
-  response.end();
 }
 
 async function deliverStream(writer: Writer, response: ServerResponse, request: VendorRequest, answer: VendorAnswer, script: VendorScript, record: Delivery): Promise<void> {

@@ -19,14 +19,14 @@ export interface StreamAttempt {
   abort(): void;
 }
 
-/** Takes what arrived together, so that it leaves together; answers false to break the stream off. */
+/** Takes what arrived together, so that it leaves together, and stamps the first token; answers false to break the stream off. */
 export type OnChunks = (chunks: readonly StreamChunk[]) => boolean;
 
 /** What the events of a stream make of its attempt. */
 interface Progress {
   feed(bytes: Uint8Array): 'open' | 'over';
   end(): void;
-  /** Before the first chunk another lane may be tried; after it the stream is broken. */
+  /** Before the first token another lane may be tried; after it the stream is broken. */
   fail(failure: Failure): void;
   isOver(): boolean;
 }
@@ -42,14 +42,11 @@ const createProgress = (attempt: Attempt, nowMs: () => number, onChunks: OnChunk
     settle(result);
   };
   const fail = (failure: Failure): void => finish({ kind: attempt.firstTokenMs === null ? 'failed' : 'broken', failure });
-  const begin = ({ id }: StreamChunk): void => {
-    attempt.firstTokenMs = nowMs();
-    if (typeof id === 'string') attempt.upstreamId = id.slice(0, 128).replace(/[^\x21-\x7e]/g, '');
-  };
   /** False when the stream is to be broken off. */
   const take = (chunks: readonly StreamChunk[]): boolean => {
     if (chunks.length === 0) return true;
-    if (attempt.firstTokenMs === null) begin(chunks[0]!);
+    const { id } = chunks[0]!;
+    if (attempt.upstreamId === null && typeof id === 'string') attempt.upstreamId = id.slice(0, 128).replace(/[^\x21-\x7e]/g, '');
     return onChunks(chunks);
   };
   return {

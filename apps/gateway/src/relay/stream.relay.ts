@@ -7,7 +7,7 @@ import type { Attempt, Charge, Outcome } from './generation.js';
 import { estimatedUsage, publicId } from './json.relay.js';
 import { pathOf, type RelayContext } from './relay-context.js';
 import { createStreamAttempt } from './stream.attempt.js';
-import { createStreamState, finishReasonOf, isError, isTerminal, observe, type StreamChunk, type StreamState } from './stream-state.js';
+import { createStreamState, finishReasonOf, isError, isTerminal, isToken, observe, type StreamChunk, type StreamState } from './stream-state.js';
 import { createStreamWriter, type StreamWriter } from './stream-writer.js';
 import { describeCharge } from './wide-event.js';
 
@@ -79,14 +79,18 @@ const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, st
   const { generation, client, limits, nowMs } = context;
   const withheld: string[] = [];
   let withheldBytes = 0;
+  /** What came before the first token: with it the client would be bound to a lane that may still fail. */
+  let opening = '';
   let clientLeft = false;
   let ranOut = false;
   const forward = createForwarder(context);
 
   const stream = createStreamAttempt(attempt, nowMs, (chunks) => {
-    let text = '';
+    let text = opening;
+    opening = '';
     for (const chunk of chunks) {
       if (isError(chunk)) return false;
+      if (isToken(chunk)) attempt.firstTokenMs ??= nowMs();
       if (!observe(state, chunk)) continue;
       const event = forward(chunk);
       if (!isTerminal(state)) text += event;
@@ -94,6 +98,10 @@ const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, st
         withheld.push(event);
         withheldBytes += event.length;
       }
+    }
+    if (attempt.firstTokenMs === null) {
+      opening = text;
+      return opening.length <= withheldBytesMax;
     }
     if (text !== '') {
       if (!writer.begun()) context.failpoint('first_byte');

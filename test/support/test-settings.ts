@@ -1,0 +1,11 @@
+import { z } from 'zod';
+
+/** What a run of the tests may change from outside; `npm test` leaves everything as it is here. */
+const settings = z
+  .object({
+    /** How long load is sustained where a test says so; 60000 for the full minute. */
+    KILOTOKEN_TEST_SUSTAINED_MS: z.coerce.number().int().min(1_000).max(600_000).default(5_000),
+  })
+  .parse(process.env);
+
+export const sustainedLoadMs = settings.KILOTOKEN_TEST_SUSTAINED_MS;
