@@ -87,7 +87,13 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, compl
         request.wideEvent['apiKeyId'] = request.caller.apiKeyId;
       });
       v1.setErrorHandler((error, request, reply) => sendRefusal(request, reply, error));
-      v1.setNotFoundHandler((request, reply) => sendRefusal(request, reply, new Refusal('not_found', `There is nothing at ${request.method} ${request.url.split('?')[0]!.slice(0, 200)}.`)));
+      v1.setNotFoundHandler((request, reply) => {
+        const url = request.url.split('?')[0]!;
+        const allowed = (['GET', 'POST'] as const).filter((method) => v1.hasRoute({ method, url }));
+        if (allowed.length === 0) return sendRefusal(request, reply, new Refusal('not_found', `There is nothing at ${url.slice(0, 200)}.`));
+        reply.header('allow', allowed.join(', '));
+        return sendRefusal(request, reply, new Refusal('method_not_allowed', `${request.method} is not allowed here. Use ${allowed.join(' or ')}.`));
+      });
 
       const complete = async (request: FastifyRequest, reply: FastifyReply, operation: 'chat.completions' | 'completions'): Promise<void> => {
         const body = bodyOf(request);
