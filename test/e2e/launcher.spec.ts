@@ -134,7 +134,7 @@ describe('an installation', () => {
     const before = home.processes();
     expect(before).toHaveLength(APPS.length + 2);
     launcher.pressCtrlC();
-    expect(await launcher.untilEnded()).toBe(0);
+    await launcher.untilEnded();
     expect(launcher.output).toContain('Stopped.');
     expect(before.filter(isAlive)).toEqual([]);
     // A clean stop of Postgres removes its pid file; a crash leaves it.
@@ -149,9 +149,8 @@ describe('an installation', () => {
   it('is forced to end by a second Ctrl-C, and recovers', async () => {
     const usedBefore = await readUsed();
     const before = home.processes();
-    // A request that runs until its client leaves keeps the gateway draining.
-    const gateway = before.find(({ pid }) => pid === home.appProcess('gateway').pid)!;
-    signalProcess(gateway, 'SIGSTOP');
+    // A process that cannot even hear the signal keeps the launcher waiting.
+    signalProcess(home.appProcess('gateway'), 'SIGSTOP');
     launcher.pressCtrlC();
     await launcher.untilPrinted('Ctrl-C again forces');
     const pressedMs = performance.now();

@@ -118,7 +118,7 @@ export class Launcher {
     );
   }
 
-  /** Waits for the end, for a start that is expected to be refused as well as after a signal. */
+  /** Waits for the end, of npm and of all that writes to its output. The exit code; -1 when npm ended itself by the signal it got. */
   async untilEnded(): Promise<number> {
     const ended = await until('npm start has ended', () => this.exitCode !== undefined && { code: this.exitCode }, EXIT_MS_MAX);
     return ended.code ?? -1;

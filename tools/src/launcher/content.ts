@@ -1,7 +1,57 @@
+import { applyLanesFile } from '@kilotoken/marketplace';
+import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { seedDemo } from '../seed.js';
+import { originOf } from './apps.js';
 import type { Home } from './home.js';
+import type { Quickstart } from './quickstart.js';
 import type { LauncherSettings } from './settings.js';
+import { runStep, type Terminal } from './terminal.js';
 
-export interface Content { apiKey: string | null; benchApiKey: string | null; models: string[]; localModel: string | null; loopbackModel: string | null; }
-export async function seed(_home: Home, _settings: LauncherSettings): Promise<Content> {
-  return { apiKey: null, benchApiKey: null, models: [], localModel: null, loopbackModel: null };
+/** What stands in the database before the processes start: the demo, where it is wanted, and the lanes of a file. */
+
+export interface ContentSource {
+  terminal: Terminal;
+  settings: LauncherSettings;
+  home: Home;
+  ownerUrl: string;
+  /** The model that the worker will run. */
+  localModel: { id: string } | null;
+}
+
+export type Content = Pick<Quickstart, 'apiKey' | 'benchApiKey' | 'models' | 'localModel' | 'loopbackModel'>;
+
+export async function prepareContent(source: ContentSource): Promise<Content> {
+  const { terminal, settings, ownerUrl } = source;
+  const prisma = createPrisma(ownerUrl, { applicationName: 'kilotoken-launcher' });
+  try {
+    const demo = await prepareDemo(source);
+    if (settings.KILOTOKEN_LANES) await applyLanes(terminal, prisma, settings.KILOTOKEN_LANES);
+    return { ...demo, models: await listModels(prisma) };
+  } finally {
+    await prisma.$disconnect();
+  }
+}
+
+/** Somebody else's database gets no organization and no key that they did not ask for. */
+async function prepareDemo({ terminal, settings, home, ownerUrl, localModel }: ContentSource): Promise<Omit<Content, 'models'>> {
+  const embedded = settings.DATABASE_URL === undefined;
+  const wanted = settings.KILOTOKEN_DEMO === undefined ? embedded : settings.KILOTOKEN_DEMO === '1';
+  if (!wanted) return { apiKey: null, benchApiKey: null, localModel: null, loopbackModel: null };
+  return runStep(terminal, 'demo', 'seeding the demo organizations', async () => {
+    const internalWorkerUrl = originOf(settings, 'WORKER_PORT');
+    const { models: _models, ...demo } = await seedDemo({ databaseUrl: ownerUrl, home: home.folder, internalWorkerUrl, localModel, embedded });
+    return { result: demo, detail: 'organizations demo (10 USD prepaid) and bench' };
+  });
+}
+
+function applyLanes(terminal: Terminal, prisma: PrismaClient, file: string): Promise<void> {
+  return runStep(terminal, 'lanes', `reading ${file}`, async () => {
+    const steps = await applyLanesFile(prisma, file);
+    return { result: undefined, detail: steps.length === 0 ? `${file}: nothing changed` : `${file}: ${steps.length} changes` };
+  });
+}
+
+async function listModels(prisma: PrismaClient): Promise<string[]> {
+  const models = await prisma.model.findMany({ where: { retiredAt: null }, select: { id: true }, orderBy: { id: 'asc' } });
+  return models.map(({ id }) => id);
 }

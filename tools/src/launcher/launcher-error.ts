@@ -1,4 +1,4 @@
-import { ConfigError, MigrationError } from '@kilotoken/platform';
+import { AppError, ConfigError, MigrationError } from '@kilotoken/platform';
 import { PostgresStartError } from '../postgres/index.js';
 
 /** Why Kilotoken does not start and what to do, written for whoever typed `npm start`. */
@@ -16,6 +16,7 @@ export function explainFailure(error: unknown, home: string): string {
   if (error instanceof LauncherError || error instanceof ConfigError || error instanceof MigrationError || error instanceof PostgresStartError) {
     return error.message;
   }
+  if (error instanceof AppError) return error.publicMessage;
   if (!(error instanceof Error)) return String(error);
   const { code, path } = error as NodeJS.ErrnoException;
   const where = path ?? home;

@@ -2,7 +2,7 @@ import { readEnvironment, type Environment } from '@kilotoken/platform';
 import { stopOrphanedPostgres } from '../postgres/index.js';
 import { stopOrphans } from './app-process.js';
 import { originOf } from './apps.js';
-import { seed } from './content.js';
+import { prepareContent } from './content.js';
 import { createPostgres, hasEmbeddedDatabase, openDatabase } from './database.js';
 import { takeFolderLock } from './folder-lock.js';
 import { openHome, type Home } from './home.js';
@@ -79,7 +79,7 @@ async function startEverything(start: Start): Promise<void> {
   const { terminal, settings, home, installation, postgres, secrets, stop } = start;
   const database = await openDatabase(terminal, postgres, secrets, settings);
   refuseToGoOn(stop);
-  const content = await seed(home, settings);
+  const content = await unlessStopped(stop, prepareContent({ terminal, settings, home, ownerUrl: database.ownerUrl, localModel: null }));
   refuseToGoOn(stop);
   await runStep(terminal, 'processes', 'starting', async (step) => {
     const context = { settings, secrets, home, appDatabaseUrl: database.appUrl, modelPath: null, environment: start.environment };
