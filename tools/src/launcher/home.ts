@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { makePassableFolder } from '../postgres/index.js';
 
 /** The paths of one installation, all under `KILOTOKEN_HOME`. */
 export interface Home {
@@ -15,8 +16,8 @@ export interface Home {
 }
 
 export function openHome(folder: string): Home {
-  // Others may pass through but not look around: under root, Postgres runs as another user below this folder.
-  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  // Under root, Postgres runs as another user below this folder.
+  makePassableFolder(folder);
   const home = {
     folder,
     databaseFolder: join(folder, 'postgres', 'data'),

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { PostgresStartError } from './postgres-error.js';
 
@@ -26,7 +26,7 @@ export function findUnprivilegedUser(): UnprivilegedUser | null {
  * with the first folder on the way that is closed.
  */
 export function prepareFolder(folder: string, user: UnprivilegedUser | null, programs: string[]): void {
-  mkdirSync(dirname(folder), { recursive: true, mode: 0o711 });
+  makePassableFolder(dirname(folder));
   if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
   if (!user) return;
   for (const path of [folder, ...programs]) {
@@ -40,6 +40,14 @@ export function prepareFolder(folder: string, user: UnprivilegedUser | null, pro
     );
   }
   chownSync(folder, user.uid, user.gid);
+}
+
+/** Where it has to be made, others may pass through it but not look around, whatever the umask says. */
+export function makePassableFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makePassableFolder(dirname(folder));
+  mkdirSync(folder);
+  chmodSync(folder, 0o711);
 }
 
 /** The outermost folder above `path` that the user may not pass; permissions by mode, which is what `open(2)` checks. */
