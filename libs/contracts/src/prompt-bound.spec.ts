@@ -142,7 +142,12 @@ describe('the context window', () => {
     const text = 'x'.repeat(100);
     expect(promptTokensBound(chat(said(text)), none, 101)).toBe(100);
     expect(promptTokensBound(chat(said(text)), none, 100)).toBe('context_window');
-    expect(promptTokensBound(parseCompletion({ model: 'm', prompt: Array(2000).fill(text) }), none, 1000)).toBe('context_window');
     expect(promptTokensBound(chat(said(Array(2000).fill({ type: 'text', text }))), none, 1000)).toBe('context_window');
+  });
+
+  test('each of several legacy prompts has the window to itself', () => {
+    const prompts = (...list: string[]) => promptTokensBound(parseCompletion({ model: 'm', prompt: list }), none, 1000);
+    expect(prompts(...Array<string>(2000).fill('x'.repeat(92)))).toBe(2000 * 100);
+    expect(prompts('x'.repeat(5000), 'x'.repeat(92))).toBe(1000 + 100);
   });
 });

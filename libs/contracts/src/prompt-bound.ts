@@ -38,13 +38,17 @@ export const defaultTemplateOverhead: TemplateOverhead = {
 /** The marks around a legacy prompt, which no template dresses: beginning of text, and those of a suffix. */
 const tokensPerPrompt = 8;
 
-/** Either a number below `contextWindow`, or the word for it. */
+/**
+ * For a chat a number below `contextWindow`, or the word for it. For legacy prompts the sum over all of them, each at most
+ * the window; how many there are, the request itself says.
+ */
 export const promptTokensBound = (
   request: ChatCompletionRequest | CompletionRequest,
   overhead: TemplateOverhead = defaultTemplateOverhead,
   contextWindow = Number.MAX_SAFE_INTEGER,
 ): number | 'context_window' => {
-  const bound = 'messages' in request ? chatBound(request, overhead, contextWindow) : legacyBound(request, contextWindow);
+  if ('prompt' in request) return legacyBound(request, contextWindow);
+  const bound = chatBound(request, overhead, contextWindow);
   return bound < contextWindow ? bound : 'context_window';
 };
 
@@ -58,15 +62,10 @@ export const predictionTokensBound = ({ prediction, n = 1 }: ChatCompletionReque
   return n * (typeof content === 'string' ? textBytes(content) : content.reduce((sum, part) => sum + textBytes(part.text), 0));
 };
 
-/** The sum over all prompts, as far as it is below the window; how many there are, the request itself says. */
 const legacyBound = ({ prompt, suffix = '' }: CompletionRequest, contextWindow: number): number => {
   const perPrompt = tokensPerPrompt + textBytes(suffix, contextWindow);
-  let bound = 0;
-  for (const text of typeof prompt === 'string' ? [prompt] : prompt) {
-    bound += perPrompt + textBytes(text, contextWindow);
-    if (bound >= contextWindow) break;
-  }
-  return bound;
+  const prompts = typeof prompt === 'string' ? [prompt] : prompt;
+  return prompts.reduce((sum, text) => sum + Math.min(perPrompt + textBytes(text, contextWindow), contextWindow), 0);
 };
 
 const chatBound = (request: ChatCompletionRequest, overhead: TemplateOverhead, contextWindow: number): number => {

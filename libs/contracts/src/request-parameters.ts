@@ -3,7 +3,7 @@ import { byType, decimal, entriesOf, itemsOf } from './schema-parts.js';
 import { faultAt } from './schema-refusal.js';
 
 /** The parameters that chat completions and legacy completions share, with OpenAI's bounds and some of ours. */
-export const choicesMax = 128;
+const choicesMax = 128;
 const stopSequencesMax = 4;
 const logitBiasMax = 1024;
 const identifierLengthMax = 512;
