@@ -64,6 +64,8 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
         while (parts.running.size > 0 && platform.clock.monotonicMs() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20));
         await settlement.finish(deadlineMs);
         await leases.returnAll(deadlineMs);
+        // What is still running after the deadline is cut: only a session without any of it may end before its reaper comes.
+        if (parts.running.size === 0) await session.close();
       },
     };
   },

@@ -23,6 +23,10 @@ export const beat = async (db: Db, sessionId: string): Promise<void> => {
   await db.query({ name: 'session_beat', text: 'SELECT session_beat($1)', values: [sessionId] });
 };
 
+export const reapSession = async (db: Db, sessionId: string): Promise<void> => {
+  await db.query('SELECT session_reap($1)', [sessionId]);
+};
+
 export interface PollAnswer {
   readonly alive: boolean;
   readonly version: bigint;

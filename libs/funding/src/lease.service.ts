@@ -109,10 +109,13 @@ export class LeaseService {
     this.perform(account, releaseHold(account.wallet, hold, charge, this.session.nowMs()));
   }
 
-  /** What the organization can still spend, as far as this process knows: what grants held at its last ask, and its own leases. */
-  balance(funds: FundsOf): Money {
-    const { wallet } = this.accountOf(funds);
-    return wallet.available + wallet.leasedElsewhere + unspent(wallet);
+  /**
+   * What the organization can still spend, as far as this process knows: what its grants held at its last ask, and its own
+   * leases. Null before the first ask.
+   */
+  balance(funds: FundsOf): Money | null {
+    const wallet = this.accounts.get(keyOf(funds))?.wallet;
+    return wallet?.isKnown ? wallet.available + wallet.leasedElsewhere + unspent(wallet) : null;
   }
 
   /** What this process's running requests hold of each grant of an organization. */
@@ -139,7 +142,7 @@ export class LeaseService {
   }
 
   private accountOf({ organizationId, unit }: FundsOf): Account {
-    const key = `${organizationId}:${unit}`;
+    const key = keyOf({ organizationId, unit });
     const known = this.accounts.get(key);
     if (known) return known;
     const account: Account = { organizationId, unit, wallet: createWallet(this.settings, this.session.nowMs()), waiting: new Map() };

@@ -132,8 +132,11 @@ export class SettlementService {
     this.running = true;
     // What finished in this turn of the event loop goes together.
     await new Promise(setImmediate);
-    for (let flush = startFlush(this.queue); flush && !this.session.isEnded(); flush = startFlush(this.queue)) await this.flush(flush);
-    this.running = false;
+    try {
+      for (let flush = startFlush(this.queue); flush && !this.session.isEnded(); flush = startFlush(this.queue)) await this.flush(flush);
+    } finally {
+      this.running = false;
+    }
   }
 
   /** Executes one flush until its outcome is known. */

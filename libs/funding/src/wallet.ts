@@ -118,6 +118,8 @@ export interface Wallet {
   readonly leases: Lease[];
   readonly waiters: Waiter[];
   ask: Ask | null;
+  /** Whether an ask was ever answered: before that nothing is known of the grants. */
+  isKnown: boolean;
   /** What grants held, and others had leased of them, at the last answer. */
   available: Money;
   leasedElsewhere: Money;
@@ -144,6 +146,7 @@ export const createWallet = (limits: WalletLimits, nowMs: number): Wallet => ({
   leases: [],
   waiters: [],
   ask: null,
+  isKnown: false,
   available: 0n,
   leasedElsewhere: 0n,
   nearFloor: false,
@@ -298,6 +301,7 @@ export const receiveAnswer = (wallet: Wallet, answer: AskAnswer, nowMs: number):
   }
   wallet.leases.sort(compareRank);
   const mine = wallet.leases.reduce((sum, lease) => sum + lease.slice, 0n);
+  wallet.isKnown = true;
   wallet.available = answer.available;
   wallet.leasedElsewhere = answer.leased > mine ? answer.leased - mine : 0n;
   wallet.lastGranted = answer.leases.reduce((sum, lease) => sum + lease.slice, 0n);

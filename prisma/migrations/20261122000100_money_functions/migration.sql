@@ -3,8 +3,10 @@
 -- Lock order in every function: session, grants by id, leases by id, open requests, usage, counters.
 
 -- ── Configuration changes ──────────────────────────────────────────────────────────────────────────────────────
+-- The last 10,000 changes are kept: who is further behind forgets all that it knows (see gateway_poll).
 CREATE FUNCTION config_changed(p_kind text, p_organization uuid) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
+  DELETE FROM config_change WHERE version <= (SELECT version FROM config_version) - 10000;
   WITH next AS (UPDATE config_version SET version = version + 1 RETURNING version)
   INSERT INTO config_change (version, kind, organization_id) SELECT version, p_kind, p_organization FROM next
 $$;

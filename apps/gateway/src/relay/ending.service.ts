@@ -26,11 +26,11 @@ export class EndingService {
    * What an answer is worth: by the vendor's usage where it gave one, else by the lane's tokenizer over what was forwarded.
    * Usage that cannot be is kept in quarantine for whoever talks to the vendor, and the answer is estimated.
    */
-  chargeOf(generation: Generation, lane: Lane, request: Request, usage: unknown, forwarded: () => string): Charge {
+  chargeOf(generation: Generation, lane: Lane, request: Request, usage: unknown, outputTokens: (tokenizer: string) => number): Charge {
     const reading = readOpenAiUsage(usage);
     if ('counts' in reading) return chargeFor(generation, lane, reading.counts, false);
     if ('invalid' in reading) this.quarantine(generation, reading.invalid, usage);
-    return chargeFor(generation, lane, estimateCounts(lane.tokenizer, request, forwarded(), generation.plan.promptTokensMax), true);
+    return chargeFor(generation, lane, estimateCounts(lane.tokenizer, request, outputTokens(lane.tokenizer), generation.plan.promptTokensMax), true);
   }
 
   /** Resolves when the rows are committed and the rest of the hold is free again; rejects with `settlement_failed`. */
@@ -68,8 +68,10 @@ export class EndingService {
     this.leases.release({ organizationId: caller.organizationId, unit: plan.price.currency }, hold, 0n);
   }
 
-  balance({ caller, plan }: Generation): string {
-    return formatMoney(this.leases.balance({ organizationId: caller.organizationId, unit: plan.price.currency }));
+  /** What is left to spend, as far as this gateway knows; null where it never asked, as for a free model. */
+  balance({ caller, plan }: Generation): string | null {
+    const balance = this.leases.balance({ organizationId: caller.organizationId, unit: plan.price.currency });
+    return balance === null ? null : formatMoney(balance);
   }
 
   private quarantine(generation: Generation, reason: string, usage: unknown): void {

@@ -5,6 +5,7 @@ import { refusalOf, timedOut } from './failure.js';
 import type { Attempt, Charge } from './generation.js';
 import { createJsonAttempt, type JsonAnswer } from './json.attempt.js';
 import { pathOf, type RelayContext } from './relay-context.js';
+import { countTokens } from './tokenizer.js';
 import { describeCharge } from './wide-event.js';
 
 interface Answered {
@@ -28,7 +29,7 @@ export const answerJson = async (context: RelayContext): Promise<void> => {
     throw refusal;
   }
   const { lane, answer } = outcome.answer;
-  const charge = ending.chargeOf(generation, lane, context.request, answer['usage'], () => textOfChoices(answer));
+  const charge = ending.chargeOf(generation, lane, context.request, answer['usage'], (tokenizer) => countTokens(tokenizer, textOfChoices(answer)));
   const finishReason = finishReasonOf(answer);
   await ending.end(generation, { outcome: 'completed', status: 200, errorCode: null, finishReason, finishedMs: nowMs(), charge });
   describeCharge(client.event, generation, charge, 'completed');
@@ -68,7 +69,7 @@ const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, d
 const endAbandoned = async (context: RelayContext): Promise<void> => {
   const { generation, ending, nowMs, client } = context;
   const { lane } = generation.attempts.at(-1)!;
-  const charge = ending.chargeOf(generation, lane, context.request, null, () => '');
+  const charge = ending.chargeOf(generation, lane, context.request, null, () => 0);
   await ending.end(generation, { outcome: 'client_closed', status: 499, errorCode: 'client_closed', finishReason: null, finishedMs: nowMs(), charge });
   describeCharge(client.event, generation, charge, 'client_closed');
 };
@@ -77,13 +78,14 @@ const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, 
   if (client.isGone()) return;
   const usage = { ...usageOf(answer, charge), cost: formatMoney(charge.charge), cost_currency: generation.plan.price.currency };
   const body = Buffer.from(JSON.stringify({ ...answer, id: publicId(generation.id, generation.operation), model: generation.plan.model.id, usage }));
+  const balance = ending.balance(generation);
   client.response.writeHead(200, {
     'content-type': 'application/json; charset=utf-8',
     'content-length': body.length,
     'x-request-id': generation.id,
     'x-kilotoken-hold': formatMoney(generation.hold.total),
     'x-kilotoken-charge': formatMoney(charge.charge),
-    'x-kilotoken-balance': ending.balance(generation),
+    ...(balance === null ? {} : { 'x-kilotoken-balance': balance }),
   });
   client.response.end(body);
 };

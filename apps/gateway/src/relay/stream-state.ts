@@ -10,6 +10,9 @@ export interface StreamState {
   readonly finished: Map<number, string>;
   /** All text that was generated, for counts that the vendor does not give. */
   text: string;
+  /** How much of the text was counted at checkpoints, and as how many tokens. */
+  countedLength: number;
+  countedTokens: number;
   /** The last usage, and whether it came with or after the terminal chunk. */
   usage: unknown;
   usageIsFinal: boolean;
@@ -20,6 +23,8 @@ export const createStreamState = (choices: number): StreamState => ({
   choices,
   finished: new Map(),
   text: '',
+  countedLength: 0,
+  countedTokens: 0,
   usage: null,
   usageIsFinal: false,
   created: null,

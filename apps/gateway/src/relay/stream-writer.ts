@@ -25,6 +25,7 @@ export const createStreamWriter = ({ response }: Client, { headers, stallMsMax, 
   const begin = (): void => {
     if (begun) return;
     begun = true;
+    response.once('close', () => clearTimeout(stall));
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-accel-buffering': 'no', ...headers });
   };
   const onDrain = (): void => {
@@ -41,17 +42,15 @@ export const createStreamWriter = ({ response }: Client, { headers, stallMsMax, 
       blocked = true;
       stall = setTimeout(cut, stallMsMax);
       response.once('drain', onDrain);
-      response.once('close', () => clearTimeout(stall));
       onBlocked(true);
     },
     end: (text) => {
       if (response.destroyed) return;
       begin();
-      clearTimeout(stall);
       response.off('drain', onDrain);
-      const lastStall = setTimeout(cut, stallMsMax);
-      response.once('close', () => clearTimeout(lastStall));
-      response.end(text, () => clearTimeout(lastStall));
+      clearTimeout(stall);
+      stall = setTimeout(cut, stallMsMax);
+      response.end(text, () => clearTimeout(stall));
     },
   };
 };

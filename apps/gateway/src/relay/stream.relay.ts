@@ -9,6 +9,7 @@ import { pathOf, type RelayContext } from './relay-context.js';
 import { createStreamAttempt } from './stream.attempt.js';
 import { createStreamState, finishReasonOf, isError, isTerminal, isToken, observe, type StreamChunk, type StreamState } from './stream-state.js';
 import { createStreamWriter, type StreamWriter } from './stream-writer.js';
+import { countTokens } from './tokenizer.js';
 import { describeCharge } from './wide-event.js';
 
 /** What is withheld is a few chunks; a vendor that goes on after the end of its answer is cut here. */
@@ -43,7 +44,7 @@ export const answerStream = async (context: RelayContext): Promise<void> => {
   let soFar: { lane: Lane; state: StreamState } | null = null;
   running.add({
     generation,
-    chargeSoFar: () => (soFar && generation.attempts.at(-1)?.firstTokenMs != null ? chargeOf(context, soFar.lane, soFar.state, false) : null),
+    chargeSoFar: () => (soFar && generation.attempts.at(-1)?.firstTokenMs != null ? chargeOf(context, soFar.lane, soFar.state, 'running') : null),
     setPaused: (stale) => {
       if (paused.byCheckpoint === stale) return;
       paused.byCheckpoint = stale;
@@ -163,15 +164,23 @@ const createForwarder = ({ generation, request }: RelayContext): ((chunk: Stream
  * What the stream is worth. Usage counts when it came with the end; before that only our own workers' does, which say
  * exact counts with every chunk. All else is estimated over what was forwarded.
  */
-const chargeOf = ({ generation, request, ending }: RelayContext, lane: Lane, state: StreamState, completed: boolean): Charge => {
-  const trusted = lane.kind === 'worker' || (completed && state.usageIsFinal);
-  return ending.chargeOf(generation, lane, request, trusted ? state.usage : null, () => state.text);
+const chargeOf = ({ generation, request, ending }: RelayContext, lane: Lane, state: StreamState, outcome: Outcome | 'running'): Charge => {
+  const trusted = lane.kind === 'worker' || (outcome === 'completed' && state.usageIsFinal);
+  return ending.chargeOf(generation, lane, request, trusted ? state.usage : null, (tokenizer) => countOutput(state, tokenizer, outcome !== 'running'));
+};
+
+/** While it runs only what is new is counted: a token that spans two counts may be counted as two, which the end sets right. */
+const countOutput = (state: StreamState, tokenizer: string, whole: boolean): number => {
+  if (whole) return countTokens(tokenizer, state.text);
+  state.countedTokens += countTokens(tokenizer, state.text.slice(state.countedLength));
+  state.countedLength = state.text.length;
+  return state.countedTokens;
 };
 
 const finishStream = async (context: RelayContext, writer: StreamWriter, streamed: Streamed): Promise<void> => {
   const { generation, client, ending, nowMs } = context;
   const { lane, state, withheld, outcome, failure } = streamed;
-  const charge = chargeOf(context, lane, state, outcome === 'completed');
+  const charge = chargeOf(context, lane, state, outcome);
   const fail = (code: Parameters<typeof openAiErrorBody>[0], message: string): void => writer.end(`data: ${JSON.stringify(openAiErrorBody(code, message))}\n\n`);
   describeCharge(client.event, generation, charge, outcome);
   try {

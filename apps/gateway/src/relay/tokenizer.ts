@@ -28,14 +28,17 @@ export const loadTokenizers = async (names: Iterable<string>): Promise<void> => 
 };
 
 /** Text longer than this is counted by its pieces: a tokenizer is linear only in ordinary text. */
-const pieceLength = 16_384;
+const pieceLength = 4_096;
+/** Counting must not hold up every other request: of a longer text this much is counted and the rest taken to be like it, rounded down. */
+const countedLengthMax = 262_144;
 
 export const countTokens = (tokenizer: string, text: string): number => {
   const count = counters.get(tokenizer) ?? counters.get(fallbackTokenizer);
   if (!count) throw new Error('the tokenizers are not loaded');
+  const length = Math.min(text.length, countedLengthMax);
   let tokens = 0;
-  for (let start = 0; start < text.length; start += pieceLength) tokens += count(text.slice(start, start + pieceLength));
-  return tokens;
+  for (let start = 0; start < length; start += pieceLength) tokens += count(text.slice(start, Math.min(start + pieceLength, length)));
+  return length === text.length ? tokens : Math.floor((tokens * text.length) / length);
 };
 
 const textOf = (content: unknown): string => {
@@ -50,8 +53,19 @@ const promptTextOf = (request: ChatCompletionRequest | CompletionRequest): strin
   return request.messages.map((message) => textOf(message.content)).join('\n');
 };
 
-/** Prompt and answer, both counted here; at most the bounds that the hold was made for. */
-export const estimateCounts = (tokenizer: string, request: ChatCompletionRequest | CompletionRequest, forwarded: string, promptTokensMax: bigint): TokenCounts => {
-  const prompt = countTokens(tokenizer, promptTextOf(request));
-  return { input: Math.min(prompt, Number(promptTokensMax)), output: countTokens(tokenizer, forwarded) };
+/** A prompt is counted once, however often its request is checkpointed. */
+const promptCounts = new WeakMap<object, number>();
+
+const countPrompt = (tokenizer: string, request: ChatCompletionRequest | CompletionRequest): number => {
+  const known = promptCounts.get(request);
+  if (known !== undefined) return known;
+  const tokens = countTokens(tokenizer, promptTextOf(request));
+  promptCounts.set(request, tokens);
+  return tokens;
 };
+
+/** Prompt and answer, both counted here; the prompt at most at the bound that the hold was made for. */
+export const estimateCounts = (tokenizer: string, request: ChatCompletionRequest | CompletionRequest, outputTokens: number, promptTokensMax: bigint): TokenCounts => ({
+  input: Math.min(countPrompt(tokenizer, request), Number(promptTokensMax)),
+  output: outputTokens,
+});
