@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseCapabilities, capabilities, openAiLaneCapabilities, tokenClasses, type TokenClass } from '@kilotoken/contracts';
+import { baseCapabilities, declarableCapabilities, openAiLaneCapabilities, tokenClasses, type TokenClass } from '@kilotoken/contracts';
 import { parseMoney, type Money } from '@kilotoken/money';
 import { laneKinds, laneTimeoutsSchema, type LaneOffer } from './lane.js';
 import { lanesPerModelMax, listingsMax, modelIdPattern, type Listing } from './listing.js';
@@ -86,7 +86,7 @@ const lane = z
     upstreamModel: z.string().regex(/^[\x21-\x7e]{1,256}$/, 'the name that the vendor gives the model is needed: up to 256 visible characters'),
     keyEnv: keyEnv.nullish(),
     cost: rates,
-    capabilities: listOf(z.enum(capabilities)).default([]),
+    capabilities: listOf(z.enum(declarableCapabilities)).default([]),
     tokenClasses: listOf(z.enum(classWords as [string, ...string[]])).optional(),
     tokenizer: z.enum(tokenizers).default('o200k_base'),
     timeouts: laneTimeoutsSchema.prefault({}),

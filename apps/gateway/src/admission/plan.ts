@@ -107,7 +107,7 @@ export const planRequest = (
   const prompts = 'messages' in request ? 1 : choiceCountOf(request) / n;
   const asked = ('max_completion_tokens' in request ? request.max_completion_tokens : undefined) ?? request.max_tokens;
   const outputTokensMax = outputLimit(asked, model, choices);
-  const bound = promptTokensBound(request);
+  const bound = promptTokensBound(request, undefined, model.contextWindow);
   const window = BigInt(model.contextWindow * prompts);
   const promptTokensMax = bound === 'context_window' ? window : min(BigInt(bound), window);
   // Rejected tokens of a prediction are billed as output beyond `max_tokens`.

@@ -1,8 +1,10 @@
 import { createParser } from 'eventsource-parser';
-import type { StreamChunk } from './stream-state.js';
+
+/** A chunk of an answer as the vendor sent it: an object, and nothing else is known of it. */
+export type StreamChunk = Record<string, unknown>;
 
 /** An event is one chunk of an answer; what is longer than this without an end is no event. */
-const eventBytesMax = 4 * 1024 * 1024;
+const eventLengthMax = 4 * 1024 * 1024;
 
 /** Reads a lane's server-sent events, however its bytes are split. */
 export interface EventReader {
@@ -28,10 +30,12 @@ export const createEventReader = (): EventReader => {
   const decoder = new TextDecoder('utf-8');
   let state: 'open' | 'done' | 'malformed' = 'open';
   let chunks: StreamChunk[] = [];
-  let unparsedBytes = 0;
   const parser = createParser({
+    maxBufferSize: eventLengthMax,
+    onError: ({ type }) => {
+      if (type === 'max-buffer-size-exceeded') state = 'malformed';
+    },
     onEvent: ({ data }) => {
-      unparsedBytes = 0;
       if (state !== 'open') return;
       if (data === '[DONE]') {
         state = 'done';
@@ -43,17 +47,14 @@ export const createEventReader = (): EventReader => {
     },
   });
   const take = (text: string): StreamChunk[] => {
-    parser.feed(text);
-    if (unparsedBytes > eventBytesMax) state = 'malformed';
+    // A parser that gave up takes no more; what it has read so far stands.
+    if (state === 'open') parser.feed(text);
     const complete = chunks;
     chunks = [];
     return complete;
   };
   return {
-    feed: (bytes) => {
-      unparsedBytes += bytes.length;
-      return take(decoder.decode(bytes, { stream: true }));
-    },
+    feed: (bytes) => take(decoder.decode(bytes, { stream: true })),
     end: () => take(`${decoder.decode()}\n\n`),
     state: () => state,
   };

@@ -1,3 +1,4 @@
+import { createStreamState, observeChunk } from '@kilotoken/contracts';
 import { formatMoney } from '@kilotoken/money';
 import type { Lane } from '@kilotoken/marketplace';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
@@ -29,8 +30,11 @@ export const answerJson = async (context: RelayContext): Promise<void> => {
     throw refusal;
   }
   const { lane, answer } = outcome.answer;
-  const charge = ending.chargeOf(generation, lane, context.request, answer['usage'], (tokenizer) => countTokens(tokenizer, textOfChoices(answer)));
-  const finishReason = finishReasonOf(answer);
+  // A whole answer reads like a stream of one chunk.
+  const state = createStreamState(generation.plan.choices);
+  observeChunk(state, answer);
+  const charge = ending.chargeOf(generation, lane, context.request, answer['usage'], (tokenizer) => countTokens(tokenizer, state.text + state.reasoning));
+  const finishReason = state.finishReasons.get(0) ?? null;
   await ending.end(generation, { outcome: 'completed', status: 200, errorCode: null, finishReason, finishedMs: nowMs(), charge });
   describeCharge(client.event, generation, charge, 'completed');
   context.failpoint('before_terminal');
@@ -104,22 +108,3 @@ export const estimatedUsage = ({ counts }: Charge): object => {
   const completion = counts.output ?? 0;
   return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion, estimated: true };
 };
-
-interface Choice {
-  text?: unknown;
-  finish_reason?: unknown;
-  message?: { content?: unknown; reasoning_content?: unknown; refusal?: unknown; tool_calls?: unknown };
-}
-
-const choicesOf = (answer: JsonAnswer): Choice[] => (answer['choices'] as unknown[]).filter((choice): choice is Choice => typeof choice === 'object' && choice !== null);
-
-const textOfChoices = (answer: JsonAnswer): string =>
-  choicesOf(answer)
-    .map(({ text, message }) => [text, message?.content, message?.reasoning_content, message?.refusal, message?.tool_calls && JSON.stringify(message.tool_calls)].filter((part) => typeof part === 'string').join(''))
-    .join('');
-
-const finishReasonOf = (answer: JsonAnswer): string | null => {
-  const reason = choicesOf(answer)[0]?.finish_reason;
-  return typeof reason === 'string' ? reason.slice(0, 32).replace(/[^\w.-]/g, '') : null;
-};
-

@@ -1,8 +1,7 @@
 import type { Dispatcher } from 'undici';
-import { createEventReader } from './event-reader.js';
+import { createEventReader, type StreamChunk } from './event-reader.js';
 import { connectionFailure, malformedAnswer, statusFailure, type Failure } from './failure.js';
 import type { Attempt } from './generation.js';
-import type { StreamChunk } from './stream-state.js';
 
 const errorBodyBytesMax = 64 * 1024;
 

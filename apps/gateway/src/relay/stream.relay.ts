@@ -1,13 +1,14 @@
-import { openAiErrorBody } from '@kilotoken/contracts';
+import { createStreamState, isFinished, observeChunk, openAiErrorBody, type StreamState } from '@kilotoken/contracts';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney } from '@kilotoken/money';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
+import type { StreamChunk } from './event-reader.js';
 import { refusalOf, timedOut, type Failure } from './failure.js';
+import { isToken } from './first-token.js';
 import type { Attempt, Charge, Outcome } from './generation.js';
 import { estimatedUsage, publicId } from './json.relay.js';
 import { pathOf, type RelayContext } from './relay-context.js';
 import { createStreamAttempt } from './stream.attempt.js';
-import { createStreamState, finishReasonOf, isError, isTerminal, isToken, observe, type StreamChunk, type StreamState } from './stream-state.js';
 import { createStreamWriter, type StreamWriter } from './stream-writer.js';
 import { countTokens } from './tokenizer.js';
 import { describeCharge } from './wide-event.js';
@@ -90,11 +91,12 @@ const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, st
     let text = opening;
     opening = '';
     for (const chunk of chunks) {
-      if (isError(chunk)) return false;
+      if (observeChunk(state, chunk).kind === 'error') return false;
       if (isToken(chunk)) attempt.firstTokenMs ??= nowMs();
-      if (!observe(state, chunk)) continue;
+      // What has no choices says nothing to a client: usage is told with its cost, at the end.
+      if (!hasChoices(chunk)) continue;
       const event = forward(chunk);
-      if (!isTerminal(state)) text += event;
+      if (!isFinished(state)) text += event;
       else {
         withheld.push(event);
         withheldBytes += event.length;
@@ -127,7 +129,7 @@ const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, st
   clearTimeout(whole);
   stopListening();
 
-  if (end.kind === 'ended' && isTerminal(state)) return { answer: { lane, state, withheld, outcome: 'completed', failure: null } };
+  if (end.kind === 'ended' && isFinished(state)) return { answer: { lane, state, withheld, outcome: 'completed', failure: null } };
   if (clientLeft && !stream.isStarted()) return { failure: endedEarly };
   // Whoever asked has gone: the lane has read the prompt, and what it wrote until now is what is billed.
   if (clientLeft) return { answer: { lane, state, withheld: [], outcome: 'client_closed', failure: null } };
@@ -169,13 +171,18 @@ const chargeOf = ({ generation, request, ending }: RelayContext, lane: Lane, sta
   return ending.chargeOf(generation, lane, request, trusted ? state.usage : null, (tokenizer) => countOutput(state, tokenizer, outcome !== 'running'));
 };
 
+/** What checkpoints have counted of each running stream. */
+const counted = new WeakMap<StreamState, { text: number; reasoning: number; tokens: number }>();
+
 /** While it runs only what is new is counted: a token that spans two counts may be counted as two, which the end sets right. */
 const countOutput = (state: StreamState, tokenizer: string, whole: boolean): number => {
-  if (whole) return countTokens(tokenizer, state.text);
-  state.countedTokens += countTokens(tokenizer, state.text.slice(state.countedLength));
-  state.countedLength = state.text.length;
-  return state.countedTokens;
+  const before = (whole ? null : counted.get(state)) ?? { text: 0, reasoning: 0, tokens: 0 };
+  const tokens = before.tokens + countTokens(tokenizer, state.text.slice(before.text)) + countTokens(tokenizer, state.reasoning.slice(before.reasoning));
+  counted.set(state, { text: state.text.length, reasoning: state.reasoning.length, tokens });
+  return tokens;
 };
+
+const hasChoices = ({ choices }: StreamChunk): boolean => Array.isArray(choices) && choices.length > 0;
 
 const finishStream = async (context: RelayContext, writer: StreamWriter, streamed: Streamed): Promise<void> => {
   const { generation, client, ending, nowMs } = context;
@@ -188,7 +195,7 @@ const finishStream = async (context: RelayContext, writer: StreamWriter, streame
       outcome,
       status: outcome === 'client_closed' ? 499 : 200,
       errorCode: outcome === 'client_closed' ? 'client_closed' : (failure?.code ?? null),
-      finishReason: finishReasonOf(state),
+      finishReason: state.finishReasons.get(0) ?? null,
       finishedMs: nowMs(),
       charge,
     });
@@ -213,7 +220,7 @@ const usageEvent = ({ generation, request }: RelayContext, state: StreamState, c
   const chunk = {
     id: publicId(generation.id, generation.operation),
     object: generation.operation === 'completions' ? 'text_completion' : 'chat.completion.chunk',
-    created: state.created ?? Math.floor(generation.admittedMs / 1000),
+    created: Math.floor(generation.admittedMs / 1000),
     model: generation.plan.model.id,
     choices: [],
     usage: { ...said, cost: formatMoney(charge.charge), cost_currency: generation.plan.price.currency },
