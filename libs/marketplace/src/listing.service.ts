@@ -40,6 +40,14 @@ export const applyListings = (prisma: PrismaClient, origin: ListingOrigin, listi
     return steps;
   });
 
+/** Makes the price book that organizations have unless they are given another; there before anything is listed. */
+export const ensureListPriceBook = async (prisma: PrismaClient): Promise<void> => {
+  await prisma.$transaction(async (db) => {
+    await lockCatalogue(db);
+    await ensurePriceBook(db, listPriceBook);
+  });
+};
+
 /** Reads the file and applies it. Throws an AppError `lanes_file_unreadable`, `lanes_file_invalid` or `model_listed_elsewhere`. */
 export const applyLanesFile = async (prisma: PrismaClient, path: string): Promise<ListingStep[]> =>
   applyListings(prisma, 'file', parseLanesFile(await readLanesFile(path)));

@@ -19,11 +19,12 @@ export interface PrismaSettings {
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
   readonly connectionsMax?: number;
+  readonly statementTimeoutMs?: number;
 }
 
 /** End it with `$disconnect()`, which closes its connections too. */
-export const createPrisma = (databaseUrl: string, { applicationName, connectionsMax = 4 }: PrismaSettings): PrismaClient => {
-  const pool = createPool({ connectionString: databaseUrl, max: connectionsMax, applicationName });
+export const createPrisma = (databaseUrl: string, { connectionsMax = 4, ...settings }: PrismaSettings): PrismaClient => {
+  const pool = createPool({ connectionString: databaseUrl, max: connectionsMax, ...settings });
   return new PrismaClient({
     adapter: new PrismaPg(pool, { disposeExternalPool: true }),
     transactionOptions: { maxWait: transactionWaitMsMax, timeout: transactionMsMax },

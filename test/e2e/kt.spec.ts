@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+
+/** The command line as a person runs it: the real script in a process of its own. Every command's cases are in kt.db.spec.ts. */
+
+const SCRIPT = fileURLToPath(new URL('../../tools/kt.mjs', import.meta.url));
+const COMMAND_MS_MAX = 120_000;
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+interface Ran {
+  readonly exitCode: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+const run = (words: string[], settings: Record<string, string> = {}): Promise<Ran> =>
+  new Promise((resolve) => {
+    const env = { ...process.env, DATABASE_URL: database.ownerUrl, ...settings };
+    execFile(process.execPath, [SCRIPT, ...words], { env, timeout: COMMAND_MS_MAX }, (failure, out, error) => {
+      resolve({ exitCode: failure ? Number(failure.code ?? -1) : 0, out, error });
+    });
+  });
+
+const runJson = async (...words: string[]) => {
+  const ran = await run([...words, '--json']);
+  expect(ran).toMatchObject({ exitCode: 0, error: '' });
+  return JSON.parse(ran.out);
+};
+
+describe('npm run kt', () => {
+  test('makes a customer who can pay, and prints JSON and nothing else on standard output', async () => {
+    const { id } = await runJson('orgs', 'create', '--slug', 'acme');
+    await runJson('projects', 'create', '--org', id, '--name', 'chat');
+    const { key } = await runJson('keys', 'create', '--org', 'acme', '--project', 'chat', '--name', 'server');
+    expect(key).toMatch(/^kt_live_[0-9A-Za-z]{38}$/);
+    await runJson('grants', 'issue', '--org', 'acme', '--amount', '12.50', '--reference', 'order-1');
+    expect(await runJson('grants', 'list', '--org', 'acme')).toEqual([expect.objectContaining({ granted: '12.5', available: '12.5' })]);
+  }, COMMAND_MS_MAX);
+
+  test('ends with 1 for what it refuses and with 2 where there is no database', async () => {
+    expect(await run(['grants', 'issue', '--org', 'nobody', '--amount', '1'])).toMatchObject({ exitCode: 1, out: '', error: expect.stringContaining('nobody') });
+    expect(await run(['orgs', 'list'], { DATABASE_URL: 'postgresql://x:y@127.0.0.1:1/z' })).toMatchObject({ exitCode: 2, out: '', error: expect.stringContaining('cannot be reached') });
+    expect(await run(['--help'])).toMatchObject({ exitCode: 0, error: '', out: expect.stringContaining('Examples:') });
+  }, COMMAND_MS_MAX);
+});

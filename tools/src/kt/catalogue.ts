@@ -1,0 +1,89 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { applyLanesFile, loadCatalogue, priceKey, type Catalogue, type Lane, type LaneCost, type ListingStep } from '@kilotoken/marketplace';
+import { formatMoney } from '@kilotoken/money';
+import { priceAt } from '@kilotoken/pricing';
+import { addCommand, iso, type Context } from './context.js';
+import type { Row, Value } from './output.js';
+
+const costRow = ({ currency, per, rates }: LaneCost): Row => ({
+  currency,
+  per: String(per),
+  ...Object.fromEntries(Object.entries(rates).map(([name, amount]): [string, Value] => [name, amount === null ? null : formatMoney(amount)])),
+});
+
+const laneRow = (lane: Lane): Row => ({
+  id: lane.id,
+  model: lane.modelId,
+  position: lane.position,
+  kind: lane.kind,
+  baseUrl: lane.baseUrl,
+  upstreamModel: lane.upstreamModel,
+  keyEnv: lane.keyEnv,
+  cost: costRow(lane.cost),
+  capabilities: [...lane.capabilities],
+  tokenClasses: [...lane.tokenClasses],
+  tokenizer: lane.tokenizer,
+  timeouts: { ...lane.timeouts },
+});
+
+const stepRow = (step: ListingStep): Row => ({
+  change: step.kind,
+  model: 'listing' in step ? step.listing.modelId : step.modelId,
+  lane: 'offer' in step ? step.offer.baseUrl : 'baseUrl' in step ? step.baseUrl : null,
+});
+
+export const addLaneCommands = (program: Command, context: Context): void => {
+  const lanes = program.command('lanes').description('lanes: how models are answered, and at which cost');
+  addCommand(lanes, 'apply <file>', 'make models, lanes and prices agree with a lanes file, as KILOTOKEN_LANES does at each start', async (command) => {
+    const [file] = command.processedArgs as [string];
+    const rows = (await applyLanesFile(context.prisma, resolve(context.config.workingFolder, file))).map(stepRow);
+    context.printRows(command, rows, { columns: { change: 'CHANGE', model: 'MODEL', lane: 'LANE' }, nothing: 'Everything agrees with the file already.' });
+  });
+
+  addCommand(lanes, 'list', 'show the lanes in use, in the order in which they are tried', async (command) => {
+    const { models } = await loadCatalogue(context.pool);
+    const rows = [...models.values()].flatMap((model) => model.lanes.map(laneRow));
+    const columns = { model: 'MODEL', position: 'POSITION', kind: 'KIND', baseUrl: 'BASE URL', upstreamModel: 'UPSTREAM MODEL', cost: 'COST', id: 'ID' };
+    context.printRows(command, rows, { columns, nothing: 'There are no lanes yet.' });
+  });
+};
+
+interface PriceRow extends Row {
+  readonly priceBook: string;
+  readonly currency: string;
+  readonly effectiveAt: string | null;
+  readonly rates: readonly { readonly tokenClass: string; readonly amount: string | null; readonly per: string }[];
+}
+
+/** The prices of a model that are in effect, one a price book. */
+const pricesOf = (modelId: string, { prices }: Catalogue, books: readonly { id: string; name: string }[], now: Date): PriceRow[] =>
+  books.flatMap(({ id, name }) => {
+    const version = priceAt(prices.get(priceKey(id, modelId)) ?? [], now.getTime());
+    if (!version) return [];
+    const rates = [...version.rates].map(([tokenClass, { amount, per }]) => ({ tokenClass, amount: amount === null ? null : formatMoney(amount), per: String(per) }));
+    return [{ priceBook: name, currency: version.currency, effectiveAt: iso(new Date(version.effectiveAtMs)), rates }];
+  });
+
+const describePrice = ({ priceBook, currency, rates }: PriceRow): string =>
+  `${priceBook}: ${rates.map(({ tokenClass, amount, per }) => `${tokenClass} ${amount ?? 'none'}/${per}`).join(', ')} ${currency}`;
+
+export const addModelCommands = (program: Command, context: Context): void => {
+  const commands = program.command('models').description('models that are for sale');
+  addCommand(commands, 'list', 'show the models for sale with their prices in each price book', async (command) => {
+    const catalogue = await loadCatalogue(context.pool);
+    const books = await context.prisma.priceBook.findMany({ orderBy: { name: 'asc' } });
+    const now = await context.now();
+    const rows = [...catalogue.models.values()].map(({ id, contextWindow, maxOutputTokens, lanes, createdAt }) => ({
+      id,
+      contextWindow,
+      maxOutputTokens,
+      lanes: lanes.length,
+      createdAt: iso(createdAt),
+      prices: pricesOf(id, catalogue, books, now),
+    }));
+    const readable = rows.map((row): Row => ({ ...row, prices: row.prices.map(describePrice) }));
+    const columns = { id: 'MODEL', contextWindow: 'CONTEXT', maxOutputTokens: 'OUTPUT AT MOST', lanes: 'LANES', prices: 'PRICES' };
+    context.printRows(command, rows, { columns, nothing: 'No models are for sale yet.', readable });
+  });
+};

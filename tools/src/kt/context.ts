@@ -1,0 +1,85 @@
+import type { Command } from 'commander';
+import { createPool, readDatabaseNow } from '@kilotoken/platform';
+import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import type pg from 'pg';
+import { parseWhole } from './arguments.js';
+import type { KtConfig } from './config.js';
+import { printFields, printJson, printTable, type Output, type Row } from './output.js';
+
+const applicationName = 'kilotoken-kt';
+/** Proving a large ledger reads all of it. */
+const statementMsMax = 10 * 60_000;
+
+interface TableView {
+  /** Which fields a person sees, and their titles. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** What is said in place of an empty table. */
+  readonly nothing: string;
+  /** The rows as a person reads them, where that is not how JSON has them. */
+  readonly readable?: readonly Row[];
+}
+
+/** What a command has to work with. Connections are made when they are first asked for. */
+export class Context {
+  private client: PrismaClient | null = null;
+  private connections: pg.Pool | null = null;
+
+  constructor(
+    readonly config: KtConfig,
+    private readonly output: Output,
+  ) {}
+
+  get prisma(): PrismaClient {
+    return (this.client ??= createPrisma(this.config.findDatabaseUrl(), { applicationName, statementTimeoutMs: statementMsMax }));
+  }
+
+  get pool(): pg.Pool {
+    return (this.connections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName }));
+  }
+
+  now(): Promise<Date> {
+    return readDatabaseNow(this.prisma);
+  }
+
+  /** Prints rows as the command's `--json` says. */
+  printRows(command: Command, rows: readonly Row[], { columns, nothing, readable = rows }: TableView): void {
+    if (wantsJson(command)) printJson(this.output, rows);
+    else printTable(this.output, readable, columns, nothing);
+  }
+
+  printRow(command: Command, row: Row): void {
+    if (wantsJson(command)) printJson(this.output, row);
+    else printFields(this.output, row);
+  }
+
+  /** Something for a person only. */
+  say(command: Command, text: string): void {
+    if (!wantsJson(command)) this.output.error(`${text}\n`);
+  }
+
+  async close(): Promise<void> {
+    await this.client?.$disconnect();
+    await this.connections?.end();
+  }
+}
+
+export const wantsJson = (command: Command): boolean => command.opts<{ json?: boolean }>().json === true;
+
+type Action = (command: Command) => Promise<void>;
+
+/** Adds a command that has `--json`, as all have. What it needs it takes from `command.opts()` and `command.processedArgs`. */
+export const addCommand = (parent: Command, usage: string, description: string, action: Action): Command => {
+  const command = parent.command(usage).description(description).option('--json', 'print JSON; amounts are exact decimal strings');
+  return command.action(() => action(command));
+};
+
+/** Lists are bounded: the next page begins behind the last row of this one. */
+export const addPageOptions = (command: Command, cursor: string): Command =>
+  command.option(`--after <${cursor}>`, 'begin behind this one').option('--limit <count>', 'how many at most, up to 1000', '100');
+
+export const readPage = (command: Command): { after?: string; limit: number } => {
+  const { after, limit } = command.opts<{ after?: string; limit: string }>();
+  return { limit: parseWhole('--limit', limit), ...(after === undefined ? {} : { after }) };
+};
+
+export const iso = (moment: Date | null): string | null => moment?.toISOString() ?? null;

@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import { createApiKey, getOrganization, getProject, listApiKeys, revokeApiKey, rollApiKey, type ApiKey, type IssuedApiKey } from '@kilotoken/identity';
+import { parseMoment, parseNames, parseSpan } from './arguments.js';
+import { addCommand, addPageOptions, iso, readPage, type Context } from './context.js';
+import { organizationOption } from './organizations.js';
+import type { Row } from './output.js';
+
+const keyRow = (key: ApiKey): Row => ({
+  id: key.id,
+  projectId: key.projectId,
+  name: key.name,
+  prefix: key.prefix,
+  status: key.status,
+  allowedModels: key.allowedModels,
+  expiresAt: iso(key.expiresAt),
+  revokedAt: iso(key.revokedAt),
+  lastUsedAt: iso(key.lastUsedAt),
+  createdAt: iso(key.createdAt),
+});
+
+export const addKeyCommands = (program: Command, context: Context): void => {
+  const keys = program.command('keys').description('API keys: what requests come with');
+  const organizationIdOf = async (command: Command) => (await getOrganization(context.prisma, command.opts<{ org: string }>().org)).id;
+  const printIssued = (command: Command, issued: IssuedApiKey) => {
+    context.say(command, 'This is the only time that the key is shown.\n');
+    context.printRow(command, { key: issued.key, ...keyRow(issued) });
+  };
+
+  addCommand(keys, 'create', 'make a key; it is shown once', async (command) => {
+    const { project, name, models, expires } = command.opts<{ project: string; name: string; models?: string; expires?: string }>();
+    const organizationId = await organizationIdOf(command);
+    const { id: projectId } = await getProject(context.prisma, organizationId, project);
+    const expiresAt = expires === undefined ? null : parseMoment('--expires', expires, await context.now());
+    const allowedModels = models === undefined ? null : parseNames('--models', models);
+    printIssued(command, await createApiKey(context.prisma, { organizationId, projectId, name, expiresAt, allowedModels }));
+  })
+    .requiredOption(...organizationOption)
+    .requiredOption('--project <name or id>', 'the project that it spends for')
+    .requiredOption('--name <name>', 'what it is for')
+    .option('--models <ids>', 'the models that it may use, with commas between them (all, if left out)')
+    .option('--expires <when>', 'a moment, a day or a span such as 30d (never, if left out)');
+
+  const list = addCommand(keys, 'list', 'show the keys of an organization in the order of their making, without the keys themselves', async (command) => {
+    const rows = (await listApiKeys(context.prisma, await organizationIdOf(command), readPage(command))).map(keyRow);
+    const columns = { prefix: 'KEY', name: 'NAME', status: 'STATUS', allowedModels: 'MODELS', expiresAt: 'EXPIRES', lastUsedAt: 'LAST USED', id: 'ID' };
+    context.printRows(command, rows, { columns, nothing: 'The organization has no keys yet.' });
+  }).requiredOption(...organizationOption);
+  addPageOptions(list, 'id');
+
+  addCommand(keys, 'roll <id>', 'replace a key by a new one that may do the same; the old one ends', async (command) => {
+    const { overlap } = command.opts<{ overlap?: string }>();
+    const overlapMs = overlap === undefined ? 0 : parseSpan('--overlap', overlap);
+    const [id] = command.processedArgs as [string];
+    printIssued(command, await rollApiKey(context.prisma, { organizationId: await organizationIdOf(command), id, overlapMs }));
+  })
+    .requiredOption(...organizationOption)
+    .option('--overlap <span>', 'how long the old one still works, such as 24h (not at all, if left out)');
+
+  addCommand(keys, 'revoke <id>', 'end a key for good, everywhere within a second', async (command) => {
+    const [id] = command.processedArgs as [string];
+    context.printRow(command, keyRow(await revokeApiKey(context.prisma, { organizationId: await organizationIdOf(command), id })));
+  }).requiredOption(...organizationOption);
+};

@@ -1,0 +1,119 @@
+import { Command, CommanderError } from 'commander';
+import { AppError, ConfigError, isDatabaseAway, prismaAwayReasonOf, prismaSqlStateOf, readEnvironment, sqlStateOf, type Environment } from '@kilotoken/platform';
+import { addLaneCommands, addModelCommands } from './catalogue.js';
+import { readKtConfig } from './config.js';
+import { Context } from './context.js';
+import { addGrantCommands, addLedgerCommands } from './grants.js';
+import { addKeyCommands } from './keys.js';
+import { addOrganizationCommands, addProjectCommands } from './organizations.js';
+import type { Output } from './output.js';
+
+/** The command line of the control plane: `npm run kt -- …`. Works on the database as its owner, whether or not Kilotoken runs. */
+const exitCodes = { done: 0, refused: 1, databaseAway: 2 } as const;
+
+const examples = `
+Examples:
+  npm run kt -- orgs create --slug acme --name "Acme Inc."
+  npm run kt -- projects create --org acme --name chat
+  npm run kt -- keys create --org acme --project chat --name server --expires 90d
+  npm run kt -- grants issue --org acme --amount 100 --reference order-4711
+  npm run kt -- grants list --org acme --json
+  npm run kt -- lanes apply lanes.yaml
+
+The database is that of DATABASE_URL, or else of the installation in KILOTOKEN_HOME (.kilotoken).
+Exit codes: 0 done, 1 refused (the reason is on standard error), 2 the database cannot be reached.
+`;
+
+const createProgram = (context: Context, output: Output, asJson: boolean): Command => {
+  const program = new Command('kt')
+    .description('Organizations, projects, keys, grants, models, lanes and the ledger of a Kilotoken installation.')
+    .usage('-- <subject> <command> [options]')
+    .addHelpText('after', examples)
+    .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => (asJson ? undefined : output.error(text)) })
+    .configureHelp({ showGlobalOptions: false })
+    .showHelpAfterError('(add --help for what is possible)')
+    .exitOverride();
+  addOrganizationCommands(program, context);
+  addProjectCommands(program, context);
+  addKeyCommands(program, context);
+  addGrantCommands(program, context);
+  addLaneCommands(program, context);
+  addModelCommands(program, context);
+  addLedgerCommands(program, context);
+  return program;
+};
+
+export interface KtSurroundings {
+  readonly environment: Environment;
+  readonly workingFolder: string;
+  readonly output: Output;
+}
+
+/** Runs one command and answers the exit code. */
+export const runKt = async (words: readonly string[], { environment, workingFolder, output }: KtSurroundings): Promise<number> => {
+  // Known before anything is parsed: an error in the arguments is reported in the form that was asked for, too.
+  const asJson = words.includes('--json');
+  try {
+    const context = new Context(readKtConfig(environment, workingFolder), output);
+    try {
+      await createProgram(context, output, asJson).parseAsync([...words], { from: 'user' });
+    } finally {
+      await context.close();
+    }
+    return exitCodes.done;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
+    // Commander has said in words what is wrong already.
+    if (error instanceof CommanderError && !asJson) return exitCodes.refused;
+    const { code, message, exitCode } = explain(error);
+    output.error(asJson ? `${JSON.stringify({ error: { code, message } })}\n` : `${message}\n`);
+    return exitCode;
+  }
+};
+
+interface Explanation {
+  readonly code: string;
+  readonly message: string;
+  readonly exitCode: number;
+}
+
+const explain = (error: unknown): Explanation => {
+  if (error instanceof CommanderError) return { code: 'arguments_invalid', message: error.message, exitCode: exitCodes.refused };
+  if (error instanceof ConfigError) return { code: 'settings_invalid', message: error.message, exitCode: exitCodes.refused };
+  if (error instanceof AppError) {
+    return { code: error.code, message: error.publicMessage, exitCode: error.kind === 'unavailable' ? exitCodes.databaseAway : exitCodes.refused };
+  }
+  const awayReason = awayReasonOf(error);
+  if (awayReason !== null) {
+    const message = `The database cannot be reached: ${awayReason}. Is Kilotoken running (npm start), or DATABASE_URL wrong?`;
+    return { code: 'database_unreachable', message, exitCode: exitCodes.databaseAway };
+  }
+  const sqlState = prismaSqlStateOf(error) ?? sqlStateOf(error);
+  if (sqlState === '42P01' || sqlState === '42883') {
+    return { code: 'database_not_migrated', message: 'The database does not have the tables of this version. Start Kilotoken once (npm start), which brings it up to date.', exitCode: exitCodes.refused };
+  }
+  if (sqlState === '42501') {
+    return { code: 'database_role_too_weak', message: "This login may not do that: DATABASE_URL must be the owner's, not the applications'.", exitCode: exitCodes.refused };
+  }
+  return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: exitCodes.refused };
+};
+
+/** 28…: the login was refused. 3D000: there is no such database. */
+const awayReasonOf = (error: unknown): string | null => {
+  const reason = prismaAwayReasonOf(error);
+  if (reason !== null) return reason.replace(/\.$/, '');
+  const sqlState = sqlStateOf(error);
+  const refused = sqlState?.startsWith('28') || sqlState === '3D000';
+  return refused || isDatabaseAway(error) ? describeError(error) : null;
+};
+
+/** A name with several addresses fails with an error that has no message of its own. */
+const describeError = (error: unknown): string => (error as Error).message || String((error as { code?: unknown }).code ?? error);
+
+/** For `kt.mjs`. */
+export const main = (): Promise<number> =>
+  runKt(process.argv.slice(2), {
+    environment: readEnvironment(),
+    workingFolder: process.cwd(),
+    output: { out: (text) => void process.stdout.write(text), error: (text) => void process.stderr.write(text) },
+  });
