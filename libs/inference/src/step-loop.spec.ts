@@ -1,0 +1,161 @@
+import { describe, expect, it } from '@jest/globals';
+import { createStepLoop, type StepMember, type StepSequence } from './step-loop.js';
+
+/** A decode that waits until every sequence of the step has asked, as the loop promises that they do at once. */
+const createDecoder = () => {
+  const decodes: { names: string[]; tokens: number }[] = [];
+  let asked: { name: string; tokens: number; proceed: () => void }[] = [];
+  const decode = (name: string, tokens: number): Promise<void> =>
+    new Promise((proceed) => {
+      asked.push({ name, tokens, proceed });
+      if (asked.length > 1) return;
+      setImmediate(() => {
+        const batch = asked;
+        asked = [];
+        decodes.push({ names: batch.map((one) => one.name), tokens: batch.reduce((sum, one) => sum + one.tokens, 0) });
+        batch.forEach((one) => one.proceed());
+      });
+    });
+  return { decodes, decode };
+};
+
+interface TestSequence extends StepSequence {
+  released: number;
+}
+
+const never = new AbortController().signal;
+
+const createSequence = (decode: (name: string, tokens: number) => Promise<void>, name: string, promptTokens: number, answer: readonly (number | Error)[]): TestSequence => {
+  let left = promptTokens;
+  let next = 0;
+  const sequence: TestSequence = {
+    released: 0,
+    promptTokensLeft: () => left,
+    compute: async (tokens) => {
+      await decode(name, tokens);
+      left -= tokens;
+    },
+    sample: async () => {
+      await decode(name, Math.max(left, 1));
+      left = 0;
+      const token = answer[next++];
+      if (token instanceof Error) throw token;
+      return token ?? null;
+    },
+    release: async () => {
+      sequence.released += 1;
+    },
+  };
+  return sequence;
+};
+
+const collect = (sequence: StepSequence, tokensMax = Infinity): StepMember & { tokens: (number | null)[] } => {
+  const tokens: (number | null)[] = [];
+  return { sequence, tokens, onToken: (token) => tokens.push(token) < tokensMax };
+};
+
+describe('sequences in step', () => {
+  it('are all in every decode, however they joined', async () => {
+    const { decodes, decode } = createDecoder();
+    const loop = createStepLoop(64);
+    const members = ['a', 'b', 'c'].map((name) => collect(createSequence(decode, name, 3, [1, 2, 3])));
+    await Promise.all(members.map((member) => loop.join(member, never)));
+    expect(decodes.map(({ names }) => names)).toEqual(Array.from({ length: 4 }, () => ['a', 'b', 'c']));
+    members.forEach(({ tokens }) => expect(tokens).toEqual([1, 2, 3, null]));
+  });
+
+  it('a long prompt is computed in parts between which the others go on', async () => {
+    const { decodes, decode } = createDecoder();
+    const loop = createStepLoop(10);
+    const short = collect(createSequence(decode, 'short', 1, [1, 2, 3]));
+    const long = collect(createSequence(decode, 'long', 25, [7]));
+    await Promise.all([loop.join(short, never), loop.join(long, never)]);
+    expect(decodes.slice(0, 3)).toEqual(Array.from({ length: 3 }, (_, index) => ({ names: ['short', 'long'], tokens: index < 2 ? 10 : 8 })));
+    expect(long.tokens).toEqual([7, null]);
+    expect(short.tokens).toEqual([1, 2, 3, null]);
+  });
+
+  it('no decode is larger than the budget', async () => {
+    const { decodes, decode } = createDecoder();
+    const loop = createStepLoop(10);
+    await Promise.all([30, 4, 17, 1].map((prompt, index) => loop.join(collect(createSequence(decode, String(index), prompt, [1, 2])), never)));
+    decodes.forEach(({ tokens }) => expect(tokens).toBeLessThanOrEqual(10));
+  });
+
+  it('who joins while others generate is in the next decode', async () => {
+    const { decodes, decode } = createDecoder();
+    const loop = createStepLoop(64);
+    const late = collect(createSequence(decode, 'late', 1, [9]));
+    const joined: Promise<void>[] = [];
+    const early = createSequence(decode, 'early', 1, [1, 2, 3, 4]);
+    await loop.join({ sequence: early, onToken: (token) => {
+      if (token === 2) joined.push(loop.join(late, never));
+      return true;
+    } }, never);
+    await Promise.all(joined);
+    expect(decodes.map(({ names }) => names.join('+'))).toEqual(['early', 'early', 'early+late', 'early+late', 'early']);
+  });
+
+  it('a place that became free is taken before the next decode', async () => {
+    const { decodes, decode } = createDecoder();
+    const loop = createStepLoop(64);
+    const stays = loop.join(collect(createSequence(decode, 'stays', 1, [1, 2, 3])), never);
+    await loop.join(collect(createSequence(decode, 'leaves', 1, [1]), 1), never);
+    await loop.join(collect(createSequence(decode, 'follows', 1, [1])), never);
+    await stays;
+    expect(decodes.map(({ names }) => names.join('+'))).toEqual(['stays+leaves', 'stays+follows', 'stays+follows', 'stays']);
+  });
+});
+
+describe('a sequence leaves', () => {
+  it('when its member has enough, without another decode', async () => {
+    const { decodes, decode } = createDecoder();
+    const sequence = createSequence(decode, 'a', 1, [1, 2, 3]);
+    await createStepLoop(8).join(collect(sequence, 2), never);
+    expect(decodes).toHaveLength(2);
+    expect(sequence.released).toBe(1);
+  });
+
+  it('at once when it is aborted, and no token is told any more', async () => {
+    const { decode } = createDecoder();
+    const controller = new AbortController();
+    const sequence = createSequence(decode, 'a', 1, [1, 2, 3, 4, 5]);
+    const member = collect(sequence);
+    await createStepLoop(8).join({ sequence, onToken: (token) => {
+      if (token === 2) controller.abort();
+      return member.onToken(token);
+    } }, controller.signal);
+    expect(member.tokens).toEqual([1, 2]);
+    expect(sequence.released).toBe(1);
+  });
+
+  it('without a decode when it was aborted before', async () => {
+    const { decodes, decode } = createDecoder();
+    const sequence = createSequence(decode, 'a', 1, [1]);
+    await createStepLoop(8).join(collect(sequence), AbortSignal.abort());
+    expect(decodes).toEqual([]);
+    expect(sequence.released).toBe(1);
+  });
+
+  it('alone when it breaks: the others go on', async () => {
+    const { decode } = createDecoder();
+    const loop = createStepLoop(8);
+    const broken = createSequence(decode, 'broken', 1, [1, new Error('the decode failed')]);
+    const whole = collect(createSequence(decode, 'whole', 1, [1, 2, 3]));
+    const outcomes = await Promise.allSettled([loop.join(collect(broken), never), loop.join(whole, never)]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(broken.released).toBe(1);
+    expect(whole.tokens).toEqual([1, 2, 3, null]);
+  });
+
+  it('when the loop closes, and nobody joins any more', async () => {
+    const { decode } = createDecoder();
+    const loop = createStepLoop(8);
+    const sequence = createSequence(decode, 'a', 1, [1, 2, 3]);
+    const left = loop.join(collect(sequence), never);
+    await loop.close();
+    await left;
+    expect(sequence.released).toBe(1);
+    await expect(loop.join(collect(sequence), never)).rejects.toThrow('closed');
+  });
+});

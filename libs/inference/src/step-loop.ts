@@ -1,0 +1,115 @@
+import { shareBatch } from './batch.js';
+
+/**
+ * Drives many sequences in step: every step is one decode that holds a token of each sequence that generates and parts of
+ * the prompts that are new. Sequences join and leave between steps.
+ *
+ * Left to themselves, sequences that ask for their next token as soon as they have one fall out of step: the decode starts
+ * with whoever asked first, and the others make a second one. Two decodes of half the sequences cost nearly as much as two
+ * of all of them. So the loop asks for all at once and waits for all.
+ */
+export interface StepSequence {
+  /** 0 once the sequence generates. */
+  promptTokensLeft(): number;
+  /** Computes the next part of the prompt; never the whole rest of it. */
+  compute(tokens: number): Promise<void>;
+  /** Computes what is left of the prompt and makes one token; null when the model ends its answer. */
+  sample(): Promise<number | null>;
+  /** Frees all that the sequence holds. Called once, when it is not computing. */
+  release(): Promise<void>;
+}
+
+export interface StepMember {
+  readonly sequence: StepSequence;
+  /** Whether it goes on. Null: the model ended its answer, and nothing more comes. */
+  onToken(token: number | null): boolean;
+}
+
+export interface StepLoop {
+  /** Resolves when the member ended or was aborted, after its release; rejects with what broke it. */
+  join(member: StepMember, signal: AbortSignal): Promise<void>;
+  /** Resolves when a step that is running has ended. No member may join any more. */
+  close(): Promise<void>;
+}
+
+interface Seat {
+  readonly member: StepMember;
+  readonly signal: AbortSignal;
+  readonly leave: (error: unknown) => void;
+}
+
+type Advance = { readonly goesOn: boolean; readonly error?: unknown };
+const goesOn: Advance = { goesOn: true };
+const ended: Advance = { goesOn: false };
+
+const advance = async ({ member, signal }: Seat, share: number): Promise<Advance> => {
+  if (share === 0) return goesOn;
+  try {
+    if (share < member.sequence.promptTokensLeft()) {
+      await member.sequence.compute(share);
+      return goesOn;
+    }
+    const token = await member.sequence.sample();
+    // A token that came after the abort is nobody's.
+    if (signal.aborted) return ended;
+    return member.onToken(token) && token !== null ? goesOn : ended;
+  } catch (error) {
+    return { goesOn: false, error };
+  }
+};
+
+const leaveSeat = async (seat: Seat, error: unknown): Promise<void> => {
+  try {
+    await seat.member.sequence.release();
+  } catch (releaseError) {
+    error ??= releaseError;
+  }
+  seat.leave(error);
+};
+
+/** Lets those who wait for the end of a member act on it: its place may be taken before the next step. */
+const nextTurn = async (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export const createStepLoop = (batchTokensMax: number): StepLoop => {
+  let seats: Seat[] = [];
+  let closed = false;
+  let running: Promise<void> | null = null;
+
+  const step = async (): Promise<void> => {
+    const present = seats.filter(({ signal }) => !signal.aborted);
+    const shares = shareBatch(
+      present.map(({ member }) => member.sequence.promptTokensLeft()),
+      batchTokensMax,
+    );
+    const advances = new Map<Seat, Advance>();
+    await Promise.all(present.map(async (seat, index) => advances.set(seat, await advance(seat, shares[index]!))));
+    // Who joined during the step has no advance yet and stays; who was aborted before it has none either and leaves.
+    const leaving = seats.filter((seat) => (advances.get(seat) ?? goesOn).goesOn === false || seat.signal.aborted || closed);
+    if (leaving.length === 0) return;
+    seats = seats.filter((seat) => !leaving.includes(seat));
+    await Promise.all(leaving.map(async (seat) => leaveSeat(seat, advances.get(seat)?.error)));
+    await nextTurn();
+  };
+
+  const runToTheEnd = async (): Promise<void> => {
+    // All that joins in this turn is in the first step.
+    await nextTurn();
+    while (seats.length > 0) await step();
+    running = null;
+  };
+
+  return {
+    join: async (member, signal) => {
+      if (closed) throw new Error('the engine is closed');
+      if (signal.aborted) return member.sequence.release();
+      return new Promise<void>((resolve, reject) => {
+        seats.push({ member, signal, leave: (error) => (error === undefined ? resolve() : reject(error as Error)) });
+        running ??= runToTheEnd();
+      });
+    },
+    close: async () => {
+      closed = true;
+      await running;
+    },
+  };
+};
