@@ -14,7 +14,7 @@ const STAMP = join(ROOT, '.nx/kt.prepared');
 
 if (!isPrepared()) await prepare(createTerminal(process.stderr));
 const { main } = await import(PROGRAM);
-process.exitCode = await main();
+process.exitCode = await main(process.env.INIT_CWD ?? process.cwd());
 
 function isPrepared() {
   if (!existsSync(STAMP) || !existsSync(new URL(PROGRAM, import.meta.url))) return false;

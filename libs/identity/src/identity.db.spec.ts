@@ -41,14 +41,22 @@ beforeEach(async () => {
 const newKey = (change: { expiresAt?: Date; allowedModels?: string[] } = {}) =>
   createApiKey(prisma, { organizationId: acme.id, projectId: project.id, name: 'server', ...change });
 
+interface Holder {
+  readonly organization_id: string;
+  readonly api_key_id: string;
+  readonly allowed_models: string[] | null;
+  readonly expires_at: Date | null;
+  readonly revoked_at: Date | null;
+  readonly expired: boolean | null;
+}
+
 /** What a gateway learns of a key, with the application's rights. */
 const authenticate = async (key: string) => {
   const parsed = parseApiKey(key);
   if (!parsed.ok) throw new Error('not a key');
-  const { rows } = await app.query('SELECT organization_id, api_key_id, allowed_models, expires_at, revoked_at, expires_at <= kt_now() AS expired FROM key_authenticate($1)', [
-    parsed.hash,
-  ]);
-  return rows[0] as { organization_id: string; api_key_id: string; allowed_models: string[] | null; expires_at: Date | null; revoked_at: Date | null; expired: boolean | null };
+  const columns = 'organization_id, api_key_id, allowed_models, expires_at, revoked_at, expires_at <= kt_now() AS expired';
+  const { rows } = await app.query<Holder>(`SELECT ${columns} FROM key_authenticate($1)`, [parsed.hash]);
+  return rows[0]!;
 };
 
 const readConfigVersion = async () => (await prisma.configVersion.findFirstOrThrow()).version;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { AppError } from '@kilotoken/platform';
 
 export const notFound = (what: 'organization' | 'project' | 'api_key' | 'price_book', publicMessage: string): AppError =>

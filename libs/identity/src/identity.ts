@@ -40,8 +40,8 @@ export interface ApiKey {
 }
 
 /** How many rows a list answers at most; the next page begins after the last one. */
-export const pageRowsMax = 1_000;
-export const allowedModelsMax = 200;
+const pageRowsMax = 1_000;
+const allowedModelsMax = 200;
 
 /** What a person calls something. */
 export const nameSchema = z

@@ -8,7 +8,7 @@ import { parseMoney, type Money } from '@kilotoken/money';
 export const grantSources = ['package', 'prepaid', 'promotion', 'free_quota', 'allowance', 'commitment', 'sla_credit', 'credit_line'] as const;
 export type GrantSource = (typeof grantSources)[number];
 
-export const scopeModelsMax = 200;
+const scopeModelsMax = 200;
 
 const amount = z.string({ error: 'an exact decimal string is needed, such as "10.00"' }).transform((text, context): Money => {
   try {

@@ -216,12 +216,11 @@ describe('the proof of balance', () => {
 describe('the application', () => {
   test('sees the grants and postings of one organization, and none without', async () => {
     await issue();
-    const count = async (client: pg.Pool | pg.PoolClient) =>
-      (
-        await client.query(
-          'SELECT (SELECT count(*)::int FROM credit_grant) AS grants, (SELECT count(*)::int FROM ledger_transaction) AS transactions, (SELECT count(*)::int FROM ledger_posting) AS postings',
-        )
-      ).rows[0] as unknown;
+    const counts = ['credit_grant AS grants', 'ledger_transaction AS transactions', 'ledger_posting AS postings'];
+    const count = async (client: pg.Pool | pg.PoolClient) => {
+      const columns = counts.map((text) => text.split(' AS ')).map(([table, name]) => `(SELECT count(*)::int FROM ${table}) AS ${name}`);
+      return (await client.query(`SELECT ${columns.join(', ')}`)).rows[0] as unknown;
+    };
     expect(await count(app)).toEqual({ grants: 0, transactions: 0, postings: 0 });
     expect(await asOrganization(app, organizationId, count)).toEqual({ grants: 1, transactions: 1, postings: 2 });
     expect(await asOrganization(app, await newOrganization(), count)).toEqual({ grants: 0, transactions: 0, postings: 0 });

@@ -4,6 +4,7 @@ import { createPool } from '@kilotoken/platform';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { priceKey } from './catalogue.js';
 import { loadCatalogue } from './catalogue.service.js';
 import { loadPriceVersion } from './catalogue.store.js';
 import type { Listing } from './listing.js';
@@ -86,7 +87,8 @@ describe('the catalogue', () => {
     await prisma.rate.create({ data: { priceVersionId: version.id, tokenClass: 'input', amount: '0.000000000001', per: 1n } });
     const { prices } = await loadCatalogue(app);
     expect(prices.size).toBe(2);
-    expect(prices.get(`${other}:mock`)).toEqual([{ id: other, currency: 'EUR', effectiveAtMs: version.effectiveAt.getTime(), rates: new Map([['input', { amount: 1n, per: 1n }]]) }]);
+    const rates = new Map([['input', { amount: 1n, per: 1n }]]);
+    expect(prices.get(priceKey(other, 'mock'))).toEqual([{ id: other, currency: 'EUR', effectiveAtMs: version.effectiveAt.getTime(), rates }]);
   });
 
   test.each(['model', 'lane', 'price_book', 'price_version', 'rate', 'config_version'])('cannot be written by the application: %s', async (table) => {

@@ -47,7 +47,7 @@ export interface Lane {
 /** A lane as somebody declares it, before it has an id and a place among the lanes of a model. */
 export type LaneOffer = Omit<Lane, 'id' | 'modelId' | 'position'>;
 
-export const timeoutMsMax = 600_000;
+const timeoutMsMax = 600_000;
 
 const timeoutMs = (fallback: number) => z.int('a whole number of milliseconds is needed').min(1).max(timeoutMsMax).default(fallback);
 

@@ -75,7 +75,7 @@ const keyEnv = z
   .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'the name of an environment variable is needed, not the key itself')
   .refine((name) => !secretsOfOurs.includes(name), 'this variable holds a secret of Kilotoken itself, which must not go to a vendor');
 
-export const tokenizers = ['o200k_base', 'cl100k_base', 'p50k_base', 'r50k_base'] as const;
+const tokenizers = ['o200k_base', 'cl100k_base', 'p50k_base', 'r50k_base'] as const;
 
 const listOf = <Item extends string>(item: z.ZodType<Item>) => z.array(item).max(64);
 
@@ -131,12 +131,15 @@ const model = z
     for (const [index, offer] of value.lanes.entries()) {
       const unpriced = [...offer.tokenClasses].filter((tokenClass) => !(tokenClass in value.sale.rates));
       if (unpriced.length > 0) {
-        const message = `the lane can return ${unpriced.join(', ')}, for which sale has no rate, so every request would be refused: add the rate (null refuses on purpose)`;
-        context.addIssue({ code: 'custom', path: ['lanes', index], message });
+        const message = `the lane can return ${unpriced.join(', ')}, for which sale has no rate, so every request would be refused`;
+        context.addIssue({ code: 'custom', path: ['lanes', index], message: `${message}: add the rate (null refuses on purpose)` });
       }
     }
   });
 
 const emptyHint = 'the file needs a list under the key "models"';
 
-export const lanesFileSchema = z.strictObject({ models: z.array(model, { error: emptyHint }).max(listingsMax) }, { error: (issue) => (issue.code === 'invalid_type' ? emptyHint : undefined) });
+export const lanesFileSchema = z.strictObject(
+  { models: z.array(model, { error: emptyHint }).max(listingsMax) },
+  { error: (issue) => (issue.code === 'invalid_type' ? emptyHint : undefined) },
+);

@@ -56,7 +56,8 @@ describe('a lanes file', () => {
     const [listing] = parseLanesFile(
       example
         .replace('output: "0.60"', 'output: "0.60", cachedInput: "0.075", reasoning: null')
-        .concat('        capabilities: [tools, response_format]\n        tokenClasses: [cachedInput, reasoning]\n        tokenizer: cl100k_base\n        timeouts: { firstByteMs: 9000 }\n'),
+        .concat('        capabilities: [tools, response_format]\n        tokenClasses: [cachedInput, reasoning]\n')
+        .concat('        tokenizer: cl100k_base\n        timeouts: { firstByteMs: 9000 }\n'),
     );
     expect(listing!.sale.rates).toEqual({ input: parseMoney('0.15'), cached_read: parseMoney('0.075'), output: parseMoney('0.6'), reasoning: null });
     expect(listing!.lanes[0]).toMatchObject({ tokenizer: 'cl100k_base', timeouts: { connectMs: 5_000, firstByteMs: 9_000, idleMs: 60_000 } });

@@ -104,6 +104,8 @@ const listedElsewhere = (origin: ListingOrigin, other: ListingOrigin, modelId: s
   new AppError({
     code: 'model_listed_elsewhere',
     kind: 'conflict',
-    publicMessage: `The model ${modelId} is in ${namesOfOrigins[origin]}, but ${namesOfOrigins[other]} offers a model of this name already. Give one of them another name; nothing was changed.`,
+    publicMessage:
+      `The model ${modelId} is in ${namesOfOrigins[origin]}, but ${namesOfOrigins[other]} offers a model of this name already. ` +
+      'Give one of them another name; nothing was changed.',
     details: { modelId, origin, listedBy: other },
   });

@@ -72,7 +72,9 @@ const readModel = (lines: string[], tableOf: ReadonlyMap<string, string>): Table
       .flatMap(({ type, attributes }) => {
         const [, from, to] = /@relation\(fields: \[([^\]]+)\], references: \[([^\]]+)\]/.exec(attributes) ?? [];
         // References are id columns, whose names differ by case alone: organizationId is organization_id.
-        return from && to ? [`${columnsOf(from)} → ${tableOf.get(type)}(${listed(to).map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)).join(',')})`] : [];
+        if (!from || !to) return [];
+        const columns = listed(to).map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+        return [`${columnsOf(from)} → ${tableOf.get(type)}(${columns.join(',')})`];
       })
       .sort(),
   };
@@ -95,8 +97,8 @@ afterAll(async () => {
 const readDatabase = async (): Promise<Record<string, Table>> => {
   const { rows } = await owner.query<{ name: string; table: Table }>(`
     SELECT c.relname AS name, json_build_object(
-      'columns', (SELECT json_object_agg(a.attname, json_build_object('type', format_type(a.atttypid, CASE WHEN a.atttypid = 'timestamptz'::regtype THEN 6 ELSE a.atttypmod END),
-          'nullable', NOT a.attnotnull, 'hasDefault', a.atthasdef))
+      'columns', (SELECT json_object_agg(a.attname, json_build_object(
+          'type', format_type(a.atttypid, CASE WHEN a.atttypid = 'timestamptz'::regtype THEN 6 ELSE a.atttypmod END), 'nullable', NOT a.attnotnull, 'hasDefault', a.atthasdef))
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
       'primaryKey', (SELECT string_agg(a.attname, ',' ORDER BY k.position) FROM pg_index i, unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
         JOIN pg_attribute a ON a.attnum = k.attnum WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid),
@@ -118,13 +120,11 @@ const readDatabase = async (): Promise<Record<string, Table>> => {
 };
 
 /** Prisma's lists are never nullable, so the models cannot say it; a list's NULL is read as an empty one. */
-const withoutListNullability = (tables: Record<string, Table>): Record<string, Table> =>
-  Object.fromEntries(
-    Object.entries(tables).map(([name, table]) => [
-      name,
-      { ...table, columns: Object.fromEntries(Object.entries(table.columns).map(([column, { type, ...rest }]) => [column, type.endsWith('[]') ? { type, hasDefault: rest.hasDefault } : { type, ...rest }])) } as Table,
-    ]),
-  );
+const withoutListNullability = (tables: Record<string, Table>): Record<string, Table> => {
+  const forget = (column: Column): Column => (column.type.endsWith('[]') ? { ...column, nullable: false } : column);
+  const forgetAll = (columns: Table['columns']) => Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, forget(column)]));
+  return Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, { ...table, columns: forgetAll(table.columns) }]));
+};
 
 describe('the models of Prisma and the migrations', () => {
   test('have the same tables', async () => {

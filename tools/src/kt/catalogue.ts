@@ -37,7 +37,7 @@ export const addLaneCommands = (program: Command, context: Context): void => {
   const lanes = program.command('lanes').description('lanes: how models are answered, and at which cost');
   addCommand(lanes, 'apply <file>', 'make models, lanes and prices agree with a lanes file, as KILOTOKEN_LANES does at each start', async (command) => {
     const [file] = command.processedArgs as [string];
-    const rows = (await applyLanesFile(context.prisma, resolve(context.config.workingFolder, file))).map(stepRow);
+    const rows = (await applyLanesFile(context.prisma, resolve(context.callersFolder, file))).map(stepRow);
     context.printRows(command, rows, { columns: { change: 'CHANGE', model: 'MODEL', lane: 'LANE' }, nothing: 'Everything agrees with the file already.' });
   });
 

@@ -4,16 +4,12 @@ import { AppError, parseConfig, setting, type Environment } from '@kilotoken/pla
 import { z } from 'zod';
 
 /** The settings of the command line. */
-const ktSettings = z.object({
+export const ktSettings = z.object({
   DATABASE_URL: setting.databaseUrl().optional(),
   KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
-  /** Where `npm run` was called; npm itself changes to the folder of package.json. */
-  INIT_CWD: z.string().optional(),
 });
 
 export interface KtConfig {
-  /** What paths on the command line are relative to. */
-  readonly workingFolder: string;
   /** The owner's login: `DATABASE_URL`, or that of the installation in `KILOTOKEN_HOME`. */
   findDatabaseUrl(): string;
 }
@@ -22,11 +18,8 @@ const quickstartSchema = z.object({ databaseUrl: setting.databaseUrl() });
 
 /** Throws a ConfigError. The database is looked for when a command needs one, so that `--help` needs none. */
 export const readKtConfig = (environment: Environment, processFolder: string): KtConfig => {
-  const { DATABASE_URL: databaseUrl, KILOTOKEN_HOME: home, INIT_CWD: callersFolder } = parseConfig(ktSettings, environment);
-  return {
-    workingFolder: callersFolder ?? processFolder,
-    findDatabaseUrl: () => databaseUrl ?? readQuickstart(join(resolve(processFolder, home), 'quickstart.json')),
-  };
+  const { DATABASE_URL: databaseUrl, KILOTOKEN_HOME: home } = parseConfig(ktSettings, environment);
+  return { findDatabaseUrl: () => databaseUrl ?? readQuickstart(join(resolve(processFolder, home), 'quickstart.json')) };
 };
 
 const readQuickstart = (file: string): string => {

@@ -25,7 +25,9 @@ export class Context {
   private connections: pg.Pool | null = null;
 
   constructor(
-    readonly config: KtConfig,
+    private readonly config: KtConfig,
+    /** What paths on the command line are relative to. */
+    readonly callersFolder: string,
     private readonly output: Output,
   ) {}
 
@@ -63,7 +65,7 @@ export class Context {
   }
 }
 
-export const wantsJson = (command: Command): boolean => command.opts<{ json?: boolean }>().json === true;
+const wantsJson = (command: Command): boolean => command.opts<{ json?: boolean }>().json === true;
 
 type Action = (command: Command) => Promise<void>;
 

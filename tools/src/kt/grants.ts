@@ -71,7 +71,8 @@ export const addGrantCommands = (program: Command, context: Context): void => {
   addCommand(grants, 'list', 'show the grants of an organization in the order in which they are spent', async (command) => {
     const { id } = await getOrganization(context.prisma, command.opts<{ org: string }>().org);
     const rows = (await listGrants(context.prisma, id)).map(grantRow);
-    const columns = { source: 'SOURCE', unit: 'UNIT', granted: 'GRANTED', available: 'AVAILABLE', held: 'HELD', used: 'USED', removed: 'REMOVED', expiresAt: 'EXPIRES', id: 'ID' };
+    const amounts = { granted: 'GRANTED', available: 'AVAILABLE', held: 'HELD', used: 'USED', removed: 'REMOVED' };
+    const columns = { source: 'SOURCE', unit: 'UNIT', ...amounts, expiresAt: 'EXPIRES', id: 'ID' };
     context.printRows(command, rows, { columns, nothing: 'The organization has no grants yet.' });
   }).requiredOption(...organizationOption);
 };

@@ -36,7 +36,7 @@ interface Ran {
 const run = async (words: string[], environment: Record<string, string> = { DATABASE_URL: database.ownerUrl }): Promise<Ran> => {
   let [out, error] = ['', ''];
   const output = { out: (text: string) => void (out += text), error: (text: string) => void (error += text) };
-  const exitCode = await runKt(words, { environment, workingFolder: folder, output });
+  const exitCode = await runKt(words, { environment, workingFolder: folder, callersFolder: folder, output });
   return { exitCode, out, error };
 };
 
@@ -107,19 +107,21 @@ describe('the command line', () => {
 
   test('applies a lanes file relative to where it was called, once', async () => {
     const lane = '{ kind: openai, baseUrl: "http://127.0.0.1:9101/v1", upstreamModel: mock, cost: { currency: USD, per: 1000000, input: "0.10", output: "0.40" } }';
-    const text = `models:\n  - { model: mock, contextWindow: 1000, maxOutputTokens: 100, sale: { currency: USD, per: 1000000, input: "0.15", output: "0.60" }, lanes: [${lane}] }\n`;
+    const sale = '{ currency: USD, per: 1000000, input: "0.15", output: "0.60" }';
+    const text = `models:\n  - { model: mock, contextWindow: 1000, maxOutputTokens: 100, sale: ${sale}, lanes: [${lane}] }\n`;
     writeFileSync(join(folder, 'lanes.yaml'), text);
     expect((await runJson('lanes', 'apply', 'lanes.yaml')).map(({ change }: { change: string }) => change)).toEqual(['model_added', 'lane_added', 'price_published']);
     const { version } = await loadCatalogue(owner);
     expect(await runJson('lanes', 'apply', 'lanes.yaml')).toEqual([]);
     expect((await loadCatalogue(owner)).version).toBe(version);
-    expect(await runJson('lanes', 'list')).toEqual([expect.objectContaining({ model: 'mock', position: 0, cost: { currency: 'USD', per: '1000000', input: '0.1', output: '0.4' } })]);
+    const cost = { currency: 'USD', per: '1000000', input: '0.1', output: '0.4' };
+    expect(await runJson('lanes', 'list')).toEqual([expect.objectContaining({ model: 'mock', position: 0, cost })]);
+    const rates = [
+      { tokenClass: 'input', amount: '0.15', per: '1000000' },
+      { tokenClass: 'output', amount: '0.6', per: '1000000' },
+    ];
     expect(await runJson('models', 'list')).toEqual([
-      expect.objectContaining({
-        id: 'mock',
-        contextWindow: 1000,
-        prices: [expect.objectContaining({ priceBook: 'list', rates: [{ tokenClass: 'input', amount: '0.15', per: '1000000' }, { tokenClass: 'output', amount: '0.6', per: '1000000' }] })],
-      }),
+      expect.objectContaining({ id: 'mock', contextWindow: 1000, prices: [expect.objectContaining({ priceBook: 'list', rates })] }),
     ]);
     writeFileSync(join(folder, 'lanes.yaml'), text.replace('"0.15"', '0.15'));
     expect(await refusalOf('lanes', 'apply', 'lanes.yaml')).toMatchObject({ exitCode: 1, code: 'lanes_file_invalid', message: expect.stringContaining('line 2') });
@@ -134,9 +136,16 @@ describe('the command line', () => {
     expect(out.split('\n')[0]).toMatch(/^SOURCE +UNIT +GRANTED +AVAILABLE/);
     expect(out.split('\n')[1]).toMatch(/^prepaid +USD +12\.5 +12\.5 +0 +0 +0 +–/);
     expect((await run(['keys', 'list', '--org', org])).out).toMatch(/^kt_live_\w{4} +server +active/m);
-    expect(await run(['ledger', 'balances', '--org', (await runJson('orgs', 'create', '--slug', `${org}-x`)).id])).toEqual({ exitCode: 0, out: '', error: 'Nothing was posted yet.\n' });
+    const { id: newcomer } = await runJson('orgs', 'create', '--slug', `${org}-x`);
+    expect(await run(['ledger', 'balances', '--org', newcomer])).toEqual({ exitCode: 0, out: '', error: 'Nothing was posted yet.\n' });
   });
 });
+
+const countRows = async (): Promise<unknown> => {
+  const tables = ['organization', 'project', 'api_key', 'credit_grant', 'model', 'lane'];
+  const { rows } = await owner.query(`SELECT ${tables.map((table) => `(SELECT count(*) FROM ${table}) AS ${table}`).join(', ')}`);
+  return rows[0];
+};
 
 describe('what cannot be done is said, with exit code 1, and nothing is changed', () => {
   test.each<[string, string[], string]>([
@@ -162,11 +171,10 @@ describe('what cannot be done is said, with exit code 1, and nothing is changed'
     ['an unknown option', ['grants', 'list', '--org', 'ORG', '--all'], 'arguments_invalid'],
     ['an unknown command', ['grants', 'delete', '--org', 'ORG'], 'arguments_invalid'],
   ])('%s', async (_name, words, code) => {
-    const before = await owner.query('SELECT (SELECT count(*) FROM organization) AS o, (SELECT count(*) FROM api_key) AS k, (SELECT count(*) FROM credit_grant) AS g');
+    const before = await countRows();
     const refusal = await refusalOf(...words.map((word) => (word === 'ORG' ? org : word)));
     expect(refusal).toMatchObject({ exitCode: 1, code, message: expect.stringMatching(/./) });
-    const after = await owner.query('SELECT (SELECT count(*) FROM organization) AS o, (SELECT count(*) FROM api_key) AS k, (SELECT count(*) FROM credit_grant) AS g');
-    expect(after.rows).toEqual(before.rows);
+    expect(await countRows()).toEqual(before);
   });
 
   test('a ledger that is not balanced', async () => {

@@ -45,16 +45,19 @@ const createProgram = (context: Context, output: Output, asJson: boolean): Comma
 
 export interface KtSurroundings {
   readonly environment: Environment;
+  /** What `KILOTOKEN_HOME` is relative to: the folder of this process, as for `npm start`. */
   readonly workingFolder: string;
+  /** What paths on the command line are relative to. npm changes the folder before it runs a script. */
+  readonly callersFolder: string;
   readonly output: Output;
 }
 
 /** Runs one command and answers the exit code. */
-export const runKt = async (words: readonly string[], { environment, workingFolder, output }: KtSurroundings): Promise<number> => {
+export const runKt = async (words: readonly string[], { environment, workingFolder, callersFolder, output }: KtSurroundings): Promise<number> => {
   // Known before anything is parsed: an error in the arguments is reported in the form that was asked for, too.
   const asJson = words.includes('--json');
   try {
-    const context = new Context(readKtConfig(environment, workingFolder), output);
+    const context = new Context(readKtConfig(environment, workingFolder), callersFolder, output);
     try {
       await createProgram(context, output, asJson).parseAsync([...words], { from: 'user' });
     } finally {
@@ -90,10 +93,12 @@ const explain = (error: unknown): Explanation => {
   }
   const sqlState = prismaSqlStateOf(error) ?? sqlStateOf(error);
   if (sqlState === '42P01' || sqlState === '42883') {
-    return { code: 'database_not_migrated', message: 'The database does not have the tables of this version. Start Kilotoken once (npm start), which brings it up to date.', exitCode: exitCodes.refused };
+    const message = 'The database does not have the tables of this version. Start Kilotoken once (npm start), which brings it up to date.';
+    return { code: 'database_not_migrated', message, exitCode: exitCodes.refused };
   }
   if (sqlState === '42501') {
-    return { code: 'database_role_too_weak', message: "This login may not do that: DATABASE_URL must be the owner's, not the applications'.", exitCode: exitCodes.refused };
+    const message = "This login may not do that: DATABASE_URL must be the owner's, not the applications'.";
+    return { code: 'database_role_too_weak', message, exitCode: exitCodes.refused };
   }
   return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: exitCodes.refused };
 };
@@ -110,10 +115,11 @@ const awayReasonOf = (error: unknown): string | null => {
 /** A name with several addresses fails with an error that has no message of its own. */
 const describeError = (error: unknown): string => (error as Error).message || String((error as { code?: unknown }).code ?? error);
 
-/** For `kt.mjs`. */
-export const main = (): Promise<number> =>
+/** For `kt.mjs`, which knows where it was called from. */
+export const main = (callersFolder: string): Promise<number> =>
   runKt(process.argv.slice(2), {
     environment: readEnvironment(),
     workingFolder: process.cwd(),
+    callersFolder,
     output: { out: (text) => void process.stdout.write(text), error: (text) => void process.stderr.write(text) },
   });
