@@ -4,8 +4,8 @@ import { PrismaClient, type Prisma } from './generated/prisma/client.js';
 
 /**
  * The control plane's client. It stands apart from the rest of the platform (`@kilotoken/platform/prisma`) because the
- * gateways never need it and should not pay for loading it: 20 MB and a tenth of a second. A store that only names its
- * types (`import type`) loads nothing.
+ * gateways never need it and should not pay for it: some 70 MB once it is used. A store that only names its types
+ * (`import type`) loads nothing.
  */
 export type { Prisma, PrismaClient };
 
