@@ -13,7 +13,8 @@ const DATABASE = 'kilotoken';
 const STATEMENT_MS_MAX = 30_000;
 const FREE_PORT_ATTEMPTS_MAX = 20;
 
-const settings = {
+/** Beside the durable defaults; the bench runs with the same. */
+export const embeddedSettings = {
   max_connections: 200,
   shared_buffers: '256MB',
   max_wal_size: '2GB',
@@ -31,7 +32,7 @@ export async function createPostgresService(home: Home, secrets: Secrets, launch
         dataDir: home.databaseFolder,
         superuserPassword: secrets.databaseOwnerPassword,
         port,
-        settings,
+        settings: embeddedSettings,
         logFile: join(home.logs, 'postgres.log'),
       }),
     // `start` returns a server that is ready.

@@ -1,0 +1,22 @@
+// npm run bench, npm run bench:engine: prepares this checkout and hands over to tools/src/bench/<name>.ts in the same
+// process. What follows the name are the bench's own options (npm run bench -- --quick).
+import { PrepareError, prepareWorkspace } from './prepare.mjs';
+import { createTerminal } from './terminal.mjs';
+
+const benches = ['gateway', 'engine'];
+
+const [name, ...options] = process.argv.slice(2);
+// Standard output is for results: with --json nothing but JSON may stand there.
+const terminal = createTerminal(process.stderr);
+if (!benches.includes(name)) {
+  process.stderr.write(`Usage: node tools/bench.mjs ${benches.join('|')} [options]\n`);
+  process.exit(1);
+}
+try {
+  await prepareWorkspace(terminal);
+} catch (error) {
+  process.stderr.write(`\n${error instanceof PrepareError ? error.message : `${error?.stack ?? error}`}\n`);
+  process.exit(1);
+}
+const { runBench } = await import(`./dist/bench/${name}.js`);
+await runBench(options);

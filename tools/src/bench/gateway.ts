@@ -1,0 +1,137 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { startBenchProcess, type BenchProcess } from './child.js';
+import { measureHeap, type HeapReport } from './heap.js';
+import { startInstallation, type Cleanup, type Installation } from './installation.js';
+import { readGatewayBenchOptions, type GatewayBenchOptions, type Mode } from './options.js';
+import { measureOrganizations, type OrganizationsReport } from './organizations.js';
+import { summarizeProfile, type ProfileSummary } from './profile.js';
+import { compare, comparisonLines, heading, type Comparison } from './report.js';
+import { gatewaySide, proxySide, runPair, runRound, type Pair, type RoundOrder, type Side } from './rounds.js';
+
+/**
+ * npm run bench: what a gateway with everything on costs against the least that a proxy on the same stack can do. One
+ * vendor behind both, rounds in turn; it prints ratios, and no time makes it fail.
+ */
+interface Bench {
+  readonly options: GatewayBenchOptions;
+  readonly installation: Installation;
+  readonly load: BenchProcess;
+  readonly gateway: Side;
+  readonly proxy: Side;
+  readonly say: (line: string) => void;
+}
+
+interface Report {
+  readonly durability: Installation['durability'];
+  readonly comparisons: Comparison[];
+  readonly profiles: (ProfileSummary & { mode: Mode; connections: number })[];
+  readonly heap: HeapReport | null;
+  readonly organizations: OrganizationsReport | null;
+}
+
+const readySchema = z.object({ port: z.number().int().positive() });
+const warmUpMsMax = 2_000;
+const functionsMax = 25;
+
+export const runBench = async (args: string[]): Promise<void> => {
+  const options = readGatewayBenchOptions(args);
+  // With --json standard output is one document; what happens meanwhile is told beside it.
+  const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`);
+  const cleanup: Cleanup = [];
+  const interrupt = (): void => void cleanUp(cleanup).finally(() => process.exit(130));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    const report = await measure(await prepare(options, say, cleanup));
+    if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  } catch (error) {
+    process.stderr.write(`\nThe bench failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    await cleanUp(cleanup);
+  }
+};
+
+const cleanUp = async (cleanup: Cleanup): Promise<void> => {
+  for (let end = cleanup.pop(); end; end = cleanup.pop()) await end();
+};
+
+const prepare = async (options: GatewayBenchOptions, say: Bench['say'], cleanup: Cleanup): Promise<Bench> => {
+  const start = async (name: string, args: string[] = []): Promise<BenchProcess> => {
+    const started = await startBenchProcess(name, args);
+    cleanup.push(started.stop);
+    return started;
+  };
+  const originOf = ({ ready }: BenchProcess): string => `http://127.0.0.1:${readySchema.parse(ready).port}`;
+  const vendor = await start('vendor');
+  const vendorOrigin = originOf(vendor);
+  const proxy = await start('proxy', [vendorOrigin]);
+  const load = await start('load');
+  if (options.organizations > 0) say(`storing ${options.organizations} organizations`);
+  const installation = await startInstallation(
+    { vendorOrigin, organizations: options.organizations, inspected: options.heap || options.profile !== null, settings: options.set, postgres: options.postgres },
+    cleanup,
+  );
+  say(`application role and durability: ${Object.entries(installation.durability).map(([name, value]) => `${name} ${value}`).join(', ')}`);
+  return { options, installation, load, gateway: gatewaySide(installation, load, vendor), proxy: proxySide(originOf(proxy), proxy, load, vendor), say };
+};
+
+const measure = async (bench: Bench): Promise<Report> => {
+  const { options, installation, load, gateway, say } = bench;
+  const report: Report = {
+    durability: installation.durability,
+    comparisons: options.compare ? await compareAll(bench) : [],
+    profiles: options.profile === null ? [] : await profileAll(bench, options.profile),
+    organizations: options.organizations > 0 ? await measureOrganizations({ installation, side: gateway, load, options, say }) : null,
+    heap: options.heap ? await measureHeap({ installation, side: gateway, load, connections: options.connections[0]!, say }) : null,
+  };
+  return report;
+};
+
+/** What each mode and number of connections is measured with. */
+const orders = ({ options, installation }: Bench): RoundOrder[] =>
+  options.modes.flatMap((mode) => options.connections.map((connections) => ({ mode, connections, durationMs: options.seconds * 1_000, keys: [installation.key] })));
+
+const compareAll = async (bench: Bench): Promise<Comparison[]> => {
+  const { options, load, gateway, proxy, say } = bench;
+  const onRejected = (reason: string): void => say(`a round did not count: ${reason}`);
+  const comparisons: Comparison[] = [];
+  say(`\n${heading}`);
+  for (const order of orders(bench)) {
+    const warmUp = { ...order, durationMs: Math.min(order.durationMs, warmUpMsMax) };
+    await runRound(proxy, load, warmUp, onRejected);
+    await runRound(gateway, load, warmUp, onRejected);
+    const pairs: Pair[] = [];
+    for (let number = 0; number < options.rounds; number += 1) pairs.push(await runPair({ gateway, proxy }, load, order, number, onRejected));
+    const comparison = compare(order.mode, order.connections, pairs);
+    comparisons.push(comparison);
+    comparisonLines(comparison).forEach(say);
+  }
+  return comparisons;
+};
+
+/** A round of its own for each: a profiled gateway is slower. */
+const profileAll = async (bench: Bench, folder: string): Promise<Report['profiles']> => {
+  const { installation, load, gateway, say } = bench;
+  mkdirSync(folder, { recursive: true });
+  const profiles: Report['profiles'] = [];
+  for (const order of orders(bench)) {
+    const { mode, connections } = order;
+    await runRound(gateway, load, { ...order, durationMs: Math.min(order.durationMs, warmUpMsMax) }, say);
+    await installation.inspector!.startProfile();
+    const round = await runRound(gateway, load, order, say);
+    const profile = await installation.inspector!.stopProfile();
+    const file = join(folder, `gateway-${mode}-${connections}.cpuprofile`);
+    writeFileSync(file, JSON.stringify(profile));
+    const summary = summarizeProfile(profile, functionsMax);
+    profiles.push({ mode, connections, ...summary });
+    say(`\n${mode}, ${connections} connections: ${((summary.busyMs * 1_000) / round.requests).toFixed(0)} µs a request in the gateway's main thread (${file})`);
+    for (const part of ['packages', 'functions'] as const) {
+      for (const { name, share } of summary[part]) say(`  ${(share * 100).toFixed(1).padStart(5)} %  ${name}`);
+      say('');
+    }
+  }
+  return profiles;
+};

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { modes } from './options.js';
+
+/** One round of load: what is asked of the client's process. */
+export const loadOrder = z.object({
+  origin: z.url(),
+  mode: z.enum(modes),
+  connections: z.number().int().positive(),
+  /** The round ends after this time or this many requests; what was begun is waited for. */
+  durationMs: z.number().positive(),
+  requestsMax: z.number().int().positive(),
+  /** Each is used in its turn. */
+  keys: z.array(z.string()).min(1),
+});
+
+export type LoadOrder = z.infer<typeof loadOrder>;
+
+export const loadResult = z.object({
+  requests: z.number().int(),
+  failures: z.number().int(),
+  /** The first few, in words. */
+  problems: z.array(z.string()),
+  elapsedMs: z.number(),
+  requestsPerSecond: z.number(),
+  p50Ms: z.number(),
+  p99Ms: z.number(),
+});
+
+export type LoadResult = z.infer<typeof loadResult>;
