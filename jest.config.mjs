@@ -2,6 +2,8 @@
 export default {
   globalSetup: './test/support/global-setup.mjs',
   globalTeardown: './test/support/global-teardown.mjs',
+  // Jest's own pattern would take tools/test.mjs, which runs Jest, for a test.
+  testMatch: ['**/*.spec.ts'],
   // The first test that asks for a database waits for initdb, which takes seconds on a busy machine.
   testTimeout: 30_000,
   testEnvironment: 'node',
