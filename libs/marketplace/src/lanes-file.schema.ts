@@ -89,7 +89,7 @@ const lane = z
     capabilities: listOf(z.enum(declarableCapabilities)).default([]),
     tokenClasses: listOf(z.enum(classWords as [string, ...string[]])).optional(),
     tokenizer: z.enum(tokenizers).default('o200k_base'),
-    timeouts: laneTimeoutsSchema.prefault({}),
+    timeouts: z.strictObject(laneTimeoutsSchema.shape).prefault({}),
   })
   .transform((value): LaneOffer => ({
     kind: value.kind,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { AppError } from '@kilotoken/platform';
 import { parseMoney } from '@kilotoken/money';
@@ -74,6 +75,12 @@ describe('a lanes file', () => {
     expect(parseLanesFile('models: []')).toEqual([]);
   });
 
+  test('is documented with an example that is one', () => {
+    const page = readFileSync(new URL('../../../docs/operations/customers-and-lanes.md', import.meta.url), 'utf8');
+    const [documented] = parseLanesFile(/```yaml\n([^]*?)```/.exec(page)![1]!);
+    expect(documented).toMatchObject({ modelId: 'mock', lanes: [{ keyEnv: 'MOCK_KEY', timeouts: { connectMs: 5_000, firstByteMs: 120_000, idleMs: 60_000 } }] });
+  });
+
   test('may use an anchor for what repeats', () => {
     const text = example.replace('sale: {', 'sale: &price {').replace(/cost: .*/, 'cost: *price');
     expect(parseLanesFile(text)[0]!.lanes[0]!.cost.rates).toEqual({ input: parseMoney('0.15'), output: parseMoney('0.60') });
@@ -110,6 +117,7 @@ describe('what is wrong is refused with its place', () => {
     ['a key in place of a variable', 'MOCK_KEY ', 'sk-live-123 ', 10, 'models[0].lanes[0].keyEnv', /not the key itself/],
     ['a secret of ours for a vendor', 'MOCK_KEY ', 'INTERNAL_TOKEN ', 10, 'models[0].lanes[0].keyEnv', /must not go to a vendor/],
     ['a class without a sale price', '"0.40"', '"0.40", cachedInput: "0.01"', 7, 'models[0].lanes[0]', /cached_read.*refused/],
+    ['an unknown timeout', '"0.40" }', '"0.40" }\n        timeouts: { totalMs: 5 }', 12, 'models[0].lanes[0].timeouts.totalMs', /not known/],
     ['no lanes', /lanes:[^]*/, 'lanes: []', 6, 'models[0].lanes', /at least one/],
     ['a key given twice', 'model: mock', 'model: mock\n    model: mock', 3, '', /unique/],
     ['a tag', 'model: mock', 'model: !!js/function mock', 2, '', /tag/],
