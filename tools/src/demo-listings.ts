@@ -1,17 +1,15 @@
 import { baseCapabilities } from '@kilotoken/contracts';
-import { parseMoney } from '@kilotoken/money';
+import { localModelDefaults, loopbackContextTokens, loopbackModelId } from '@kilotoken/inference';
 import type { Listing } from '@kilotoken/marketplace';
+import { parseMoney } from '@kilotoken/money';
 
 /** What the demo sells: the real model of the worker beside it, when there is one, and the engine without a model. */
 export interface DemoModel {
   readonly id: string;
+  /** What a worker gives each sequence; its default, if left out. */
   readonly contextWindow?: number;
 }
 
-/** The engine of the inference worker that repeats what it was told. */
-export const loopbackModel = { id: 'loopback', contextWindow: 131_072 } as const;
-/** What a worker gives each sequence unless its settings say otherwise. */
-const localContextTokens = 4_096;
 /** Without a bound of its own a request holds the price of the longest answer: a few cents at most of the demo's package. */
 const answerTokensMax = 8_192;
 const perMillion = 1_000_000n;
@@ -50,6 +48,6 @@ const listingOf = ({ id, contextWindow }: Required<DemoModel>, workerUrl: string
 };
 
 export const demoListings = (workerUrl: string, localModel: DemoModel | null): Listing[] => [
-  ...(localModel ? [listingOf({ contextWindow: localContextTokens, ...localModel }, workerUrl, { sale: ['0.10', '0.40'], cost: ['0.02', '0.08'] })] : []),
-  listingOf(loopbackModel, workerUrl, { sale: ['0.15', '0.60'], cost: ['0', '0'] }),
+  ...(localModel ? [listingOf({ contextWindow: localModelDefaults.contextTokens, ...localModel }, workerUrl, { sale: ['0.10', '0.40'], cost: ['0.02', '0.08'] })] : []),
+  listingOf({ id: loopbackModelId, contextWindow: loopbackContextTokens }, workerUrl, { sale: ['0.15', '0.60'], cost: ['0', '0'] }),
 ];

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { createOrganization, createProject, findOrganizationBy, findProjectBy, registerApiKey, type Organization } from '@kilotoken/identity';
+import { loopbackModelId } from '@kilotoken/inference';
 import { issueGrant, type GrantSource } from '@kilotoken/ledger';
 import { applyListings, listPriceBook } from '@kilotoken/marketplace';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import { ensureDemoKeys, mintDemoKey, writeDemoKeys, type DemoKeys } from './demo-keys.js';
-import { demoListings, loopbackModel, type DemoModel } from './demo-listings.js';
+import { demoListings, type DemoModel } from './demo-listings.js';
 
 /**
  * Fills a database with the demo: something to sell, an organization with a prepaid package to try it with, and one for
@@ -17,7 +18,7 @@ export interface SeedDemo {
   readonly home: string;
   /** Where the inference worker is reached, such as http://127.0.0.1:8084. */
   readonly internalWorkerUrl: string;
-  /** The model that the worker runs; null when it has none. `contextWindow` is what the worker gives one sequence. */
+  /** The model that the worker runs; null when it has none. */
   readonly localModel: DemoModel | null;
   /** A database of our own is marked as a demo; somebody else's keeps its mark. */
   readonly embedded: boolean;
@@ -55,7 +56,7 @@ export const seedDemo = async ({ databaseUrl, home, internalWorkerUrl, localMode
       const usable = await seedTenant(prisma, tenant, keys[tenant.key], (key) => writeDemoKeys(keysFile, { ...keys, [tenant.key]: key }));
       keys = { ...keys, [tenant.key]: usable };
     }
-    return { ...keys, models: listings.map(({ modelId }) => modelId), localModel: localModel?.id ?? null, loopbackModel: loopbackModel.id };
+    return { ...keys, models: listings.map(({ modelId }) => modelId), localModel: localModel?.id ?? null, loopbackModel: loopbackModelId };
   } finally {
     await prisma.$disconnect();
   }
