@@ -134,6 +134,7 @@ describe('a vendor that fails within its stream', () => {
     ['answers 500', { status: 500 }, 502, 'upstream_error'],
     ['answers 503', { status: 503 }, 503, 'lane_unavailable'],
     ['answers 429', { status: 429, retryAfter: '7' }, 429, 'queue_full'],
+    ['finds the prompt too long', { status: 400, errorCode: 'context_length_exceeded' }, 400, 'context_length_exceeded'],
     ['answers a page of HTML', { contentType: 'text/html', garbage: true }, 502, 'upstream_error'],
   ])('%s: nothing is charged', async (_, script, status, code) => {
     const entry = await stream(script);

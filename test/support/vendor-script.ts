@@ -46,6 +46,8 @@ export const vendorScriptSchema = z
 
     status: z.number().int().min(200).max(599),
     retryAfter: z.string().max(50),
+    /** The `code` in the error's body. */
+    errorCode: z.string().max(50),
     /** With `status`: only the first so many requests of a label (or of a model) fail. */
     failures: count,
 

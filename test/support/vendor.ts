@@ -177,7 +177,7 @@ class VendorState {
     if (script.status !== undefined && script.status !== 200 && this.mayFail(script, asked)) {
       entry.status = script.status;
       response.writeHead(script.status, { 'content-type': 'application/json', ...(script.retryAfter ? { 'retry-after': script.retryAfter } : {}) });
-      response.end(errorBody(`scripted ${script.status}`, script.status === 429 ? 'rate_limit_exceeded' : 'server_error'));
+      response.end(errorBody(`scripted ${script.status}`, script.status === 429 ? 'rate_limit_exceeded' : 'server_error', script.errorCode));
       return;
     }
     await deliver(response, asked, answer, script, entry);
@@ -207,7 +207,7 @@ class VendorState {
   }
 }
 
-const errorBody = (message: string, type: string): string => JSON.stringify({ error: { message, type, param: null, code: null } });
+const errorBody = (message: string, type: string, code: string | null = null): string => JSON.stringify({ error: { message, type, param: null, code } });
 
 const headerOf = (request: IncomingMessage, name: string): string | null => {
   const value = request.headers[name];

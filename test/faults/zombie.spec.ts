@@ -1,0 +1,123 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { ClientLog } from '../support/client-log.js';
+import { startCluster, type Cluster } from '../support/cluster.js';
+import { expectLogsAgree } from '../support/invariants-logs.js';
+import { createPrivatePostgres, type PrivatePostgres } from '../support/private-postgres.js';
+import { until } from '../support/until.js';
+import { startVendor, type Vendor } from '../support/vendor.js';
+
+/** Which gateway is alive is decided by its heartbeat; who may move money is decided by its fence row. */
+
+const SESSION_TTL_MS = 2_000;
+
+let vendor: Vendor;
+let postgres: PrivatePostgres;
+let cluster: Cluster;
+let client: ClientLog;
+
+beforeAll(async () => {
+  vendor = await startVendor();
+  // Every flush of the log waits 50 ms, as on a slow disk.
+  postgres = await createPrivatePostgres({ settings: { commit_delay: 50_000, commit_siblings: 0 } });
+  cluster = await startCluster({
+    postgres,
+    gateways: 2,
+    models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }],
+    grants: ['100'],
+    env: { SESSION_TTL_MS: String(SESSION_TTL_MS), CHECKPOINT_MS: '300' },
+  });
+});
+beforeEach(() => {
+  client = new ClientLog();
+});
+afterEach(() => client.close());
+afterAll(async () => {
+  await cluster?.stop();
+  await postgres?.remove();
+  await vendor?.close();
+});
+
+const sessionOf = async (pid: number): Promise<string> => (await cluster.sql<{ id: string }>('SELECT id FROM session WHERE pid = $1 AND reaped_at IS NULL', [pid]))[0]!.id;
+
+describe('a gateway that was frozen beyond its session', () => {
+  it('settles nothing and ends no stream with success when it goes on', async () => {
+    const [zombie] = cluster.gateways;
+    const session = await sessionOf(zombie!.pid);
+    const ask = (script: object, stream: boolean) => client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream, script });
+    // One that is over for the vendor while the gateway is frozen, one that goes on after it, one that waits for JSON.
+    const running = [
+      ask({ outputTokens: 60, chunkDelayMs: 50, label: 'short' }, true),
+      ask({ outputTokens: 200, chunkDelayMs: 60, label: 'long' }, true),
+      ask({ outputTokens: 5, firstByteDelayMs: 1_500, label: 'json' }, false),
+    ];
+    await until('the streams are open', async () => (await cluster.sql('SELECT 1 FROM open_request WHERE session_id = $1', [session])).length >= 2);
+    zombie!.signal('SIGSTOP');
+    await cluster.untilReaped(zombie!.pid);
+    const billed = await cluster.sql('SELECT id, attempt, charge, counts FROM usage WHERE session_id = $1 ORDER BY id', [session]);
+    zombie!.signal('SIGCONT');
+
+    const entries = await Promise.all(running);
+    for (const entry of entries) expect(entry).toMatchObject({ completed: false, aborted: false });
+    expect(entries.flatMap(({ finishReasons }) => finishReasons)).toEqual([]);
+    expect(await cluster.sql('SELECT id, attempt, charge, counts FROM usage WHERE session_id = $1 ORDER BY id', [session])).toEqual(billed);
+    expect(billed.length).toBeGreaterThanOrEqual(2);
+    const after = await client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey });
+    // It refuses, or it has ended: a zombie admits nobody.
+    expect(after.completed).toBe(false);
+
+    await zombie!.restart();
+    expect(await client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey })).toMatchObject({ completed: true });
+    await cluster.expectSettled();
+    await expectLogsAgree(cluster.ownerUrl, { client: client.entries, vendor: vendor.log() }, { vendorOnlyMax: 1 });
+  });
+});
+
+describe('a healthy gateway', () => {
+  it('keeps a stream three times as long as a session may be silent, beside 16 overlapping money transactions at 50 ms a flush', async () => {
+    const { pid } = cluster.gateways[1]!;
+    const session = await sessionOf(pid);
+    const transactions = await startMoneyTransactions(session, 16);
+    const outputTokens = 100;
+    const entry = await client.chat({
+      baseUrl: cluster.gatewayUrls[1]!,
+      apiKey: cluster.apiKey,
+      stream: true,
+      script: { outputTokens, chunkDelayMs: (3 * SESSION_TTL_MS) / outputTokens },
+    });
+    const executed = await transactions.stop();
+    expect(entry).toMatchObject({ completed: true, chunks: outputTokens });
+    expect(entry.endedAtMs - entry.startedAtMs).toBeGreaterThan(3 * SESSION_TTL_MS * 0.95);
+    expect(executed).toBeGreaterThan(16 * 10);
+    expect(await sessionOf(pid)).toBe(session);
+    await cluster.expectSettled();
+  });
+});
+
+/** What 16 gateways would do at once to one session's row: take its fence and commit, without a pause. */
+async function startMoneyTransactions(session: string, connections: number): Promise<{ stop(): Promise<number> }> {
+  let stopping = false;
+  let executed = 0;
+  await cluster.sql('CREATE TABLE IF NOT EXISTS written (at timestamptz)');
+  const work = async (): Promise<void> => {
+    const connection = new pg.Client({ connectionString: cluster.ownerUrl });
+    await connection.connect();
+    while (!stopping) {
+      await connection.query('BEGIN');
+      await connection.query('SELECT session_fence($1)', [session]);
+      await connection.query('INSERT INTO written VALUES (now())');
+      await connection.query('COMMIT');
+      executed += 1;
+    }
+    await connection.end();
+  };
+  const workers = Array.from({ length: connections }, () => work());
+  await until('they overlap', () => executed > connections);
+  return {
+    stop: async () => {
+      stopping = true;
+      await Promise.all(workers);
+      return executed;
+    },
+  };
+}
