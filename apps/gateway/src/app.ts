@@ -1,4 +1,4 @@
-import { assertDurable, assertRowSecurityBinds, type AppDefinition } from '@kilotoken/platform';
+import { assertDurable, assertRowSecurityBinds, mintId, type AppDefinition } from '@kilotoken/platform';
 import { readGatewaySettings, type GatewaySettings } from './config.js';
 import { registerOpenAiFace } from './face/openai.face.js';
 import { createModelList } from './face/model-list.js';
@@ -44,7 +44,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
     await catalogue.start();
     await loadTokenizers([]);
     session.onEnd(() => setTimeout(() => process.exit(zombieExitCode), zombieExitMs));
-    await registerOpenAiFace(fastify, { keys, completions, account, models: createModelList(catalogue, () => session.nowMs()) });
+    await registerOpenAiFace(fastify, { keys, completions, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(platform.clock.nowMs()) });
     return {
       readiness: [
         {

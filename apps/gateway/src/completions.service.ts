@@ -56,7 +56,7 @@ export class CompletionsService {
       await (generation.stream ? answerStream(context) : answerJson(context));
     } catch (error) {
       // Whatever broke before a settlement began has charged nothing: the hold must not outlive its request.
-      if (this.running.find(id)?.ending === false) this.relay.ending.abandon(generation);
+      if (this.running.find(id)?.ending === false) this.relay.ending.abandon(generation, this.session.nowMs());
       throw error;
     }
   }

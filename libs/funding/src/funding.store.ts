@@ -1,5 +1,6 @@
 import { parseMoney, formatMoney, type Money } from '@kilotoken/money';
 import type { Db } from '@kilotoken/platform';
+import type { ReturnRow } from './returning.js';
 import type { AskAnswer, Ask, BurnRank } from './wallet.js';
 
 /**
@@ -77,13 +78,6 @@ export const takeLeases = async (db: Db, sessionId: string, organizationId: stri
     leases: leases.map((lease) => ({ ...lease, slice: parseMoney(lease.slice) })),
   };
 };
-
-export interface ReturnRow {
-  readonly organizationId: string;
-  readonly leaseId: string;
-  readonly keep: Money;
-  readonly close: boolean;
-}
 
 export const returnLeases = async (db: Db, sessionId: string, rows: readonly ReturnRow[]): Promise<void> => {
   const json = rows.map(({ organizationId, leaseId, keep, close }) => ({ organization: organizationId, lease: leaseId, keep: formatMoney(keep), close }));

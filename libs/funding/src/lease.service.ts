@@ -3,12 +3,12 @@ import type { Money } from '@kilotoken/money';
 import { AppError, createPool, mintId, sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { returnLeases, takeLeases, type ReturnRow } from './funding.store.js';
+import { returnLeases, takeLeases } from './funding.store.js';
+import { addReturns, collectReturns, createReturnQueue, finishReturns, startReturns, unreturned } from './returning.js';
 import type { SessionService } from './session.service.js';
 import {
   abandonAsk,
   cancelWait,
-  collectReturns,
   createWallet,
   isIdle,
   receiveAnswer,
@@ -60,8 +60,8 @@ export class LeaseService {
   private readonly accounts = new Map<string, Account>();
   private readonly pool: Pool;
   private readonly timer: NodeJS.Timeout;
-  private returns: ReturnRow[] = [];
-  private returning = false;
+  private readonly returns = createReturnQueue(returnRowsMax);
+  private returning: Promise<boolean> | null = null;
   private recalled = new Map<string, Set<string>>();
 
   constructor(
@@ -81,6 +81,7 @@ export class LeaseService {
    * `insufficient_quota`, `balance_held` or `service_unavailable`; then nothing is held.
    */
   hold(funds: FundsOf, request: HoldRequest): Promise<Hold> | Hold {
+    if (this.session.isEnded()) throw unavailable();
     const account = this.accountOf(funds);
     const effects = requestHold(account.wallet, request, this.mint(), this.session.nowMs());
     const [first] = effects;
@@ -133,7 +134,9 @@ export class LeaseService {
     for (const account of this.accounts.values()) {
       this.queueReturns(account, new Set(account.wallet.leases.map((lease) => lease.id)));
     }
-    while (this.returns.length > 0 && !this.session.isEnded() && this.clock.monotonicMs() < deadlineMs) await this.sendReturns();
+    while (unreturned(this.returns) > 0 && !this.session.isEnded() && this.clock.monotonicMs() < deadlineMs) {
+      if (!(await this.sendReturns())) await new Promise((resolve) => setTimeout(resolve, retryMs));
+    }
   }
 
   async stop(): Promise<void> {
@@ -192,7 +195,7 @@ export class LeaseService {
       if (isIdle(account.wallet) && account.waiting.size === 0) this.accounts.delete(key);
     }
     this.recalled.clear();
-    if (this.returns.length > 0) void this.sendReturns();
+    if (unreturned(this.returns) > 0) void this.sendReturns();
   }
 
   private recall(leases: readonly { organizationId: string; leaseId: string }[]): void {
@@ -204,23 +207,26 @@ export class LeaseService {
   }
 
   private queueReturns({ organizationId, wallet }: Account, recalled: ReadonlySet<string>): void {
-    for (const row of collectReturns(wallet, recalled, this.session.nowMs())) this.returns.push({ organizationId, ...row });
+    addReturns(this.returns, organizationId, collectReturns(wallet, recalled, this.session.nowMs()));
   }
 
-  /** One batch at a time, the same one until it is known to be done. */
-  private async sendReturns(): Promise<void> {
-    if (this.returning) return;
-    this.returning = true;
-    const batch = this.returns.slice(0, returnRowsMax);
+  /** One batch at a time, the same one until it is known to be done; whoever asks meanwhile waits for that one. */
+  private sendReturns(): Promise<boolean> {
+    this.returning ??= this.executeReturns().finally(() => (this.returning = null));
+    return this.returning;
+  }
+
+  private async executeReturns(): Promise<boolean> {
+    const batch = startReturns(this.returns);
     try {
       await returnLeases(this.pool, this.session.id, batch);
-      this.returns = this.returns.slice(batch.length);
+      finishReturns(this.returns);
+      return true;
     } catch (error) {
       const sqlState = sqlStateOf(error);
       if (sqlState === 'KT001') this.session.end();
       else this.logger.warn({ event: 'lease.return_failed', leases: batch.length, sqlState, error });
-    } finally {
-      this.returning = false;
+      return false;
     }
   }
 

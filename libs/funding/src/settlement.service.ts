@@ -13,6 +13,7 @@ import {
   unsettled,
   type Entry,
   type Flush,
+  type FlushFailure,
   type FlushLimits,
   type SettlementQueue,
 } from './settlement.js';
@@ -143,29 +144,40 @@ export class SettlementService {
   private async flush(flush: Flush<PendingEntry>): Promise<void> {
     const json = `[${flush.entries.map((entry) => entry.json).join(',')}]`;
     for (let waitMs = retryMsMin; !this.session.isEnded(); waitMs = Math.min(waitMs * 2, retryMsMax)) {
-      try {
-        this.settings.failpoint('before_commit');
-        this.warned = false;
-        await settle(this.pool, this.session.id, flush.number, json);
-        if (this.warned) throw new Error('the commit raised a warning');
-        this.settings.failpoint('after_commit');
-        for (const { settlement, resolve } of finishFlush(this.queue, flush)) {
-          settlement.onCommitted();
-          resolve();
-        }
+      const failed = await this.execute(flush, json);
+      if (!failed) return this.finishFlush(flush);
+      if (failed.failure === 'fenced') return this.session.end();
+      if (failed.failure === 'data') {
+        const poison = bisectFlush(this.queue, flush);
+        if (poison) await this.quarantinePoison(poison, failed.sqlState ?? 'unknown');
         return;
-      } catch (error) {
-        const sqlState = sqlStateOf(error) ?? undefined;
-        const failure = classifyFailure(sqlState);
-        this.logger.warn({ event: 'settle.failed', flush: String(flush.number), entries: flush.entries.length, failure, sqlState, error });
-        if (failure === 'fenced') return this.session.end();
-        if (failure === 'data') {
-          const poison = bisectFlush(this.queue, flush);
-          if (poison) await this.quarantinePoison(poison, sqlState ?? 'unknown');
-          return;
-        }
-        await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+
+  /** Null when the flush is committed. */
+  private async execute(flush: Flush<PendingEntry>, json: string): Promise<{ failure: FlushFailure; sqlState: string | undefined } | null> {
+    try {
+      this.settings.failpoint('before_commit');
+      this.warned = false;
+      await settle(this.pool, this.session.id, flush.number, json);
+      if (this.warned) throw new Error('the commit raised a warning');
+      this.settings.failpoint('after_commit');
+      return null;
+    } catch (error) {
+      const sqlState = sqlStateOf(error) ?? undefined;
+      const failure = classifyFailure(sqlState);
+      this.logger.warn({ event: 'settle.failed', flush: String(flush.number), entries: flush.entries.length, failure, sqlState, error });
+      return { failure, sqlState };
+    }
+  }
+
+  /** What throws here is a broken invariant, not a failed flush: it must end the process, not execute the flush again. */
+  private finishFlush(flush: Flush<PendingEntry>): void {
+    for (const { settlement, resolve } of finishFlush(this.queue, flush)) {
+      settlement.onCommitted();
+      resolve();
     }
   }
 

@@ -47,7 +47,7 @@ export interface Hold {
 }
 
 export interface HoldRequest {
-  /** The request's id: time-ordered, so that a lease knows the oldest request that can use it. */
+  /** The request's id, minted with its hold: ids ascend in the order of holds, so that a lease knows the oldest request that can use it. */
   readonly id: string;
   readonly model: string;
   readonly want: Money;
@@ -84,13 +84,6 @@ export interface AskAnswer {
   readonly leases: readonly LeaseGranted[];
   readonly available: Money;
   readonly leased: Money;
-}
-
-/** Shrink a lease to `keep`; `close` when nothing of it is free or held any more. */
-export interface LeaseReturn {
-  readonly leaseId: string;
-  readonly keep: Money;
-  readonly close: boolean;
 }
 
 export type Refusal = 'insufficient_quota' | 'balance_held' | 'too_many_waiting';
@@ -130,6 +123,7 @@ export interface Wallet {
   /** The spare part of an ask, as a multiple of a request's hold: doubled when asks come within a second. */
   spareFactor: bigint;
   usedAtMs: number;
+  lastRequestId: string;
 }
 
 const spareFactorMin = 4n;
@@ -154,6 +148,7 @@ export const createWallet = (limits: WalletLimits, nowMs: number): Wallet => ({
   lastGranted: 0n,
   spareFactor: spareFactorMin,
   usedAtMs: nowMs,
+  lastRequestId: '',
 });
 
 const compareRank = (a: Lease, b: Lease): number =>
@@ -166,8 +161,14 @@ const compareRank = (a: Lease, b: Lease): number =>
 
 // Two endless expiries subtract to NaN, which `||` passes over to the next criterion, as it should.
 
-const paysFor = (lease: Lease, model: string, nowMs: number): boolean =>
-  lease.free > 0n && (lease.models === null || lease.models.has(model)) && (lease.rank.expiresAtMs === null || nowMs < lease.rank.expiresAtMs);
+const mayPay = ({ models, rank }: Lease, model: string, nowMs: number): boolean =>
+  (models === null || models.has(model)) && (rank.expiresAtMs === null || nowMs < rank.expiresAtMs);
+
+const paysFor = (lease: Lease, model: string, nowMs: number): boolean => lease.free > 0n && mayPay(lease, model, nowMs);
+
+/** What the leases that may pay for a model have of something. */
+const sumFor = (wallet: Wallet, model: string, nowMs: number, amountOf: (lease: Lease) => Money): Money =>
+  wallet.leases.reduce((sum, lease) => (mayPay(lease, model, nowMs) ? sum + amountOf(lease) : sum), 0n);
 
 const freeFor = (wallet: Wallet, model: string, nowMs: number): Money => {
   let free = 0n;
@@ -194,8 +195,10 @@ const take = (wallet: Wallet, request: HoldRequest, amount: Money, nowMs: number
   return { id: request.id, total: amount, parts };
 };
 
+const unspentOf = ({ free, held }: Lease): Money => free + held;
+
 /** What is left to spend here: free and held, whoever ends up with it. */
-export const unspent = (wallet: Wallet): Money => wallet.leases.reduce((sum, lease) => sum + lease.free + lease.held, 0n);
+export const unspent = (wallet: Wallet): Money => wallet.leases.reduce((sum, lease) => sum + unspentOf(lease), 0n);
 
 /** The ask for all that wait for the first waiter's model, and a spare part; null while one is under way. */
 const nextAsk = (wallet: Wallet, askId: string, nowMs: number): Ask | null => {
@@ -232,7 +235,7 @@ const startAsk = (wallet: Wallet, nowMs: number, ask: Ask): Ask => {
 
 /** Asks ahead of need, so that away from the floor no request waits. */
 const askAhead = (wallet: Wallet, request: HoldRequest, askId: string, nowMs: number): Ask | null => {
-  if (wallet.ask || wallet.nearFloor || nowMs - wallet.askedAtMs < askAheadMsMin) return null;
+  if (wallet.ask || wallet.nearFloor || nowMs - wallet.askedAtMs < askAheadMsMin || request.want === 0n) return null;
   if (freeFor(wallet, request.model, nowMs) > wallet.lastGranted / 4n) return null;
   return startAsk(wallet, nowMs, {
     id: askId,
@@ -247,6 +250,8 @@ const askAhead = (wallet: Wallet, request: HoldRequest, askId: string, nowMs: nu
 
 /** Holds at once where the leases cover it, else waits its turn. `askId` is used if an ask is due. */
 export const requestHold = (wallet: Wallet, request: HoldRequest, askId: string, nowMs: number): WalletEffect[] => {
+  assert(request.id > wallet.lastRequestId, 'requests hold in the order of their ids');
+  wallet.lastRequestId = request.id;
   assert(request.least > 0n ? request.least <= request.want : request.least === 0n, 'the least hold is at most the wanted one');
   if (wallet.waiters.length === 0 && freeFor(wallet, request.model, nowMs) >= request.want) {
     const effects: WalletEffect[] = [{ kind: 'admitted', hold: take(wallet, request, request.want, nowMs) }];
@@ -261,17 +266,21 @@ export const requestHold = (wallet: Wallet, request: HoldRequest, askId: string,
   return ask ? [{ kind: 'ask', ask }] : [];
 };
 
-/** Gives waiters what there is, in their order. With `answered`, the last ask has just said what else could come. */
-const serve = (wallet: Wallet, answered: boolean, nowMs: number): WalletEffect[] => {
+/**
+ * Gives waiters what there is, in their order. An ask for `answeredModel` has just said what else could come for it; of what
+ * grants hold for other models it said nothing.
+ */
+const serve = (wallet: Wallet, answeredModel: string | null, nowMs: number): WalletEffect[] => {
   const effects: WalletEffect[] = [];
   for (let first = wallet.waiters[0]; first; first = wallet.waiters[0]) {
     const free = freeFor(wallet, first.model, nowMs);
+    const answered = first.model === answeredModel;
     if (free >= first.want) {
       effects.push({ kind: 'admitted', hold: take(wallet, first, first.want, nowMs) });
     } else if (answered && free >= first.least && free > 0n && wallet.available < first.want - free) {
       // Postgres has no more to give now: a request that may be shrunk runs with what is here.
       effects.push({ kind: 'admitted', hold: take(wallet, first, free, nowMs) });
-    } else if (answered && wallet.available + wallet.leasedElsewhere + unspent(wallet) < first.least) {
+    } else if (answered && wallet.available + wallet.leasedElsewhere + sumFor(wallet, first.model, nowMs, unspentOf) < first.least) {
       effects.push({ kind: 'refused', id: first.id, reason: 'insufficient_quota' });
     } else {
       break;
@@ -300,13 +309,13 @@ export const receiveAnswer = (wallet: Wallet, answer: AskAnswer, nowMs: number):
     });
   }
   wallet.leases.sort(compareRank);
-  const mine = wallet.leases.reduce((sum, lease) => sum + lease.slice, 0n);
+  const mine = sumFor(wallet, ask.model, nowMs, (lease) => lease.slice);
   wallet.isKnown = true;
   wallet.available = answer.available;
   wallet.leasedElsewhere = answer.leased > mine ? answer.leased - mine : 0n;
   wallet.lastGranted = answer.leases.reduce((sum, lease) => sum + lease.slice, 0n);
   wallet.nearFloor = answer.available < ask.want * nearFloorHolds;
-  return serve(wallet, true, nowMs);
+  return serve(wallet, ask.model, nowMs);
 };
 
 /** An ask failed for good (a refused statement, a dead session): those that wait are told by the caller. */
@@ -354,10 +363,10 @@ export const releaseHold = (wallet: Wallet, hold: Hold, charge: Money, nowMs: nu
     assert(lease.held >= 0n && lease.slice === lease.free + lease.held + lease.settled, 'a lease adds up');
   }
   assert(left === 0n, 'a charge is never above its hold');
-  return wallet.waiters.length > 0 ? serve(wallet, false, nowMs) : [];
+  return wallet.waiters.length > 0 ? serve(wallet, null, nowMs) : [];
 };
 
-/** Refuses who has waited too long; asks again where requests wait. Called every few tens of milliseconds. */
+/** Refuses who has waited too long; serves and asks again where requests wait. Called every few tens of milliseconds. */
 export const tickWallet = (wallet: Wallet, askId: string, nowMs: number): WalletEffect[] => {
   const effects: WalletEffect[] = [];
   for (let index = 0; index < wallet.waiters.length; ) {
@@ -368,36 +377,13 @@ export const tickWallet = (wallet: Wallet, askId: string, nowMs: number): Wallet
       effects.push({ kind: 'refused', id: waiter.id, reason: 'balance_held' });
     }
   }
+  // Who left the queue may have stood before somebody that the leases here cover.
+  effects.push(...serve(wallet, null, nowMs));
   if (wallet.waiters.length > 0 && nowMs - wallet.askedAtMs >= wallet.limits.askAgainMs) {
     const ask = nextAsk(wallet, askId, nowMs);
     if (ask) effects.push({ kind: 'ask', ask });
   }
   return effects;
-};
-
-/**
- * What goes back to the grants now: leases that are used up, expired or idle, and those that another gateway recalls. Their
- * free part stops being spendable here with this call; the caller executes the returns until they are known to be done.
- */
-export const collectReturns = (wallet: Wallet, recalled: ReadonlySet<string>, nowMs: number): LeaseReturn[] => {
-  const idleMs = wallet.nearFloor ? wallet.limits.idleLeaseNearFloorMs : wallet.limits.idleLeaseMs;
-  const returns: LeaseReturn[] = [];
-  for (const lease of wallet.leases) {
-    const over = lease.rank.expiresAtMs !== null && nowMs >= lease.rank.expiresAtMs;
-    const idle = nowMs - lease.usedAtMs >= idleMs;
-    const giveBack = lease.free > 0n && (over || idle || recalled.has(lease.id));
-    if (giveBack) {
-      lease.slice -= lease.free;
-      lease.free = 0n;
-    }
-    const close = lease.free === 0n && lease.held === 0n;
-    if (close || giveBack || recalled.has(lease.id)) returns.push({ leaseId: lease.id, keep: lease.slice, close });
-  }
-  for (let index = wallet.leases.length - 1; index >= 0; index -= 1) {
-    const lease = wallet.leases[index]!;
-    if (lease.free === 0n && lease.held === 0n) wallet.leases.splice(index, 1);
-  }
-  return returns;
 };
 
 /** Nothing leased, nobody waiting, no ask: the wallet can be forgotten. */

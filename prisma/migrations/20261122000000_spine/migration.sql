@@ -220,6 +220,17 @@ CREATE TABLE lease (
 CREATE INDEX lease_open_by_session ON lease (session_id) WHERE closed_at IS NULL;
 CREATE INDEX lease_open_by_grant ON lease (organization_id, grant_id) WHERE closed_at IS NULL;
 
+-- The last ask of a session, for an organization's money of one unit, that got nothing: executed again, late, it must not
+-- take what its session would never know of. Gone when the session is reaped.
+CREATE TABLE refused_ask (
+  organization_id uuid NOT NULL,
+  session_id      uuid NOT NULL REFERENCES session (id),
+  unit            text NOT NULL,
+  ask_id          uuid NOT NULL,
+  PRIMARY KEY (organization_id, session_id, unit)
+) WITH (fillfactor = 50);
+CREATE INDEX refused_ask_by_session ON refused_ask (session_id);
+
 -- A request that runs for longer than a second. `settlement` are the usage rows as they would be if the gateway died now,
 -- so the reaper bills by inserting them: what a checkpoint is worth is computed in one place, the gateway.
 CREATE TABLE open_request (
@@ -227,7 +238,7 @@ CREATE TABLE open_request (
   id              uuid NOT NULL,
   session_id      uuid NOT NULL REFERENCES session (id),
   holds           jsonb NOT NULL,
-  settlement      jsonb NOT NULL,
+  settlement      jsonb NOT NULL CHECK (jsonb_typeof(settlement) = 'array'),
   opened_at       timestamptz NOT NULL DEFAULT kt_now(),
   checkpoint_at   timestamptz NOT NULL DEFAULT kt_now(),
   PRIMARY KEY (organization_id, id)

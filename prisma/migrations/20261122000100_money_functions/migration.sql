@@ -167,25 +167,29 @@ $$;
 
 -- ── Leases ─────────────────────────────────────────────────────────────────────────────────────────────────────
 -- Moves p_need plus up to p_spare from the organization's grants of a unit that may pay for a model, in burn order, to
--- leases of the session. Asking again with the same p_ask answers the same leases. The spare part shrinks to zero near
--- the floor: at most an eighth of what would remain. If not even p_least is there, nothing moves, and what other
--- sessions hold idle is recalled. Answers {leases: [...], available, leased}: what the grants hold after the ask.
+-- leases of the session. Asking again with the same p_ask answers the same leases, and an ask that got nothing gets nothing
+-- later either: a late execution would take what nobody knows of. The spare part shrinks to zero near the floor: at most an
+-- eighth of what would remain. If not even p_least is there, nothing moves, and what other sessions hold idle is recalled.
+-- Answers {leases: [...], available, leased}: what the grants hold after the ask. A session's asks ascend by their id.
 CREATE FUNCTION lease_take(p_session uuid, p_organization uuid, p_ask uuid, p_unit text, p_model text,
   p_need numeric, p_least numeric, p_spare numeric, p_first_usage uuid) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
   v_now timestamptz := kt_now();
-  v_available numeric; v_leased numeric; v_left numeric; v_take numeric;
+  v_available numeric; v_leased numeric; v_left numeric; v_take numeric; v_taken boolean := false;
   v_ids uuid[]; g record;
 BEGIN
   PERFORM session_fence(p_session);
+  -- Executions of one ask come one after another, also where there is no grant to lock.
+  PERFORM pg_advisory_xact_lock(hashtextextended(p_session::text || p_organization::text || p_unit, 0));
   SELECT array_agg(locked.id) INTO v_ids FROM (
     SELECT c.id FROM credit_grant c
     WHERE c.organization_id = p_organization AND c.unit = p_unit AND c.closing_at IS NULL AND c.effective_at <= v_now
       AND (c.expires_at IS NULL OR c.expires_at > v_now) AND (c.scope_models IS NULL OR p_model = ANY (c.scope_models))
     ORDER BY c.id FOR UPDATE) locked;
 
-  IF NOT EXISTS (SELECT FROM lease WHERE organization_id = p_organization AND ask_id = p_ask) THEN
+  IF NOT EXISTS (SELECT FROM lease WHERE organization_id = p_organization AND ask_id = p_ask) AND NOT EXISTS (
+      SELECT FROM refused_ask WHERE organization_id = p_organization AND session_id = p_session AND unit = p_unit AND ask_id >= p_ask) THEN
     SELECT coalesce(sum(available), 0) INTO v_available FROM credit_grant WHERE organization_id = p_organization AND id = ANY (v_ids);
     IF v_available >= p_least THEN
       v_left := least(v_available, p_need + least(p_spare, greatest(0, trunc((v_available - p_need) / 8, 12))));
@@ -198,7 +202,12 @@ BEGIN
         INSERT INTO lease (organization_id, id, grant_id, session_id, ask_id, slice, first_usage_id)
           VALUES (p_organization, uuidv7(), g.id, p_session, p_ask, v_take, p_first_usage);
         v_left := v_left - v_take;
+        v_taken := true;
       END LOOP;
+    END IF;
+    IF NOT v_taken THEN
+      INSERT INTO refused_ask (organization_id, session_id, unit, ask_id) VALUES (p_organization, p_session, p_unit, p_ask)
+        ON CONFLICT (organization_id, session_id, unit) DO UPDATE SET ask_id = excluded.ask_id;
     END IF;
     IF v_available < p_need THEN
       UPDATE lease SET recalled_at = v_now WHERE organization_id = p_organization AND id IN (
@@ -220,6 +229,7 @@ END $$;
 
 -- Shrinks leases of a session to what they still need. p_rows: [{organization, lease, keep, close}]; `keep` is the slice that
 -- remains, an absolute amount, so that executing it again changes nothing; with `close`, keep is what the lease has settled.
+-- A lease that is named twice is shrunk once, to the smaller remainder.
 -- What comes back to a grant that has expired meanwhile expires in this transaction. The caller has taken the fence.
 CREATE FUNCTION lease_shrink(p_session uuid, p_rows json) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
@@ -232,10 +242,12 @@ BEGIN
   PERFORM FROM lease l WHERE (l.organization_id, l.id) IN (SELECT r.organization, r.lease FROM json_to_recordset(p_rows) AS r(organization uuid, lease uuid))
     ORDER BY l.organization_id, l.id FOR UPDATE;
   FOR e IN
-    WITH before AS (
+    WITH due AS (
+      SELECT r.organization, r.lease, min(r.keep) AS keep, bool_or(r.close) AS close
+      FROM json_to_recordset(p_rows) AS r(organization uuid, lease uuid, keep numeric, close boolean) GROUP BY 1, 2),
+    before AS (
       SELECT l.organization_id, l.id, l.grant_id, l.slice, r.keep, r.close
-      FROM lease l JOIN json_to_recordset(p_rows) AS r(organization uuid, lease uuid, keep numeric, close boolean)
-        ON l.organization_id = r.organization AND l.id = r.lease
+      FROM lease l JOIN due r ON l.organization_id = r.organization AND l.id = r.lease
       WHERE l.session_id = p_session AND l.closed_at IS NULL),
     shrunk AS (
       UPDATE lease l SET slice = least(l.slice, b.keep), recalled_at = NULL,
@@ -320,8 +332,8 @@ BEGIN
   RETURN v_written;
 END $$;
 
--- Opens or checkpoints running requests. p_rows: [{organization, id, holds, settlement}], settlement being usage rows. A request that is already settled is
--- not opened again by a late execution.
+-- Opens or checkpoints running requests. p_rows: [{organization, id, holds, settlement}], settlement being usage rows. A
+-- request that is settled, or whose settlement is in quarantine, is not opened again by a late execution.
 CREATE FUNCTION checkpoint_requests(p_session uuid, p_rows json) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_written integer;
@@ -331,6 +343,7 @@ BEGIN
     SELECT r.organization, r.id, p_session, r.holds, r.settlement
     FROM json_to_recordset(p_rows) AS r(organization uuid, id uuid, holds jsonb, settlement jsonb)
     WHERE NOT EXISTS (SELECT FROM usage u WHERE u.organization_id = r.organization AND u.id = r.id)
+      AND NOT EXISTS (SELECT FROM usage_quarantine q WHERE q.organization_id = r.organization AND q.id = r.id AND q.reason LIKE 'settle:%')
     ORDER BY r.organization, r.id
     ON CONFLICT (organization_id, id) DO UPDATE SET settlement = excluded.settlement, holds = excluded.holds, checkpoint_at = kt_now()
       WHERE o.session_id = p_session;
@@ -350,18 +363,19 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION session_reap_one_by_one(p_session uuid, p_rows json) RETURNS integer
+CREATE FUNCTION session_reap_one_by_one(p_session uuid) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE v_row json; v_billed integer := 0; v_flush bigint := -1;
+DECLARE e record; v_billed integer := 0; v_flush bigint := -1;
 BEGIN
-  FOR v_row IN SELECT value FROM json_array_elements(p_rows) LOOP
+  FOR e IN SELECT o.organization_id, o.id, s.value, s.ordinality - 1 AS attempt
+           FROM open_request o CROSS JOIN LATERAL jsonb_array_elements(o.settlement) WITH ORDINALITY s
+           WHERE o.session_id = p_session ORDER BY o.organization_id, o.id, s.ordinality LOOP
     BEGIN
-      v_billed := v_billed + usage_insert(p_session, v_flush, json_build_array(v_row));
+      v_billed := v_billed + usage_insert(p_session, v_flush, json_build_array(e.value));
       v_flush := v_flush - 1;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR cardinality_violation OR program_limit_exceeded THEN
       INSERT INTO usage_quarantine (organization_id, id, attempt, session_id, reason, raw)
-        VALUES ((v_row ->> 'organization')::uuid, (v_row ->> 'id')::uuid, (v_row ->> 'attempt')::smallint, p_session,
-          'reap:' || SQLSTATE, convert_to(v_row::text, 'UTF8')) ON CONFLICT DO NOTHING;
+        VALUES (e.organization_id, e.id, e.attempt, p_session, 'reap:' || SQLSTATE, convert_to(e.value::text, 'UTF8')) ON CONFLICT DO NOTHING;
     END;
   END LOOP;
   RETURN v_billed;
@@ -386,12 +400,13 @@ BEGIN
   IF v_rows IS NOT NULL THEN
     BEGIN
       v_billed := usage_insert(p_session, -1, v_rows);
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR cardinality_violation OR program_limit_exceeded THEN
       -- One bad row must not keep a dead session's money: the rows are taken one by one, and the bad ones are kept apart.
-      v_billed := session_reap_one_by_one(p_session, v_rows);
+      v_billed := session_reap_one_by_one(p_session);
     END;
   END IF;
   DELETE FROM open_request WHERE session_id = p_session;
+  DELETE FROM refused_ask WHERE session_id = p_session;
 
   SELECT json_agg(json_build_object('organization', l.organization_id, 'lease', l.id, 'close', true, 'keep', coalesce((
       SELECT sum((a ->> 'amount')::numeric) FROM usage u CROSS JOIN LATERAL jsonb_array_elements(u.allocations) a
@@ -480,7 +495,7 @@ CREATE FUNCTION current_organization() RETURNS uuid LANGUAGE sql STABLE PARALLEL
 DO $$
 DECLARE t text; f record;
 BEGIN
-  FOREACH t IN ARRAY ARRAY['organization', 'project', 'api_key', 'api_key_use', 'credit_grant', 'lease', 'open_request', 'usage', 'usage_default',
+  FOREACH t IN ARRAY ARRAY['organization', 'project', 'api_key', 'api_key_use', 'credit_grant', 'lease', 'refused_ask', 'open_request', 'usage', 'usage_default',
     'usage_quarantine', 'ledger_transaction', 'ledger_posting'] LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
     EXECUTE format('CREATE POLICY tenant ON %I FOR SELECT TO kilotoken_app USING (%I = current_organization())', t,
@@ -498,7 +513,7 @@ GRANT SELECT ON database_mark, config_version, model, lane, price_book, price_ve
 GRANT SELECT ON database_mark, config_version, config_change, model, lane, price_book, price_version, rate, organization, project, api_key TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE ON session, session_heartbeat, lease, api_key_use, rating_position TO kilotoken_definer;
 GRANT SELECT, UPDATE ON credit_grant TO kilotoken_definer;
-GRANT SELECT, INSERT, UPDATE, DELETE ON open_request, unrated_batch TO kilotoken_definer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON open_request, refused_ask, unrated_batch TO kilotoken_definer;
 GRANT SELECT, INSERT ON usage, usage_quarantine, rated_flush, rated_batch, ledger_transaction, ledger_posting TO kilotoken_definer;
 
 -- Functions: the definer owns what crosses organizations; the application may execute the named ones and no other.

@@ -20,6 +20,7 @@ export interface OpenAiFace {
   readonly completions: CompletionsService;
   readonly account: AccountService;
   readonly models: ModelList;
+  readonly mintRequestId: () => string;
 }
 
 const bearer = /^Bearer ([\x21-\x7e]+)$/i;
@@ -76,7 +77,7 @@ type Answer = (request: FastifyRequest, reply: FastifyReply, caller: Caller) => 
  * The routes under /v1. Every path there needs a key, one that does not exist too: the hook stands before routing's answer,
  * so no spelling of a path gets around it.
  */
-export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, completions, account, models }: OpenAiFace): Promise<void> => {
+export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, completions, account, models, mintRequestId }: OpenAiFace): Promise<void> => {
   await fastify.register(
     async (v1) => {
       v1.decorateRequest('caller', null);
@@ -98,6 +99,9 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, compl
       const complete = async (request: FastifyRequest, reply: FastifyReply, operation: 'chat.completions' | 'completions'): Promise<void> => {
         const body = bodyOf(request);
         const parsed = operation === 'chat.completions' ? parseChatCompletion(body) : parseCompletion(body);
+        // From here to the hold nothing is waited for: ids of requests that hold ascend, however long their bodies took.
+        Object.assign(request, { id: mintRequestId() });
+        reply.header('x-request-id', request.id);
         await completions.answer(request.id, request.caller!, operation, parsed, createClient(reply.raw, request.wideEvent));
         // The relay wrote to the response itself.
         if (!reply.sent) reply.hijack();

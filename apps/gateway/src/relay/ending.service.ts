@@ -61,9 +61,17 @@ export class EndingService {
     await this.end(generation, { outcome: 'upstream_failed', status, errorCode, finishReason: null, finishedMs: nowMs, charge: noCharge });
   }
 
-  /** Nothing was dispatched: the hold returns as it was, and there is nothing to record. */
-  abandon(generation: Generation): void {
+  /**
+   * A fault of ours ended it: nothing is charged. Where the database has an open row of it, the hold returns only when that is
+   * closed: the reaper would bill it.
+   */
+  abandon(generation: Generation, nowMs: number): void {
     const { caller, plan, hold } = generation;
+    if (generation.opened) {
+      const lost: Ending = { outcome: 'interrupted', status: 500, errorCode: 'internal_error', finishReason: null, finishedMs: nowMs, charge: noCharge };
+      this.end(generation, lost).catch((error: unknown) => this.logger.warn({ event: 'request.abandon_failed', requestId: generation.id, error }));
+      return;
+    }
     this.running.remove(generation.id);
     this.leases.release({ organizationId: caller.organizationId, unit: plan.price.currency }, hold, 0n);
   }
