@@ -1,0 +1,350 @@
+import { deadSessions, nothingObserved, observe, type Observation } from '@kilotoken/metering';
+import type { AskAnswer } from '@kilotoken/funding';
+import type { Money } from '@kilotoken/money';
+import { SeededRandom } from './seeded-random.js';
+import { SimulatedDatabase, SqlError } from './simulated-database.js';
+import { SimulatedGateway, type Outcome, type Statement, type Surroundings } from './simulated-gateway.js';
+import { SimulatedRequest, type RequestEnd } from './simulated-request.js';
+import { checkCheckpoints, checkFinal, checkGrants, checkQuiet, checkRequests, checkSuccess, checkWallets, Violation } from './simulation-checks.js';
+import { drawGrant, drawPlan, drawRequest, sessionTtlMs, type FaultKind, type SimulationPlan } from './simulation-plan.js';
+
+/** What a mutation replaces: the simulation must find out that something is wrong with it. */
+export interface Parts {
+  readonly Database?: typeof SimulatedDatabase;
+  readonly Gateway?: typeof SimulatedGateway;
+}
+
+interface PendingEvent {
+  readonly name: string;
+  readonly atMs: number;
+  /** Null: the network's or the database's, which goes on when a gateway dies. */
+  readonly gateway: SimulatedGateway | null;
+  readonly run: () => void;
+}
+
+interface SentStatement extends Statement<unknown> {
+  readonly gateway: SimulatedGateway;
+}
+
+const stepsMax = 450;
+const quietRoundsMax = 600;
+const roundMs = 50;
+const eventsPerRoundMax = 10_000;
+const startMs = 1_000_000;
+
+/**
+ * One schedule: gateways that run the production machine, a database with the semantics of the SQL, and a scheduler that a
+ * seed makes choose what happens next and what goes wrong. After every step the invariants are checked.
+ */
+export class Simulation implements Surroundings {
+  readonly trace: string[] = [];
+  readonly requests: SimulatedRequest[] = [];
+  readonly gateways: SimulatedGateway[] = [];
+  readonly database: SimulatedDatabase;
+  private readonly random: SeededRandom;
+  private readonly plan: SimulationPlan;
+  private readonly sent: SentStatement[] = [];
+  private readonly late: SentStatement[] = [];
+  private readonly spendableAt = new WeakMap<AskAnswer, { spendable: Money; spent: Money; grantIds: string[] }>();
+  private readonly clockErrorMs = new WeakMap<SimulatedGateway, number>();
+  private pending: PendingEvent[] = [];
+  private observation: Observation = nothingObserved;
+  private timeMs = startMs;
+  private downUntilMs = 0;
+  private isCalm = false;
+  private minted = 0;
+  private grantCount = 0;
+
+  constructor(
+    seed: number,
+    private readonly parts: Parts = {},
+    private readonly isTraced = false,
+  ) {
+    this.random = new SeededRandom(seed);
+    this.plan = drawPlan(this.random);
+    this.database = new (parts.Database ?? SimulatedDatabase)(startMs);
+    for (const organizationId of this.plan.organizations) for (let grants = this.random.between(1, 3); grants > 0; grants -= 1) this.issueGrant(organizationId);
+    for (let index = 0; index < this.plan.gateways; index += 1) this.startGateway();
+  }
+
+  /** Throws a Violation when an invariant breaks, or whatever the machine itself threw. */
+  run(): void {
+    for (let step = 0; step < stepsMax && !this.isOver(); step += 1) {
+      this.step();
+      this.check();
+    }
+    this.untilQuiet();
+    checkQuiet(this.gateways, this.database);
+    this.executeEverythingAgain();
+    for (const gateway of this.living()) gateway.returnAll();
+    this.untilQuiet();
+    checkQuiet(this.gateways, this.database);
+    for (const gateway of this.gateways) gateway.isDead = true;
+    for (let waitedMs = 0; waitedMs <= 2 * sessionTtlMs; waitedMs += roundMs) this.calmRound();
+    checkFinal(this.requests, this.database);
+  }
+
+  nowMs(gateway: SimulatedGateway): number {
+    return this.database.nowMs + this.clockErrorMs.get(gateway)!;
+  }
+
+  mintId(): string {
+    return `id-${String((this.minted += 1)).padStart(7, '0')}`;
+  }
+
+  /** What becomes of a statement: nearly always it is executed and answered. */
+  send<Value>(gateway: SimulatedGateway, statement: Statement<Value>, receive: (outcome: Outcome<Value>) => void): void {
+    const sent = { ...statement, gateway };
+    const answer = (outcome: Outcome<Value>): void =>
+      this.schedule(gateway, `answer to ${statement.name}: ${'value' in outcome ? 'done' : (outcome.sqlState ?? 'unknown')}`, () => receive(outcome));
+    const unknown = { sqlState: undefined };
+    if (this.happens('requestLost', 0.1)) return answer(unknown);
+    if (this.happens('deadlock', 0.05)) return answer({ sqlState: '40P01' });
+    if (this.happens('late', 0.1)) {
+      this.late.push(sent);
+      return answer(unknown);
+    }
+    if (this.happens('twice', 0.1)) this.late.push(sent);
+    const isAnswered = !this.happens('answerLost', 0.1);
+    this.schedule(null, `execute ${statement.name}`, () => {
+      const outcome = this.execute(sent) as Outcome<Value>;
+      answer(isAnswered ? outcome : unknown);
+    });
+  }
+
+  after(gateway: SimulatedGateway, waitMs: number, run: () => void): void {
+    this.schedule(gateway, 'again', run, this.timeMs + waitMs);
+  }
+
+  ended(gateway: SimulatedGateway, request: SimulatedRequest, end: RequestEnd): void {
+    this.note(`${request.id} ends: ${end}`);
+    if (end === 'success') checkSuccess(gateway, request, this.database);
+  }
+
+  /** 402 only where what grants had when they were asked, less what was spent since, does not cover the least hold. */
+  refusedForGood(request: SimulatedRequest, answer: AskAnswer): void {
+    const { spendable, spent, grantIds } = this.spendableAt.get(answer)!;
+    const spentSince = this.spentOf(grantIds) - spent;
+    if (spendable - spentSince >= request.plan.least) {
+      throw new Violation(`${request.id} was refused for good with a least hold of ${request.plan.least}, there were ${spendable}, of which ${spentSince} were spent since`);
+    }
+  }
+
+  private execute({ name, gateway, asks, run }: SentStatement): Outcome<unknown> {
+    if (this.timeMs < this.downUntilMs) return { sqlState: undefined };
+    const wasAlive = this.database.isAlive(gateway.sessionId);
+    try {
+      const value = run(this.database);
+      this.sent.push({ name, gateway, run });
+      if (!wasAlive && /^(lease|settle|checkpoint|usage)/.test(name)) throw new Violation(`${gateway.sessionId} was reaped, and executed: ${name}`);
+      if (asks) this.remember(value as AskAnswer, asks);
+      return { value };
+    } catch (error) {
+      if (error instanceof SqlError) return { sqlState: error.sqlState };
+      throw error;
+    }
+  }
+
+  private remember(answer: AskAnswer, { organizationId, model }: NonNullable<SentStatement['asks']>): void {
+    const grants = this.database.spendable(organizationId, model);
+    const grantIds = grants.map(({ id }) => id);
+    const leases = this.database.openLeases(({ grantId }) => grantIds.includes(grantId));
+    const spent = leases.reduce((sum, { id }) => sum + (this.database.spentOfLease.get(id) ?? 0n), 0n);
+    const held = grants.reduce((sum, { available, leased }) => sum + available + leased, 0n);
+    this.spendableAt.set(answer, { spendable: held - spent, spent: this.spentOf(grantIds), grantIds });
+  }
+
+  private spentOf(grantIds: readonly string[]): Money {
+    return grantIds.reduce((sum, id) => sum + (this.database.spentOfGrant.get(id) ?? 0n), 0n);
+  }
+
+  private isOver(): boolean {
+    return this.requests.length === this.plan.requests && this.pending.length === 0 && this.late.length === 0 && this.requests.every(({ end }) => end !== null);
+  }
+
+  private step(): void {
+    const ready = this.pending.filter((event) => this.isReady(event));
+    if (ready.length > 0 && this.random.chance(0.6)) return this.runEvent(this.random.pick(ready));
+    const roll = this.random.next();
+    if (roll < 0.2) this.startRequest();
+    else if (roll < 0.45) this.onRequest((gateway, request) => gateway.progress(request));
+    else if (roll < 0.65) this.onGateway((gateway) => gateway.tick());
+    else if (roll < 0.75) this.pass(this.random.chance(0.05) ? 1_500 : this.random.between(1, 150));
+    else if (roll < 0.83) this.onGateway((gateway) => (this.random.chance(0.5) ? gateway.poll() : gateway.beat()));
+    else if (roll < 0.87) this.look();
+    else this.goWrong();
+  }
+
+  private goWrong(): void {
+    if (this.late.length > 0 && this.random.chance(0.5)) {
+      const [statement] = this.late.splice(this.random.below(this.late.length), 1);
+      this.note(`late: ${statement!.name}`);
+      this.execute(statement!);
+    }
+    if (this.happens('leave', 0.3)) this.onRequest((gateway, request) => gateway.abort(request));
+    if (this.happens('upstream', 0.2)) this.onRequest((gateway, request) => gateway.failUpstream(request));
+    if (this.happens('abandon', 0.2)) this.onRequest((gateway, request) => gateway.abandon(request));
+    if (this.happens('topUp', 0.2)) this.issueGrant(this.random.pick(this.plan.organizations));
+    if (this.happens('restart', 0.1)) this.restart();
+    if (this.happens('clock', 0.1)) this.database.nowMs += this.random.between(-3_000, 3_000);
+    if (this.happens('freeze', 0.3)) this.freezeOrThaw();
+    if (this.happens('kill', 0.1)) this.onGateway((gateway) => this.kill(gateway));
+    if (this.happens('expiry', 0.3)) this.database.expireGrants();
+    if (this.living().length < this.plan.gateways && this.random.chance(0.3)) this.startGateway();
+  }
+
+  private happens(fault: FaultKind, probability: number): boolean {
+    return !this.isCalm && this.plan.faults.has(fault) && this.random.chance(probability);
+  }
+
+  private check(): void {
+    checkGrants(this.database);
+    for (const gateway of this.gateways) {
+      checkWallets(gateway, this.database);
+      checkCheckpoints(gateway, this.database);
+    }
+    checkRequests(this.requests, this.database);
+  }
+
+  private isReady({ atMs, gateway }: PendingEvent): boolean {
+    return atMs <= this.timeMs && !gateway?.isFrozen;
+  }
+
+  private runEvent(event: PendingEvent): void {
+    this.pending.splice(this.pending.indexOf(event), 1);
+    if (event.gateway?.isDead) return;
+    this.note(event.name);
+    event.run();
+  }
+
+  private schedule(gateway: SimulatedGateway | null, name: string, run: () => void, atMs = this.timeMs): void {
+    this.pending.push({ name: gateway ? `${gateway.sessionId} ${name}` : name, atMs, gateway, run });
+  }
+
+  private living(): SimulatedGateway[] {
+    return this.gateways.filter(({ isDead, isEnded }) => !isDead && !isEnded);
+  }
+
+  private onGateway(act: (gateway: SimulatedGateway) => void): void {
+    const awake = this.living().filter(({ isFrozen }) => !isFrozen);
+    if (awake.length > 0) act(this.random.pick(awake));
+  }
+
+  private onRequest(act: (gateway: SimulatedGateway, request: SimulatedRequest) => void): void {
+    this.onGateway((gateway) => {
+      const requests = [...gateway.requests.values()];
+      if (requests.length > 0) act(gateway, this.random.pick(requests));
+    });
+  }
+
+  private startRequest(): void {
+    if (this.requests.length >= this.plan.requests) return;
+    this.onGateway((gateway) => {
+      const request = new SimulatedRequest(drawRequest(this.random, this.plan, this.mintId()), this.database.nowMs);
+      const { id, organizationId, model, want, least } = request.plan;
+      this.note(`${gateway.sessionId} ${id} of ${organizationId} for ${model} wants ${want}, at least ${least}`);
+      this.requests.push(request);
+      gateway.admit(request);
+    });
+  }
+
+  private startGateway(): void {
+    const sessionId = `session-${this.gateways.length}`;
+    this.database.startSession(sessionId);
+    const gateway = new (this.parts.Gateway ?? SimulatedGateway)(sessionId, this.plan.limits, this);
+    this.clockErrorMs.set(gateway, this.plan.faults.has('clock') ? this.random.between(-100, 100) : 0);
+    this.gateways.push(gateway);
+  }
+
+  private issueGrant(organizationId: string): void {
+    const grant = drawGrant(this.random, this.plan, organizationId, `grant-${(this.grantCount += 1)}`, this.database.nowMs);
+    this.note(`${grant.id} of ${grant.granted} for ${organizationId} (${grant.models ?? 'all models'}, ends ${grant.rank.expiresAtMs})`);
+    this.database.issueGrant(grant);
+  }
+
+  private kill(gateway: SimulatedGateway): void {
+    this.note(`${gateway.sessionId} is killed`);
+    gateway.isDead = true;
+    for (const request of gateway.requests.values()) request.end ??= 'lost';
+  }
+
+  private freezeOrThaw(): void {
+    const gateway = this.random.pick(this.gateways);
+    gateway.isFrozen = !gateway.isFrozen;
+    this.note(`${gateway.sessionId} ${gateway.isFrozen ? 'freezes' : 'thaws'}`);
+  }
+
+  private restart(): void {
+    this.downUntilMs = this.timeMs + this.random.between(1, 800);
+    // What its connections had sent and it had not executed is gone; the next execution says so to whoever asked.
+    this.late.length = 0;
+    this.note('the database restarts');
+  }
+
+  private pass(ms: number): void {
+    this.timeMs += ms;
+    this.database.nowMs += ms;
+  }
+
+  private look(): void {
+    if (this.timeMs < this.downUntilMs) return;
+    this.observation = observe(this.observation, this.database.listBeats(), this.timeMs);
+    for (const sessionId of deadSessions(this.observation, sessionTtlMs)) {
+      const open = [...this.database.openRequests.values()].filter((row) => row.sessionId === sessionId).map(({ settlement }) => settlement[0]!);
+      this.note(`the reaper ends ${sessionId}: ${JSON.stringify(this.database.reap(sessionId))}`);
+      for (const row of open) {
+        const billed = this.database.usage.get(`${row.organizationId}/${row.id}/0`)?.charge;
+        if (row.charge <= row.hold && billed !== row.charge) throw new Violation(`I6: the last checkpoint of ${row.id} was worth ${row.charge}, it is billed ${billed}`);
+      }
+    }
+  }
+
+  /** Nothing goes wrong any more: every request must end, and everything that is due must get done. */
+  private untilQuiet(): void {
+    this.isCalm = true;
+    this.downUntilMs = 0;
+    for (const gateway of this.gateways) gateway.isFrozen = false;
+    for (let round = 0; round < quietRoundsMax; round += 1) {
+      if (this.pending.length === 0 && this.gateways.every((gateway) => gateway.isQuiet())) return;
+      this.calmRound();
+    }
+    const waiting = this.living().flatMap((gateway) => [...gateway.requests.values()].map(({ id, state }) => `${id} ${state}`));
+    throw new Violation(`not quiet after ${quietRoundsMax * roundMs} ms without faults: ${waiting.join(', ')}; ${this.pending.map(({ name }) => name).join(', ')}`);
+  }
+
+  private calmRound(): void {
+    for (const gateway of this.living()) {
+      gateway.beat();
+      gateway.poll();
+      gateway.tick();
+      for (const request of [...gateway.requests.values()]) gateway.progress(request);
+    }
+    for (let events = 0; events < eventsPerRoundMax; events += 1) {
+      const next = this.pending.find((event) => this.isReady(event));
+      if (!next) break;
+      this.runEvent(next);
+    }
+    this.look();
+    this.check();
+    this.pass(roundMs);
+  }
+
+  /** Every write path may be executed again at any time, in any order, and changes nothing. */
+  private executeEverythingAgain(): void {
+    const before = this.balances();
+    const again = [...this.sent];
+    while (again.length > 0) this.execute(again.splice(this.random.below(again.length), 1)[0]!);
+    if (this.balances() !== before) throw new Violation(`executing everything again changed ${before} to ${this.balances()}`);
+    this.check();
+    checkQuiet(this.gateways, this.database);
+  }
+
+  private balances(): string {
+    const grants = [...this.database.grants.values()].map(({ id, available, leased, expired, settled }) => `${id}: ${available} ${leased} ${expired} ${settled}`);
+    return `${grants.join(', ')}; ${this.database.usage.size} rows of usage, ${this.database.openRequests.size} open`;
+  }
+
+  private note(event: string): void {
+    if (this.isTraced) this.trace.push(`${this.timeMs} ${event}`);
+  }
+}
