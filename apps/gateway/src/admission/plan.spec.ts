@@ -1,0 +1,127 @@
+import { describe, expect, test } from '@jest/globals';
+import { parseChatCompletion, parseCompletion, type PriceVersion, type TokenClass } from '@kilotoken/contracts';
+import { priceKey, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
+import { formatMoney, parseMoney } from '@kilotoken/money';
+import type { Caller } from '../face/caller.js';
+import { Refusal } from '../refusal.js';
+import { outputTokensOn, planRequest, type Plan } from './plan.js';
+
+const caller: Caller = {
+  organizationId: 'organization',
+  accountRootId: 'organization',
+  priceBookId: 'book',
+  organizationStatus: 'active',
+  projectId: 'project',
+  apiKeyId: 'key',
+  allowedModels: null,
+  expiresAtMs: null,
+  revokedAtMs: null,
+};
+
+const lane = (more: Partial<Lane> = {}): Lane => ({
+  id: 'lane',
+  modelId: 'mock',
+  position: 0,
+  kind: 'openai',
+  baseUrl: 'http://127.0.0.1:1/v1',
+  upstreamModel: 'mock',
+  keyEnv: null,
+  cost: { currency: 'USD', per: 1_000_000n, rates: {} },
+  capabilities: new Set(),
+  tokenClasses: new Set<TokenClass>(['input', 'output']),
+  tokenizer: 'o200k_base',
+  timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
+  ...more,
+});
+
+const price = (rates: Partial<Record<TokenClass, string | null>>): PriceVersion => ({
+  id: 'price',
+  currency: 'USD',
+  effectiveAtMs: 0,
+  rates: new Map(Object.entries(rates).map(([name, amount]) => [name as TokenClass, { amount: amount === null ? null : parseMoney(amount!), per: 1_000_000n }])),
+});
+
+const catalogueOf = (model: Partial<CatalogueModel> = {}, rates: Partial<Record<TokenClass, string | null>> = { input: '1', output: '2' }): Catalogue => ({
+  version: 1n,
+  models: new Map([['mock', { id: 'mock', contextWindow: 10_000, maxOutputTokens: 1_000, createdAt: new Date(0), lanes: [lane()], ...model }]]),
+  prices: new Map([[priceKey('book', 'mock'), [price(rates)]]]),
+});
+
+const chat = (more: object = {}) => parseChatCompletion({ model: 'mock', messages: [{ role: 'user', content: 'hello' }], ...more });
+const plan = (request: Parameters<typeof planRequest>[0] = chat(), catalogue = catalogueOf(), who = caller): Plan => planRequest(request, who, catalogue, 16, 1_000);
+
+const refusal = (act: () => unknown): Pick<Refusal, 'code' | 'param'> => {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof Refusal) return { code: error.code, param: error.param };
+    throw error;
+  }
+  throw new Error('nothing was refused');
+};
+
+describe('the worst case of a request', () => {
+  test('is its prompt bound at the input price and what it may answer at the output price', () => {
+    const { promptTokensMax, want, least } = plan(chat({ max_tokens: 100 }));
+    expect(want).toBe(promptTokensMax * parseMoney('0.000001') + 100n * parseMoney('0.000002'));
+    expect(least).toBe(want);
+  });
+
+  test('counts every choice', () => {
+    const one = plan(chat({ max_tokens: 100 }));
+    const four = plan(chat({ max_tokens: 100, n: 4 }));
+    expect(formatMoney(four.want - one.want)).toBe('0.0006');
+  });
+
+  test('is never more prompt than the context window', () => {
+    expect(plan(chat({ messages: [{ role: 'user', content: 'x'.repeat(50_000) }], max_tokens: 1 })).promptTokensMax).toBe(10_000n);
+  });
+
+  test('takes the dearest class that any of its lanes can return', () => {
+    const lanes = [lane(), lane({ id: 'caching', tokenClasses: new Set<TokenClass>(['input', 'output', 'cache_write_5m']) })];
+    const { promptTokensMax, want } = plan(chat({ max_tokens: 1 }), catalogueOf({ lanes }, { input: '1', output: '2', cache_write_5m: '1.25' }));
+    expect(want).toBe(promptTokensMax * parseMoney('0.00000125') + parseMoney('0.000002'));
+  });
+
+  test('of legacy completions counts prompts × max(n, best_of)', () => {
+    const request = parseCompletion({ model: 'mock', prompt: ['a', 'b'], n: 1, best_of: 3, max_tokens: 10 });
+    expect(plan(request, catalogueOf({ lanes: [lane({ capabilities: new Set(['best_of']) })] })).choices).toBe(6);
+  });
+
+  test('is shrunk to what a smaller hold affords where the client set no maximum', () => {
+    const free = plan();
+    expect(free.outputTokensMax).toBe(1_000);
+    expect(free.least).toBeLessThan(free.want);
+    expect(outputTokensOn(free, free.want)).toBe(1_000);
+    expect(outputTokensOn(free, free.least)).toBe(16);
+    expect(outputTokensOn(free, free.want - 1n)).toBe(999);
+  });
+});
+
+describe('refused before anything is held', () => {
+  test.each<[string, () => unknown, Pick<Refusal, 'code' | 'param'>]>([
+    ['an unknown model', () => plan(chat({ model: 'nobody' })), { code: 'model_not_found', param: 'model' }],
+    ['a model that the key may not use', () => plan(chat(), catalogueOf(), { ...caller, allowedModels: new Set(['other']) }), { code: 'model_not_allowed', param: 'model' }],
+    ['a model without a lane', () => plan(chat(), catalogueOf({ lanes: [] })), { code: 'lane_unavailable', param: null }],
+    ['a parameter that no lane honours', () => plan(chat({ logprobs: true })), { code: 'unsupported_parameter', param: 'logprobs' }],
+    ['more tokens than the model answers', () => plan(chat({ max_tokens: 1_001 })), { code: 'output_ceiling_exceeded', param: 'max_tokens' }],
+    ['choices × tokens over the ceiling', () => plan(chat({ max_tokens: 10_000, n: 128 }), catalogueOf({ maxOutputTokens: 10_000 })), { code: 'output_ceiling_exceeded', param: 'n' }],
+    ['no price', () => plan(chat(), { ...catalogueOf(), prices: new Map() }), { code: 'price_unavailable', param: 'model' }],
+    ['a null price', () => plan(chat(), catalogueOf({}, { input: '1', output: null })), { code: 'price_unavailable', param: 'model' }],
+    [
+      'a class that a lane can return and nobody priced',
+      () => plan(chat(), catalogueOf({ lanes: [lane({ tokenClasses: new Set<TokenClass>(['input', 'output', 'cached_read']) })] })),
+      { code: 'price_unavailable', param: 'model' },
+    ],
+  ])('%s', (_name, act, expected) => expect(refusal(act)).toEqual(expected));
+
+  test('a parameter at its default needs nothing of a lane', () => expect(() => plan(chat({ logprobs: false, n: 1, tool_choice: 'none' }))).not.toThrow());
+
+  test('only lanes that honour the request are tried, in their order', () => {
+    const lanes = [lane({ id: 'plain' }), lane({ id: 'first', capabilities: new Set(['tools']) }), lane({ id: 'second', capabilities: new Set(['tools']) })];
+    const tools = [{ type: 'function', function: { name: 'f', parameters: {} } }];
+    expect(plan(chat({ tools }), catalogueOf({ lanes })).lanes.map(({ id }) => id)).toEqual(['first', 'second']);
+  });
+
+  test('zero is free, not missing: a free model holds nothing', () => expect(plan(chat(), catalogueOf({}, { input: '0', output: '0' })).want).toBe(0n));
+});
