@@ -26,7 +26,7 @@ Settings are environment variables; an empty one counts as not set.
   REDIS_URL             queues in Redis instead of Postgres                    Postgres
   KILOTOKEN_DEMO        1: demo organizations and keys also with DATABASE_URL  with the embedded one
   KILOTOKEN_LANES       YAML file of further models and lanes                  none
-  KILOTOKEN_MODEL_PATH  GGUF file or hf: URI of the model in process           SmolLM2-135M-Instruct
+  KILOTOKEN_MODEL_PATH  the model in process: GGUF file, hf: URI, or loopback  SmolLM2-135M-Instruct
   KILOTOKEN_GPU         cuda, vulkan or metal                                  CPU
   DRAIN_MS              how long running requests may go on at the end         25000
   LOG_LEVEL             of all processes                                       info

@@ -38,7 +38,7 @@ export class LauncherHome {
     const folder = join(testRunFolder(), `${name}-${process.pid}`);
     mkdirSync(folder);
     const ports = await Promise.all(PORTS.map(async (setting) => [setting, String(await findFreePort())] as const));
-    return new LauncherHome(folder, { ...Object.fromEntries(ports), KILOTOKEN_HOME: folder, DRAIN_MS: '5000', ...environment });
+    return new LauncherHome(folder, { ...Object.fromEntries(ports), KILOTOKEN_HOME: folder, DRAIN_MS: '5000', KILOTOKEN_MODEL_PATH: 'loopback', ...environment });
   }
 
   /** Begins `npm start`; `overrides` are further settings. */

@@ -1,12 +1,13 @@
 // One run of Jest has one folder for what its tests share. It is plain JavaScript because Jest loads its global hooks
 // without the transform of the tests, and it only removes what the tests started: nothing is started here.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const PREFIX = 'kilotoken-test-';
 const STOP_MS_MAX = 10_000;
+const ABANDONED_MS = 60 * 60_000;
 
 /** The environment variable through which tests find the folder. */
 export const RUN_FOLDER_VARIABLE = 'KILOTOKEN_TEST_RUN';
@@ -24,7 +25,8 @@ export function sweepDeadRuns() {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
     const folder = join(tmpdir(), name);
     const owner = readIdentity(join(folder, 'jest.json'));
-    if (owner && !isSame(owner)) removeRunFolder(folder);
+    // A folder without its owner's name is being made at this moment, or was removed in part.
+    if (owner ? !isSame(owner) : Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) > ABANDONED_MS) removeRunFolder(folder);
   }
 }
 

