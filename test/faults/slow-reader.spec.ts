@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { ClientLog } from '../support/client-log.js';
+import { startCluster, type Cluster } from '../support/cluster.js';
+import { itNeeds } from '../support/requirements.js';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+import { startVendor, type Vendor } from '../support/vendor.js';
+
+/** Clients that read a byte a second from streams of tens of megabytes: they wait, and nobody else does. */
+
+const READERS = 8;
+/** A chunk is some 190 bytes on the wire, so each stream would be some 40 MB. */
+const OUTPUT_TOKENS = 200_000;
+/** What kernels buffer is theirs; the gateway itself may keep little of each stream. */
+const GROWTH_BYTES_MAX = 96 * 1024 * 1024;
+
+let vendor: Vendor;
+let cluster: Cluster;
+let proxy: TcpProxy;
+
+beforeAll(async () => {
+  vendor = await startVendor();
+  cluster = await startCluster({
+    models: [{ model: 'mock', contextWindow: 1_000_000, maxOutputTokens: OUTPUT_TOKENS, lanes: [{ baseUrl: vendor.baseUrl }] }],
+    grants: ['100'],
+    env: { CLIENT_STALL_MS_MAX: '5000' },
+  });
+  const { hostname, port } = new URL(cluster.gatewayUrls[0]!);
+  proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+});
+afterAll(async () => {
+  await proxy?.close();
+  await cluster?.stop();
+  await vendor?.close();
+});
+
+const residentBytes = (): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${cluster.gateways[0]!.pid}/status`, 'utf8'))![1]) * 1024;
+
+describe('readers of one byte a second', () => {
+  itNeeds('linux')('bound the memory, hold the vendor back, are unnoticed by others and end when they stall', async () => {
+    const client = new ClientLog();
+    for (let index = 0; index < 20; index += 1) await client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream: true });
+    const before = residentBytes();
+    proxy.setFaults({ bytesPerSecond: 1 }, 'toClient');
+    const slow = new ClientLog('slow');
+    const reading = Array.from({ length: READERS }, () =>
+      slow.chat({ baseUrl: proxy.through(cluster.gatewayUrls[0]!), apiKey: cluster.apiKey, stream: true, script: { outputTokens: OUTPUT_TOKENS }, body: { max_tokens: OUTPUT_TOKENS } }),
+    );
+    const tokensServed = (): number[] => vendor.log().filter(({ label }) => label?.startsWith('slow')).map(({ tokens }) => tokens);
+    let last = -1;
+    await until('the vendor is held back', () => {
+      const now = tokensServed().reduce((sum, tokens) => sum + tokens, 0);
+      const same = now === last && now > 0;
+      last = now;
+      return same && tokensServed().length === READERS;
+    }, 60_000);
+    expect(Math.max(...tokensServed())).toBeLessThan(OUTPUT_TOKENS);
+    const latencies: number[] = [];
+    let peak = 0;
+    for (let index = 0; index < 30; index += 1) {
+      const { completed, startedAtMs, endedAtMs } = await client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream: true });
+      expect(completed).toBe(true);
+      latencies.push(endedAtMs - startedAtMs);
+      peak = Math.max(peak, residentBytes());
+    }
+    expect(peak - before).toBeLessThan(GROWTH_BYTES_MAX);
+    expect(latencies.sort((a, b) => a - b)[15]).toBeLessThan(500);
+
+    await until('all have been given up', async () => (await cluster.sql("SELECT 1 FROM usage WHERE outcome = 'client_closed'")).length === READERS, 60_000);
+    proxy.resetAll();
+    await Promise.all(reading);
+    const rows = await cluster.sql<{ output: string; upstream_id: string }>("SELECT counts ->> 'output' AS output, upstream_id FROM usage WHERE outcome = 'client_closed'");
+    for (const { output, upstream_id } of rows) expect(Number(output)).toBeLessThanOrEqual(vendor.log().find(({ id }) => id === upstream_id)!.tokens);
+    await Promise.all([client.close(), slow.close()]);
+    await cluster.expectSettled();
+  }, 150_000);
+});
