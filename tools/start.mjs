@@ -28,6 +28,7 @@ Settings are environment variables; an empty one counts as not set.
   KILOTOKEN_LANES       YAML file of further models and lanes                  none
   KILOTOKEN_MODEL_PATH  the model in process: GGUF file, hf: URI, or loopback  SmolLM2-135M-Instruct
   KILOTOKEN_GPU         cuda, vulkan or metal                                  CPU
+  WORKER_CONTEXT_TOKENS prompt and answer of the local model, at most          2048
   DRAIN_MS              how long running requests may go on at the end         25000
   LOG_LEVEL             of all processes                                       info
 

@@ -51,6 +51,7 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
       KILOTOKEN_HOME: home.folder,
       KILOTOKEN_MODEL_PATH: modelPath ?? undefined,
       KILOTOKEN_GPU: settings.KILOTOKEN_GPU,
+      WORKER_CONTEXT_TOKENS: String(settings.WORKER_CONTEXT_TOKENS),
       DRAIN_MS: String(settings.DRAIN_MS),
       LOG_LEVEL: settings.LOG_LEVEL,
     },

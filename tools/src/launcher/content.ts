@@ -15,7 +15,7 @@ export interface ContentSource {
   home: Home;
   ownerUrl: string;
   /** The model that the worker will run. */
-  localModel: { id: string } | null;
+  localModel: { id: string; contextWindow: number } | null;
 }
 
 export type Content = Pick<Quickstart, 'apiKey' | 'benchApiKey' | 'models' | 'localModel' | 'loopbackModel'>;

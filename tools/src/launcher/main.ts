@@ -81,7 +81,8 @@ async function startEverything(start: Start): Promise<void> {
   const database = await openDatabase(terminal, postgres, secrets, settings);
   refuseToGoOn(stop);
   const model = await unlessStopped(stop, findModel(terminal, settings, home));
-  const content = await unlessStopped(stop, prepareContent({ terminal, settings, home, ownerUrl: database.ownerUrl, localModel: model }));
+  const localModel = model && { id: model.id, contextWindow: settings.WORKER_CONTEXT_TOKENS };
+  const content = await unlessStopped(stop, prepareContent({ terminal, settings, home, ownerUrl: database.ownerUrl, localModel }));
   refuseToGoOn(stop);
   await runStep(terminal, 'processes', 'starting', async (step) => {
     const context = { settings, secrets, home, appDatabaseUrl: database.appUrl, modelPath: model?.path ?? null, environment: start.environment };

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { localModelDefaults } from '@kilotoken/inference';
 import { parseConfig, setting, ConfigError, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
 
@@ -27,6 +28,8 @@ export const launcherSettings = z.object({
   KILOTOKEN_LANES: z.string().optional(),
   KILOTOKEN_MODEL_PATH: z.string().optional(),
   KILOTOKEN_GPU: z.enum(['cuda', 'vulkan', 'metal'], { error: 'cuda, vulkan or metal is needed' }).optional(),
+  /** What the worker gives each sequence of the local model is what its listing promises. */
+  WORKER_CONTEXT_TOKENS: setting.wholeNumber({ fallback: localModelDefaults.contextTokens, min: 64, max: 1_048_576, unit: 'tokens' }),
   DRAIN_MS: setting.durationMs(25_000, 0, 600_000),
   LOG_LEVEL: setting.logLevel(),
 });
