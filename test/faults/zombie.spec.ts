@@ -23,6 +23,7 @@ beforeAll(async () => {
   cluster = await startCluster({
     postgres,
     gateways: 2,
+    proxied: true,
     models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }],
     grants: ['100'],
     env: { SESSION_TTL_MS: String(SESSION_TTL_MS), CHECKPOINT_MS: '300' },
@@ -68,6 +69,31 @@ describe('a gateway that was frozen beyond its session', () => {
 
     await zombie!.restart();
     expect(await client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey })).toMatchObject({ completed: true });
+    await cluster.expectSettled();
+    await expectLogsAgree(cluster.ownerUrl, { client: client.entries, vendor: vendor.log() }, { vendorOnlyMax: 1 });
+  });
+});
+
+describe('a gateway whose heartbeats and polls are lost', () => {
+  it('is fenced off although it lives and its money’s connection works', async () => {
+    const [lost] = cluster.gateways;
+    const session = await sessionOf(lost!.pid);
+    const [proxy] = cluster.proxies;
+    const ask = (script: object, stream: boolean) => client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream, script });
+    // Nothing tells this gateway that it was reaped but the fence itself.
+    for (const statement of ['session_beat', 'gateway_poll']) {
+      void proxy!.cut({ direction: 'toServer', pattern: Buffer.from(`\0${statement}\0`), trigger: 'swallow', how: 'silence', times: Infinity });
+    }
+    const running = [ask({ outputTokens: 5, firstByteDelayMs: 9_000 }, false), ask({ outputTokens: 60, chunkDelayMs: 150 }, true), ask({ outputTokens: 5, firstByteDelayMs: 9_000 }, true)];
+    await until('the vendor has them', () => vendor.log().filter(({ endedAtMs }) => endedAtMs === null).length === running.length);
+    await cluster.untilReaped(lost!.pid);
+    const entries = await Promise.all(running);
+    for (const entry of entries) expect(entry).toMatchObject({ completed: false, aborted: false, finishReasons: [] });
+    expect(await cluster.sql('SELECT 1 FROM usage u JOIN session s ON s.id = u.session_id WHERE s.id = $1 AND u.settled_at > s.reaped_at', [session])).toEqual([]);
+    // It has seen the fence and ends itself, so that whoever supervises starts a new one.
+    expect(await lost!.untilExit()).toMatchObject({ signal: null });
+    proxy!.heal();
+    await lost!.start();
     await cluster.expectSettled();
     await expectLogsAgree(cluster.ownerUrl, { client: client.entries, vendor: vendor.log() }, { vendorOnlyMax: 1 });
   });
