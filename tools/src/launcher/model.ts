@@ -4,7 +4,7 @@ import type { LauncherSettings } from './settings.js';
 import { runStep, type Step, type Terminal } from './terminal.js';
 
 /** The value of KILOTOKEN_MODEL_PATH that asks for no model: nothing is fetched, and the loopback engine answers. */
-export const NO_MODEL = 'loopback';
+const NO_MODEL = 'loopback';
 
 /** The model that the worker will run; null when only the loopback engine can answer, which a notice has then explained. */
 export function findModel(terminal: Terminal, settings: LauncherSettings, home: Home): Promise<ResolvedModel | null> {

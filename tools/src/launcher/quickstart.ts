@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { writeWholeFile } from '../whole-file.js';
 
 /** Everything a program needs to use this installation. Later versions add fields and change none. */
-export const quickstartSchema = z.object({
+const quickstartSchema = z.object({
   /** Base URL for OpenAI's SDKs. */
   gatewayUrl: z.url(),
   apiKey: z.string().nullable(),
