@@ -32,9 +32,19 @@ try {
   terminal.problem(error instanceof PrepareError ? error.message : `${error?.stack ?? error}`);
   process.exit(1);
 }
+// Jest removes what its tests started before it ends; whoever interrupts the run waits for that.
+let interrupted = false;
+let jest = null;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    interrupted = true;
+    jest?.kill(signal);
+  });
+}
 const results = [];
-for (const round of rounds) results.push(await runJest([...jestArguments, ...round]));
-process.exit(report(results));
+for (const round of rounds) if (!interrupted) results.push(await runJest([...jestArguments, ...round]));
+if (interrupted) process.stdout.write('\nInterrupted.\n');
+process.exit(interrupted ? 130 : report(results));
 
 async function runJest(args) {
   const folder = mkdtempSync(join(tmpdir(), 'kilotoken-results-'));
@@ -50,6 +60,7 @@ async function runJest(args) {
     process.stderr.write(`\nThis round did not end within ${ROUND_MS_MAX / 60_000} minutes and was stopped.\n`);
     child.kill('SIGTERM');
   }, ROUND_MS_MAX);
+  jest = child;
   const code = await new Promise((resolve) => child.once('close', resolve));
   clearTimeout(timer);
   try {

@@ -7,5 +7,6 @@ export default function setUp() {
   process.env[RUN_FOLDER_VARIABLE] = folder;
   // Ctrl-C skips Jest's teardown; the exit hook does not.
   process.once('exit', () => removeRunFolder(folder));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+  // Not `once`: npm sends a second signal after the terminal's, which must not cut the exit hook short.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 }
