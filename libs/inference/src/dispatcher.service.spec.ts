@@ -51,6 +51,8 @@ describe('requests for one engine', () => {
     const dispatcher = createDispatcher(engine, limits, systemClock);
     const sinks = Array.from({ length: 4 }, collect);
     const generations = sinks.map((sink) => dispatcher.generate(request(), sink, never));
+    sinks.forEach(({ told }) => expect(told).toEqual([]));
+    await settle();
     expect(sinks.map(({ told }) => told)).toEqual([['started'], ['started'], [], []]);
     expect(() => dispatcher.generate(request(), collect(), never)).toThrow(expect.objectContaining({ code: 'queue_full', kind: 'exhausted' }));
 
@@ -71,6 +73,7 @@ describe('requests for one engine', () => {
     const dispatcher = createDispatcher(engine, limits, systemClock);
     const sink = collect();
     const generation = dispatcher.generate(request(3), sink, never);
+    await settle();
     expect(running).toHaveLength(2);
     for (let index = 0; index < 3; index++) {
       const { sink: runSink, run, end } = running[index]!;
@@ -99,6 +102,7 @@ describe('a cancelled request', () => {
     const controller = new AbortController();
     const sink = collect();
     const generation = dispatcher.generate(request(), sink, controller.signal);
+    await settle();
     controller.abort();
     await generation.ended;
     expect(dispatcher.state().waitingSequences).toBe(0);
@@ -113,6 +117,7 @@ describe('a cancelled request', () => {
     const dispatcher = createDispatcher(engine, limits, systemClock);
     const controller = new AbortController();
     const generation = dispatcher.generate(request(), collect(), controller.signal);
+    await settle();
     running[0]!.sink.usage({ promptTokens: 10, completionTokens: 7 });
     controller.abort();
     expect(running[0]!.signal.aborted).toBe(true);
@@ -137,6 +142,7 @@ describe('a run that fails', () => {
     const { engine, running } = createManualEngine();
     const dispatcher = createDispatcher(engine, limits, systemClock);
     const other = dispatcher.generate(request(3), collect(), never);
+    await settle();
     const failure = new AppError({ code: 'internal_error', kind: 'bug', publicMessage: 'broken' });
     running[0]!.end(failure);
     await settle();
@@ -157,6 +163,7 @@ describe('a drain', () => {
     const draining = dispatcher.drain().then(() => (drained = true));
     expect(() => dispatcher.generate(request(), collect(), never)).toThrow(expect.objectContaining({ code: 'server_draining', kind: 'unavailable' }));
     await settle();
+    expect(running).toHaveLength(1);
     expect(drained).toBe(false);
     running[0]!.end();
     await draining;

@@ -22,7 +22,7 @@ export interface Generation {
 
 export interface Dispatcher {
   readonly engine: Engine;
-  /** Throws an AppError: what cannot be answered, `queue_full` (429), `server_draining` (503). */
+  /** Nothing is told before it has returned. Throws an AppError: what cannot be answered, `queue_full` (429), `server_draining` (503). */
   generate(request: GenerationRequest, sink: GenerationSink, signal: AbortSignal): Generation;
   state(): DispatchState;
   /** Refuses what is new, and resolves when all that was admitted has ended. */
@@ -115,7 +115,8 @@ export const createDispatcher = (engine: Engine, limits: DispatchLimits, clock: 
     });
     unended.add(ended);
     if (signal.aborted) cancel();
-    startNext();
+    // Not in this turn: an engine may answer at once, and whoever asked must know the generation before it is told of it.
+    queueMicrotask(startNext);
     return { usage: () => sumUsage(plan.promptTokens, tickets), ended };
   };
 

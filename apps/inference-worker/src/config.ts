@@ -1,0 +1,76 @@
+import { availableParallelism } from 'node:os';
+import { localModelDefaults } from '@kilotoken/inference';
+import { ConfigError, parseConfig, processSettings, readEnvironment, setting, type Environment } from '@kilotoken/platform';
+import { z } from 'zod';
+
+const yesOrNo = (fallback: '0' | '1') => z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault(fallback);
+const urlRight = "the address of a server with OpenAI's API is needed, with its version, such as http://127.0.0.1:8000/v1";
+const isEngineUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && !/[?#]|\/$/.test(text);
+/** What the cache of one sequence can be at most is the model's business; this keeps a typo from asking for terabytes. */
+const contextTokensMax = 1_048_576;
+
+export const workerSettings = z.object({
+  ...processSettings,
+  WORKER_PORT: setting.port(8084),
+  BODY_LIMIT_BYTES: setting.sizeBytes(20 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
+
+  // What may wait for each engine, beyond what it computes. More is refused with 429.
+  WORKER_QUEUE_SEQUENCES: setting.wholeNumber({ fallback: 256, min: 0, max: 100_000 }),
+  WORKER_QUEUE_TOKENS: setting.wholeNumber({ fallback: 1_048_576, min: 0, max: 1_000_000_000, unit: 'tokens' }),
+
+  // llama.cpp in this process.
+  KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
+  KILOTOKEN_MODEL_PATH: z.string().optional(),
+  KILOTOKEN_GPU: z.enum(['cuda', 'vulkan', 'metal'], { error: 'cuda, vulkan or metal is needed' }).optional(),
+  WORKER_SLOTS: setting.wholeNumber({ fallback: localModelDefaults.slots, min: 1, max: 256 }),
+  WORKER_CONTEXT_TOKENS: setting.wholeNumber({ fallback: localModelDefaults.contextTokens, min: 64, max: contextTokensMax, unit: 'tokens' }),
+  WORKER_KV_TOKENS: setting.wholeNumber({ min: 64, max: 256 * contextTokensMax, unit: 'tokens' }).optional(),
+  WORKER_BATCH_TOKENS: setting.wholeNumber({ fallback: 256, min: 2, max: 8_192, unit: 'tokens' }),
+  WORKER_THREADS: setting.wholeNumber({ min: 1, max: 1_024 }).optional(),
+  WORKER_TOP_K: setting.wholeNumber({ fallback: 40, min: 0, max: 1_000_000 }),
+
+  // The loopback engine.
+  WORKER_LOOPBACK_SEQUENCES: setting.wholeNumber({ fallback: 1_024, min: 1, max: 100_000 }),
+  WORKER_LOOPBACK_TOKEN_DELAY_MS: setting.durationMs(0, 0, 60_000),
+
+  // A server with OpenAI's API.
+  WORKER_ENGINE_URL: z.string().refine(isEngineUrl, urlRight).optional(),
+  WORKER_ENGINE_MODEL: z.string().optional(),
+  WORKER_ENGINE_MODEL_ID: z.string().optional(),
+  WORKER_ENGINE_KEY: z.string().optional(),
+  WORKER_ENGINE_CONTEXT_TOKENS: setting.wholeNumber({ fallback: 8_192, min: 64, max: contextTokensMax, unit: 'tokens' }),
+  WORKER_ENGINE_SEQUENCES: setting.wholeNumber({ fallback: 64, min: 1, max: 100_000 }),
+  WORKER_ENGINE_KV_TOKENS: setting.wholeNumber({ min: 64, max: 1_000_000_000, unit: 'tokens' }).optional(),
+  WORKER_ENGINE_CONNECT_MS: setting.durationMs(5_000, 1, 600_000),
+  WORKER_ENGINE_FIRST_BYTE_MS: setting.durationMs(120_000, 1, 3_600_000),
+  WORKER_ENGINE_IDLE_MS: setting.durationMs(60_000, 1, 3_600_000),
+  WORKER_ENGINE_CONTINUOUS_USAGE: yesOrNo('1'),
+});
+
+export type WorkerSettings = z.infer<typeof workerSettings>;
+
+/** Throws a ConfigError that names every setting that is wrong by itself, then those that do not go together. */
+export const parseWorkerSettings = (environment: Environment): WorkerSettings => {
+  const settings = parseConfig(workerSettings, environment);
+  const problems: string[] = [];
+  if (settings.WORKER_BATCH_TOKENS <= settings.WORKER_SLOTS) {
+    problems.push('WORKER_BATCH_TOKENS is wrong: more than WORKER_SLOTS is needed, or prompts would find no room beside the answers');
+  }
+  if (settings.WORKER_ENGINE_URL !== undefined && settings.WORKER_ENGINE_MODEL === undefined) {
+    problems.push("WORKER_ENGINE_MODEL is not set: the model's name at WORKER_ENGINE_URL is needed");
+  }
+  if (settings.KILOTOKEN_GPU === 'metal' && process.platform !== 'darwin') {
+    problems.push('KILOTOKEN_GPU is wrong: metal is for Macs; cuda or vulkan is needed here, or nothing for the CPU');
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return settings;
+};
+
+export const readWorkerSettings = (): WorkerSettings => parseWorkerSettings(readEnvironment());
+
+/** Macs with Apple's chips have a binary for Metal alone; everywhere else the CPU is what an installation carries. */
+export const deviceOf = ({ KILOTOKEN_GPU }: WorkerSettings): 'cuda' | 'vulkan' | 'metal' | false =>
+  KILOTOKEN_GPU ?? (process.platform === 'darwin' && process.arch === 'arm64' ? 'metal' : false);
+
+/** Threads beyond the cores wait for each other spinning, which is slower by orders of magnitude. */
+export const threadsOf = ({ WORKER_THREADS }: WorkerSettings): number => WORKER_THREADS ?? availableParallelism();

@@ -1,0 +1,4 @@
+import { runApp } from '@kilotoken/platform';
+import { workerApp } from './app.js';
+
+await runApp(workerApp);
