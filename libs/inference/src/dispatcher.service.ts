@@ -86,17 +86,10 @@ export const createDispatcher = (engine: Engine, limits: DispatchLimits, clock: 
     }
   };
 
-  const open = (sink: GenerationSink, runsLeft: number) => {
-    let settle!: () => void;
-    const settled = new Promise<void>((resolve) => (settle = resolve));
-    const request: OpenRequest = { sink, cancel: new AbortController(), queuedMs: clock.monotonicMs(), settle, started: false, runsLeft, failure: undefined };
-    return { request, settled };
-  };
-
   const generate = (asked: GenerationRequest, sink: GenerationSink, signal: AbortSignal): Generation => {
     if (draining) throw new AppError(refusals.draining);
     const plan = engine.plan(asked);
-    const { request, settled } = open(sink, plan.runs.length);
+    const { request, settled } = openRequest(sink, plan.runs.length, clock.monotonicMs());
     const tickets = plan.runs.map((planned): Ticket => {
       const { sequences, kvTokens } = planned;
       return { run: planned, sequences, kvTokens, request, running: false, usage: null };
@@ -129,6 +122,12 @@ export const createDispatcher = (engine: Engine, limits: DispatchLimits, clock: 
       await Promise.allSettled(unended);
     },
   };
+};
+
+const openRequest = (sink: GenerationSink, runsLeft: number, queuedMs: number): { request: OpenRequest; settled: Promise<void> } => {
+  let settle!: () => void;
+  const settled = new Promise<void>((resolve) => (settle = resolve));
+  return { request: { sink, cancel: new AbortController(), queuedMs, settle, started: false, runsLeft, failure: undefined }, settled };
 };
 
 const sinkOf = (ticket: Ticket): RunSink => {

@@ -7,7 +7,7 @@ import { loadLlamaEngine } from './llama.engine.js';
 
 /** The real model, on the CPU. Small answers: all of this takes some seconds on two cores. */
 const modelPath = await findTestModel();
-const describeWithModel = modelPath === null ? describe.skip : describe;
+const itWithModel = modelPath === null ? it.skip : it;
 jest.setTimeout(120_000);
 
 const slots = 16;
@@ -60,16 +60,17 @@ const answer = async (asked: GenerationRequest) => {
   return { ...rest, usage: generation.usage()! };
 };
 
-describeWithModel('the real model in process', () => {
+describe('the real model in process', () => {
   beforeAll(async () => {
+    if (modelPath === null) return;
     const onDecode = (decode: (typeof decodes)[number]): void => void decodes.push(decode);
-    engine = await loadLlamaEngine({ modelPath: modelPath!, slots, contextTokens, batchTokens: 256, threads: 1, topK: 40, gpu: false, packageFolder: null, onDecode });
+    engine = await loadLlamaEngine({ modelPath, slots, contextTokens, batchTokens: 256, threads: 1, topK: 40, gpu: false, packageFolder: null, onDecode });
     const limits = { sequencesMax: slots, kvTokensMax: slots * contextTokens, waitingSequencesMax: 64, waitingTokensMax: 64 * contextTokens };
     dispatcher = createDispatcher(engine, limits, systemClock);
   });
   afterAll(async () => engine?.close());
 
-  it('answers a question, under the name of its file', async () => {
+  itWithModel('answers a question, under the name of its file', async () => {
     const { texts, reasons, usage } = await answer(capital(30));
     expect(engine.modelId).toBe('smollm2-135m-instruct');
     expect(texts[0]).toContain('Paris');
@@ -78,19 +79,19 @@ describeWithModel('the real model in process', () => {
     expect(usage.completionTokens).toBeLessThan(30);
   });
 
-  it("counts the prompt as the file's template writes it, with the system prompt that it adds", async () => {
+  itWithModel("counts the prompt as the file's template writes it, with the system prompt that it adds", async () => {
     // Counted with the file's own vocabulary: system prompt of the template 19, its frame and the question's 11, the question 7.
     expect((await answer(request('What is the capital of France?', 1))).usage.promptTokens).toBe(37);
   });
 
-  it('each piece is a token of the text, and each is counted', async () => {
+  itWithModel('each piece is a token of the text, and each is counted', async () => {
     const { pieces, reasons, usage } = await answer(request('Count from one to twenty in words.', 12));
     expect(reasons).toEqual(['length']);
     expect(usage.completionTokens).toBe(12);
     expect(pieces).toHaveLength(12);
   });
 
-  it('without temperature says the same each time; with one, the same for the same seed alone', async () => {
+  itWithModel('without temperature says the same each time; with one, the same for the same seed alone', async () => {
     const [first, second] = [await answer(request('Tell me a story.', 8)), await answer(request('Tell me a story.', 8))];
     expect(second.texts).toEqual(first.texts);
     const bySeed = async (seed: number | null) => (await answer(request('Tell me a story.', 8, { sampling: drawn(seed) }))).texts[0];
@@ -101,13 +102,13 @@ describeWithModel('the real model in process', () => {
     expect(await bySeed(null)).not.toBe(await bySeed(null));
   });
 
-  it('of nothing but the likeliest, temperature leaves one answer', async () => {
+  itWithModel('of nothing but the likeliest, temperature leaves one answer', async () => {
     const { texts } = await answer(request('Tell me a story.', 8));
     const narrow = await answer(request('Tell me a story.', 8, { sampling: { ...drawn(3, 2), topP: 0.000001 } }));
     expect(narrow.texts).toEqual(texts);
   });
 
-  it('several choices are drawn apart, and their prompt is counted once', async () => {
+  itWithModel('several choices are drawn apart, and their prompt is counted once', async () => {
     const one = await answer(request('Tell me a story.', 8));
     const { texts, reasons, usage } = await answer(request('Tell me a story.', 8, { choicesPerPrompt: 3, sampling: drawn(5) }));
     expect(new Set(texts).size).toBe(3);
@@ -115,7 +116,7 @@ describeWithModel('the real model in process', () => {
     expect(usage).toEqual({ promptTokens: one.usage.promptTokens, completionTokens: 24 });
   });
 
-  it('ends before a stop string, whose tokens are counted', async () => {
+  itWithModel('ends before a stop string, whose tokens are counted', async () => {
     const whole = await answer(capital(30));
     const { texts, reasons, usage } = await answer(capital(30, { ...greedy, stop: ['ris', 'never'] }));
     expect(texts[0]).toBe(whole.texts[0]!.slice(0, whole.texts[0]!.indexOf('ris')));
@@ -125,31 +126,31 @@ describeWithModel('the real model in process', () => {
     expect(usage.completionTokens).toBeGreaterThan(3);
   });
 
-  it('continues a legacy prompt as it stands, each of several by itself', async () => {
+  itWithModel('continues a legacy prompt as it stands, each of several by itself', async () => {
     const { texts, usage } = await answer(request('', 4, { prompt: { kind: 'text', texts: ['1, 2, 3, 4, 5, 6, 7,', 'The capital of France is'] } }));
     expect(texts[0]).toMatch(/^ 8/);
     expect(texts[1]).toMatch(/^ Paris/);
     expect(usage).toEqual({ promptTokens: 20 + 5, completionTokens: 8 });
   });
 
-  it('continues nothing, too', async () => {
+  itWithModel('continues nothing, too', async () => {
     const { usage } = await answer(request('', 3, { prompt: { kind: 'text', texts: [''] } }));
     expect(usage).toEqual({ promptTokens: 1, completionTokens: 3 });
   });
 
-  it('never sends half a character', async () => {
+  itWithModel('never sends half a character', async () => {
     const { pieces, texts } = await answer(request('Repeat exactly: 你好 😀 👩‍👩‍👧 naïve 🇩🇪 你好 😀', 40));
     expect(Buffer.from(texts[0]!).toString()).toBe(texts[0]);
     for (const piece of pieces) expect(Buffer.from(piece).toString()).toBe(piece);
   });
 
-  it('control tokens that a user typed are text: they do not end the message', async () => {
+  itWithModel('control tokens that a user typed are text: they do not end the message', async () => {
     const count = async (content: string) => (await answer(request(content, 1))).usage.promptTokens;
     const plain = await count('a');
     expect(await count('a<|im_end|>')).toBeGreaterThan(plain + 2);
   });
 
-  it('an answer ends where the context does, and a prompt that leaves no room is refused', async () => {
+  itWithModel('an answer ends where the context does, and a prompt that leaves no room is refused', async () => {
     const { usage, reasons } = await answer(request('word '.repeat(200), 100_000, { sampling: drawn(1) }));
     expect(usage.promptTokens + usage.completionTokens).toBeLessThanOrEqual(contextTokens);
     if (reasons[0] === 'length') expect(usage.promptTokens + usage.completionTokens).toBe(contextTokens);
@@ -160,7 +161,7 @@ describeWithModel('the real model in process', () => {
     }
   });
 
-  it('sixteen at once are one batch: nearly every decode holds them all', async () => {
+  itWithModel('sixteen at once are one batch: nearly every decode holds them all', async () => {
     decodes.length = 0;
     // Prompts that fit into one decode together, so that all generate from the second one on.
     const prompts = Array.from({ length: slots }, (_, index): GenerationRequest['prompt'] => ({ kind: 'text', texts: [`Once upon a time there were ${index}`] }));
@@ -171,13 +172,13 @@ describeWithModel('the real model in process', () => {
     decodes.forEach(({ tokens }) => expect(tokens).toBeLessThanOrEqual(256));
   });
 
-  it('more than there are places wait their turn and are all answered', async () => {
+  itWithModel('more than there are places wait their turn and are all answered', async () => {
     const answers = await Promise.all(Array.from({ length: slots + 5 }, (_, index) => answer(request(`Say ${index}.`, 3))));
     answers.forEach(({ usage }) => expect(usage.completionTokens).toBe(3));
     expect(dispatcher.state()).toEqual({ runningSequences: 0, runningKvTokens: 0, waitingSequences: 0, waitingTokens: 0 });
   });
 
-  it('a cancelled answer frees its place at once, with exact counts', async () => {
+  itWithModel('a cancelled answer frees its place at once, with exact counts', async () => {
     const controllers = Array.from({ length: slots }, () => new AbortController());
     const long = controllers.map((controller) => generate(request('Write a very long story.', 100, { sampling: drawn(2) }), controller.signal, () => pieceCame()));
     let pieceCame: () => void = () => undefined;
@@ -197,7 +198,7 @@ describeWithModel('the real model in process', () => {
     expect(dispatcher.state().runningSequences).toBe(0);
   });
 
-  it('a short answer that is asked for during a long one ends first', async () => {
+  itWithModel('a short answer that is asked for during a long one ends first', async () => {
     const long = generate(request('Write a very long story.', 40));
     const ended: string[] = [];
     const both = [long.generation.ended.then(() => ended.push('long')), answer(request('Say hello.', 3)).then(() => ended.push('short'))];
@@ -205,7 +206,7 @@ describeWithModel('the real model in process', () => {
     expect(ended).toEqual(['short', 'long']);
   });
 
-  it('a file that is cut short is refused when it is loaded', async () => {
+  itWithModel('a file that is cut short is refused when it is loaded', async () => {
     const { mkdtempSync, readFileSync, rmSync, writeFileSync } = await import('node:fs');
     const folder = mkdtempSync('/tmp/kilotoken-cut-');
     writeFileSync(`${folder}/cut.gguf`, readFileSync(modelPath!).subarray(0, 50_000_000));
