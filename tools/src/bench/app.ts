@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 /** One of our own processes, started as an installation starts it: built code, its log in a file. */
 export interface AppOptions {
-  readonly name: 'gateway' | 'metering';
+  readonly name: 'gateway' | 'metering' | 'inference-worker';
   readonly port: number;
   readonly folder: string;
   readonly settings: Readonly<Record<string, string>>;

@@ -1,0 +1,30 @@
+import { z } from 'zod';
+
+/** What a side is asked to compute in one round, and what it says of it. */
+export const engineOrder = z.object({ prompts: z.array(z.string()), tokens: z.number().int() });
+export type EngineOrder = z.infer<typeof engineOrder>;
+
+export const engineResult = z.object({
+  /** Tokens that were generated. */
+  tokens: z.number().int(),
+  elapsedMs: z.number(),
+  /** Time to the first token of each request. */
+  firstTokenMs: z.array(z.number()),
+  decodes: z.number().int(),
+  /** The sum of the sequences of all decodes. */
+  sequences: z.number().int(),
+});
+export type EngineResult = z.infer<typeof engineResult>;
+
+/** What both processes that load the model by themselves are started with. */
+export const engineProcessArguments = z.tuple([z.enum(['bare', 'in-step']), z.string(), z.coerce.number().int(), z.coerce.number().int()]);
+
+/** Prompts that differ, so that no sequence can be another's, and are of about one length. */
+export const promptsFor = (count: number): string[] => {
+  const things = ['a river', 'a mountain', 'a library', 'a harbour', 'an orchard', 'a railway', 'a lighthouse', 'a village'];
+  return Array.from({ length: count }, (_, index) => `Chapter ${index + 1}. A long story about ${things[index % things.length]!} and the people who lived there. Once upon a time`);
+};
+
+/** Prompt and answer, and room to spare. */
+export const contextTokens = 512;
+export const batchTokens = 512;
