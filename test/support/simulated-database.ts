@@ -3,7 +3,7 @@ import type { Allocation, Ask, AskAnswer, BurnRank, ReturnRow } from '@kilotoken
 
 /**
  * The money functions of `prisma/migrations` in memory. Each public method is one transaction: it happens whole, or it
- * throws and has changed nothing. `test/concurrency/simulation-matches-postgres.spec.ts` gives this and Postgres the same calls and
+ * throws and has changed nothing. `funding.differential.db.spec.ts` gives this and Postgres the same calls and
  * compares their answers, so that what the interleavings prove with it holds for what runs.
  *
  * What mutations override is protected: see `simulated-mutations.ts`.

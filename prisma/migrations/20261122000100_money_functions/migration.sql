@@ -387,8 +387,10 @@ CREATE FUNCTION session_reap(p_session uuid) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_rows json; v_billed integer := 0; v_leases json; v_closed integer := 0;
 BEGIN
-  UPDATE session SET reaped_at = kt_now() WHERE id = p_session AND reaped_at IS NULL;
+  PERFORM FROM session WHERE id = p_session AND reaped_at IS NULL FOR NO KEY UPDATE;
   IF NOT FOUND THEN RETURN json_build_object('reaped', false, 'billed', 0, 'leases', 0); END IF;
+  -- The moment at which the fence was taken, not the one at which waiting for it began: what settled meanwhile was in time.
+  UPDATE session SET reaped_at = kt_now() + (clock_timestamp() - now()) WHERE id = p_session;
 
   PERFORM FROM credit_grant c WHERE (c.organization_id, c.id) IN
       (SELECT organization_id, grant_id FROM lease WHERE session_id = p_session AND closed_at IS NULL)
