@@ -169,9 +169,10 @@ export class Simulation implements Surroundings {
     if (roll < 0.2) this.startRequest();
     else if (roll < 0.45) this.onRequest((gateway, request) => gateway.progress(request));
     else if (roll < 0.65) this.onGateway((gateway) => gateway.tick());
-    else if (roll < 0.75) this.pass(this.random.chance(0.05) ? 1_500 : this.random.between(1, 150));
-    else if (roll < 0.83) this.onGateway((gateway) => (this.random.chance(0.5) ? gateway.poll() : gateway.beat()));
-    else if (roll < 0.87) this.look();
+    else if (roll < 0.77) {
+      this.pass(this.random.chance(0.05) ? 1_500 : this.random.between(1, 300));
+      this.look();
+    } else if (roll < 0.87) this.onGateway((gateway) => (this.random.chance(0.5) ? gateway.poll() : gateway.beat()));
     else this.goWrong();
   }
 
@@ -187,7 +188,7 @@ export class Simulation implements Surroundings {
     if (this.happens('topUp', 0.2)) this.issueGrant(this.random.pick(this.plan.organizations));
     if (this.happens('restart', 0.1)) this.restart();
     if (this.happens('clock', 0.1)) this.database.nowMs += this.random.between(-3_000, 3_000);
-    if (this.happens('freeze', 0.3)) this.freezeOrThaw();
+    if (this.happens('freeze', 0.2)) this.onGateway((gateway) => this.freeze(gateway));
     if (this.happens('kill', 0.1)) this.onGateway((gateway) => this.kill(gateway));
     if (this.happens('expiry', 0.3)) this.database.expireGrants();
     if (this.living().length < this.plan.gateways && this.random.chance(0.3)) this.startGateway();
@@ -268,10 +269,13 @@ export class Simulation implements Surroundings {
     for (const request of gateway.requests.values()) request.end ??= 'lost';
   }
 
-  private freezeOrThaw(): void {
-    const gateway = this.random.pick(this.gateways);
-    gateway.isFrozen = !gateway.isFrozen;
-    this.note(`${gateway.sessionId} ${gateway.isFrozen ? 'freezes' : 'thaws'}`);
+  private freeze(gateway: SimulatedGateway): void {
+    gateway.isFrozen = true;
+    this.note(`${gateway.sessionId} freezes`);
+    const thaw = (): void => {
+      gateway.isFrozen = false;
+    };
+    this.schedule(null, `${gateway.sessionId} thaws`, thaw, this.timeMs + this.random.between(1, 2 * sessionTtlMs));
   }
 
   private restart(): void {
@@ -288,7 +292,7 @@ export class Simulation implements Surroundings {
 
   private look(): void {
     if (this.timeMs < this.downUntilMs) return;
-    this.observation = observe(this.observation, this.database.listBeats(), this.timeMs);
+    this.observation = observe(this.observation, this.database.listBeats(), this.timeMs, sessionTtlMs);
     for (const sessionId of deadSessions(this.observation, sessionTtlMs)) {
       const open = [...this.database.openRequests.values()].filter((row) => row.sessionId === sessionId).map(({ settlement }) => settlement[0]!);
       this.note(`the reaper ends ${sessionId}: ${JSON.stringify(this.database.reap(sessionId))}`);

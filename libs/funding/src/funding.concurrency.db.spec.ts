@@ -42,8 +42,9 @@ class Load {
   async work(seed: number): Promise<void> {
     const random = new SeededRandom(seed);
     for (let round = 0; round < roundsPerWorker; round += 1) {
-      if (random.chance(0.05)) await this.replaceSession(random);
-      else if (random.chance(0.05)) await money.expireGrants();
+      const roll = random.below(20);
+      if (roll === 0) await this.replaceSession(random);
+      else if (roll === 1) await money.expireGrants();
       else await this.request(random, random.pick(this.sessions)).catch((error: { code?: string }) => this.refused(error));
     }
   }

@@ -280,6 +280,7 @@ describe('the floor', () => {
     ['available', 'available = -1, granted = granted - 11'],
     ['leased', 'leased = -1, available = available + 1'],
     ['conservation', 'available = available + 1'],
+    ['numbers', "granted = 'NaN', available = 'NaN'"],
   ])('is kept by the database itself: %s', async (_name, change) => {
     const { grantIds } = await money.newTenant('10');
     expect(await sqlStateFrom(money.sql(`UPDATE credit_grant SET ${change} WHERE id = $1`, [grantIds[0]]))).toBe('23514');

@@ -112,6 +112,7 @@ describe('settle', () => {
     ['a charge above what it was rated', { rated: '2' }, '23514'],
     ['a charge below nothing', { charge: -1, rated: '0', counts: {} }, '23514'],
     ['a cost below nothing', { cost: '-1' }, '23514'],
+    ['an amount that is no number to anybody but Postgres', { charge: 'NaN', rated: 'NaN', hold: 'NaN' }, '23514'],
     ['no counts', { counts: null }, '23502'],
     ['an amount too large for its column', { charge: '1e27', rated: '1e27', hold: '1e27' }, '22003'],
     ['an amount that is none', { charge: 'much' }, '22P02'],

@@ -55,9 +55,9 @@ const ratedOf = (usage: UnratedUsage, price: PriceVersion | undefined): Money | 
   if (!price) return null;
   try {
     return rateUsage(usage.counts, price.rates).total;
-  } catch (error) {
-    if (error instanceof RangeError) return null;
-    throw error;
+  } catch {
+    // Whatever a row holds that cannot be rated: it must not keep the others from being rated, and somebody looks at it.
+    return null;
   }
 };
 

@@ -42,8 +42,9 @@ export class ReapingService {
     if (this.busy) return;
     this.busy = true;
     try {
-      this.observation = observe(this.observation, await listBeats(this.pool), this.clock.monotonicMs());
-      for (const sessionId of deadSessions(this.observation, this.settings.sessionTtlMs)) {
+      const { sessionTtlMs } = this.settings;
+      this.observation = observe(this.observation, await listBeats(this.pool), this.clock.monotonicMs(), sessionTtlMs);
+      for (const sessionId of deadSessions(this.observation, sessionTtlMs)) {
         const reaped = await reapSession(this.pool, sessionId);
         this.logger.warn({ event: 'session.reaped', sessionId, ...reaped });
         if (reaped.reaped) this.onReaped();

@@ -15,11 +15,14 @@ export interface Observation {
 
 export const nothingObserved: Observation = { beats: new Map(), seenAtMs: -Infinity };
 
-/** A look that comes later than this after the last one saw nothing in between: everybody's silence starts again. */
-export const lookGapMsMax = 5_000;
+/**
+ * A look that comes later than this after the last one saw nothing in between: everybody's silence starts again. Half a time to
+ * live at most: while the database is away nobody can beat either, and that alone must kill nobody.
+ */
+export const lookGapMsMax = (sessionTtlMs: number): number => Math.min(5_000, sessionTtlMs / 2);
 
-export const observe = (before: Observation, beats: ReadonlyMap<string, bigint>, nowMs: number): Observation => {
-  const gap = nowMs - before.seenAtMs > lookGapMsMax;
+export const observe = (before: Observation, beats: ReadonlyMap<string, bigint>, nowMs: number, sessionTtlMs: number): Observation => {
+  const gap = nowMs - before.seenAtMs > lookGapMsMax(sessionTtlMs);
   const next = new Map<string, ObservedBeat>();
   for (const [sessionId, beat] of beats) {
     const known = before.beats.get(sessionId);

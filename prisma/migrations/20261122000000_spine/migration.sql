@@ -161,7 +161,7 @@ CREATE TABLE credit_grant (
   reference       text NOT NULL,
   priority        smallint NOT NULL DEFAULT 100,
   scope_models    text[],
-  granted         numeric(38, 12) NOT NULL CHECK (granted > 0),
+  granted         numeric(38, 12) NOT NULL CHECK (granted > 0 AND granted <> 'NaN'),
   adjusted        numeric(38, 12) NOT NULL DEFAULT 0,
   refunded        numeric(38, 12) NOT NULL DEFAULT 0 CHECK (refunded >= 0),
   expired         numeric(38, 12) NOT NULL DEFAULT 0 CHECK (expired >= 0),
@@ -284,7 +284,7 @@ CREATE TABLE usage (
   rated            numeric(38, 12) NOT NULL,
   charge           numeric(38, 12) NOT NULL,
   allocations      jsonb NOT NULL,
-  cost             numeric(38, 12) NOT NULL CHECK (cost >= 0),
+  cost             numeric(38, 12) NOT NULL CHECK (cost >= 0 AND cost <> 'NaN'),
   cost_currency    text NOT NULL,
   clock_offset_ms  integer NOT NULL,
   admitted_at      timestamptz NOT NULL,
@@ -293,7 +293,8 @@ CREATE TABLE usage (
   finished_at      timestamptz NOT NULL,
   settled_at       timestamptz NOT NULL DEFAULT kt_now(),
   PRIMARY KEY (organization_id, id, attempt),
-  CONSTRAINT never_above_the_hold CHECK (charge >= 0 AND charge <= hold AND rated >= charge)
+  -- NaN is greater than every number to Postgres.
+  CONSTRAINT never_above_the_hold CHECK (charge >= 0 AND charge <= hold AND rated >= charge AND hold <> 'NaN' AND rated <> 'NaN')
 ) PARTITION BY RANGE (id);
 
 CREATE TABLE usage_default PARTITION OF usage DEFAULT;
