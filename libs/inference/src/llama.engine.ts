@@ -3,11 +3,11 @@ import { pathToFileURL } from 'node:url';
 import { AppError } from '@kilotoken/platform';
 import type * as NodeLlamaCpp from 'node-llama-cpp';
 import type { BatchingOptions, Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
-import type { Engine, GenerationRequest, Plan, Run, RunSink, Sampling } from './engine.js';
+import type { Engine, FinishReason, GenerationRequest, Plan, Run, RunSink, Sampling } from './engine.js';
 import { createPromptTokenizer } from './llama-prompt.engine.js';
 import { createLlamaSequence } from './llama-sequence.engine.js';
 import { modelIdOf } from './model-id.js';
-import { createStepLoop } from './step-loop.js';
+import { createStepLoop, type StepMember } from './step-loop.js';
 import { createStopMatcher } from './stop-matcher.js';
 import { createTextAssembler } from './text-assembler.js';
 
@@ -67,7 +67,7 @@ interface Loaded {
   readonly context: LlamaContext;
 }
 
-const load = async (settings: LlamaSettings): Promise<Loaded> => {
+const load = async (settings: LlamaSettings, onDecode: LlamaSettings['onDecode']): Promise<Loaded> => {
   const { getLlama, LlamaLogLevel } = await loadLibrary(settings.packageFolder);
   const llama = await getLlama({
     gpu: settings.gpu,
@@ -84,7 +84,7 @@ const load = async (settings: LlamaSettings): Promise<Loaded> => {
       contextSize: Math.min(settings.contextTokens, model.trainContextSize),
       batchSize: settings.batchTokens,
       threads: settings.threads,
-      batching: observeDecodes(settings.onDecode),
+      batching: observeDecodes(onDecode),
       // A context that is smaller than asked for would refuse prompts that the catalogue promises to take.
       failedCreationRemedy: false,
     });
@@ -98,10 +98,13 @@ const load = async (settings: LlamaSettings): Promise<Loaded> => {
 /** Loads the model and takes its memory. Rejects with the library's own errors when file, device or memory do not do. */
 export const loadLlamaEngine = async (settings: LlamaSettings): Promise<Engine<LlamaRun>> => {
   if (settings.batchTokens <= settings.slots) throw new RangeError('a decode must have room for prompts beside a token of every sequence');
-  const { llama, model, context } = await load(settings);
+  const loop = createStepLoop(settings.batchTokens);
+  const { llama, model, context } = await load(settings, (decode) => {
+    loop.decodeBegan();
+    settings.onDecode?.(decode);
+  });
   const contextTokens = context.contextSize;
   const tokenizePrompt = createPromptTokenizer(model, contextTokens);
-  const loop = createStepLoop(settings.batchTokens);
   const places: LlamaContextSequence[] = Array.from({ length: settings.slots }, () => context.getSequence());
   let lastFailure: unknown;
 
@@ -128,7 +131,7 @@ export const loadLlamaEngine = async (settings: LlamaSettings): Promise<Engine<L
     const { temperature, topP } = run.sampling;
     const sequence = createLlamaSequence(place, run.prompt, { temperature, topP, topK: settings.topK, seed: run.seed });
     try {
-      await loop.join({ sequence, onToken: createAnswer(run, model, sink) }, signal);
+      await loop.join({ sequence, ...createAnswer(run, model, sink) }, signal);
       lastFailure = undefined;
     } catch (error) {
       lastFailure = error;
@@ -157,29 +160,36 @@ export const loadLlamaEngine = async (settings: LlamaSettings): Promise<Engine<L
 };
 
 /** Makes an answer's text out of its tokens, and says whether it goes on. */
-const createAnswer = ({ choices: [choice], prompt, maxTokens, sampling }: LlamaRun, model: LlamaModel, sink: RunSink) => {
+const createAnswer = ({ choices: [choice], prompt, maxTokens, sampling }: LlamaRun, model: LlamaModel, sink: RunSink): Omit<StepMember, 'sequence'> => {
   const assembler = createTextAssembler((tokens, previous) => model.detokenize(tokens as Token[], false, previous as Token[]));
   const matcher = createStopMatcher(sampling.stop);
   let completionTokens = 0;
-  const say = (text: string): void => {
-    if (text !== '') sink.text(choice!, text);
+  let text = '';
+  let reason: FinishReason | null = null;
+
+  /** What is left in the assembler may still complete a stop string; what is left in the matcher cannot any more. */
+  const end = (because: FinishReason): void => {
+    const last = matcher.push(assembler.flush());
+    text += last.stopped ? last.text : last.text + matcher.flush();
+    reason = last.stopped ? 'stop' : because;
   };
-  const end = (reason: 'stop' | 'length'): false => {
-    const { text, stopped } = matcher.push(assembler.flush());
-    say(stopped ? text : text + matcher.flush());
-    sink.finish(choice!, stopped ? 'stop' : reason);
-    return false;
-  };
-  return (token: number | null): boolean => {
-    if (token === null) return end('stop');
-    completionTokens += 1;
-    sink.usage({ promptTokens: prompt.length, completionTokens });
-    const { text, stopped } = matcher.push(assembler.push(token));
-    say(text);
-    if (stopped) {
-      sink.finish(choice!, 'stop');
-      return false;
-    }
-    return completionTokens < maxTokens || end('length');
+  return {
+    take: (token) => {
+      if (token === null) end('stop');
+      else {
+        completionTokens += 1;
+        const match = matcher.push(assembler.push(token));
+        text += match.text;
+        if (match.stopped) reason = 'stop';
+        else if (completionTokens === maxTokens) end('length');
+      }
+      return reason === null;
+    },
+    tell: () => {
+      sink.usage({ promptTokens: prompt.length, completionTokens });
+      if (text !== '') sink.text(choice!, text);
+      text = '';
+      if (reason !== null) sink.finish(choice!, reason);
+    },
   };
 };

@@ -49,9 +49,22 @@ const createSequence = (decode: (name: string, tokens: number) => Promise<void>,
   return sequence;
 };
 
-const collect = (sequence: StepSequence, tokensMax = Infinity): StepMember & { tokens: (number | null)[] } => {
+/** Keeps what it was given, and goes on up to `tokensMax`. `told` is how many of them were told. */
+const collect = (sequence: StepSequence, tokensMax = Infinity, onTake?: (token: number | null) => unknown): StepMember & { tokens: (number | null)[]; told: () => number } => {
   const tokens: (number | null)[] = [];
-  return { sequence, tokens, onToken: (token) => tokens.push(token) < tokensMax };
+  let told = 0;
+  return {
+    sequence,
+    tokens,
+    told: () => told,
+    take: (token) => {
+      onTake?.(token);
+      return tokens.push(token) < tokensMax;
+    },
+    tell: () => {
+      told += 1;
+    },
+  };
 };
 
 describe('sequences in step', () => {
@@ -88,10 +101,7 @@ describe('sequences in step', () => {
     const late = collect(createSequence(decode, 'late', 1, [9]));
     const joined: Promise<void>[] = [];
     const early = createSequence(decode, 'early', 1, [1, 2, 3, 4]);
-    await loop.join({ sequence: early, onToken: (token) => {
-      if (token === 2) joined.push(loop.join(late, never));
-      return true;
-    } }, never);
+    await loop.join(collect(early, Infinity, (token) => token === 2 && joined.push(loop.join(late, never))), never);
     await Promise.all(joined);
     expect(decodes.map(({ names }) => names.join('+'))).toEqual(['early', 'early', 'early+late', 'early+late', 'early']);
   });
@@ -107,7 +117,60 @@ describe('sequences in step', () => {
   });
 });
 
+describe('what a step made', () => {
+  it('is told while the next decode computes, once a token, and all of it before the sequence leaves', async () => {
+    const { decode } = createDecoder();
+    const loop = createStepLoop(8);
+    const toldAtDecode: number[] = [];
+    const sequence = createSequence(
+      async (name, tokens) => {
+        toldAtDecode.push(member.told());
+        loop.decodeBegan();
+        await decode(name, tokens);
+      },
+      'a',
+      1,
+      [1, 2, 3],
+    );
+    const member = collect(sequence);
+    await loop.join(member, never);
+    // When the second decode begins the first one's token is not told yet; when the third begins it is.
+    expect(toldAtDecode).toEqual([0, 0, 1, 2]);
+    expect(member.told()).toBe(4);
+  });
+
+  it('is told before the next token is taken, also when nobody says that a decode began', async () => {
+    const { decode } = createDecoder();
+    const toldWhenTaken: number[] = [];
+    const member = collect(createSequence(decode, 'a', 1, [1, 2, 3]), Infinity, () => toldWhenTaken.push(member.told()));
+    await createStepLoop(8).join(member, never);
+    expect(toldWhenTaken).toEqual([0, 1, 2, 3]);
+    expect(member.told()).toBe(4);
+  });
+});
+
 describe('a sequence leaves', () => {
+  it('alone when telling it of a token fails', async () => {
+    const { decode } = createDecoder();
+    const loop = createStepLoop(8);
+    const deaf = collect(
+      createSequence(
+        async (name, tokens) => {
+          loop.decodeBegan();
+          await decode(name, tokens);
+        },
+        'deaf',
+        1,
+        [1, 2, 3, 4],
+      ),
+    );
+    const whole = collect(createSequence(decode, 'whole', 1, [1, 2, 3]));
+    const failing = { ...deaf, tell: () => { throw new Error('nobody listens'); } };
+    const outcomes = await Promise.allSettled([loop.join(failing, never), loop.join(whole, never)]);
+    expect(outcomes).toMatchObject([{ status: 'rejected', reason: { message: 'nobody listens' } }, { status: 'fulfilled' }]);
+    expect(whole.told()).toBe(4);
+  });
+
   it('when its member has enough, without another decode', async () => {
     const { decodes, decode } = createDecoder();
     const sequence = createSequence(decode, 'a', 1, [1, 2, 3]);
@@ -120,12 +183,10 @@ describe('a sequence leaves', () => {
     const { decode } = createDecoder();
     const controller = new AbortController();
     const sequence = createSequence(decode, 'a', 1, [1, 2, 3, 4, 5]);
-    const member = collect(sequence);
-    await createStepLoop(8).join({ sequence, onToken: (token) => {
-      if (token === 2) controller.abort();
-      return member.onToken(token);
-    } }, controller.signal);
+    const member = collect(sequence, Infinity, (token) => token === 2 && controller.abort());
+    await createStepLoop(8).join(member, controller.signal);
     expect(member.tokens).toEqual([1, 2]);
+    expect(member.told()).toBe(1);
     expect(sequence.released).toBe(1);
   });
 

@@ -7,6 +7,9 @@ import { shareBatch } from './batch.js';
  * Left to themselves, sequences that ask for their next token as soon as they have one fall out of step: the decode starts
  * with whoever asked first, and the others make a second one. Two decodes of half the sequences cost nearly as much as two
  * of all of them. So the loop asks for all at once and waits for all.
+ *
+ * Telling somebody of a token (a write to a socket, and the processes that it wakes) takes a good part of a millisecond,
+ * and the next decode must not wait for it: what a step made is told while the next one computes.
  */
 export interface StepSequence {
   /** 0 once the sequence generates. */
@@ -21,13 +24,17 @@ export interface StepSequence {
 
 export interface StepMember {
   readonly sequence: StepSequence;
-  /** Whether it goes on. Null: the model ended its answer, and nothing more comes. */
-  onToken(token: number | null): boolean;
+  /** Takes a token and says whether it goes on. Null: the model ended its answer. The next decode waits for this. */
+  take(token: number | null): boolean;
+  /** Tells what was taken. Called once for each token, before the next is taken; never after the abort. */
+  tell(): void;
 }
 
 export interface StepLoop {
   /** Resolves when the member ended or was aborted, after its release; rejects with what broke it. */
   join(member: StepMember, signal: AbortSignal): Promise<void>;
+  /** To be called when a decode begins: now is the time to tell of the last one's tokens. */
+  decodeBegan(): void;
   /** Resolves when a step that is running has ended. No member may join any more. */
   close(): Promise<void>;
 }
@@ -36,13 +43,32 @@ interface Seat {
   readonly member: StepMember;
   readonly signal: AbortSignal;
   readonly leave: (error: unknown) => void;
+  untold: boolean;
+  /** What went wrong while it was told of a token, between two steps. */
+  failure?: unknown;
 }
+
+const tell = (seat: Seat): void => {
+  if (!seat.untold) return;
+  seat.untold = false;
+  if (!seat.signal.aborted) seat.member.tell();
+};
+
+/** One member's trouble is not the others': it leaves with it at the end of the step that computes. */
+const tellSafely = (seat: Seat): void => {
+  try {
+    tell(seat);
+  } catch (error) {
+    seat.failure = error;
+  }
+};
 
 type Advance = { readonly goesOn: boolean; readonly error?: unknown };
 const goesOn: Advance = { goesOn: true };
 const ended: Advance = { goesOn: false };
 
-const advance = async ({ member, signal }: Seat, share: number): Promise<Advance> => {
+const advance = async (seat: Seat, share: number): Promise<Advance> => {
+  const { member, signal } = seat;
   if (share === 0) return goesOn;
   try {
     if (share < member.sequence.promptTokensLeft()) {
@@ -50,9 +76,12 @@ const advance = async ({ member, signal }: Seat, share: number): Promise<Advance
       return goesOn;
     }
     const token = await member.sequence.sample();
+    if (seat.failure !== undefined) throw seat.failure;
     // A token that came after the abort is nobody's.
     if (signal.aborted) return ended;
-    return member.onToken(token) && token !== null ? goesOn : ended;
+    tell(seat);
+    seat.untold = true;
+    return member.take(token) && token !== null ? goesOn : ended;
   } catch (error) {
     return { goesOn: false, error };
   }
@@ -60,6 +89,7 @@ const advance = async ({ member, signal }: Seat, share: number): Promise<Advance
 
 const leaveSeat = async (seat: Seat, error: unknown): Promise<void> => {
   try {
+    tell(seat);
     await seat.member.sequence.release();
   } catch (releaseError) {
     error ??= releaseError;
@@ -103,10 +133,12 @@ export const createStepLoop = (batchTokensMax: number): StepLoop => {
       if (closed) throw new Error('the engine is closed');
       if (signal.aborted) return member.sequence.release();
       return new Promise<void>((resolve, reject) => {
-        seats.push({ member, signal, leave: (error) => (error === undefined ? resolve() : reject(error as Error)) });
+        seats.push({ member, signal, untold: false, leave: (error) => (error === undefined ? resolve() : reject(error as Error)) });
         running ??= runToTheEnd();
       });
     },
+    // Not in this turn: the decode is about to begin, and computes on other threads from the next one on.
+    decodeBegan: () => void setImmediate(() => seats.forEach(tellSafely)),
     close: async () => {
       closed = true;
       await running;
