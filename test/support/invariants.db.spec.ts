@@ -85,7 +85,8 @@ describe('the invariants', () => {
   it.each<[string, string, string[]]>([
     ['a posting that is one-sided', "INSERT INTO ledger_posting SELECT organization_id, transaction_id, 99, 'cash_clearing', unit, 1 FROM ledger_posting LIMIT 1", ['I1']],
     ['usage that was changed', 'UPDATE usage SET finish_reason = finish_reason', ['I1']],
-    ['usage that was deleted', 'DELETE FROM usage', ['I1', 'I5', 'ledger']],
+    ['usage that was deleted', 'DELETE FROM usage', ['I5', 'ledger']],
+    ['a posting that was deleted', 'DELETE FROM ledger_posting', ['I1', 'ledger']],
     ['a grant that has more available than it should', 'UPDATE credit_grant SET available = available + 1, granted = granted + 1', ['ledger']],
     ['a grant that leases what no lease has', 'UPDATE credit_grant SET available = available - 1, leased = leased + 1', ['I2']],
     ['a lease that was spent beyond its slice', 'UPDATE lease SET slice = 1', ['I2']],
