@@ -3,6 +3,7 @@ import { createDispatcher, createLoopbackEngine, createOpenAiEngine, gpuPackageF
 import { ConfigError, type Platform } from '@kilotoken/platform';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { deviceOf, threadsOf, type WorkerSettings } from './config.js';
+import { explainLoadFailure } from './load-failure.js';
 import { createWorkerMetrics, type WorkerMetrics } from './worker-metrics.js';
 
 /** The engines of this worker, each behind a queue of its own, by the id of the model that they answer for. */
@@ -91,11 +92,7 @@ const loadLocalModel = async (modelPath: string, { settings, logger }: Platform<
     });
   } catch (error) {
     logger.fatal({ event: 'model.load_failed', error });
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError([
-      `KILOTOKEN_MODEL_PATH is wrong: ${modelPath} could not be loaded (${reason}); the file may be damaged, the memory too small for ` +
-        `WORKER_SLOTS × WORKER_CONTEXT_TOKENS, or ${gpu === false ? 'the CPU' : gpu} not supported here`,
-    ]);
+    throw new ConfigError([explainLoadFailure(error, { modelPath, device: gpu, platform: `${process.platform}-${process.arch}` })]);
   }
 };
 
