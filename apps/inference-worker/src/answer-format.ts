@@ -10,7 +10,7 @@ export interface AnswerIdentity {
 }
 
 /** `cached_tokens`: prompts are computed anew each time, so nothing is read from a cache. */
-export const usageBody = ({ promptTokens, completionTokens }: TokenUsage) => ({
+const usageBody = ({ promptTokens, completionTokens }: TokenUsage) => ({
   prompt_tokens: promptTokens,
   completion_tokens: completionTokens,
   total_tokens: promptTokens + completionTokens,

@@ -16,7 +16,7 @@ export interface AnswerContext {
 
 /** An answer that nobody reads is kept up to here: the longest are a hundred bytes a token. Then the connection is cut. */
 const unreadBytesMax = 16 * 1024 * 1024;
-export const queueHeader = 'x-queue-ms';
+const queueHeader = 'x-queue-ms';
 
 export const answerRequest = async (asked: WorkerRequest, request: FastifyRequest, reply: FastifyReply, context: AnswerContext): Promise<void> => {
   const { metrics, clock } = context;
