@@ -20,6 +20,12 @@ export interface ComparedLogs {
   vendor: readonly VendorLogEntry[];
 }
 
+interface VendorIndex {
+  byId: ReadonlyMap<string, VendorLogEntry>;
+  /** By our request id, which the gateway sends along. */
+  byRequest: ReadonlyMap<string | null, VendorLogEntry>;
+}
+
 interface UsageRow {
   id: string;
   attempt: number;
@@ -40,22 +46,24 @@ const USAGE = `
 
 export async function compareLogs(ownerUrl: string, { client, vendor }: ComparedLogs): Promise<LogComparison> {
   const rows = await withOwner(ownerUrl, async (owner) => (await owner.query<UsageRow>(USAGE)).rows);
-  const vendorById = new Map(vendor.map((entry) => [entry.id, entry]));
+  const vendorIndex: VendorIndex = { byId: new Map(vendor.map((entry) => [entry.id, entry])), byRequest: new Map(vendor.map((entry) => [entry.requestId, entry])) };
   const rowsById = new Map<string, UsageRow[]>();
   for (const row of rows) rowsById.set(row.id, [...(rowsById.get(row.id) ?? []), row]);
 
-  const violations = [...rows.flatMap((row) => compareWithVendor(row, vendorById)), ...client.flatMap((entry) => compareWithClient(entry, rowsById))];
+  const violations = [...rows.flatMap((row) => compareWithVendor(row, vendorIndex)), ...client.flatMap((entry) => compareWithClient(entry, rowsById))];
   const billed = new Set(rows.map(({ upstream_id }) => upstream_id));
-  const vendorOnly = vendor.filter((entry) => entry.complete && entry.status === 200 && !billed.has(entry.id));
+  const billedUnnamed = new Set<string | null>(rows.filter(({ upstream_id }) => upstream_id === null).map(({ id }) => id));
+  const vendorOnly = vendor.filter((entry) => entry.complete && entry.status === 200 && !billed.has(entry.id) && !billedUnnamed.has(entry.requestId));
   const agreed = client.filter(({ completed }) => completed).length;
   return { violations, vendorOnly, agreed };
 }
 
 /** Interrupted: billed ≤ served. Completed: equal, unless the vendor's own count says otherwise. */
-function compareWithVendor(row: UsageRow, vendorById: ReadonlyMap<string, VendorLogEntry>): string[] {
+function compareWithVendor(row: UsageRow, vendor: VendorIndex): string[] {
   if (Number(row.charge) === 0 && row.outcome !== 'completed') return [];
   const name = `usage ${row.id}/${row.attempt} (${row.outcome})`;
-  const served = row.upstream_id === null ? undefined : vendorById.get(row.upstream_id);
+  // A client that left before its vendor's first byte owes the prompt; what the vendor would have called its answer is not known.
+  const served = row.upstream_id === null ? vendor.byRequest.get(row.id) : vendor.byId.get(row.upstream_id);
   if (!served) return [`${name}: charged ${row.charge}, and no vendor has served ${row.upstream_id}`];
   const told = toldUsage(served);
   const [prompt, completion] = [Number(row.prompt_tokens), Number(row.completion_tokens)];
