@@ -193,7 +193,7 @@ describe('HTTP', () => {
   });
 
   it('with headers beyond what is read is refused', async () => {
-    expect(statusOf(await raw([...head, key(), `X-A: ${'a'.repeat(100_000)}`, 'Content-Length: 0']))).toBe(431);
+    expect(statusOf(await raw([...head, key(), `X-A: ${'a'.repeat(20_000)}`, 'Content-Length: 0']))).toBe(431);
   });
 
   it('with a leading space in the type is checked all the same', async () => {
