@@ -16,7 +16,9 @@ import { RunningRequests } from './relay/running.service.js';
 /** For reads of keys, catalogue and accounts: money has connections of its own. */
 export const readPool = Symbol('the pool for reads');
 const readConnectionsMax = 4;
-const beatMs = 1_000;
+const beatMsMax = 1_000;
+/** A session lives through a few lost heartbeats. */
+const beatsPerTtl = 5;
 const pollMs = 250;
 const flushEntriesMax = 500;
 const flushBytesMax = 2 * 1024 * 1024;
@@ -40,7 +42,7 @@ interface Parts {
 const compose = ({ settings, clock, logger, registry }: Platform<GatewaySettings>, failpoint: Failpoint): Parts => {
   const databaseUrl = settings.APP_DATABASE_URL;
   const pool = createPool({ connectionString: databaseUrl, max: readConnectionsMax, applicationName: 'gateway reads' });
-  const session = new SessionService({ databaseUrl, beatMs, pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release }, clock, logger);
+  const session = new SessionService({ databaseUrl, beatMs: Math.min(beatMsMax, settings.SESSION_TTL_MS / beatsPerTtl), pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release }, clock, logger);
   const leases = new LeaseService(
     { databaseUrl, floorWaitMs: settings.FLOOR_WAIT_MS, floorWaiters: settings.FLOOR_WAITERS, idleLeaseMs: settings.IDLE_LEASE_MS, ...floorLimits },
     session,
