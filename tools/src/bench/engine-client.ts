@@ -38,7 +38,7 @@ const readTokens = (answer: string): number => {
  * Times count from `startedMs`. The client shares its cores with what it measures, so it must cost little: it reads a socket
  * and looks at what comes for the first bytes and the end alone. An HTTP client takes 0.3 ms a token, a part of a decode.
  */
-export const streamAnswer = async (worker: WorkerAddress, prompt: string, tokens: number, startedMs: number, onFirstToken?: () => void): Promise<StreamedAnswer> =>
+const streamAnswer = async (worker: WorkerAddress, prompt: string, tokens: number, startedMs: number, onFirstToken?: () => void): Promise<StreamedAnswer> =>
   new Promise((resolve, reject) => {
     const { hostname, port } = new URL(worker.origin);
     const socket = connect({ host: hostname, port: Number(port), noDelay: true });
