@@ -3,6 +3,7 @@ import { openLog, startApp, type RunningApp } from '@kilotoken/platform';
 import OpenAI from 'openai';
 import { findTestModel } from '../../../test/support/test-model.js';
 import { until } from '../../../test/support/until.js';
+import { startVendor, type Vendor } from '../../../test/support/vendor.js';
 import { workerApp } from './app.js';
 import { parseWorkerSettings } from './config.js';
 
@@ -13,11 +14,13 @@ const itWithModel = modelPath === null ? it.skip : it;
 jest.setTimeout(60_000);
 
 let running: RunningApp | null = null;
+let vendor: Vendor | null = null;
 let url = '';
 
 afterEach(async () => {
   await running?.close();
-  running = null;
+  await vendor?.close();
+  [running, vendor] = [null, null];
 });
 
 const start = async (environment: Record<string, string> = {}): Promise<void> => {
@@ -186,6 +189,44 @@ it('a drain lets streams finish and refuses what is new', async () => {
   expect(await late.json()).toMatchObject({ error: { code: 'server_draining' } });
   expect(await stream.text()).toMatch(/data: \[DONE\]\n\n$/);
   expect(await drained).toBe(true);
+});
+
+describe('a server behind the worker', () => {
+  const startBefore = async (overrides: Record<string, string> = {}): Promise<void> => {
+    vendor = await startVendor({ key: 'the-servers-key' });
+    // The stand-in knows what OpenAI documents, and nothing of vLLM's.
+    const engine = { WORKER_ENGINE_URL: vendor.baseUrl, WORKER_ENGINE_MODEL: 'org/Upstream', WORKER_ENGINE_MODEL_ID: 'ours', WORKER_ENGINE_KEY: 'the-servers-key', WORKER_ENGINE_CONTINUOUS_USAGE: '0' };
+    await start({ ...engine, ...overrides });
+  };
+
+  it("answers under our id with the server's text, counts and reason, and never sees our token", async () => {
+    await startBefore();
+    const response = await post('/v1/chat/completions', { model: 'ours', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 3, temperature: 0 });
+    expect(await response.json()).toMatchObject({
+      model: 'ours',
+      choices: [{ message: { content: ' time year people' }, finish_reason: 'length' }],
+      usage: { prompt_tokens: 1, completion_tokens: 3 },
+    });
+    expect(vendor!.log()).toMatchObject([{ model: 'org/Upstream', stream: true, status: 200 }]);
+    expect(vendor!.violations()).toEqual([]);
+  });
+
+  it('that is away is 502, and makes the worker not ready', async () => {
+    await startBefore();
+    await vendor!.close();
+    const response = await post('/v1/chat/completions', { model: 'ours', messages: [{ role: 'user', content: 'Hi' }] });
+    expect(response.status).toBe(502);
+    expect(await response.json()).toMatchObject({ error: { code: 'upstream_error', type: 'server_error' } });
+    expect((await fetch(`${url}/readyz`)).status).toBe(503);
+  });
+
+  it('that breaks off in the middle of a stream ends it with an error and without the mark of the end', async () => {
+    await startBefore();
+    vendor!.control({ all: { endAfterChunks: 2 } });
+    const text = await (await post('/v1/chat/completions', { model: 'ours', messages: [{ role: 'user', content: 'Hi' }], stream: true })).text();
+    expect(text).not.toContain('[DONE]');
+    expect(events(text).at(-1)).toMatchObject({ error: { code: 'upstream_error' } });
+  });
 });
 
 describe('settings', () => {
