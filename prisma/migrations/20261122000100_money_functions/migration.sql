@@ -281,47 +281,48 @@ END $$;
 
 -- ── Settling ───────────────────────────────────────────────────────────────────────────────────────────────────
 -- Inserts usage rows of a flush, queues them for the rater, closes their open requests. Only rows that this INSERT wrote are
--- queued: executed again it writes none and queues none. Answers how many it wrote.
-CREATE FUNCTION usage_insert(p_session uuid, p_flush bigint, p_rows json) RETURNS integer
+-- queued: executed again it writes none and queues none. Answers how many rows were given and how many it wrote. The rows
+-- are parsed once and the clock is read once: per row, either would cost as much as an index entry.
+CREATE FUNCTION usage_insert(p_session uuid, p_flush bigint, p_rows json, OUT given integer, OUT written integer)
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE v_written integer;
+DECLARE v_now timestamptz := kt_now();
 BEGIN
-  WITH written AS (
+  WITH given_row AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(p_rows) AS r(organization uuid, id uuid, attempt smallint, root uuid, project uuid, key uuid, "user" text, tags jsonb,
+      operation text, mode text, stream boolean, model text, tier_asked text, tier_served text, outcome text, status smallint, error text,
+      finish text, lane uuid, upstream_model text, upstream_id text, upstream_status smallint, counts jsonb, estimated boolean, context bigint,
+      max_tokens bigint, price uuid, unit text, hold numeric, rated numeric, charge numeric, allocations jsonb, cost numeric, cost_currency text,
+      offset_ms integer, admitted double precision, dispatched double precision, first_token double precision, finished double precision, opened boolean)),
+  written_row AS (
     INSERT INTO usage (organization_id, id, attempt, session_id, flush, shard, account_root_id, project_id, api_key_id, end_user, tags,
       operation, mode, stream, model, tier_asked, tier_served, outcome, status, error_code, finish_reason, lane_id, upstream_model,
       upstream_id, upstream_status, counts, estimated, context_tokens, max_tokens, price_version_id, unit, hold, rated, charge,
-      allocations, cost, cost_currency, clock_offset_ms, admitted_at, dispatched_at, first_token_at, finished_at)
+      allocations, cost, cost_currency, clock_offset_ms, admitted_at, dispatched_at, first_token_at, finished_at, settled_at)
     SELECT r.organization, r.id, r.attempt, p_session, p_flush, get_byte(uuid_send(r.root), 15) % 16, r.root, r.project, r.key, r.user, r.tags,
       r.operation, r.mode, r.stream, r.model, r.tier_asked, r.tier_served, r.outcome, r.status, r.error, r.finish, r.lane, r.upstream_model,
       r.upstream_id, r.upstream_status, r.counts, r.estimated, r.context, r.max_tokens, r.price, r.unit, r.hold, r.rated, r.charge,
       r.allocations, r.cost, r.cost_currency, r.offset_ms, to_timestamp(r.admitted / 1000), to_timestamp(r.dispatched / 1000),
-      to_timestamp(r.first_token / 1000), to_timestamp(r.finished / 1000)
-    FROM json_to_recordset(p_rows) AS r(organization uuid, id uuid, attempt smallint, root uuid, project uuid, key uuid, "user" text, tags jsonb,
-      operation text, mode text, stream boolean, model text, tier_asked text, tier_served text, outcome text, status smallint, error text,
-      finish text, lane uuid, upstream_model text, upstream_id text, upstream_status smallint, counts jsonb, estimated boolean, context bigint,
-      max_tokens bigint, price uuid, unit text, hold numeric, rated numeric, charge numeric, allocations jsonb, cost numeric, cost_currency text,
-      offset_ms integer, admitted double precision, dispatched double precision, first_token double precision, finished double precision)
+      to_timestamp(r.first_token / 1000), to_timestamp(r.finished / 1000), v_now
+    FROM given_row r
     ON CONFLICT DO NOTHING
     RETURNING organization_id, id, attempt, shard),
   queued AS (
     INSERT INTO unrated_batch (session_id, flush, shard, organization_ids, usage_ids, attempts)
-    SELECT p_session, p_flush, shard, array_agg(organization_id), array_agg(id), array_agg(attempt) FROM written GROUP BY shard),
+    SELECT p_session, p_flush, shard, array_agg(organization_id), array_agg(id), array_agg(attempt) FROM written_row GROUP BY shard),
   closed AS (
-    DELETE FROM open_request o USING json_to_recordset(p_rows) AS r(organization uuid, id uuid, opened boolean)
-    WHERE r.opened AND o.organization_id = r.organization AND o.id = r.id)
-  SELECT count(*) INTO v_written FROM written;
-  RETURN v_written;
+    DELETE FROM open_request o USING given_row r WHERE r.opened AND o.organization_id = r.organization AND o.id = r.id)
+  SELECT (SELECT count(*) FROM given_row), (SELECT count(*) FROM written_row) INTO given, written;
 END $$;
 
 -- One flush of a gateway, one transaction. A row that was there already is ours only if session, flush, counts and charge
 -- match; anything else is an error (KT002): two requests under one id. Answers how many rows this execution wrote.
 CREATE FUNCTION settle(p_session uuid, p_flush bigint, p_rows json) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE v_written integer; v_foreign text;
+DECLARE v_given integer; v_written integer; v_foreign text;
 BEGIN
   PERFORM session_fence(p_session);
-  v_written := usage_insert(p_session, p_flush, p_rows);
-  IF v_written < json_array_length(p_rows) THEN
+  SELECT i.given, i.written INTO v_given, v_written FROM usage_insert(p_session, p_flush, p_rows) i;
+  IF v_written < v_given THEN
     SELECT string_agg(r.id::text, ', ') INTO v_foreign
     FROM json_to_recordset(p_rows) AS r(organization uuid, id uuid, attempt smallint, counts jsonb, charge numeric)
     LEFT JOIN usage u ON u.organization_id = r.organization AND u.id = r.id AND u.attempt = r.attempt
@@ -371,7 +372,7 @@ BEGIN
            FROM open_request o CROSS JOIN LATERAL jsonb_array_elements(o.settlement) WITH ORDINALITY s
            WHERE o.session_id = p_session ORDER BY o.organization_id, o.id, s.ordinality LOOP
     BEGIN
-      v_billed := v_billed + usage_insert(p_session, v_flush, json_build_array(e.value));
+      v_billed := v_billed + (usage_insert(p_session, v_flush, json_build_array(e.value))).written;
       v_flush := v_flush - 1;
     EXCEPTION WHEN data_exception OR integrity_constraint_violation OR cardinality_violation OR program_limit_exceeded THEN
       INSERT INTO usage_quarantine (organization_id, id, attempt, session_id, reason, raw)
@@ -401,7 +402,7 @@ BEGIN
   SELECT json_agg(e) INTO v_rows FROM open_request o CROSS JOIN LATERAL jsonb_array_elements(o.settlement) e WHERE o.session_id = p_session;
   IF v_rows IS NOT NULL THEN
     BEGIN
-      v_billed := usage_insert(p_session, -1, v_rows);
+      v_billed := (usage_insert(p_session, -1, v_rows)).written;
     EXCEPTION WHEN data_exception OR integrity_constraint_violation OR cardinality_violation OR program_limit_exceeded THEN
       -- One bad row must not keep a dead session's money: the rows are taken one by one, and the bad ones are kept apart.
       v_billed := session_reap_one_by_one(p_session);
