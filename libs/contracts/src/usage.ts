@@ -42,14 +42,15 @@ const countsOf = (usage: Fields): TokenCounts => {
   const completion = detailsOf(usage, 'completion_tokens_details');
   // DeepSeek, Moonshot and Anthropic-shaped gateways say on top what OpenAI says in the details. Mistral's `num_cached_tokens`
   // is left alone: it counts what its engine reused, which that vendor does not discount.
-  const cached = largest(
-    [prompt, 'cached_tokens'],
-    [usage, 'cached_tokens'],
-    [usage, 'prompt_cache_hit_tokens'],
-    [usage, 'cache_read_input_tokens'],
+  // The largest of what several fields say of one thing, here and below: a vendor that fills two of them may leave one at zero.
+  const cached = Math.max(
+    countAt(prompt, 'cached_tokens'),
+    countAt(usage, 'cached_tokens'),
+    countAt(usage, 'prompt_cache_hit_tokens'),
+    countAt(usage, 'cache_read_input_tokens'),
   );
   const written = cacheWrites(usage, prompt);
-  const reasoning = largest([completion, 'reasoning_tokens'], [usage, 'reasoning_tokens']);
+  const reasoning = Math.max(countAt(completion, 'reasoning_tokens'), countAt(usage, 'reasoning_tokens'));
   const totals = totalsOf(usage, cached + written.all, reasoning);
 
   const counts: TokenCounts = {};
@@ -72,14 +73,17 @@ const countsOf = (usage: Fields): TokenCounts => {
 /** Tokens written to a cache, and those of them that stay an hour. All other lifetimes are priced as five minutes. */
 const cacheWrites = (usage: Fields, prompt: Fields): { all: number; hour: number } => {
   const byLifetime = [detailsOf(usage, 'cache_creation'), detailsOf(prompt, 'cache_creation'), detailsOf(prompt, 'cache_creation_token_details')];
-  const hour = largest(...byLifetime.map((details): [Fields, string] => [details, 'ephemeral_1h_input_tokens']));
-  const fiveMinutes = largest(...byLifetime.map((details): [Fields, string] => [details, 'ephemeral_5m_input_tokens']));
-  const said = largest(
-    [prompt, 'cache_write_tokens'],
-    [prompt, 'cache_creation_tokens'],
-    [prompt, 'cached_creation_tokens'],
-    [prompt, 'cache_creation_input_tokens'],
-    [usage, 'cache_creation_input_tokens'],
+  let [hour, fiveMinutes] = [0, 0];
+  for (const details of byLifetime) {
+    hour = Math.max(hour, countAt(details, 'ephemeral_1h_input_tokens'));
+    fiveMinutes = Math.max(fiveMinutes, countAt(details, 'ephemeral_5m_input_tokens'));
+  }
+  const said = Math.max(
+    countAt(prompt, 'cache_write_tokens'),
+    countAt(prompt, 'cache_creation_tokens'),
+    countAt(prompt, 'cached_creation_tokens'),
+    countAt(prompt, 'cache_creation_input_tokens'),
+    countAt(usage, 'cache_creation_input_tokens'),
   );
   return { all: Math.max(said, hour + fiveMinutes), hour };
 };
@@ -124,16 +128,14 @@ const taker = (counts: TokenCounts, total: number, name: string) => {
 
 const isAbsent = (value: unknown): value is null | undefined => value === null || value === undefined;
 
+const nothing: Fields = {};
+
 const detailsOf = (fields: Fields, name: string): Fields => {
   const details = fields[name];
-  if (isAbsent(details)) return {};
+  if (isAbsent(details)) return nothing;
   if (typeof details !== 'object' || Array.isArray(details)) throw new ImpossibleCount(`${name} is not an object`);
   return details as Fields;
 };
-
-/** The largest of what several fields say of one thing: a vendor that fills two of them may leave one at zero. */
-const largest = (...places: readonly (readonly [Fields, string])[]): number =>
-  places.reduce((count, [fields, name]) => Math.max(count, countAt(fields, name)), 0);
 
 const countAt = (fields: Fields, name: string): number => {
   const value = fields[name];
