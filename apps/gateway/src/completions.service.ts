@@ -49,6 +49,7 @@ export class CompletionsService {
       clockOffsetMs: this.session.clockOffsetMs(),
       attempts: [],
       opened: false,
+      slot: null,
     };
     this.failpoint('after_hold');
     const context: RelayContext = { ...this.relay, generation, request, client, body: (lane) => bodyFor(lane, request, generation) };
@@ -56,7 +57,7 @@ export class CompletionsService {
       await (generation.stream ? answerStream(context) : answerJson(context));
     } catch (error) {
       // Whatever broke before a settlement began has charged nothing: the hold must not outlive its request.
-      if (this.running.find(id)?.ending === false) this.relay.ending.abandon(generation, this.session.nowMs());
+      if (this.running.find(generation)?.ending === false) this.relay.ending.abandon(generation, this.session.nowMs());
       throw error;
     }
   }

@@ -73,7 +73,7 @@ export class AccountService {
       return open && describeRunning(id, open.model, open.admittedMs);
     });
     if (found) return found;
-    const running = this.running.find(id);
+    const running = this.running.findById(id);
     if (running?.generation.caller.organizationId !== organizationId) throw notFound();
     return describeRunning(id, running.generation.plan.model.id, running.generation.admittedMs);
   }

@@ -38,10 +38,10 @@ export class EndingService {
     const { caller, plan, hold } = generation;
     const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
     const release = (charge: Money): void => {
-      this.running.remove(generation.id);
+      this.running.remove(generation);
       this.leases.release(funds, hold, charge);
     };
-    const running = this.running.find(generation.id);
+    const running = this.running.find(generation);
     if (running) running.ending = true;
     await this.settlement.settle({
       organizationId: caller.organizationId,
@@ -72,7 +72,7 @@ export class EndingService {
       this.end(generation, lost).catch((error: unknown) => this.logger.warn({ event: 'request.abandon_failed', requestId: generation.id, error }));
       return;
     }
-    this.running.remove(generation.id);
+    this.running.remove(generation);
     this.leases.release({ organizationId: caller.organizationId, unit: plan.price.currency }, hold, 0n);
   }
 

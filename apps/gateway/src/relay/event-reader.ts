@@ -1,35 +1,52 @@
+import { StringDecoder } from 'node:string_decoder';
 import { createParser } from 'eventsource-parser';
+import { frameOf, parseChunk, readFramed, type ChunkFrame, type FramedChoices, type StreamChunk } from './chunk-frame.js';
 
 /** A chunk of an answer as the vendor sent it: an object, and nothing else is known of it. */
-export type StreamChunk = Record<string, unknown>;
+export interface StreamEvent {
+  readonly chunk: StreamChunk;
+  /** Set where the chunk holds its choices alone, and all else is as in the chunks before it. */
+  readonly framed: FramedChoices | null;
+}
 
 /** An event is one chunk of an answer; what is longer than this without an end is no event. */
 const eventLengthMax = 4 * 1024 * 1024;
+/** A vendor whose chunks never have a frame in common is not asked for one with each of them. */
+const framesMax = 4;
 
 /** Reads a lane's server-sent events, however its bytes are split. */
 export interface EventReader {
   /** Takes bytes; answers the chunks that they complete. */
-  feed(bytes: Uint8Array): StreamChunk[];
+  feed(bytes: Buffer): StreamEvent[];
   /** The body ended: a last event without its blank line is an event all the same. */
-  end(): StreamChunk[];
+  end(): StreamEvent[];
   /** `done`: `[DONE]` was read. `malformed`: an event was no JSON object or had no end; what it meant to say is not known. */
   state(): 'open' | 'done' | 'malformed';
 }
 
-const parseChunk = (text: string): StreamChunk | null => {
-  try {
-    const chunk: unknown = JSON.parse(text);
-    return typeof chunk === 'object' && chunk !== null && !Array.isArray(chunk) ? (chunk as StreamChunk) : null;
-  } catch {
-    // The state says that it was malformed.
-    return null;
-  }
+/** Reads one event's text; null when it is no JSON object. */
+const createChunkReader = (): ((text: string) => StreamEvent | null) => {
+  let frame: ChunkFrame | null = null;
+  let framesLeft = framesMax;
+  return (text) => {
+    const read = frame && readFramed(frame, text);
+    if (read) return { chunk: { choices: read.choices }, framed: read.framed };
+    const chunk = parseChunk(text);
+    if (chunk && framesLeft > 0) {
+      framesLeft -= 1;
+      frame = frameOf(text) ?? frame;
+    }
+    return chunk && { chunk, framed: null };
+  };
 };
 
 export const createEventReader = (): EventReader => {
-  const decoder = new TextDecoder('utf-8');
+  // It does what a streaming TextDecoder does, at a third of its cost for pieces as small as chunks are.
+  const decoder = new StringDecoder('utf8');
+  const readChunk = createChunkReader();
   let state: 'open' | 'done' | 'malformed' = 'open';
-  let chunks: StreamChunk[] = [];
+  let begun = false;
+  let events: StreamEvent[] = [];
   const parser = createParser({
     maxBufferSize: eventLengthMax,
     onError: ({ type }) => {
@@ -41,21 +58,27 @@ export const createEventReader = (): EventReader => {
         state = 'done';
         return;
       }
-      const chunk = parseChunk(data);
-      if (chunk) chunks.push(chunk);
+      const event = readChunk(data);
+      if (event) events.push(event);
       else state = 'malformed';
     },
   });
-  const take = (text: string): StreamChunk[] => {
+  /** A byte order mark before the first event is no part of it. */
+  const withoutMark = (text: string): string => {
+    if (begun || text === '') return text;
+    begun = true;
+    return text.startsWith('\ufeff') ? text.slice(1) : text;
+  };
+  const take = (text: string): StreamEvent[] => {
     // A parser that gave up takes no more; what it has read so far stands.
-    if (state === 'open') parser.feed(text);
-    const complete = chunks;
-    chunks = [];
+    if (state === 'open') parser.feed(withoutMark(text));
+    const complete = events;
+    events = [];
     return complete;
   };
   return {
-    feed: (bytes) => take(decoder.decode(bytes, { stream: true })),
-    end: () => take(`${decoder.decode()}\n\n`),
+    feed: (bytes) => take(decoder.write(bytes)),
+    end: () => take(`${decoder.end()}\n\n`),
     state: () => state,
   };
 };

@@ -1,4 +1,4 @@
-import type { StreamChunk } from './event-reader.js';
+import type { StreamChunk } from './chunk-frame.js';
 
 /** Roles, nulls and empty strings: what vendors open a stream with before the model has said anything. */
 const saysNothing = (value: unknown): boolean => value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0);

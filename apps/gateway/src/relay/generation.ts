@@ -40,6 +40,8 @@ export interface Generation {
   readonly clockOffsetMs: number;
   readonly attempts: Attempt[];
   opened: boolean;
+  /** Its place among the running requests while it is one. */
+  slot: number | null;
 }
 
 export interface Charge {

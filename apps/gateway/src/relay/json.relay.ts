@@ -80,12 +80,16 @@ const endAbandoned = async (context: RelayContext): Promise<void> => {
 
 const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, charge: Charge): void => {
   if (client.isGone()) return;
-  const usage = { ...usageOf(answer, charge), cost: formatMoney(charge.charge), cost_currency: generation.plan.price.currency };
-  const body = Buffer.from(JSON.stringify({ ...answer, id: publicId(generation.id, generation.operation), model: generation.plan.model.id, usage }));
+  // Nobody else reads the answer: it is changed in place, since a copy of it would cost more than the changes.
+  answer['id'] = publicId(generation.id, generation.operation);
+  answer['model'] = generation.plan.model.id;
+  answer['usage'] = { ...usageOf(answer, charge), cost: formatMoney(charge.charge), cost_currency: generation.plan.price.currency };
+  // A text leaves in one write with its head; a Buffer would be gathered with it.
+  const body = JSON.stringify(answer);
   const balance = ending.balance(generation);
   client.response.writeHead(200, {
     'content-type': 'application/json; charset=utf-8',
-    'content-length': body.length,
+    'content-length': Buffer.byteLength(body),
     'x-request-id': generation.id,
     'x-kilotoken-hold': formatMoney(generation.hold.total),
     'x-kilotoken-charge': formatMoney(charge.charge),

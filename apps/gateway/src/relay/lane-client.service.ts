@@ -12,6 +12,25 @@ const connectionsMax = 1_024;
 const poolsMax = 256;
 const headerBytesMax = 32 * 1024;
 
+interface Target {
+  readonly origin: string;
+  readonly path: string;
+}
+
+/** Lanes change only with the catalogue, and their addresses are taken apart once. */
+const targets = new WeakMap<Lane, Map<string, Target>>();
+
+const targetOf = (lane: Lane, path: string): Target => {
+  const ofLane = targets.get(lane) ?? new Map<string, Target>();
+  targets.set(lane, ofLane);
+  const known = ofLane.get(path);
+  if (known) return known;
+  const url = new URL(`${lane.baseUrl}${path}`);
+  const target = { origin: url.origin, path: url.pathname + url.search };
+  ofLane.set(path, target);
+  return target;
+};
+
 /**
  * Connections to lanes, kept and used again: one pool an origin and connect timeout. Redirects are never followed, so
  * a vendor cannot send a prompt or a key elsewhere.
@@ -24,10 +43,10 @@ export class LaneClient {
 
   /** Starts one attempt. Everything that happens to it is told to the handler. */
   dispatch(lane: Lane, path: string, requestId: string, body: string, handler: Dispatcher.DispatchHandler): void {
-    const url = new URL(`${lane.baseUrl}${path}`);
-    this.poolFor(lane, url.origin).dispatch(
+    const target = targetOf(lane, path);
+    this.poolFor(lane, target.origin).dispatch(
       {
-        path: url.pathname + url.search,
+        path: target.path,
         method: 'POST',
         headers: this.headersFor(lane, requestId),
         body,

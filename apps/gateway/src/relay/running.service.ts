@@ -4,6 +4,7 @@ import { sqlStateOf } from '@kilotoken/platform';
 import type { Logger } from 'pino';
 import type { Failpoint } from '../failpoint.js';
 import { holdsJson, noCharge, usageRowsJson, type Charge, type Generation } from './generation.js';
+import { createSlots } from './slots.js';
 
 export interface RunningSettings {
   readonly checkpointMs: number;
@@ -28,7 +29,7 @@ const rowsPerCallMax = 200;
 /** Opens what runs for longer than a second, and checkpoints it, so that a killed gateway loses at most a few seconds of counts. */
 @Injectable()
 export class RunningRequests {
-  private readonly running = new Map<string, Running>();
+  private readonly running = createSlots<Running>();
   private readonly timer: NodeJS.Timeout;
   private busy = false;
 
@@ -43,19 +44,25 @@ export class RunningRequests {
   }
 
   get size(): number {
-    return this.running.size;
+    return this.running.size();
   }
 
   add(running: Running): void {
-    this.running.set(running.generation.id, running);
+    running.generation.slot = this.running.add(running);
   }
 
-  remove(id: string): void {
-    this.running.delete(id);
+  remove(generation: Generation): void {
+    if (generation.slot !== null) this.running.remove(generation.slot);
+    generation.slot = null;
   }
 
-  find(id: string): Running | null {
-    return this.running.get(id) ?? null;
+  find({ slot }: Generation): Running | null {
+    return slot === null ? null : this.running.at(slot);
+  }
+
+  /** Looks at every running request: for people who ask, not for the request path. */
+  findById(id: string): Running | null {
+    return this.running.values().find(({ generation }) => generation.id === id) ?? null;
   }
 
   stop(): void {

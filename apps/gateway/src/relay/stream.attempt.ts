@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { createEventReader, type StreamChunk } from './event-reader.js';
+import { createEventReader, type StreamEvent } from './event-reader.js';
 import { connectionFailure, malformedAnswer, statusFailure, type Failure } from './failure.js';
 import type { Attempt } from './generation.js';
 
@@ -19,18 +19,18 @@ export interface StreamAttempt {
 }
 
 /** Takes what arrived together, so that it leaves together, and stamps the first token; answers false to break the stream off. */
-export type OnChunks = (chunks: readonly StreamChunk[]) => boolean;
+export type OnEvents = (events: readonly StreamEvent[]) => boolean;
 
 /** What the events of a stream make of its attempt. */
 interface Progress {
-  feed(bytes: Uint8Array): 'open' | 'over';
+  feed(bytes: Buffer): 'open' | 'over';
   end(): void;
   /** Before the first token another lane may be tried; after it the stream is broken. */
   fail(failure: Failure): void;
   isOver(): boolean;
 }
 
-const createProgress = (attempt: Attempt, nowMs: () => number, onChunks: OnChunks, settle: (end: StreamEnd) => void): Progress => {
+const createProgress = (attempt: Attempt, nowMs: () => number, onEvents: OnEvents, settle: (end: StreamEnd) => void): Progress => {
   const reader = createEventReader();
   let over = false;
   const finish = (result: StreamEnd): void => {
@@ -42,11 +42,11 @@ const createProgress = (attempt: Attempt, nowMs: () => number, onChunks: OnChunk
   };
   const fail = (failure: Failure): void => finish({ kind: attempt.firstTokenMs === null ? 'failed' : 'broken', failure });
   /** False when the stream is to be broken off. */
-  const take = (chunks: readonly StreamChunk[]): boolean => {
-    if (chunks.length === 0) return true;
-    const { id } = chunks[0]!;
+  const take = (events: readonly StreamEvent[]): boolean => {
+    if (events.length === 0) return true;
+    const { id } = events[0]!.chunk;
     if (attempt.upstreamId === null && typeof id === 'string') attempt.upstreamId = id.slice(0, 128).replace(/[^\x21-\x7e]/g, '');
-    return onChunks(chunks);
+    return onEvents(events);
   };
   return {
     fail,
@@ -67,12 +67,12 @@ const createProgress = (attempt: Attempt, nowMs: () => number, onChunks: OnChunk
 };
 
 /** Reads one attempt at a stream. */
-export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onChunks: OnChunks): StreamAttempt => {
+export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onEvents: OnEvents): StreamAttempt => {
   let settle!: (end: StreamEnd) => void;
   const end = new Promise<StreamEnd>((resolve) => {
     settle = resolve;
   });
-  const progress = createProgress(attempt, nowMs, onChunks, settle);
+  const progress = createProgress(attempt, nowMs, onEvents, settle);
   let controller: Dispatcher.DispatchController | null = null;
   let aborted = false;
   let isStream = false;

@@ -2,7 +2,8 @@ import { createStreamState, isFinished, observeChunk, openAiErrorBody, type Stre
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney } from '@kilotoken/money';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
-import type { StreamChunk } from './event-reader.js';
+import { createChunkWriter, type StreamChunk } from './chunk-frame.js';
+import type { StreamEvent } from './event-reader.js';
 import { refusalOf, timedOut, type Failure } from './failure.js';
 import { isToken } from './first-token.js';
 import type { Attempt, Charge, Outcome } from './generation.js';
@@ -87,15 +88,16 @@ const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, st
   let ranOut = false;
   const forward = createForwarder(context);
 
-  const stream = createStreamAttempt(attempt, nowMs, (chunks) => {
+  const stream = createStreamAttempt(attempt, nowMs, (events) => {
     let text = opening;
     opening = '';
-    for (const chunk of chunks) {
+    for (const streamed of events) {
+      const { chunk } = streamed;
       if (observeChunk(state, chunk).kind === 'error') return false;
-      if (isToken(chunk)) attempt.firstTokenMs ??= nowMs();
+      if (attempt.firstTokenMs === null && isToken(chunk)) attempt.firstTokenMs = nowMs();
       // What has no choices says nothing to a client: usage is told with its cost, at the end.
       if (!hasChoices(chunk)) continue;
-      const event = forward(chunk);
+      const event = forward(streamed);
       if (!isFinished(state)) text += event;
       else {
         withheld.push(event);
@@ -149,17 +151,13 @@ const endedEarly: Failure = {
 };
 
 /** A chunk as the client sees it: under our id and model name, with usage only where it asked for it, and then last. */
-const createForwarder = ({ generation, request }: RelayContext): ((chunk: StreamChunk) => string) => {
-  const id = publicId(generation.id, generation.operation);
-  const model = generation.plan.model.id;
-  const wantsUsage = request.stream_options?.include_usage === true;
-  return (chunk) => {
-    chunk['id'] = id;
-    chunk['model'] = model;
-    if (wantsUsage) chunk['usage'] = null;
-    else delete chunk['usage'];
-    return `data: ${JSON.stringify(chunk)}\n\n`;
-  };
+const createForwarder = ({ generation, request }: RelayContext): ((event: StreamEvent) => string) => {
+  const writer = createChunkWriter({
+    id: publicId(generation.id, generation.operation),
+    model: generation.plan.model.id,
+    usage: request.stream_options?.include_usage === true ? null : undefined,
+  });
+  return ({ chunk, framed }) => `data: ${framed ? writer.framed(framed) : writer.whole(chunk)}\n\n`;
 };
 
 /**
