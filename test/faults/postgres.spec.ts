@@ -158,9 +158,12 @@ describe('Postgres', () => {
     await until('the stream runs', () => client.entries.some(({ chunks }) => chunks > 3));
     const hogs = await takeAllConnections();
     try {
-      // Leases, keys and polls must connect anew, and cannot.
-      await hogs.owner.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'gateway%' AND application_name <> 'gateway settle'");
-      await hogs.refill();
+      // Leases, keys and polls must connect anew, and cannot; who is faster to a place that becomes free is left to chance.
+      await until('only the settling connection is left', async () => {
+        const { rowCount } = await hogs.owner.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'gateway%' AND application_name <> 'gateway settle'");
+        await hogs.refill();
+        return rowCount === 0;
+      });
       expect(await until('a request is refused', async () => {
         const entry = await client.chat(stranger);
         return entry.status === 503 && entry;

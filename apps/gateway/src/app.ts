@@ -41,6 +41,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
       loadTokenizers(named).catch((error: unknown) => platform.logger.error({ event: 'tokenizer.load_failed', error }));
     });
     await session.start();
+    await settlement.start();
     await catalogue.start();
     await loadTokenizers([]);
     session.onEnd(() => setTimeout(() => process.exit(zombieExitCode), zombieExitMs));

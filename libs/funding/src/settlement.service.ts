@@ -70,7 +70,7 @@ export class SettlementService {
     private readonly logger: Logger,
   ) {
     this.queue = createSettlementQueue<PendingEntry>(settings);
-    this.pool = createPool({ connectionString: settings.databaseUrl, max: 1, applicationName: 'gateway settle', statementTimeoutMs: 15_000 });
+    this.pool = createPool({ connectionString: settings.databaseUrl, max: 1, min: 1, applicationName: 'gateway settle', statementTimeoutMs: 15_000 });
     // A commit that a standby did not confirm is reported as a warning alone: it counts as unknown.
     this.pool.on('connect', (client) =>
       client.on('notice', ({ severity }) => {
@@ -78,6 +78,11 @@ export class SettlementService {
       }),
     );
     session.onEnd(() => this.rejectAll());
+  }
+
+  /** Opens the connection, which stays: when the server has none left for anybody, what runs is settled all the same. */
+  async start(): Promise<void> {
+    await this.pool.query('SELECT 1');
   }
 
   unsettled(): number {

@@ -9,6 +9,8 @@ export interface PoolSettings {
   readonly connectionString: string;
   /** Connections at most. */
   readonly max: number;
+  /** Connections that stay open while nobody uses them: with none left at the server, whoever has to connect comes too late. */
+  readonly min?: number;
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
   readonly connectTimeoutMs?: number;
@@ -51,6 +53,7 @@ export const createPool = (settings: PoolSettings): pg.Pool => {
   const pool = new pg.Pool({
     connectionString: settings.connectionString,
     max: settings.max,
+    min: settings.min ?? 0,
     application_name: settings.applicationName,
     connectionTimeoutMillis: settings.connectTimeoutMs ?? connectTimeoutMsDefault,
     statement_timeout: statementTimeoutMs,
