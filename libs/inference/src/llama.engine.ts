@@ -1,37 +1,14 @@
 import { randomInt } from 'node:crypto';
-import { pathToFileURL } from 'node:url';
 import { AppError } from '@kilotoken/platform';
-import type * as NodeLlamaCpp from 'node-llama-cpp';
-import type { BatchingOptions, Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
+import type { LlamaModel, Token } from 'node-llama-cpp';
 import type { Engine, FinishReason, GenerationRequest, Plan, Run, RunSink, Sampling } from './engine.js';
+import { loadLlamaContext, type LlamaSettings } from './llama-context.engine.js';
 import { createPromptTokenizer } from './llama-prompt.engine.js';
 import { createLlamaSequence } from './llama-sequence.engine.js';
 import { modelIdOf } from './model-id.js';
 import { createStepLoop, type StepMember } from './step-loop.js';
 import { createStopMatcher } from './stop-matcher.js';
 import { createTextAssembler } from './text-assembler.js';
-
-/**
- * llama.cpp in this process: one context of `slots` sequences, each with `contextTokens` of KV cache of its own, decoded
- * together. Memory is taken when it is loaded: weights, and `slots` × `contextTokens` of cache (24 KB a token for
- * SmolLM2-135M, so 16 × 2,048 take 0.8 GB).
- */
-export interface LlamaSettings {
-  readonly modelPath: string;
-  /** Sequences in the batch at once. */
-  readonly slots: number;
-  readonly contextTokens: number;
-  /** Tokens that one decode computes; more than `slots`. */
-  readonly batchTokens: number;
-  /** Threads that compute. More than there are cores is slower by orders of magnitude: they wait for each other spinning. */
-  readonly threads: number;
-  readonly topK: number;
-  readonly gpu: 'cuda' | 'vulkan' | 'metal' | false;
-  /** The folder of another installation of node-llama-cpp, one that carries the binary for `gpu`; null is our own. */
-  readonly packageFolder: string | null;
-  readonly onDecode?: (decode: { sequences: number; tokens: number }) => void;
-  readonly onLog?: (level: 'warn' | 'error', message: string) => void;
-}
 
 export interface LlamaRun extends Run {
   readonly prompt: readonly Token[];
@@ -44,68 +21,17 @@ const seedMax = 2 ** 31;
 /** The sampler takes a part of the integers that a client may send. */
 const foldSeed = (seed: number): number => ((seed % seedMax) + seedMax) % seedMax;
 
-const loadLibrary = async (packageFolder: string | null): Promise<typeof NodeLlamaCpp> =>
-  packageFolder === null ? import('node-llama-cpp') : ((await import(pathToFileURL(`${packageFolder}/dist/index.js`).href)) as typeof NodeLlamaCpp);
-
-/** Every decode passes here with all that waits for it: with steps no larger than a batch, all of it is taken. */
-const observeDecodes = (onDecode: LlamaSettings['onDecode']): BatchingOptions => ({
-  itemPrioritizationStrategy: ({ items, size }) => {
-    let tokens = 0;
-    const taken = items.map((item) => {
-      const processAmount = Math.min(item.tokens.length, size - tokens);
-      tokens += processAmount;
-      return { item, processAmount };
-    });
-    onDecode?.({ sequences: taken.filter(({ processAmount }) => processAmount > 0).length, tokens });
-    return taken;
-  },
-});
-
-interface Loaded {
-  readonly llama: Llama;
-  readonly model: LlamaModel;
-  readonly context: LlamaContext;
-}
-
-const load = async (settings: LlamaSettings, onDecode: LlamaSettings['onDecode']): Promise<Loaded> => {
-  const { getLlama, LlamaLogLevel } = await loadLibrary(settings.packageFolder);
-  const llama = await getLlama({
-    gpu: settings.gpu,
-    build: 'never',
-    progressLogs: false,
-    maxThreads: settings.threads,
-    logLevel: LlamaLogLevel.warn,
-    logger: (level, message) => settings.onLog?.(level === LlamaLogLevel.warn ? 'warn' : 'error', message.trim()),
-  });
-  try {
-    const model = await llama.loadModel({ modelPath: settings.modelPath, ...(settings.gpu === false ? { gpuLayers: 0 } : {}) });
-    const context = await model.createContext({
-      sequences: settings.slots,
-      contextSize: Math.min(settings.contextTokens, model.trainContextSize),
-      batchSize: settings.batchTokens,
-      threads: settings.threads,
-      batching: observeDecodes(onDecode),
-      // A context that is smaller than asked for would refuse prompts that the catalogue promises to take.
-      failedCreationRemedy: false,
-    });
-    return { llama, model, context };
-  } catch (error) {
-    await llama.dispose();
-    throw error;
-  }
-};
-
 /** Loads the model and takes its memory. Rejects with the library's own errors when file, device or memory do not do. */
 export const loadLlamaEngine = async (settings: LlamaSettings): Promise<Engine<LlamaRun>> => {
   if (settings.batchTokens <= settings.slots) throw new RangeError('a decode must have room for prompts beside a token of every sequence');
   const loop = createStepLoop(settings.batchTokens);
-  const { llama, model, context } = await load(settings, (decode) => {
+  const { llama, model, context } = await loadLlamaContext(settings, (decode) => {
     loop.decodeBegan();
     settings.onDecode?.(decode);
   });
   const contextTokens = context.contextSize;
   const tokenizePrompt = createPromptTokenizer(model, contextTokens);
-  const places: LlamaContextSequence[] = Array.from({ length: settings.slots }, () => context.getSequence());
+  const places = Array.from({ length: settings.slots }, (_, row) => ({ row, sequence: context.getSequence() }));
   let lastFailure: unknown;
 
   const planRequest = (request: GenerationRequest): Plan<LlamaRun> => {
@@ -126,7 +52,8 @@ export const loadLlamaEngine = async (settings: LlamaSettings): Promise<Engine<L
   };
 
   const runChoice = async (run: LlamaRun, sink: RunSink, signal: AbortSignal): Promise<void> => {
-    const place = places.pop();
+    // The lowest row that is free: neighbours are computed together.
+    const place = places.shift();
     if (!place) throw new Error('more runs than places: whoever runs them must keep to the slots');
     const { temperature, topP } = run.sampling;
     const sequence = createLlamaSequence(place, run.prompt, { temperature, topP, topK: settings.topK, seed: run.seed });
@@ -138,6 +65,7 @@ export const loadLlamaEngine = async (settings: LlamaSettings): Promise<Engine<L
       throw new AppError({ code: 'internal_error', kind: 'bug', publicMessage: 'The engine failed to compute the answer.', cause: error });
     } finally {
       places.push(place);
+      places.sort((one, other) => one.row - other.row);
     }
   };
 

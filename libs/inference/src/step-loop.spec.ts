@@ -25,10 +25,11 @@ interface TestSequence extends StepSequence {
 
 const never = new AbortController().signal;
 
-const createSequence = (decode: (name: string, tokens: number) => Promise<void>, name: string, promptTokens: number, answer: readonly (number | Error)[]): TestSequence => {
+const createSequence = (decode: (name: string, tokens: number) => Promise<void>, name: string, promptTokens: number, answer: readonly (number | Error)[], row = 0): TestSequence => {
   let left = promptTokens;
   let next = 0;
   const sequence: TestSequence = {
+    row,
     released: 0,
     promptTokensLeft: () => left,
     compute: async (tokens) => {
@@ -68,6 +69,13 @@ const collect = (sequence: StepSequence, tokensMax = Infinity, onTake?: (token: 
 };
 
 describe('sequences in step', () => {
+  it('asks sequences in the order of their rows, whenever they joined', async () => {
+    const { decodes, decode } = createDecoder();
+    const loop = createStepLoop(8);
+    await Promise.all([2, 0, 3, 1].map(async (row) => loop.join(collect(createSequence(decode, String(row), 1, [1], row)), never)));
+    expect(decodes[0]!.names).toEqual(['0', '1', '2', '3']);
+  });
+
   it('are all in every decode, however they joined', async () => {
     const { decodes, decode } = createDecoder();
     const loop = createStepLoop(64);

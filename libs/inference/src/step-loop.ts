@@ -12,6 +12,8 @@ import { shareBatch } from './batch.js';
  * and the next decode must not wait for it: what a step made is told while the next one computes.
  */
 export interface StepSequence {
+  /** Sequences are asked in this order: llama.cpp computes those of neighbouring rows together, and others one after the other. */
+  readonly row: number;
   /** 0 once the sequence generates. */
   promptTokensLeft(): number;
   /** Computes the next part of the prompt; never the whole rest of it. */
@@ -134,6 +136,7 @@ export const createStepLoop = (batchTokensMax: number): StepLoop => {
       if (signal.aborted) return member.sequence.release();
       return new Promise<void>((resolve, reject) => {
         seats.push({ member, signal, untold: false, leave: (error) => (error === undefined ? resolve() : reject(error as Error)) });
+        seats.sort((one, other) => one.member.sequence.row - other.member.sequence.row);
         running ??= runToTheEnd();
       });
     },
