@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gatewayNodeFlags } from '../launcher/apps.js';
 
 /** One of our own processes, started as an installation starts it: built code, its log in a file. */
 export interface AppOptions {
@@ -28,7 +29,8 @@ const stopMsMax = 10_000;
 export const startBenchApp = async ({ name, port, folder, settings, inspectPort }: AppOptions): Promise<App> => {
   const outputFile = join(folder, `${name}.out`);
   const output = openSync(outputFile, 'w');
-  const child = spawn(process.execPath, [...(inspectPort ? [`--inspect=127.0.0.1:${inspectPort}`] : []), join(repository, 'apps', name, 'dist/main.js')], {
+  const nodeFlags = [...(name === 'gateway' ? gatewayNodeFlags : []), ...(inspectPort ? [`--inspect=127.0.0.1:${inspectPort}`] : [])];
+  const child = spawn(process.execPath, [...nodeFlags, join(repository, 'apps', name, 'dist/main.js')], {
     cwd: folder,
     stdio: ['ignore', output, output],
     env: { NODE_ENV: 'production', LOG_FILE: join(folder, `${name}.log`), ...settings },

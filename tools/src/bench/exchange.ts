@@ -6,7 +6,7 @@ import type { Mode } from './options.js';
 
 export const benchModel = 'bench';
 /** Chunks of a stream with content or a finish reason, each a write of its own; usage and `[DONE]` follow in one more. */
-export const streamChunks = 30;
+const streamChunks = 30;
 const promptTokens = 48;
 const completionTokens = 29;
 

@@ -10,7 +10,7 @@ const secondsMax = 600;
 const connectionsMax = 1_024;
 const organizationsMax = 1_000_000;
 
-export const gatewayBenchOptions = z.object({
+const gatewayBenchOptions = z.object({
   rounds: z.number().int().min(1).max(roundsMax),
   seconds: z.number().min(0.5).max(secondsMax),
   connections: z.array(z.number().int().min(1).max(connectionsMax)).min(1),

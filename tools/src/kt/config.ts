@@ -4,7 +4,7 @@ import { AppError, parseConfig, setting, type Environment } from '@kilotoken/pla
 import { z } from 'zod';
 
 /** The settings of the command line. */
-export const ktSettings = z.object({
+const ktSettings = z.object({
   DATABASE_URL: setting.databaseUrl().optional(),
   KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
 });

@@ -13,6 +13,7 @@ import type { Service, ServiceProcess } from './supervisor.js';
 /** One of our apps as a child process in a session of its own: Ctrl-C reaches the launcher, which stops it in order. */
 export interface AppSpec {
   name: string;
+  nodeFlags: readonly string[];
   environment: Record<string, string | undefined>;
   /** Where `/readyz` answers. */
   origin: string;
@@ -44,7 +45,7 @@ async function startApp(spec: AppSpec, home: Home): Promise<AppProcess> {
   const outputFile = join(home.logs, `${spec.name}.out`);
   const output = openSync(outputFile, 'a', 0o600);
   const outputStart = fstatSync(output).size;
-  const child = spawn(process.execPath, [join(REPOSITORY, 'apps', spec.name, 'dist', 'main.js')], {
+  const child = spawn(process.execPath, [...spec.nodeFlags, join(REPOSITORY, 'apps', spec.name, 'dist', 'main.js')], {
     cwd: REPOSITORY,
     detached: true,
     stdio: ['ignore', output, output],

@@ -9,12 +9,17 @@ interface AppDefinition {
   name: string;
   port: PortSetting;
   metricsPort?: PortSetting;
+  /** Node's own flags. */
+  nodeFlags?: readonly string[];
   /** When the launcher stops: the public faces drain first, and what they need outlives them. */
   stopsIn: 'first' | 'second';
 }
 
+/** What requests in flight allocate outgrows V8's default of 16 MB for young objects: with twice the room they are copied half as often. */
+export const gatewayNodeFlags = ['--max-semi-space-size=32'];
+
 export const apps: readonly AppDefinition[] = [
-  { name: 'gateway', port: 'GATEWAY_PORT', metricsPort: 'GATEWAY_METRICS_PORT', stopsIn: 'first' },
+  { name: 'gateway', port: 'GATEWAY_PORT', metricsPort: 'GATEWAY_METRICS_PORT', nodeFlags: gatewayNodeFlags, stopsIn: 'first' },
   { name: 'api', port: 'API_PORT', metricsPort: 'API_METRICS_PORT', stopsIn: 'first' },
   { name: 'metering', port: 'METERING_PORT', stopsIn: 'second' },
   { name: 'backoffice', port: 'BACKOFFICE_PORT', stopsIn: 'second' },
@@ -37,6 +42,7 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
   const ports = [app.port, app.metricsPort].flatMap((name) => (name ? [[name, String(settings[name])]] : []));
   return {
     name: app.name,
+    nodeFlags: app.nodeFlags ?? [],
     origin: originOf(settings, app.port),
     environment: {
       ...environment,

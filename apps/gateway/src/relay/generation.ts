@@ -151,7 +151,7 @@ const attemptRow = (generation: Generation, attempt: Attempt, number: number, en
 };
 
 /** A row for each attempt: the last one carries the charge, those before it failed and carry none. */
-export const usageRows = (generation: Generation, ending: Ending): object[] =>
+const usageRows = (generation: Generation, ending: Ending): object[] =>
   generation.attempts.map((attempt, index) =>
     index === generation.attempts.length - 1
       ? attemptRow(generation, attempt, index, ending)

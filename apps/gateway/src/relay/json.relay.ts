@@ -1,4 +1,5 @@
 import { createStreamState, observeChunk } from '@kilotoken/contracts';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { formatMoney } from '@kilotoken/money';
 import type { Lane } from '@kilotoken/marketplace';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
@@ -80,21 +81,22 @@ const endAbandoned = async (context: RelayContext): Promise<void> => {
 
 const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, charge: Charge): void => {
   if (client.isGone()) return;
-  // Nobody else reads the answer: it is changed in place, since a copy of it would cost more than the changes.
+  // Nobody else reads the answer: it is changed in place, since copies of it and of its usage would cost more than the changes.
   answer['id'] = publicId(generation.id, generation.operation);
   answer['model'] = generation.plan.model.id;
-  answer['usage'] = { ...usageOf(answer, charge), cost: formatMoney(charge.charge), cost_currency: generation.plan.price.currency };
+  answer['usage'] = Object.assign(usageOf(answer, charge), { cost: formatMoney(charge.charge), cost_currency: generation.plan.price.currency });
   // A text leaves in one write with its head; a Buffer would be gathered with it.
   const body = JSON.stringify(answer);
   const balance = ending.balance(generation);
-  client.response.writeHead(200, {
+  const headers: OutgoingHttpHeaders = {
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(body),
     'x-request-id': generation.id,
     'x-kilotoken-hold': formatMoney(generation.hold.total),
     'x-kilotoken-charge': formatMoney(charge.charge),
-    ...(balance === null ? {} : { 'x-kilotoken-balance': balance }),
-  });
+  };
+  if (balance !== null) headers['x-kilotoken-balance'] = balance;
+  client.response.writeHead(200, headers);
   client.response.end(body);
 };
 
