@@ -14,7 +14,6 @@ import { LaneClient } from './relay/lane-client.service.js';
 import { RunningRequests } from './relay/running.service.js';
 
 /** For reads of keys, catalogue and accounts: money has connections of its own. */
-const readPool = Symbol('the pool for reads');
 const readConnectionsMax = 4;
 const beatMsMax = 1_000;
 /** A session lives through a few lost heartbeats. */
