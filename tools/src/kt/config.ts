@@ -4,7 +4,8 @@ import { AppError, parseConfig, setting, type Environment } from '@kilotoken/pla
 import { z } from 'zod';
 
 /** The settings of the command line. */
-const ktSettings = z.object({
+/** @public Read by the test of `.env.example`. */
+export const ktSettings = z.object({
   DATABASE_URL: setting.databaseUrl().optional(),
   KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
 });
