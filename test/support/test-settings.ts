@@ -3,8 +3,8 @@ import { z } from 'zod';
 /** What a run of the tests may change from outside; `npm test` leaves everything as it is here. */
 const settings = z
   .object({
-    /** How long load is sustained where a test says so; 60000 for the full minute. */
-    KILOTOKEN_TEST_SUSTAINED_MS: z.coerce.number().int().min(1_000).max(600_000).default(5_000),
+    /** How long load is sustained where a test says so. */
+    KILOTOKEN_TEST_SUSTAINED_MS: z.coerce.number().int().min(1_000).max(600_000).default(60_000),
     /** One schedule of the interleavings, as a failure names it, instead of all. */
     INTERLEAVING_SEED: z.coerce.number().int().min(0).max(2 ** 32 - 1).optional(),
   })
