@@ -26,11 +26,11 @@ const sharedTables: Readonly<Record<string, string>> = {
 
 /** What crosses organizations by nature. */
 const crossingFunctions = [
-  'checkpoint_requests', 'gateway_poll', 'grants_expire', 'key_authenticate', 'lease_return', 'lease_take', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take',
+  'checkpoint_requests', 'gateway_poll', 'grants_expire', 'key_authenticate', 'lease_return', 'lease_take', 'outbox_put', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take',
   'session_beat', 'session_beats', 'session_fence', 'session_reap', 'session_start', 'settle', 'usage_quarantine_put',
 ];
 /** What the application runs with its own rights. */
-const ownFunctions = ['current_organization', 'grant_balances', 'kt_now', 'uuid_floor'];
+const ownFunctions = ['current_organization', 'grant_balances', 'iso_moment', 'kt_now', 'uuid_floor'];
 
 /** What functions alone may read. */
 const hiddenTables = ['refused_ask'];
@@ -278,6 +278,7 @@ describe('the definer', () => {
       ledger_posting: 'INSERT',
       ledger_transaction: 'INSERT',
       open_request: 'DELETE INSERT UPDATE',
+      outbox_event: 'INSERT',
       rated_batch: 'INSERT',
       rated_flush: 'INSERT',
       rating_position: 'INSERT UPDATE',
