@@ -1,0 +1,50 @@
+// npm run soak: the real processes under load and one fault after the other, for ten minutes unless said otherwise.
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ROOT } from './prepare.mjs';
+
+const usage = `Usage: npm run soak -- [--minutes N] [--seed N]
+
+  --minutes N   how long faults are injected, at least one every five seconds (10)
+  --seed N      what is broken and when: the same seed plans the same faults (a new one, printed)
+
+Gateways, metering, Postgres, vendors and wires are killed, frozen, cut and slowed down under load. Every invariant is
+checked after each fault, the books and all three logs at the end. Exit code 0: everything held.
+`;
+const SEEDS = 2 ** 32;
+/** tools/test.mjs ends a round of tests that takes much longer. */
+const MINUTES_MAX = 20;
+
+const refuse = (problem) => {
+  process.stderr.write(`${problem}\n\n${usage}`);
+  process.exit(2);
+};
+const wholeNumber = (name, text, max) => {
+  if (!/^\d{1,10}$/.test(text) || Number(text) > max) refuse(`--${name}: a whole number up to ${max} is needed.`);
+  return Number(text);
+};
+
+let options;
+try {
+  ({ values: options } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' }, help: { type: 'boolean', default: false } } }));
+} catch (error) {
+  refuse(error.message);
+}
+if (options.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
+const minutes = wholeNumber('minutes', options.minutes, MINUTES_MAX);
+if (minutes === 0) refuse('--minutes: at least one is needed.');
+const seed = options.seed === undefined ? randomInt(SEEDS) : wholeNumber('seed', options.seed, SEEDS - 1);
+process.stdout.write(`Soaking for ${minutes} minutes; again with: npm run soak -- --minutes ${minutes} --seed ${seed}\n`);
+
+const child = spawn(process.execPath, [join(ROOT, 'tools/test.mjs'), 'test/faults/soak.spec.ts'], {
+  cwd: ROOT,
+  stdio: 'inherit',
+  env: { ...process.env, SOAK_MS: String(minutes * 60_000), SOAK_SEED: String(seed) },
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+child.once('close', (code) => process.exit(code ?? 1));
