@@ -32,7 +32,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
   module: (platform) => GatewayModule.compose(platform, failpointOf(platform.settings)),
   wire: async ({ app, fastify, platform }) => {
     const parts = app.get<GatewayParts>(gatewayParts);
-    const { pool, session, leases, settlement, catalogue, keys, account, completions } = parts;
+    const { pool, session, leases, settlement, catalogue, keys, account, idempotency, completions } = parts;
     await assertDurable(pool);
     await assertRowSecurityBinds(pool);
     await assertFailpointAllowed(parts, platform.settings);
@@ -45,7 +45,9 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
     await catalogue.start();
     await loadTokenizers([]);
     session.onEnd(() => setTimeout(() => process.exit(zombieExitCode), zombieExitMs));
-    await registerOpenAiFace(fastify, { keys, completions, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(platform.clock.nowMs()) });
+    await registerOpenAiFace(fastify, { keys, idempotency, completions, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(platform.clock.nowMs()) });
+    // A request is being answered before it runs, and may run on when its client has left.
+    const isBusy = (): boolean => completions.answering > 0 || parts.running.size > 0;
     return {
       readiness: [
         {
@@ -62,11 +64,11 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
         },
       ],
       drain: async (deadlineMs) => {
-        while (parts.running.size > 0 && platform.clock.monotonicMs() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20));
+        while (isBusy() && platform.clock.monotonicMs() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20));
         await settlement.finish(deadlineMs);
         await leases.returnAll(deadlineMs);
         // What is still running after the deadline is cut: only a session without any of it may end before its reaper comes.
-        if (parts.running.size === 0) await session.close();
+        if (!isBusy()) await session.close();
       },
     };
   },

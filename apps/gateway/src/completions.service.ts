@@ -3,6 +3,7 @@ import { baseCapabilities, buildUpstreamBody, type Capability, type ChatCompleti
 import type { Hold, LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import type { CatalogueService } from './admission/catalogue.service.js';
+import type { Claim } from './admission/idempotency.service.js';
 import { outputTokensOn, planRequest, type Plan } from './admission/plan.js';
 import type { GatewaySettings } from './config.js';
 import type { Caller } from './face/caller.js';
@@ -18,6 +19,9 @@ import { answerStream } from './relay/stream.relay.js';
 /** Admission, then the relay. Everything before the hold is memory alone; everything after it ends in a settlement. */
 @Injectable()
 export class CompletionsService {
+  /** Requests between the end of their bodies and the end of their answers. */
+  answering = 0;
+
   constructor(
     private readonly settings: GatewaySettings,
     private readonly session: SessionService,
@@ -29,11 +33,23 @@ export class CompletionsService {
     private readonly failpoint: Failpoint,
   ) {}
 
-  /** Answers one request; throws a Refusal while the client can still be told by a status. */
-  async answer(id: string, caller: Caller, operation: Operation, request: ChatCompletionRequest | CompletionRequest, client: Client): Promise<void> {
+  /** Answers one request; throws a Refusal while the client can still be told by a status, and has then given back its claim. */
+  async answer(id: string, caller: Caller, operation: Operation, request: ChatCompletionRequest | CompletionRequest, client: Client, claim: Claim | null): Promise<void> {
+    this.answering += 1;
+    try {
+      await this.serve(id, caller, operation, request, client, claim);
+    } catch (error) {
+      await claim?.release();
+      throw error;
+    } finally {
+      this.answering -= 1;
+    }
+  }
+
+  private async serve(id: string, caller: Caller, operation: Operation, request: ChatCompletionRequest | CompletionRequest, client: Client, claim: Claim | null): Promise<void> {
     const nowMs = this.session.nowMs();
     const plan = this.plan(request, caller, nowMs);
-    const hold = await this.hold(id, caller, plan, client);
+    const hold = await this.hold(id, caller, plan, client, claim);
     const generation: Generation = {
       id,
       caller,
@@ -59,7 +75,10 @@ export class CompletionsService {
       await (generation.stream ? answerStream(context) : answerJson(context));
     } catch (error) {
       // Whatever broke before a settlement began has charged nothing: the hold must not outlive its request.
-      if (this.running.find(generation)?.ending === false) this.relay.ending.abandon(generation, this.session.nowMs());
+      if (this.running.find(generation)?.ending === false) {
+        this.relay.ending.abandon(generation, this.session.nowMs());
+        if (!generation.opened) claim?.nothingBilled();
+      }
       throw error;
     }
   }
@@ -73,19 +92,27 @@ export class CompletionsService {
     return planRequest(request, caller, catalogue, this.settings.MIN_OUTPUT_TOKENS, nowMs);
   }
 
-  private async hold(id: string, caller: Caller, plan: Plan, client: Client): Promise<Hold> {
+  private async hold(id: string, caller: Caller, plan: Plan, client: Client, claim: Claim | null): Promise<Hold> {
     const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
     const held = this.leases.hold(funds, { id, model: plan.model.id, want: plan.want, least: plan.least });
-    if (!(held instanceof Promise)) return held;
+    if (!(held instanceof Promise) && claim === null) return held;
     const stop = client.onGone(() => this.leases.cancel(funds, id));
     try {
       const hold = await held;
-      if (!client.isGone()) return hold;
-      this.leases.release(funds, hold, 0n);
-      throw new Refusal('request_timeout', 'The client closed the connection.');
+      await this.confirm(hold, client, claim).catch((error: unknown) => {
+        this.leases.release(funds, hold, 0n);
+        throw error;
+      });
+      return hold;
     } finally {
       stop();
     }
+  }
+
+  /** What was waited for may have come too late. */
+  private async confirm(hold: Hold, client: Client, claim: Claim | null): Promise<void> {
+    await claim?.bind(hold.id);
+    if (client.isGone()) throw new Refusal('request_timeout', 'The client closed the connection.');
   }
 }
 

@@ -31,6 +31,8 @@ export const gatewaySettings = z.object({
   CLIENT_STALL_MS_MAX: setting.durationMs(60_000, 100, 3_600_000),
   /** What a request without `max_tokens` gets at least, where money is short. */
   MIN_OUTPUT_TOKENS: setting.wholeNumber({ fallback: 16, min: 1, max: 100_000 }),
+  /** How long an Idempotency-Key is remembered; longer than any request may run. */
+  IDEMPOTENCY_KEEP_MS: setting.durationMs(86_400_000, 7_200_000, 2_592_000_000),
   RUNNING_REQUESTS_MAX: setting.wholeNumber({ fallback: 10_000, min: 1, max: 1_000_000 }),
   /** `name` or `name:pass`, for tests: the process kills itself there. Only in a database that is marked as a test. */
   KILOTOKEN_FAILPOINT: z

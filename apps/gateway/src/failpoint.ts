@@ -1,5 +1,5 @@
 /** The places where tests kill a gateway: what is true before and after each is what crash safety means. */
-export const failpointNames = ['after_hold', 'after_open', 'first_byte', 'checkpoint', 'before_commit', 'after_commit', 'before_terminal'] as const;
+export const failpointNames = ['after_claim', 'after_hold', 'after_open', 'first_byte', 'checkpoint', 'before_commit', 'after_commit', 'before_terminal'] as const;
 export type FailpointName = (typeof failpointNames)[number];
 export type Failpoint = (name: FailpointName) => void;
 

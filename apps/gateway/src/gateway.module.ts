@@ -3,6 +3,7 @@ import { LeaseService, SessionService, SettlementService } from '@kilotoken/fund
 import { createPool, type Platform } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import { CatalogueService } from './admission/catalogue.service.js';
+import { IdempotencyService } from './admission/idempotency.service.js';
 import { CompletionsService } from './completions.service.js';
 import type { GatewaySettings } from './config.js';
 import { AccountService } from './face/account.service.js';
@@ -35,6 +36,7 @@ interface Parts {
   readonly catalogue: CatalogueService;
   readonly keys: KeyService;
   readonly account: AccountService;
+  readonly idempotency: IdempotencyService;
   readonly completions: CompletionsService;
 }
 
@@ -85,6 +87,7 @@ const compose = ({ settings, clock, logger, registry }: Platform<GatewaySettings
     catalogue,
     keys: new KeyService(pool, session),
     account: new AccountService(pool, session, leases, running),
+    idempotency: new IdempotencyService({ databaseUrl, keepMs: settings.IDEMPOTENCY_KEEP_MS }, session, clock, failpoint, logger),
     completions: new CompletionsService(settings, session, leases, settlement, catalogue, running, relay, failpoint),
   };
 };
@@ -102,8 +105,8 @@ export class GatewayModule implements OnApplicationShutdown {
   constructor(@Inject(gatewayParts) private readonly parts: Parts) {}
 
   async onApplicationShutdown(): Promise<void> {
-    const { running, lanes, leases, settlement, session, pool } = this.parts;
+    const { running, lanes, leases, settlement, session, idempotency, pool } = this.parts;
     running.stop();
-    await Promise.allSettled([lanes.stop(), leases.stop(), settlement.stop(), session.stop(), pool.end()]);
+    await Promise.allSettled([lanes.stop(), leases.stop(), settlement.stop(), session.stop(), idempotency.stop(), pool.end()]);
   }
 }

@@ -3,7 +3,7 @@ import { sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { deadSessions, nothingObserved, observe, type Observation } from './reaping.js';
-import { expireGrants, listBeats, reapSession } from './reaping.store.js';
+import { expireClaims, expireGrants, listBeats, reapSession } from './reaping.store.js';
 
 export interface ReapingSettings {
   readonly sessionTtlMs: number;
@@ -13,8 +13,10 @@ const looksPerTtl = 8;
 const lookMsMax = 1_000;
 const expireMs = 10_000;
 const grantsPerExpiryMax = 1_000;
+/** More than a thousand keys a second outrun this; what is left takes room and nothing else. */
+const claimsPerExpiryMax = 10_000;
 
-/** Looks at heartbeats and reaps who is dead; expires grants. Several may run: the database lets one of them do it. */
+/** Looks at heartbeats and reaps who is dead; expires grants and idempotency keys. Several may run: the database lets one of them do it. */
 @Injectable()
 export class ReapingService {
   private observation: Observation = nothingObserved;
@@ -60,8 +62,9 @@ export class ReapingService {
     try {
       const expired = await expireGrants(this.pool, grantsPerExpiryMax);
       if (expired > 0) this.logger.info({ event: 'grants.expired', grants: expired });
+      await expireClaims(this.pool, claimsPerExpiryMax);
     } catch (error) {
-      this.logger.warn({ event: 'grants.expiry_failed', sqlState: sqlStateOf(error), error });
+      this.logger.warn({ event: 'expiry.failed', sqlState: sqlStateOf(error), error });
     }
   }
 }

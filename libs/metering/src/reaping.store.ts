@@ -18,6 +18,12 @@ export const reapSession = async (db: Db, sessionId: string): Promise<Reaped> =>
   return rows[0]!.answer;
 };
 
+/** Deletes what is remembered of Idempotency-Keys that expired. */
+export const expireClaims = async (db: Db, limit: number): Promise<number> => {
+  const { rows } = await db.query<{ expired: number }>('SELECT idempotency_expire($1) AS expired', [limit]);
+  return rows[0]!.expired;
+};
+
 export const expireGrants = async (db: Db, limit: number): Promise<number> => {
   const { rows } = await db.query<{ expired: number }>('SELECT grants_expire($1) AS expired', [limit]);
   return rows[0]!.expired;

@@ -26,7 +26,7 @@ const sharedTables: Readonly<Record<string, string>> = {
 
 /** What crosses organizations by nature. */
 const crossingFunctions = [
-  'checkpoint_requests', 'gateway_poll', 'grants_expire', 'key_authenticate', 'lease_return', 'lease_take', 'outbox_put', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take',
+  'checkpoint_requests', 'gateway_poll', 'grants_expire', 'idempotency_bind', 'idempotency_claim', 'idempotency_expire', 'idempotency_release', 'key_authenticate', 'lease_return', 'lease_take', 'outbox_put', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take',
   'session_beat', 'session_beats', 'session_fence', 'session_reap', 'session_start', 'settle', 'usage_quarantine_put',
 ];
 /** What the application runs with its own rights. */
@@ -63,6 +63,7 @@ const fillTenant = async (): Promise<string> => {
   await money.settle(session, 1, { charge: 1, allocations: [{ lease, grant: grantIds[0]!, amount: '1' }] });
   await money.checkpoint(session, { id: money.mintId(), charge: 1 });
   await money.quarantine(session, money.mintId(), 'vendor_usage');
+  await money.sql("SELECT idempotency_claim($1, $2, 'key', gen_random_uuid(), sha256('body'), 86400000, 60000)", [session, organizationId]);
   await money.sql('INSERT INTO api_key_use VALUES ($1, $2, now())', [organizationId, keys[0]!.id]);
   return organizationId;
 };
@@ -274,6 +275,7 @@ describe('the definer', () => {
     expect(Object.fromEntries(rights.map(({ table, rights: of }) => [table, of]))).toEqual({
       api_key_use: 'INSERT UPDATE',
       credit_grant: 'UPDATE',
+      idempotency_claim: 'DELETE INSERT UPDATE',
       lease: 'INSERT UPDATE',
       ledger_posting: 'INSERT',
       ledger_transaction: 'INSERT',

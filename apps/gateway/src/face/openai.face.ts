@@ -1,5 +1,7 @@
 import { errorCatalogue, openAiErrorBody, parseChatCompletion, parseCompletion, parseJsonBody } from '@kilotoken/contracts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { hashRequest, idempotencyKeyOf } from '../admission/idempotency.js';
+import type { IdempotencyService } from '../admission/idempotency.service.js';
 import type { CompletionsService } from '../completions.service.js';
 import { Refusal, toRefusal } from '../refusal.js';
 import { createClient } from '../relay/client.js';
@@ -17,6 +19,7 @@ declare module 'fastify' {
 
 export interface OpenAiFace {
   readonly keys: KeyService;
+  readonly idempotency: IdempotencyService;
   readonly completions: CompletionsService;
   readonly account: AccountService;
   readonly models: ModelList;
@@ -61,14 +64,14 @@ const sendRefusal = (request: FastifyRequest, reply: FastifyReply, error: unknow
   }
   if (reply.raw.headersSent || reply.raw.destroyed) return;
   const { shouldRetry } = errorCatalogue[refusal.code];
-  const { retryAfter } = refusal.details;
+  const { retryAfter, generation } = refusal.details;
   reply.header('x-should-retry', String(shouldRetry));
   if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
   if (refusal.status === 429 || refusal.status === 503) reply.header('retry-after', typeof retryAfter === 'string' ? retryAfter : '1');
   reply
     .code(refusal.status)
     .header('content-type', 'application/json; charset=utf-8')
-    .send(JSON.stringify(openAiErrorBody(refusal.code, refusal.message, refusal.param)));
+    .send(JSON.stringify(openAiErrorBody(refusal.code, refusal.message, refusal.param, generation)));
 };
 
 type Answer = (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<unknown>;
@@ -77,7 +80,7 @@ type Answer = (request: FastifyRequest, reply: FastifyReply, caller: Caller) => 
  * The routes under /v1. Every path there needs a key, one that does not exist too: the hook stands before routing's answer,
  * so no spelling of a path gets around it.
  */
-export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, completions, account, models, mintRequestId }: OpenAiFace): Promise<void> => {
+export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, idempotency, completions, account, models, mintRequestId }: OpenAiFace): Promise<void> => {
   await fastify.register(
     async (v1) => {
       v1.decorateRequest('caller', null);
@@ -99,10 +102,12 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, compl
       const complete = async (request: FastifyRequest, reply: FastifyReply, operation: 'chat.completions' | 'completions'): Promise<void> => {
         const body = bodyOf(request);
         const parsed = operation === 'chat.completions' ? parseChatCompletion(body) : parseCompletion(body);
+        const key = idempotencyKeyOf(request.headers['idempotency-key']);
+        const claim = key === null ? null : await idempotency.claim(request.caller!, key, hashRequest(operation, request.body as Buffer));
         // From here to the hold nothing is waited for: ids of requests that hold ascend, however long their bodies took.
         Object.assign(request, { id: mintRequestId() });
         reply.header('x-request-id', request.id);
-        await completions.answer(request.id, request.caller!, operation, parsed, createClient(reply.raw, request.wideEvent));
+        await completions.answer(request.id, request.caller!, operation, parsed, createClient(reply.raw, request.wideEvent), claim);
         // The relay wrote to the response itself.
         if (!reply.sent) reply.hijack();
       };

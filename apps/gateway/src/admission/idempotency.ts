@@ -1,0 +1,51 @@
+/**
+ * `Idempotency-Key`: one key, one answer. A key belongs to an organization and to one body; whoever sends it again is told
+ * which generation it made and what that cost, instead of being served and charged a second time. Pure.
+ */
+import { createHash } from 'node:crypto';
+import { formatMoney, parseMoney } from '@kilotoken/money';
+import { Refusal } from '../refusal.js';
+import type { Operation } from '../relay/generation.js';
+
+export const keyLengthMax = 255;
+const visible = /^[\x21-\x7e]{1,255}$/;
+
+/** The request's key; null when it has none. Node joins a header that is there twice with a comma and a space, which no key has. */
+export const idempotencyKeyOf = (header: string | string[] | undefined): string | null => {
+  if (header === undefined) return null;
+  if (typeof header === 'string' && visible.test(header)) return header;
+  throw new Refusal('invalid_value', `Idempotency-Key must be one header of 1 to ${keyLengthMax} visible ASCII characters.`, 'Idempotency-Key');
+};
+
+/** Over the bytes as they came: an SDK's retry sends the same ones. The operation is in it, since a key is for one request. */
+export const hashRequest = (operation: Operation, body: Buffer): Buffer => createHash('sha256').update(operation).update('\0').update(body).digest();
+
+/** What the database says to a claim. */
+export type ClaimAnswer =
+  | { readonly claimed: true }
+  | {
+      readonly claimed: false;
+      readonly sameBody: boolean;
+      /** Null while the first request waits for its money. */
+      readonly requestId: string | null;
+      readonly status: 'running' | 'completed' | 'failed';
+      /** Decimal text; null while it is not known. */
+      readonly charge: string | null;
+      readonly unit: string | null;
+    };
+
+const saidOf = {
+  running: 'A request with this Idempotency-Key is running.',
+  completed: 'A request with this Idempotency-Key is complete.',
+  failed: 'A request with this Idempotency-Key was interrupted, and what it had generated until then was charged. Send a new key to ask again.',
+  unsettled: 'A request with this Idempotency-Key ended in an error, and its charge is not known yet. Send a new key to ask again.',
+};
+
+/** Why a key's second request is not served. A conflict's body names the generation and, once it is known, its charge. */
+export const refuseClaim = (answer: Extract<ClaimAnswer, { claimed: false }>): Refusal => {
+  const { sameBody, requestId, status, charge, unit } = answer;
+  if (!sameBody) return new Refusal('idempotency_key_reused', 'This Idempotency-Key came with another body before. Use a new key for a new request.', 'Idempotency-Key');
+  const generation = { id: requestId, object: 'generation', status, cost: charge === null ? null : formatMoney(parseMoney(charge)), cost_currency: unit };
+  const where = requestId === null ? '' : ` GET /v1/generations/${requestId} has its details.`;
+  return new Refusal('idempotency_conflict', `${saidOf[status === 'failed' && charge === null ? 'unsettled' : status]} Nothing was charged for this one.${where}`, 'Idempotency-Key', { generation });
+};
