@@ -11,6 +11,7 @@ import type { Failpoint } from './failpoint.js';
 import { Refusal } from './refusal.js';
 import type { Client } from './relay/client.js';
 import type { Generation, Operation } from './relay/generation.js';
+import { GenerationTrace } from './relay/generation-trace.js';
 import { answerJson } from './relay/json.relay.js';
 import type { RelayContext } from './relay/relay-context.js';
 import type { RunningRequests } from './relay/running.service.js';
@@ -49,7 +50,9 @@ export class CompletionsService {
   private async serve(id: string, caller: Caller, operation: Operation, request: ChatCompletionRequest | CompletionRequest, client: Client, claim: Claim | null): Promise<void> {
     const nowMs = this.session.nowMs();
     const plan = this.plan(request, caller, nowMs);
+    const plannedMs = client.trace?.nowMs() ?? 0;
     const hold = await this.hold(id, caller, plan, client, claim);
+    const trace = client.trace && new GenerationTrace(client.trace, this.session.id, this.session.nowMs(), plannedMs);
     const generation: Generation = {
       id,
       caller,
@@ -66,7 +69,9 @@ export class CompletionsService {
       attempts: [],
       opened: false,
       slot: null,
+      trace,
     };
+    if (trace) trace.request.describe = () => trace.describe(generation, request);
     this.failpoint('after_hold');
     const { lanes, ending, running, metrics, limits, failpoint, nowMs: now } = this.relay;
     // Written out: an object that is spread and then added to is slow to make and slow to read ever after.

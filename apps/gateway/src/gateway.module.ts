@@ -10,6 +10,7 @@ import { AccountService } from './face/account.service.js';
 import { KeyService } from './face/key.service.js';
 import type { Failpoint } from './failpoint.js';
 import { EndingService } from './relay/ending.service.js';
+import { traceFlush } from './relay/flush-trace.js';
 import { createGatewayMetrics } from './relay/gateway-metrics.js';
 import { LaneClient } from './relay/lane-client.service.js';
 import { RunningRequests } from './relay/running.service.js';
@@ -40,7 +41,7 @@ interface Parts {
   readonly completions: CompletionsService;
 }
 
-const compose = ({ settings, clock, logger, registry }: Platform<GatewaySettings>, failpoint: Failpoint): Parts => {
+const compose = ({ settings, clock, logger, registry, tracing }: Platform<GatewaySettings>, failpoint: Failpoint): Parts => {
   const databaseUrl = settings.APP_DATABASE_URL;
   const pool = createPool({ connectionString: databaseUrl, max: readConnectionsMax, applicationName: 'gateway reads' });
   const session = new SessionService({ databaseUrl, beatMs: Math.min(beatMsMax, settings.SESSION_TTL_MS / beatsPerTtl), pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release }, clock, logger);
@@ -58,6 +59,7 @@ const compose = ({ settings, clock, logger, registry }: Platform<GatewaySettings
       pendingSettlesMax: settings.PENDING_SETTLES_MAX,
       settleWaitMs: settings.SETTLE_WAIT_MS,
       failpoint,
+      ...(tracing ? { onFlush: traceFlush(tracing, session.id, clock) } : {}),
     },
     session,
     clock,
@@ -67,7 +69,7 @@ const compose = ({ settings, clock, logger, registry }: Platform<GatewaySettings
   const running = new RunningRequests(limits, session, settlement, failpoint, logger);
   const metrics = createGatewayMetrics(registry, { unsettled: () => settlement.unsettled(), running: () => running.size });
   const ending = new EndingService(leases, settlement, running, metrics, logger);
-  const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN });
+  const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN, traceVendors: settings.TRACE_VENDORS === '1' });
   const catalogue = new CatalogueService(pool, session, logger);
   const relayLimits = {
     attemptsMax: settings.ATTEMPTS_MAX,

@@ -1,6 +1,6 @@
 import { openAiErrorBody } from '@kilotoken/contracts';
 import type { Dispatcher, FinishReason, Generation, GenerationSink } from '@kilotoken/inference';
-import { mintId, type Clock } from '@kilotoken/platform';
+import { mintId, type Clock, type SpanAttributes } from '@kilotoken/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { createChunkWriter, jsonAnswer, type AnsweredChoice, type AnswerIdentity } from './answer-format.js';
 import type { WorkerRequest } from './generation-request.js';
@@ -35,6 +35,7 @@ export const answerRequest = async (asked: WorkerRequest, request: FastifyReques
     started: (waitedMs) => {
       queueMs = Math.round(waitedMs);
       metrics.started(model, waitedMs);
+      request.trace?.event('batch.entered');
       answer.started(queueMs);
     },
     text: (choice, text) => answer.text(choice, text, generation!),
@@ -42,7 +43,7 @@ export const answerRequest = async (asked: WorkerRequest, request: FastifyReques
   };
   try {
     generation = context.dispatcher.generate(asked.generation, sink, cancel.signal);
-    describe(request, model, generation, () => queueMs);
+    describe(request, asked, generation, () => queueMs);
     await generation.ended;
     metrics.ended(model, cancel.signal.aborted ? 'cancelled' : 'completed', generation.usage());
     if (!cancel.signal.aborted) answer.end(generation);
@@ -54,12 +55,27 @@ export const answerRequest = async (asked: WorkerRequest, request: FastifyReques
 };
 
 /** What the request's one log line says, read when it is written: also of one whose client left. */
-const describe = ({ wideEvent }: FastifyRequest, model: string, generation: Generation, queueMs: () => number | null): void => {
-  wideEvent['model'] = model;
+const describe = ({ wideEvent, trace }: FastifyRequest, asked: WorkerRequest, generation: Generation, queueMs: () => number | null): void => {
+  wideEvent['model'] = asked.model;
   const live = (name: string, get: () => unknown): unknown => Object.defineProperty(wideEvent, name, { enumerable: true, get });
+  if (trace) trace.describe = () => ({ attributes: traceAttributes(asked, generation, queueMs()), children: [] });
   live('queueMs', queueMs);
   live('promptTokens', () => generation.usage()?.promptTokens ?? null);
   live('completionTokens', () => generation.usage()?.completionTokens ?? null);
+};
+
+/** By OpenTelemetry's conventions for generative AI; never what was asked or answered. */
+const traceAttributes = ({ operation, model, generation: { maxTokens, sampling } }: WorkerRequest, generation: Generation, queueMs: number | null): SpanAttributes => {
+  const usage = generation.usage();
+  return {
+    'gen_ai.operation.name': operation === 'chat.completion' ? 'chat' : 'text_completion',
+    'gen_ai.provider.name': 'kilotoken',
+    'gen_ai.request.model': model,
+    'gen_ai.request.temperature': sampling.temperature,
+    ...(maxTokens === null ? {} : { 'gen_ai.request.max_tokens': maxTokens }),
+    ...(queueMs === null ? {} : { 'kilotoken.queue_ms': queueMs }),
+    ...(usage === null ? {} : { 'gen_ai.usage.input_tokens': usage.promptTokens, 'gen_ai.usage.output_tokens': usage.completionTokens }),
+  };
 };
 
 /** Aborts when the connection closes before the answer is out: tokens that nobody reads are not made. */

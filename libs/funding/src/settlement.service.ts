@@ -26,6 +26,18 @@ export interface SettlementSettings extends FlushLimits {
   readonly settleWaitMs: number;
   /** Where tests kill the process. */
   readonly failpoint: (name: 'before_commit' | 'after_commit') => void;
+  /** Told of each committed flush, where somebody traces. */
+  readonly onFlush?: (report: FlushReport) => void;
+}
+
+export interface FlushReport {
+  readonly number: bigint;
+  readonly entries: number;
+  /** One of its requests is traced. */
+  readonly traced: boolean;
+  readonly executions: number;
+  /** On the monotonic clock. */
+  readonly startedMs: number;
 }
 
 export interface Settlement {
@@ -34,8 +46,9 @@ export interface Settlement {
   readonly attempt: number;
   /** The usage rows of one request, comma-separated JSON objects. */
   readonly json: string;
-  /** The charge is committed: called once, before anybody is told. */
-  readonly onCommitted: () => void;
+  readonly traced?: boolean;
+  /** The charge is committed: called once, before anybody is told, with the number of the flush. */
+  readonly onCommitted: (flush: bigint) => void;
   /** The rows are in quarantine and nothing was charged: called once instead. */
   readonly onQuarantined: () => void;
 }
@@ -148,9 +161,12 @@ export class SettlementService {
   /** Executes one flush until its outcome is known. */
   private async flush(flush: Flush<PendingEntry>): Promise<void> {
     const json = `[${flush.entries.map((entry) => entry.json).join(',')}]`;
+    const startedMs = this.clock.monotonicMs();
+    let executions = 0;
     for (let waitMs = retryMsMin; !this.session.isEnded(); waitMs = Math.min(waitMs * 2, retryMsMax)) {
+      executions += 1;
       const failed = await this.execute(flush, json);
-      if (!failed) return this.finishFlush(flush);
+      if (!failed) return this.finishFlush(flush, executions, startedMs);
       if (failed.failure === 'fenced') return this.session.end();
       if (failed.failure === 'data') {
         const poison = bisectFlush(this.queue, flush);
@@ -179,11 +195,15 @@ export class SettlementService {
   }
 
   /** What throws here is a broken invariant, not a failed flush: it must end the process, not execute the flush again. */
-  private finishFlush(flush: Flush<PendingEntry>): void {
+  private finishFlush(flush: Flush<PendingEntry>, executions: number, startedMs: number): void {
+    const { number } = flush;
+    let traced = false;
     for (const { settlement, resolve } of finishFlush(this.queue, flush)) {
-      settlement.onCommitted();
+      settlement.onCommitted(number);
+      traced ||= settlement.traced === true;
       resolve();
     }
+    this.settings.onFlush?.({ number, entries: flush.entries.length, traced, executions, startedMs });
   }
 
   /** A row that no flush can hold is kept as bytes; its answer ends in an error, and its hold returns uncharged. */

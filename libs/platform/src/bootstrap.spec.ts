@@ -10,7 +10,7 @@ import { AppError } from './errors.js';
 import type { Log } from './logging.js';
 
 const token = 'a-token-of-24-characters';
-const settings: ProcessSettings = { HOST: '127.0.0.1', INTERNAL_TOKEN: token, LOG_LEVEL: 'info', LOG_FILE: undefined, DRAIN_MS: 5_000 };
+const settings: ProcessSettings = { HOST: '127.0.0.1', INTERNAL_TOKEN: token, LOG_LEVEL: 'info', LOG_FILE: undefined, DRAIN_MS: 5_000, TRACE_SAMPLE_RATIO: 0.01 };
 const authorized = { authorization: `Bearer ${token}` };
 
 @Controller()

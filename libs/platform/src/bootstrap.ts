@@ -15,6 +15,8 @@ import type { Log } from './logging.js';
 import { createMetricsRegistry, createRequestHistogram, registerMetrics } from './metrics.js';
 import { createNestLogger } from './nest-logger.js';
 import { observeRequests, refuseWhileDraining, type RequestTracker } from './requests.js';
+import { openTracing } from './tracing.open.js';
+import type { Tracing } from './tracing.js';
 
 /** What the process has before any of its own parts exist. */
 export interface Platform<Settings extends ProcessSettings = ProcessSettings> {
@@ -23,6 +25,8 @@ export interface Platform<Settings extends ProcessSettings = ProcessSettings> {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly clock: Clock;
+  /** Null where no traces are made. */
+  readonly tracing: Tracing | null;
 }
 
 export interface ListenOptions {
@@ -80,7 +84,7 @@ const createParts = async <Settings extends ProcessSettings>(
   definition: AppDefinition<Settings>,
   platform: Platform<Settings>,
 ): Promise<Parts<Settings>> => {
-  const { settings, logger, registry, clock } = platform;
+  const { settings, logger, registry, clock, tracing } = platform;
   const internalToken = definition.face === 'internal' ? settings.INTERNAL_TOKEN : null;
   const state = { draining: false };
 
@@ -88,7 +92,7 @@ const createParts = async <Settings extends ProcessSettings>(
   const fastify = createFace({ clock, internalToken, bodyLimitBytes });
   // Nest's middleware would cost every request a walk through an empty chain: what we need are hooks.
   fastify.decorate('skipMiddie', true);
-  const tracker = observeRequests(fastify, { clock, logger, durationSeconds: createRequestHistogram(registry) });
+  const tracker = observeRequests(fastify, { clock, logger, durationSeconds: createRequestHistogram(registry), tracing });
   if (internalToken !== null) guardWithToken(fastify, internalToken);
   refuseWhileDraining(fastify, () => state.draining);
 
@@ -142,7 +146,9 @@ export const startApp = async <Settings extends ProcessSettings>(
   clock: Clock = systemClock,
 ): Promise<RunningApp> => {
   const { name } = definition;
-  const platform: Platform<Settings> = { name, settings, clock, logger: log.logger, registry: createMetricsRegistry(name) };
+  const registry = createMetricsRegistry(name);
+  const traces = await openTracing({ name, settings, registry, clock, trustsCallers: definition.face === 'internal' });
+  const platform: Platform<Settings> = { name, settings, clock, logger: log.logger, registry, tracing: traces?.tracing ?? null };
   const parts = await createParts(definition, platform);
   const { app, fastify, tracker, state } = parts;
   let metrics: OpsServer | null = null;
@@ -151,6 +157,7 @@ export const startApp = async <Settings extends ProcessSettings>(
     const cut = setTimeout(() => fastify.server.closeAllConnections(), closeMsMax);
     await Promise.allSettled([app.close(), metrics?.close()]);
     clearTimeout(cut);
+    await traces?.stop();
   };
 
   try {

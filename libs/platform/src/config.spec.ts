@@ -28,6 +28,7 @@ describe('settings', () => {
       HOST: '127.0.0.1',
       LOG_LEVEL: 'info',
       DRAIN_MS: 25_000,
+      TRACE_SAMPLE_RATIO: 0.01,
       API_PORT: 8081,
     });
   });
@@ -68,6 +69,20 @@ describe('settings', () => {
 
   it.each(['kilotoken', 'postgres://127.0.0.1', 'http://127.0.0.1/kilotoken'])('%p is no database', (value) => {
     expect(problemsOf({ ...right, APP_DATABASE_URL: value })).toEqual([expect.stringContaining('postgresql://user:password@')]);
+  });
+
+  it.each([['0', 0], ['1', 1], ['.5', 0.5], ['0.001', 0.001]])('%p is a ratio', (text, value) => {
+    expect(parseConfig(schema, { ...right, TRACE_SAMPLE_RATIO: text }).TRACE_SAMPLE_RATIO).toBe(value);
+  });
+
+  it.each(['1.1', '-0.1', '10', '1e-3', '0,5'])('%p is no ratio', (value) => {
+    expect(problemsOf({ ...right, TRACE_SAMPLE_RATIO: value })).toEqual(['TRACE_SAMPLE_RATIO is wrong: a number from 0 to 1 is needed, such as 0.01']);
+  });
+
+  it('header fields are read as OpenTelemetry writes them', () => {
+    const text = 'Authorization=Basic%20dXNlcjpwYXNz==, x-scope=a';
+    expect(parseConfig(schema, { ...right, OTEL_EXPORTER_OTLP_HEADERS: text }).OTEL_EXPORTER_OTLP_HEADERS).toEqual({ Authorization: 'Basic dXNlcjpwYXNz==', 'x-scope': 'a' });
+    expect(problemsOf({ ...right, OTEL_EXPORTER_OTLP_HEADERS: 'a=b%zz', OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318' })).toHaveLength(2);
   });
 
   it('the message lists the problems one a line', () => {

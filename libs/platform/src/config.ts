@@ -87,12 +87,37 @@ const databaseRight = 'an address such as postgresql://user:password@127.0.0.1:5
 
 const databaseUrl = () => z.string({ error: databaseRight }).refine(isDatabaseUrl, databaseRight);
 
+const ratioRight = 'a number from 0 to 1 is needed, such as 0.01';
+
+const ratio = (fallback: number) =>
+  z
+    .string()
+    .regex(/^[01]?(\.\d{1,9})?$/, ratioRight)
+    .transform(Number)
+    .refine((value) => value <= 1, ratioRight)
+    .prefault(String(fallback));
+
+const originRight = 'the address of a collector without a path is needed, such as http://127.0.0.1:4318';
+const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && !/[?#]/.test(text);
+
+const collectorUrl = () => z.string().refine(isHttpUrl, originRight).optional();
+
+const headersRight = 'pairs such as name=value, with commas between them, are needed';
+
+/** Header fields as OpenTelemetry writes them: space and comma percent-encoded, as any byte of ASCII may be. */
+const headers = () =>
+  z
+    .string()
+    .regex(/^[\w-]+=(%[2-7][\dA-Fa-f]|[\x21-\x24\x26-\x2b\x2d-\x7e])+(, *[\w-]+=(%[2-7][\dA-Fa-f]|[\x21-\x24\x26-\x2b\x2d-\x7e])+)*$/, headersRight)
+    .transform((text) => Object.fromEntries(text.split(/, */).map((pair) => [pair.slice(0, pair.indexOf('=')), decodeURIComponent(pair.slice(pair.indexOf('=') + 1))])))
+    .optional();
+
 const isRedisUrl = (text: string): boolean => URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol);
 
 const redisUrl = () => z.string().refine(isRedisUrl, 'an address such as redis://127.0.0.1:6379 is needed').optional();
 
 /** The fragments that schemas of settings are made of. */
-export const setting = { wholeNumber, port, durationMs, sizeBytes, host, internalToken, logLevel, logFile, databaseUrl, redisUrl };
+export const setting = { wholeNumber, port, durationMs, sizeBytes, host, internalToken, logLevel, logFile, databaseUrl, redisUrl, ratio, collectorUrl, headers };
 
 /** The settings of every process that has a face; an app's schema adds its port and what else it needs. */
 export const processSettings = {
@@ -101,6 +126,11 @@ export const processSettings = {
   LOG_LEVEL: logLevel(),
   LOG_FILE: logFile(),
   DRAIN_MS: durationMs(25_000, 0, 600_000),
+  /** Where traces are sent. Unset: none are made. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl(),
+  OTEL_EXPORTER_OTLP_HEADERS: headers(),
+  /** The share of requests that are traced whatever becomes of them; those that fail always are. */
+  TRACE_SAMPLE_RATIO: ratio(0.01),
 };
 
 export type ProcessSettings = z.infer<z.ZodObject<typeof processSettings>>;

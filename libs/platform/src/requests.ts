@@ -6,11 +6,14 @@ import type { Histogram } from 'prom-client';
 import type { Clock } from './clock.js';
 import { AppError } from './errors.js';
 import { healthPaths } from './health.js';
+import type { RequestTrace, SpanAttributes, Tracing } from './tracing.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** What the request's one log line says besides the fields of every request. Never a prompt, a completion or a key. */
     wideEvent: Record<string, unknown>;
+    /** Null where no traces are made. */
+    trace: RequestTrace | null;
   }
 }
 
@@ -25,11 +28,15 @@ export interface RequestObservation {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly durationSeconds: Histogram<'method' | 'route' | 'status'>;
+  readonly tracing: Tracing | null;
 }
 
 const quietRoutes: ReadonlySet<string> = new Set([...healthPaths, '/metrics']);
 /** Where the route is unknown the path is not recorded either: what a stranger types may be a key. */
 const unknownRoute = 'unknown';
+
+/** Told where the whole trace can be looked up. */
+export const traceIdHeader = 'x-trace-id';
 
 /** The requests of each connection that wait for their end, with one listener a connection however many are pipelined. */
 const waitingOn = new WeakMap<Socket, Set<() => void>>();
@@ -57,11 +64,12 @@ const onAnswerEnd = (request: IncomingMessage, response: ServerResponse, listene
   response.once('close', settle);
 };
 
-const record = (request: FastifyRequest, reply: FastifyReply, latencyMs: number, { logger, durationSeconds }: RequestObservation): void => {
+const record = (request: FastifyRequest, reply: FastifyReply, latencyMs: number, { logger, durationSeconds, tracing }: RequestObservation): void => {
   const route = request.is404 ? unknownRoute : (request.routeOptions.url ?? unknownRoute);
   const status = reply.raw.headersSent ? reply.raw.statusCode : 0;
   durationSeconds.observe({ method: request.method, route, status }, latencyMs / 1000);
   if (quietRoutes.has(route) && status < 500) return;
+  if (tracing && request.trace) endTrace(tracing, request.trace, request, route, status);
   const event = {
     event: 'request.ended',
     requestId: request.id,
@@ -78,6 +86,30 @@ const record = (request: FastifyRequest, reply: FastifyReply, latencyMs: number,
   else logger.info(event);
 };
 
+const beginTrace = (tracing: Tracing, request: FastifyRequest, reply: FastifyReply): void => {
+  const { traceparent } = request.headers;
+  request.trace = tracing.begin(typeof traceparent === 'string' ? traceparent : undefined);
+  if (request.trace.sampled) reply.header(traceIdHeader, request.trace.traceId);
+};
+
+/** What failed: by its status, or by what its log line says of an answer that had begun. What a caller did wrong is no failure. */
+const errorTypeOf = ({ wideEvent }: FastifyRequest, status: number): string | null => {
+  const code = typeof wideEvent['code'] === 'string' ? wideEvent['code'] : null;
+  if (status >= 500) return code ?? String(status);
+  return status > 0 && status < 400 ? code : null;
+};
+
+const endTrace = (tracing: Tracing, trace: RequestTrace, request: FastifyRequest, route: string, status: number): void => {
+  const { wideEvent, method } = request;
+  const errorType = errorTypeOf(request, status);
+  // Where the id leads somewhere: to what is exported here, or to the trace that the caller began.
+  if (trace.sampled || trace.parentSpanId !== null || errorType !== null) wideEvent['traceId'] = trace.traceId;
+  const attributes: SpanAttributes = { 'http.request.method': method, 'http.route': route, 'http.response.status_code': status, 'kilotoken.request.id': request.id };
+  if (typeof wideEvent['code'] === 'string') attributes['kilotoken.code'] = wideEvent['code'];
+  if (typeof wideEvent['organizationId'] === 'string') attributes['kilotoken.organization.id'] = wideEvent['organizationId'];
+  tracing.end(trace, { name: `${method} ${route}`, attributes, errorType });
+};
+
 /** Gives each request its id, its event and its place in the count, and records it when its answer has ended. */
 export const observeRequests = (fastify: FastifyInstance, observation: RequestObservation): RequestTracker => {
   let inFlight = 0;
@@ -85,10 +117,12 @@ export const observeRequests = (fastify: FastifyInstance, observation: RequestOb
 
   // Declared first, so that all request objects have one shape; the object itself is made for each request.
   fastify.decorateRequest('wideEvent');
+  fastify.decorateRequest('trace', null);
   fastify.addHook('onRequest', (request, reply, done) => {
     const startedMs = observation.clock.monotonicMs();
     request.wideEvent = {};
     reply.header('x-request-id', request.id);
+    if (observation.tracing) beginTrace(observation.tracing, request, reply);
     inFlight += 1;
     onAnswerEnd(request.raw, reply.raw, () => {
       inFlight -= 1;

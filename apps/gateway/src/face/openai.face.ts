@@ -89,6 +89,7 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, idemp
         request.caller = caller instanceof Promise ? await caller : caller;
         request.wideEvent['organizationId'] = request.caller.organizationId;
         request.wideEvent['apiKeyId'] = request.caller.apiKeyId;
+        request.trace?.event('authenticated');
       });
       v1.setErrorHandler((error, request, reply) => sendRefusal(request, reply, error));
       v1.setNotFoundHandler((request, reply) => {
@@ -107,7 +108,7 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, idemp
         // From here to the hold nothing is waited for: ids of requests that hold ascend, however long their bodies took.
         Object.assign(request, { id: mintRequestId() });
         reply.header('x-request-id', request.id);
-        await completions.answer(request.id, request.caller!, operation, parsed, createClient(reply.raw, request.wideEvent), claim);
+        await completions.answer(request.id, request.caller!, operation, parsed, createClient(reply.raw, request.wideEvent, request.trace), claim);
         // The relay wrote to the response itself.
         if (!reply.sent) reply.hijack();
       };

@@ -1,3 +1,4 @@
+import type { RequestTrace } from '@kilotoken/platform';
 import type { ServerResponse } from 'node:http';
 
 /** Who waits for the answer: a response that may go away at any moment, and that may be slow to take what it is given. */
@@ -8,13 +9,16 @@ export interface Client {
   readonly response: ServerResponse;
   /** What goes into the request's one log line. */
   readonly event: Record<string, unknown>;
+  /** Null where no traces are made. */
+  readonly trace: RequestTrace | null;
 }
 
-export const createClient = (response: ServerResponse, event: Record<string, unknown>): Client => {
+export const createClient = (response: ServerResponse, event: Record<string, unknown>, trace: RequestTrace | null): Client => {
   const isGone = (): boolean => response.destroyed && !response.writableFinished;
   return {
     response,
     event,
+    trace,
     isGone,
     onGone: (listener) => {
       if (isGone()) {

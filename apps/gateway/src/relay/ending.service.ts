@@ -43,14 +43,18 @@ export class EndingService {
     };
     const running = this.running.find(generation);
     if (running) running.ending = true;
+    const { trace } = generation;
+    trace?.settling(ending);
     await this.settlement.settle({
       organizationId: caller.organizationId,
       usageId: generation.id,
       attempt: generation.attempts.length - 1,
       json: usageRowsJson(generation, ending),
-      onCommitted: () => {
+      traced: trace?.request.sampled === true,
+      onCommitted: (flush) => {
         release(ending.charge.charge);
         this.metrics.ended(generation, ending);
+        trace?.settled(flush);
       },
       onQuarantined: () => release(0n),
     });

@@ -9,6 +9,7 @@ import { formatMoney, minMoney, type Money } from '@kilotoken/money';
 import { foldUndeclared, rateUsage, type Rating } from '@kilotoken/pricing';
 import type { Plan } from '../admission/plan.js';
 import type { Caller } from '../face/caller.js';
+import type { GenerationTrace } from './generation-trace.js';
 
 export type Operation = 'chat.completions' | 'completions';
 
@@ -42,6 +43,7 @@ export interface Generation {
   opened: boolean;
   /** Its place among the running requests while it is one. */
   slot: number | null;
+  readonly trace: GenerationTrace | null;
 }
 
 export interface Charge {

@@ -5,6 +5,7 @@ import type { Lane } from '@kilotoken/marketplace';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
 import { refusalOf, timedOut } from './failure.js';
 import type { Attempt, Charge } from './generation.js';
+import { traceHeader, traceparentOf } from './generation-trace.js';
 import { createJsonAttempt, type JsonAnswer } from './json.attempt.js';
 import { pathOf, type RelayContext } from './relay-context.js';
 import { countTokens } from './tokenizer.js';
@@ -54,7 +55,7 @@ const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, d
       json.abort();
     }, limits.drainJsonMsMax);
   });
-  context.lanes.dispatch(lane, pathOf(generation), generation.id, context.body(lane), json.handler);
+  context.lanes.dispatch(lane, pathOf(generation), generation.id, context.body(lane), json.handler, traceparentOf(generation));
   try {
     const outcome = await json.outcome;
     if ('answer' in outcome) {
@@ -96,6 +97,7 @@ const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, 
     'x-kilotoken-charge': formatMoney(charge.charge),
   };
   if (balance !== null) headers['x-kilotoken-balance'] = balance;
+  if (generation.trace) Object.assign(headers, traceHeader(generation));
   client.response.writeHead(200, headers);
   client.response.end(body);
 };

@@ -5,6 +5,8 @@ import { readVendorKey } from '../config.js';
 
 export interface LaneClientSettings {
   readonly internalToken: string;
+  /** Whether vendors are told the trace that a request belongs to; our own workers always are. */
+  readonly traceVendors: boolean;
 }
 
 /** Connections to one vendor at most; what exceeds them waits in the pool for its first byte, within its timeout. */
@@ -42,13 +44,13 @@ export class LaneClient {
   constructor(private readonly settings: LaneClientSettings) {}
 
   /** Starts one attempt. Everything that happens to it is told to the handler. */
-  dispatch(lane: Lane, path: string, requestId: string, body: string, handler: Dispatcher.DispatchHandler): void {
+  dispatch(lane: Lane, path: string, requestId: string, body: string, handler: Dispatcher.DispatchHandler, traceparent: string | null): void {
     const target = targetOf(lane, path);
     this.poolFor(lane, target.origin).dispatch(
       {
         path: target.path,
         method: 'POST',
-        headers: this.headersFor(lane, requestId),
+        headers: this.headersFor(lane, requestId, traceparent),
         body,
         headersTimeout: lane.timeouts.firstByteMs,
         bodyTimeout: lane.timeouts.idleMs,
@@ -61,10 +63,11 @@ export class LaneClient {
     await Promise.all([...this.pools.values()].map((pool) => pool.destroy()));
   }
 
-  private headersFor(lane: Lane, requestId: string): Record<string, string> {
+  private headersFor(lane: Lane, requestId: string, traceparent: string | null): Record<string, string> {
     const headers: Record<string, string> = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'x-request-id': requestId };
     const key = lane.kind === 'worker' ? this.settings.internalToken : lane.keyEnv === null ? undefined : readVendorKey(lane.keyEnv);
     if (key !== undefined) headers['authorization'] = `Bearer ${key}`;
+    if (traceparent !== null && (lane.kind === 'worker' || this.settings.traceVendors)) headers['traceparent'] = traceparent;
     return headers;
   }
 

@@ -7,6 +7,7 @@ import type { StreamEvent } from './event-reader.js';
 import { refusalOf, timedOut, type Failure } from './failure.js';
 import { isToken } from './first-token.js';
 import type { Attempt, Charge, Outcome } from './generation.js';
+import { traceHeader, traceparentOf } from './generation-trace.js';
 import { estimatedUsage, publicId } from './json.relay.js';
 import { pathOf, type RelayContext } from './relay-context.js';
 import { createStreamAttempt } from './stream.attempt.js';
@@ -36,7 +37,7 @@ export const answerStream = async (context: RelayContext): Promise<void> => {
   const paused = { byClient: false, byCheckpoint: false };
   const applyPause = (): void => current?.setPaused(paused.byClient || paused.byCheckpoint);
   const writer = createStreamWriter(client, {
-    headers: { 'x-request-id': generation.id, 'x-kilotoken-hold': formatMoney(generation.hold.total) },
+    headers: { 'x-request-id': generation.id, 'x-kilotoken-hold': formatMoney(generation.hold.total), ...traceHeader(generation) },
     stallMsMax: context.limits.clientStallMsMax,
     onBlocked: (blocked) => {
       paused.byClient = blocked;
@@ -125,7 +126,7 @@ const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, st
     clientLeft = true;
     stream.abort();
   });
-  context.lanes.dispatch(lane, pathOf(generation), generation.id, context.body(lane), stream.handler);
+  context.lanes.dispatch(lane, pathOf(generation), generation.id, context.body(lane), stream.handler, traceparentOf(generation));
   const end = await stream.end;
   clearTimeout(firstByte);
   clearTimeout(whole);
