@@ -108,6 +108,8 @@ describe('the invariants', () => {
     ['another ledger total', 'UPDATE ledger_posting SET amount = amount * 2', ['I1', 'ledger']],
   ])('find %s', async (_, sql, expected) => {
     await owner.query("SELECT session_start(gen_random_uuid(), 'gateway', 'there', 2, 'test')");
+    // The database refuses what some of these do; who may disable its triggers can do it all the same.
+    await owner.query('ALTER TABLE ledger_posting DISABLE TRIGGER ledger_posting_is_final');
     await owner.query(sql);
     await owner.query('SELECT pg_stat_force_next_flush()');
     expect(await broken()).toEqual(expected);

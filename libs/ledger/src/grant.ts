@@ -10,6 +10,9 @@ export type GrantSource = (typeof grantSources)[number];
 
 const scopeModelsMax = 200;
 
+/** What something was done for. Doing it again with the same reference changes nothing. */
+export const referenceSchema = z.string().regex(/^[\x21-\x7e]{1,200}$/, 'a reference of up to 200 visible characters is needed');
+
 const amount = z.string({ error: 'an exact decimal string is needed, such as "10.00"' }).transform((text, context): Money => {
   try {
     const money = parseMoney(text);
@@ -26,7 +29,7 @@ export const newGrantSchema = z.strictObject({
   unit: z.string().regex(/^([A-Z]{3}|[a-z][a-z0-9-]{1,62})$/, 'a currency (USD) or a pack unit (small letters, digits, dashes) is needed'),
   amount,
   source: z.enum(grantSources),
-  reference: z.string().regex(/^[\x21-\x7e]{1,200}$/, 'a reference of up to 200 visible characters is needed'),
+  reference: referenceSchema,
   /** Lower burns first. */
   priority: z.int().min(0).max(32_767).default(100),
   /** Null: every model. */

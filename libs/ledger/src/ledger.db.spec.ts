@@ -4,6 +4,7 @@ import { asOrganization, createPool, mintId } from '@kilotoken/platform';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { adjustGrant, refundGrant } from './grant-change.service.js';
 import type { NewGrant } from './grant.js';
 import { issueGrant } from './grant.service.js';
 import { accounts } from './ledger.js';
@@ -91,9 +92,39 @@ describe('the worked example of every flow', () => {
     }
   });
 
+  test('a refund gives back what remains, to where it came from', async () => {
+    const { id: grantId } = await issue();
+    await rateUse('4', '4', '0');
+    await prisma.$executeRaw`UPDATE credit_grant SET settled = 4, available = 6 WHERE id = ${grantId}::uuid`;
+    expect(await refundGrant(prisma, { organizationId, grantId, reference: 'ticket-1', reason: 'not wanted' })).toMatchObject({ refunded: parseMoney('6') });
+    expect(await balances()).toEqual({ 'cash_clearing USD': '4', 'grant_liability USD': '0', 'usage_revenue USD': '-4' });
+  });
+
+  test('what is given by hand costs us, what is taken costs us less', async () => {
+    const { id: grantId } = await issue();
+    const adjust = (amount: string) => adjustGrant(prisma, { organizationId, grantId, amount, reference: `ticket${amount}`, reason: 'an outage' });
+    await adjust('2.5');
+    expect(await balances()).toEqual({ 'cash_clearing USD': '10', 'grant_liability USD': '-12.5', 'manual_adjustment USD': '2.5' });
+    expect(await adjust('-12.5')).toMatchObject({ granted: 0n, available: 0n });
+    expect(await balances()).toEqual({ 'cash_clearing USD': '10', 'grant_liability USD': '0', 'manual_adjustment USD': '-10' });
+  });
+
+  test('what rounding an invoice leaves is ours, so that the customer owes whole cents', async () => {
+    const use = '3.141592653589';
+    await issue({ source: 'credit_line', amount: use });
+    await rateUse(use, use, '0');
+    const postings = [
+      { account: 'rounding', unit: 'USD', amount: '0.001592653589' },
+      { account: 'cash_clearing', unit: 'USD', amount: '-0.001592653589' },
+    ];
+    await prisma.$executeRaw`SELECT ledger_post(${organizationId}::uuid, 'invoice_rounded', 'invoice-1', ${JSON.stringify(postings)}::jsonb)`;
+    expect(await balances()).toEqual({ 'cash_clearing USD': '3.14', 'grant_liability USD': '0', 'rounding USD': '0.001592653589', 'usage_revenue USD': `-${use}` });
+  });
+
   test('posts to no account that is not in the chart', async () => {
     const posted = await prisma.ledgerPosting.findMany({ distinct: ['account'], select: { account: true } });
-    expect(posted.length).toBe(Object.keys(accounts).length);
+    // What is rated again is posted by metering, whose tests prove it.
+    expect(posted.length).toBe(Object.keys(accounts).length - 1);
     for (const { account } of posted) expect(Object.keys(accounts)).toContain(account);
   });
 
@@ -190,7 +221,9 @@ describe('the proof of balance', () => {
     const owner = createPrisma(broken.ownerUrl, { applicationName: 'test' });
     try {
       const [off, empty] = [mintId(Date.now()), mintId(Date.now())];
-      for (const id of [off, empty]) await owner.ledgerTransaction.create({ data: { organizationId, id, kind: 'test', sourceId: id } });
+      for (const [position, id] of [[1n, off], [2n, empty]] as const) {
+        await owner.ledgerTransaction.create({ data: { organizationId, id, kind: 'test', sourceId: id, position, previousHash: Buffer.alloc(32), hash: Buffer.alloc(32) } });
+      }
       const posting = { organizationId, transactionId: off, account: 'cash_clearing' };
       await owner.ledgerPosting.createMany({
         data: [

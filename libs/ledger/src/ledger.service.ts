@@ -2,14 +2,13 @@ import type { PrismaDb } from '@kilotoken/platform/prisma';
 import type { GrantBalance } from './grant.js';
 import { readGrantBalances } from './grant.store.js';
 import type { AccountBalance, LedgerProof } from './ledger.js';
-import { readBalances, readProof, readTrialBalance } from './ledger.store.js';
+import { readBalances, readProof } from './ledger.store.js';
 
 /** Every grant of an organization in burn order, in one snapshot. */
 export const listGrants = (db: PrismaDb, organizationId: string): Promise<GrantBalance[]> => readGrantBalances(db, organizationId);
 
-/** What an organization's accounts stand at, or all organizations' together. */
-export const listBalances = (db: PrismaDb, organizationId: string | null): Promise<AccountBalance[]> =>
-  organizationId === null ? readTrialBalance(db) : readBalances(db, organizationId);
+/** What an organization's accounts stood at, or all organizations' together, at a moment or now. */
+export const listBalances = (db: PrismaDb, organizationId: string | null, at: Date | null = null): Promise<AccountBalance[]> => readBalances(db, organizationId, at);
 
 /** Proves I1 over the whole ledger. */
 export const verifyBalanced = (db: PrismaDb): Promise<LedgerProof> => readProof(db);

@@ -4,18 +4,16 @@ import type { AccountBalance, Imbalance, LedgerProof } from './ledger.js';
 
 const imbalancesMax = 100;
 
-/** Amounts travel as text, exactly. */
-export const readBalances = async (db: PrismaDb, organizationId: string): Promise<AccountBalance[]> => {
+/**
+ * What accounts stand at, of one organization or of all together, with what was posted up to a moment or up to now. Amounts travel
+ * as text, exactly.
+ */
+export const readBalances = async (db: PrismaDb, organizationId: string | null, at: Date | null): Promise<AccountBalance[]> => {
   const rows = await db.$queryRaw<{ account: string; unit: string; balance: string }[]>`
-    SELECT account, unit, sum(amount)::text AS balance FROM ledger_posting
-    WHERE organization_id = ${organizationId}::uuid GROUP BY account, unit ORDER BY account, unit`;
-  return rows.map(({ account, unit, balance }) => ({ account, unit, balance: parseMoney(balance) }));
-};
-
-/** Sums of all organizations, by account and unit. */
-export const readTrialBalance = async (db: PrismaDb): Promise<AccountBalance[]> => {
-  const rows = await db.$queryRaw<{ account: string; unit: string; balance: string }[]>`
-    SELECT account, unit, sum(amount)::text AS balance FROM ledger_posting GROUP BY account, unit ORDER BY account, unit`;
+    SELECT p.account, p.unit, sum(p.amount)::text AS balance FROM ledger_posting p
+    JOIN ledger_transaction t ON t.organization_id = p.organization_id AND t.id = p.transaction_id
+    WHERE (${organizationId}::uuid IS NULL OR p.organization_id = ${organizationId}::uuid) AND (${at}::timestamptz IS NULL OR t.posted_at <= ${at}::timestamptz)
+    GROUP BY p.account, p.unit ORDER BY p.account, p.unit`;
   return rows.map(({ account, unit, balance }) => ({ account, unit, balance: parseMoney(balance) }));
 };
 

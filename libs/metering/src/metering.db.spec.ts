@@ -253,7 +253,7 @@ describe('the queue', () => {
     expect(await readRatingLag(money.app)).toEqual({ batches: 0, oldestSeconds: 0 });
     await settle(paid(1));
     await settle(paid(2));
-    await money.sql("UPDATE unrated_batch SET created_at = created_at - interval '1 minute' WHERE flush = $1", [flush]);
+    await money.sql("UPDATE unrated_batch SET created_at = created_at - interval '1 minute' WHERE flush = $1", [flush - 1]);
     const lag = await readRatingLag(money.app);
     expect(lag.batches).toBe(2);
     expect(lag.oldestSeconds).toBeGreaterThanOrEqual(60);

@@ -36,6 +36,7 @@ const nativeTypes: Readonly<Record<string, string>> = {
   '@db.SmallInt': 'smallint',
   '@db.Timestamptz(6)': 'timestamp(6) with time zone',
   '@db.Decimal(38, 12)': 'numeric(38,12)',
+  '@db.Decimal(38, 0)': 'numeric(38,0)',
 };
 
 /** Reads what `prisma format` writes: a field a line, its attributes behind its type. */

@@ -18,6 +18,7 @@ const sharedTables: Readonly<Record<string, string>> = {
   rate: 'the catalogue is for all',
   rated_batch: "the rater's, reached by its functions alone",
   rated_flush: "the rater's, reached by its functions alone",
+  rating_counter: "the rater's, reached by its functions alone",
   rating_position: "the rater's, reached by its functions alone",
   session: "a gateway's, which serves all",
   session_heartbeat: "a gateway's, which serves all",
@@ -26,7 +27,7 @@ const sharedTables: Readonly<Record<string, string>> = {
 
 /** What crosses organizations by nature. */
 const crossingFunctions = [
-  'checkpoint_requests', 'gateway_poll', 'grants_expire', 'idempotency_bind', 'idempotency_claim', 'idempotency_expire', 'idempotency_release', 'key_authenticate', 'lease_return', 'lease_take', 'outbox_put', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take',
+  'checkpoint_requests', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim', 'idempotency_expire', 'idempotency_release', 'key_authenticate', 'lease_return', 'lease_take', 'outbox_put', 'rating_counters_add', 'rating_counters_take', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take',
   'session_beat', 'session_beats', 'session_fence', 'session_reap', 'session_start', 'settle', 'usage_quarantine_put',
 ];
 /** What the application runs with its own rights. */
@@ -65,6 +66,9 @@ const fillTenant = async (): Promise<string> => {
   await money.quarantine(session, money.mintId(), 'vendor_usage');
   await money.sql("SELECT idempotency_claim($1, $2, 'key', gen_random_uuid(), sha256('body'), 86400000, 60000)", [session, organizationId]);
   await money.sql('INSERT INTO api_key_use VALUES ($1, $2, now())', [organizationId, keys[0]!.id]);
+  await money.sql("SELECT grant_adjust($1, $2, 1, 'gift', 'test'), grant_refund_request($1, $2, 'refund', 'test')", [organizationId, grantIds[0]]);
+  await money.sql("INSERT INTO rating_adjustment VALUES ($1, uuidv7(), uuidv7(), 0, 1, 1, 0, 'test')", [organizationId]);
+  await money.sql("INSERT INTO quarantine_step VALUES ($1, uuidv7(), 0, 'vendor_usage', 1, 'discarded', NULL, NULL, 'test', 'test')", [organizationId]);
   return organizationId;
 };
 
@@ -276,13 +280,16 @@ describe('the definer', () => {
       api_key_use: 'INSERT UPDATE',
       credit_grant: 'UPDATE',
       idempotency_claim: 'DELETE INSERT UPDATE',
+      grant_refund: 'UPDATE',
       lease: 'INSERT UPDATE',
+      ledger_chain: 'INSERT UPDATE',
       ledger_posting: 'INSERT',
       ledger_transaction: 'INSERT',
       open_request: 'DELETE INSERT UPDATE',
       outbox_event: 'INSERT',
       rated_batch: 'INSERT',
       rated_flush: 'INSERT',
+      rating_counter: 'INSERT UPDATE',
       rating_position: 'INSERT UPDATE',
       refused_ask: 'DELETE INSERT UPDATE',
       session: 'INSERT UPDATE',

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { getOrganization } from '@kilotoken/identity';
-import { describeImbalance, grantSources, issueGrant, listBalances, listGrants, verifyBalanced, type GrantBalance, type GrantSource } from '@kilotoken/ledger';
+import { adjustGrant, grantSources, issueGrant, listGrants, refundGrant, type GrantBalance, type GrantSource } from '@kilotoken/ledger';
 import { formatMoney } from '@kilotoken/money';
-import { AppError } from '@kilotoken/platform';
 import { parseMoment, parseNames, parseWhole } from './arguments.js';
 import { addCommand, iso, type Context } from './context.js';
 import { organizationOption } from './organizations.js';
@@ -75,27 +74,39 @@ export const addGrantCommands = (program: Command, context: Context): void => {
     const columns = { source: 'SOURCE', unit: 'UNIT', ...amounts, expiresAt: 'EXPIRES', id: 'ID' };
     context.printRows(command, rows, { columns, nothing: 'The organization has no grants yet.' });
   }).requiredOption(...organizationOption);
+  addGrantChangeCommands(grants, context);
 };
 
-export const addLedgerCommands = (program: Command, context: Context): void => {
-  const ledger = program.command('ledger').description('the double-entry ledger behind the grants');
-  addCommand(ledger, 'balances', 'show what accounts stand at: debits less credits', async (command) => {
-    const { org } = command.opts<{ org?: string }>();
-    const organizationId = org === undefined ? null : (await getOrganization(context.prisma, org)).id;
-    const rows = (await listBalances(context.prisma, organizationId)).map(({ account, unit, balance }) => ({ account, unit, balance: formatMoney(balance) }));
-    context.printRows(command, rows, { columns: { account: 'ACCOUNT', unit: 'UNIT', balance: 'BALANCE' }, nothing: 'Nothing was posted yet.' });
-  }).option(organizationOption[0], 'of one organization (all together, if left out)');
+interface ChangeOptions {
+  readonly org: string;
+  readonly grant: string;
+  readonly reference: string;
+  readonly reason: string;
+}
 
-  addCommand(ledger, 'verify', 'prove that every transaction sums to zero in each unit', async (command) => {
-    const { transactions, postings, imbalances } = await verifyBalanced(context.prisma);
-    context.printRow(command, {
-      transactions: String(transactions),
-      postings: String(postings),
-      balanced: imbalances.length === 0,
-      imbalances: imbalances.map(({ sum, ...place }) => ({ ...place, sum: formatMoney(sum) })),
-    });
-    if (imbalances.length > 0) {
-      throw new AppError({ code: 'ledger_unbalanced', kind: 'conflict', publicMessage: `The ledger is not balanced:\n${imbalances.map(describeImbalance).join('\n')}` });
-    }
+/** What a person changes on a grant later, each once per reference. */
+const addGrantChangeCommands = (grants: Command, context: Context): void => {
+  const change = async ({ org, grant, reference, reason }: ChangeOptions) => {
+    const { id: organizationId } = await getOrganization(context.prisma, org);
+    return { organizationId, grantId: grant, reference, reason };
+  };
+  const addOptions = (command: Command): Command =>
+    command
+      .requiredOption(...organizationOption)
+      .requiredOption('--grant <id>', 'the grant')
+      .requiredOption('--reference <text>', 'what it is done for, such as a ticket; doing it again is then harmless')
+      .requiredOption('--reason <text>', 'why, for whoever reads the books');
+
+  const refund = addCommand(grants, 'refund', 'close a grant and refund what remains of it', async (command) => {
+    const { refunded, ...request } = await refundGrant(context.prisma, await change(command.opts<ChangeOptions>()));
+    context.printRow(command, { ...request, status: refunded === null ? 'closing' : 'refunded', refunded: refunded === null ? null : formatMoney(refunded) });
+    if (refunded === null) context.say(command, 'Gateways still hold some of it and are asked for it. It is refunded when they have returned it; this command again shows whether it was.');
   });
+  addOptions(refund);
+
+  const adjust = addCommand(grants, 'adjust', 'add to a grant, or take from what it has available', async (command) => {
+    const options = command.opts<ChangeOptions & { amount: string }>();
+    context.printRow(command, grantRow(await adjustGrant(context.prisma, { ...(await change(options)), amount: options.amount })));
+  });
+  addOptions(adjust).requiredOption('--amount <decimal>', 'such as 5 or -0.25');
 };

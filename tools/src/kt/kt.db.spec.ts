@@ -181,7 +181,7 @@ describe('what cannot be done is said, with exit code 1, and nothing is changed'
     const broken = await createTestDatabase();
     const pool = createPool({ connectionString: broken.ownerUrl, max: 1, applicationName: 'test' });
     try {
-      await pool.query("INSERT INTO ledger_transaction (organization_id, id, kind, source_id) VALUES (uuidv7(), uuidv7(), 'test', 'x')");
+      await pool.query("INSERT INTO ledger_transaction (organization_id, id, kind, source_id, position, previous_hash, hash) VALUES (uuidv7(), uuidv7(), 'test', 'x', 1, '', '')");
       const { exitCode, out, error } = await run(['ledger', 'verify', '--json'], { DATABASE_URL: broken.ownerUrl });
       expect(exitCode).toBe(1);
       expect(JSON.parse(out)).toMatchObject({ balanced: false, transactions: '1', imbalances: [expect.objectContaining({ kind: 'test' })] });

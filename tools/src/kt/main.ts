@@ -3,8 +3,9 @@ import { AppError, ConfigError, isDatabaseAway, prismaAwayReasonOf, prismaSqlSta
 import { addLaneCommands, addModelCommands } from './catalogue.js';
 import { readKtConfig } from './config.js';
 import { Context } from './context.js';
-import { addGrantCommands, addLedgerCommands } from './grants.js';
+import { addGrantCommands } from './grants.js';
 import { addKeyCommands } from './keys.js';
+import { addLedgerCommands } from './ledger.js';
 import { addOrganizationCommands, addProjectCommands } from './organizations.js';
 import type { Output } from './output.js';
 

@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { getOrganization } from '@kilotoken/identity';
+import { describeBreak, describeImbalance, listBalances, verifyBalanced, verifyChains } from '@kilotoken/ledger';
+import { formatMoney } from '@kilotoken/money';
+import { AppError } from '@kilotoken/platform';
+import { parseMoment } from './arguments.js';
+import { addCommand, type Context } from './context.js';
+import { organizationOption } from './organizations.js';
+
+export const addLedgerCommands = (program: Command, context: Context): void => {
+  const ledger = program.command('ledger').description('the double-entry ledger behind the grants');
+  addCommand(ledger, 'balances', 'show what accounts stand at: debits less credits', async (command) => {
+    const { org, at } = command.opts<{ org?: string; at?: string }>();
+    const organizationId = org === undefined ? null : (await getOrganization(context.prisma, org)).id;
+    const moment = at === undefined ? null : parseMoment('--at', at, await context.now());
+    const rows = (await listBalances(context.prisma, organizationId, moment)).map(({ account, unit, balance }) => ({ account, unit, balance: formatMoney(balance) }));
+    context.printRows(command, rows, { columns: { account: 'ACCOUNT', unit: 'UNIT', balance: 'BALANCE' }, nothing: 'Nothing was posted yet.' });
+  })
+    .option(organizationOption[0], 'of one organization (all together, if left out)')
+    .option('--at <when>', 'what they stood at: a moment such as 2027-01-31T18:00:00Z, or the beginning of a day in UTC (now, if left out)');
+
+  addCommand(ledger, 'verify', 'prove that every transaction sums to zero in each unit, and that none was changed or deleted', async (command) => {
+    const { transactions, postings, imbalances } = await verifyBalanced(context.prisma);
+    const { organizations, links, breaks } = await verifyChains(context.prisma);
+    context.printRow(command, {
+      transactions: String(transactions),
+      postings: String(postings),
+      balanced: imbalances.length === 0,
+      imbalances: imbalances.map(({ sum, ...place }) => ({ ...place, sum: formatMoney(sum) })),
+      chains: organizations,
+      links: String(links),
+      unbroken: breaks.length === 0,
+      breaks: breaks.map((broken) => ({ ...broken, position: String(broken.position) })),
+    });
+    const findings = [
+      ...(imbalances.length > 0 ? [`The ledger is not balanced:\n${imbalances.map(describeImbalance).join('\n')}`] : []),
+      ...(breaks.length > 0 ? [`The ledger was changed:\n${breaks.map(describeBreak).join('\n')}`] : []),
+    ];
+    const code = imbalances.length > 0 ? 'ledger_unbalanced' : 'ledger_changed';
+    if (findings.length > 0) throw new AppError({ code, kind: 'conflict', publicMessage: findings.join('\n') });
+  });
+};
