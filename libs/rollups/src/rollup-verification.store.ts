@@ -1,0 +1,103 @@
+import { tokenClasses } from '@kilotoken/contracts';
+import type { Db } from '@kilotoken/platform';
+import { histogramBoundsMs, rolledTagCharactersMax, rolledTagsMax } from './rollup.js';
+
+/**
+ * The proof of the rollups: what usage says they should be, by other arithmetic than the one that keeps them, compared with
+ * what they are. One statement, so one snapshot: usage may be settled, rated and rolled up all the while.
+ */
+export interface RollupDifference {
+  readonly organizationId: string;
+  readonly grainMinutes: number;
+  readonly startsAt: Date;
+  readonly tagKey: string;
+  /** All columns of the rollup as usage says it should be; null: there should be none. */
+  readonly expected: Readonly<Record<string, unknown>> | null;
+  /** As it stands; null: it is missing. */
+  readonly stored: Readonly<Record<string, unknown>> | null;
+}
+
+export interface RollupProof {
+  readonly usageRows: number;
+  readonly rollups: number;
+  /** Usage rows that wait to be rated or rolled up, and are in neither. */
+  readonly waitingRows: number;
+  /** Days of UTC of which usage has left the database: their rollups stand, and cannot be proven here. */
+  readonly daysArchived: number;
+  readonly differences: readonly RollupDifference[];
+}
+
+const histogram = (ms: string): string => {
+  const bounds = [-1, ...histogramBoundsMs, Infinity];
+  const buckets = bounds.slice(1).map((upper, index) => `count(*) FILTER (WHERE ${ms} >= ${bounds[index]}${upper === Infinity ? '' : ` AND ${ms} < ${upper}`})`);
+  return `ARRAY[${buckets.join(', ')}]`;
+};
+
+const tokens = (name: string): string =>
+  `coalesce(sum((counts ->> '${name}')::numeric) FILTER (WHERE jsonb_typeof(counts -> '${name}') = 'number'
+     AND counts ->> '${name}' ~ '^\\d{1,16}(\\.0*)?$' AND (counts ->> '${name}')::numeric <= 9007199254740991), 0)::numeric(38, 0) AS ${name}_tokens`;
+
+/** Dimensions, in the order of the primary key. */
+const key = 'organization_id, grain_minutes, tag_key, starts_at, project_id, api_key_id, model, lane_id, unit, cost_currency, tag_value';
+
+const statement = `
+  WITH waiting AS (
+    SELECT k.* FROM (SELECT organization_ids, usage_ids, attempts FROM unrated_batch UNION ALL SELECT organization_ids, usage_ids, attempts FROM unrolled_batch) b
+    CROSS JOIN LATERAL unnest(b.organization_ids, b.usage_ids, b.attempts) AS k(organization_id, id, attempt)),
+  archived AS (
+    SELECT DISTINCT d AS day FROM usage_archive a CROSS JOIN LATERAL generate_series(date_bin('1 day', a.settled_first, 'epoch'), a.settled_last, '24 hours') d
+    WHERE a.detached_at IS NOT NULL),
+  counted AS MATERIALIZED (
+    SELECT u.*, CASE WHEN u.first_token_at IS NOT NULL THEN round(greatest(extract(epoch FROM u.first_token_at) - extract(epoch FROM u.admitted_at), 0) * 1000) END AS first_ms,
+      CASE WHEN u.outcome = 'completed' THEN round(greatest(extract(epoch FROM u.finished_at) - extract(epoch FROM u.admitted_at), 0) * 1000) END AS whole_ms
+    FROM usage u LEFT JOIN waiting w ON w.organization_id = u.organization_id AND w.id = u.id AND w.attempt = u.attempt
+    WHERE w.id IS NULL AND u.settled_at >= $1 AND u.settled_at < $2 AND date_bin('1 day', u.settled_at, 'epoch') NOT IN (SELECT day FROM archived)),
+  tag AS (
+    SELECT organization_id, id, attempt, '' AS tag_key, '' AS tag_value FROM counted
+    UNION ALL
+    SELECT organization_id, id, attempt, key, value FROM (
+      SELECT c.organization_id, c.id, c.attempt, e.key, substr(coalesce(e.value, ''), 1, ${rolledTagCharactersMax}) AS value,
+        row_number() OVER (PARTITION BY c.organization_id, c.id, c.attempt ORDER BY e.key COLLATE "C") AS place
+      FROM counted c CROSS JOIN LATERAL jsonb_each_text(CASE jsonb_typeof(c.tags) WHEN 'object' THEN c.tags ELSE '{}' END) e WHERE e.key <> '') numbered
+    WHERE place <= ${rolledTagsMax}),
+  expected AS (
+    SELECT organization_id, grain_minutes, tag_key, to_timestamp(floor(extract(epoch FROM settled_at) / (grain_minutes * 60)) * grain_minutes * 60) AS starts_at,
+      project_id, api_key_id, model, coalesce(lane_id, '00000000-0000-0000-0000-000000000000') AS lane_id, unit, cost_currency, tag_value,
+      count(*) FILTER (WHERE status <> 0) AS requests,
+      count(*) FILTER (WHERE status <> 0 AND outcome <> 'completed' AND outcome <> 'client_closed') AS errors,
+      count(*) FILTER (WHERE status = 0) AS failed_attempts, ${tokenClasses.map(tokens).join(', ')},
+      sum(charge) AS charge, sum(cost) AS cost, coalesce(sum(first_ms), 0) AS first_token_ms, ${histogram('first_ms')} AS first_token_histogram,
+      coalesce(sum(whole_ms), 0) AS duration_ms, ${histogram('whole_ms')} AS duration_histogram
+    FROM counted JOIN tag USING (organization_id, id, attempt) CROSS JOIN (VALUES (1), (15), (1440)) AS g(grain_minutes)
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11),
+  stored AS (
+    SELECT * FROM usage_rollup WHERE starts_at >= $1 AND starts_at < $2 AND date_bin('1 day', starts_at, 'epoch') NOT IN (SELECT day FROM archived)),
+  difference AS (
+    SELECT organization_id, grain_minutes, starts_at, tag_key, to_jsonb(e) AS expected, to_jsonb(s) AS stored
+    FROM expected e FULL JOIN stored s USING (${key})
+    WHERE to_jsonb(e) IS DISTINCT FROM to_jsonb(s) ORDER BY ${key} LIMIT $3)
+  SELECT (SELECT count(*) FROM counted) AS "usageRows", (SELECT count(*) FROM stored) AS rollups, (SELECT count(*) FROM waiting) AS "waitingRows",
+    (SELECT count(*) FROM archived WHERE day >= $1 AND day < $2) AS "daysArchived",
+    (SELECT coalesce(json_agg(json_build_object('organizationId', organization_id, 'grainMinutes', grain_minutes, 'startsAt', starts_at, 'tagKey', tag_key,
+      'expected', expected, 'stored', stored)), '[]') FROM difference) AS differences`;
+
+interface ProofRow {
+  usageRows: bigint;
+  rollups: bigint;
+  waitingRows: bigint;
+  daysArchived: bigint;
+  differences: (Omit<RollupDifference, 'startsAt'> & { startsAt: string })[];
+}
+
+/** Compares whole days of UTC, [from, until), as the owner. At most `differencesMax` differences are named. */
+export const compareWithUsage = async (db: Db, range: { from: Date; until: Date }, differencesMax: number): Promise<RollupProof> => {
+  const { rows } = await db.query<ProofRow>(statement, [range.from, range.until, differencesMax]);
+  const { usageRows, rollups, waitingRows, daysArchived, differences } = rows[0]!;
+  return {
+    usageRows: Number(usageRows),
+    rollups: Number(rollups),
+    waitingRows: Number(waitingRows),
+    daysArchived: Number(daysArchived),
+    differences: differences.map((difference) => ({ ...difference, startsAt: new Date(difference.startsAt) })),
+  };
+};

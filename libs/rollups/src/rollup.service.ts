@@ -1,0 +1,72 @@
+import { Injectable } from '@nestjs/common';
+import { sqlStateOf } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { addRollups } from './rollup.store.js';
+
+export interface RollupSettings {
+  /** Pause between two looks: what is rated meanwhile is added together, which is what makes it cheap. */
+  readonly pauseMs: number;
+  readonly batchesPerAddMax: number;
+}
+
+const retryMs = 1_000;
+
+/**
+ * Follows the raters: adds what they rated to the rollups. It remembers nothing; a flush leaves the queue in the statement that
+ * counts it, so any number may run and each flush is counted once whoever dies.
+ */
+@Injectable()
+export class RollupService {
+  private stopping = false;
+  private running: Promise<void> = Promise.resolve();
+  private wake: (() => void) | null = null;
+
+  constructor(
+    private readonly settings: RollupSettings,
+    private readonly pool: Pool,
+    private readonly logger: Logger,
+    private readonly onAdded: (rows: number) => void,
+  ) {}
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.wake?.();
+    await this.running;
+  }
+
+  /** Adds once; answers whether more may wait. */
+  async addOnce(): Promise<boolean> {
+    const { batches, rows } = await addRollups(this.pool, this.settings.batchesPerAddMax);
+    if (rows > 0) this.onAdded(rows);
+    return batches >= this.settings.batchesPerAddMax;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping) {
+      let waitMs = this.settings.pauseMs;
+      try {
+        if (await this.addOnce()) waitMs = 0;
+      } catch (error) {
+        this.logger.warn({ event: 'rollup.failed', sqlState: sqlStateOf(error), error });
+        waitMs = retryMs;
+      }
+      if (!this.stopping && waitMs > 0) await this.pause(waitMs);
+    }
+  }
+
+  private async pause(waitMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.wake = null;
+  }
+}
