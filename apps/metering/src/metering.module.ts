@@ -4,6 +4,7 @@ import { databasePool, DatabaseModule, type Platform } from '@kilotoken/platform
 import type { Pool } from 'pg';
 import { Counter, Gauge } from 'prom-client';
 import type { MeteringSettings } from './config.js';
+import { traceRating } from './rating-trace.js';
 
 const databaseConnectionsMax = 4;
 const ratingStatementMs = 60_000;
@@ -45,7 +46,7 @@ export class MeteringModule implements BeforeApplicationShutdown {
   }
 }
 
-const createRating = ({ settings, clock, logger, registry }: Platform<MeteringSettings>, pool: Pool): RatingService => {
+const createRating = ({ settings, clock, logger, registry, tracing }: Platform<MeteringSettings>, pool: Pool): RatingService => {
   const registers = [registry];
   const rated = new Counter({ name: 'kilotoken_rated_rows_total', help: 'Usage rows rated and posted.', registers });
   const mismatched = new Counter({ name: 'kilotoken_rating_mismatches_total', help: 'Usage rows whose charge their price version does not give.', registers });
@@ -58,7 +59,8 @@ const createRating = ({ settings, clock, logger, registry }: Platform<MeteringSe
     },
   });
   const shards = Array.from({ length: shardCount }, (_, shard) => shard);
-  return new RatingService({ shards, pauseMs: settings.RATING_PAUSE_MS, flushesPerRatingMax }, pool, clock, logger, (rows, mismatches) => {
+  const onRating = tracing ? { onRating: traceRating(tracing, clock) } : {};
+  return new RatingService({ shards, pauseMs: settings.RATING_PAUSE_MS, flushesPerRatingMax, ...onRating }, pool, clock, logger, (rows, mismatches) => {
     rated.inc(rows);
     mismatched.inc(mismatches);
   });

@@ -5,7 +5,7 @@ import { inTransaction, mintId, sqlStateOf, type Clock, type Db } from '@kilotok
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { rateBatch, type RatingResult, type UnratedUsage } from './rating.js';
-import { postRating, quarantineMismatch, takeUnrated } from './rating.store.js';
+import { postRating, quarantineMismatch, takeUnrated, type FlushKey } from './rating.store.js';
 
 export interface RatingSettings {
   /** All shards unless several raters divide them. */
@@ -13,6 +13,15 @@ export interface RatingSettings {
   /** Pause between ratings: what settles meanwhile is posted together, which is what makes rating cheap. */
   readonly pauseMs: number;
   readonly flushesPerRatingMax: number;
+  /** Told of each rating that was committed, where somebody traces. */
+  readonly onRating?: (report: RatingReport) => void;
+}
+
+export interface RatingReport {
+  readonly flushes: readonly FlushKey[];
+  readonly rows: number;
+  /** On the monotonic clock. */
+  readonly startedMs: number;
 }
 
 const retryMs = 500;
@@ -49,18 +58,22 @@ export class RatingService {
 
   /** Rates one batch; answers whether it was a full one, so that more may wait. */
   async rateOnce(): Promise<boolean> {
-    const { shards, flushesPerRatingMax } = this.settings;
+    const { shards, flushesPerRatingMax, onRating } = this.settings;
+    const startedMs = this.clock.monotonicMs();
     const { rows, flushes, result } = await inTransaction(this.pool, async (db) => {
       const taken = await takeUnrated(db, shards, flushesPerRatingMax);
-      if (taken.rows.length === 0) return { rows: 0, flushes: 0, result: null };
+      if (taken.rows.length === 0) return { rows: 0, flushes: [], result: null };
       await this.loadPrices(db, taken.rows);
       const rated = rateBatch(taken.rows, this.prices);
       await postRating(db, mintId(this.clock.nowMs()), taken.flushes, rated);
       for (const mismatch of rated.mismatches) await quarantineMismatch(db, mismatch);
-      return { rows: taken.rows.length, flushes: taken.flushes.length, result: rated };
+      return { rows: taken.rows.length, flushes: taken.flushes, result: rated };
     });
-    if (result) this.report(rows, result);
-    return flushes >= flushesPerRatingMax;
+    if (result) {
+      this.report(rows, result);
+      onRating?.({ flushes, rows, startedMs });
+    }
+    return flushes.length >= flushesPerRatingMax;
   }
 
   private report(rows: number, { mismatches }: RatingResult): void {
