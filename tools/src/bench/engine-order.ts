@@ -16,8 +16,8 @@ export const engineResult = z.object({
 });
 export type EngineResult = z.infer<typeof engineResult>;
 
-/** What both processes that load the model by themselves are started with. */
-export const engineProcessArguments = z.tuple([z.enum(['bare', 'in-step']), z.string(), z.coerce.number().int(), z.coerce.number().int()]);
+/** What the processes that load the model by themselves are started with. */
+export const engineProcessArguments = z.tuple([z.enum(['bare', 'loops', 'engine']), z.string(), z.coerce.number().int(), z.coerce.number().int()]);
 
 /** Prompts that differ, so that no sequence can be another's, and are of about one length. */
 export const promptsFor = (count: number): string[] => {

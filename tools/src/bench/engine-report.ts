@@ -2,7 +2,7 @@ import type { EngineResult } from './engine-order.js';
 import { median } from './report.js';
 
 /** What rounds of engines say, in numbers for machines and lines for people. Pure. */
-export const engineSides = ['bare', 'in-step', 'worker'] as const;
+export const engineSides = ['bare', 'loops', 'engine', 'worker'] as const;
 export type EngineSide = (typeof engineSides)[number];
 export type EngineRound = Readonly<Record<EngineSide, EngineResult>>;
 
@@ -17,7 +17,7 @@ export interface EngineComparison {
   readonly sides: Readonly<Record<EngineSide, EngineSideReport>>;
   /** The worker's tokens/s ÷ those of the other side, median over the rounds. */
   readonly ratioToBare: number;
-  readonly ratioToInStep: number;
+  readonly ratioToEngine: number;
   /** Of what could be in a decode: requests, at most the slots. */
   readonly batchFill: number;
 }
@@ -37,7 +37,7 @@ export const compareEngines = (concurrency: number, slots: number, rounds: reado
     concurrency,
     sides,
     ratioToBare: ratioTo('bare'),
-    ratioToInStep: ratioTo('in-step'),
+    ratioToEngine: ratioTo('engine'),
     batchFill: sides.worker.sequencesPerDecode / Math.min(concurrency, slots),
   };
 };
@@ -47,10 +47,10 @@ const row = (cells: readonly string[]): string => cells.map((cell, index) => (in
 
 export const engineHeading = row(['requests', 'side', 'tokens/s', 'first token ms', 'sequences/decode']);
 
-export const engineLines = ({ concurrency, sides, ratioToBare, ratioToInStep, batchFill }: EngineComparison): string[] => [
+export const engineLines = ({ concurrency, sides, ratioToBare, ratioToEngine, batchFill }: EngineComparison): string[] => [
   ...engineSides.map((side) => {
     const { tokensPerSecond: speed, firstTokenMs, sequencesPerDecode } = sides[side];
     return row([String(concurrency), side, speed.toFixed(1), firstTokenMs.toFixed(0), sequencesPerDecode.toFixed(2)]);
   }),
-  `          worker ÷ bare ${ratioToBare.toFixed(3)}, worker ÷ in-step ${ratioToInStep.toFixed(3)}, batch filled to ${(batchFill * 100).toFixed(0)} %`,
+  `          worker ÷ bare ${ratioToBare.toFixed(3)}, worker ÷ engine ${ratioToEngine.toFixed(3)}, batch filled to ${(batchFill * 100).toFixed(0)} %`,
 ];

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { findFreePort } from '../free-port.js';
 import { resolveModel, type ResolvedModel } from '../model/index.js';
 import { startBenchApp } from './app.js';
@@ -50,7 +50,7 @@ export const runBench = async (args: string[]): Promise<void> => {
 
 const findModel = async (say: (line: string) => void): Promise<ResolvedModel> => {
   const { KILOTOKEN_HOME, KILOTOKEN_MODEL_PATH } = readModelPlace();
-  const model = await resolveModel({ home: KILOTOKEN_HOME, modelPath: KILOTOKEN_MODEL_PATH, onNotice: say });
+  const model = await resolveModel({ home: resolve(KILOTOKEN_HOME), modelPath: KILOTOKEN_MODEL_PATH, onNotice: say });
   if (!model) throw new Error('without a model there is nothing to measure');
   return model;
 };
@@ -58,15 +58,16 @@ const findModel = async (say: (line: string) => void): Promise<ResolvedModel> =>
 const measure = async (options: EngineBenchOptions, model: ResolvedModel, say: (line: string) => void, cleanup: Cleanup): Promise<Report> => {
   const { slots, threads } = options;
   const worker = await startWorker(options, model, cleanup);
-  const start = async (kind: 'bare' | 'in-step'): Promise<BenchProcess> => {
+  const start = async (kind: Exclude<EngineSide, 'worker'>): Promise<BenchProcess> => {
     const started = await startBenchProcess('engine-bare', [kind, model.path, String(slots), String(threads)]);
     cleanup.push(started.stop);
     return started;
   };
-  const [bare, inStep] = [await start('bare'), await start('in-step')];
+  const [bare, loops, engine] = [await start('bare'), await start('loops'), await start('engine')];
   const sides: Sides = {
     bare: async (order) => bare.ask(order, engineResult, roundMsMax),
-    'in-step': async (order) => inStep.ask(order, engineResult, roundMsMax),
+    loops: async (order) => loops.ask(order, engineResult, roundMsMax),
+    engine: async (order) => engine.ask(order, engineResult, roundMsMax),
     worker: async (order) => loadWorker(worker, order),
   };
   const machine = `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores, Node ${process.versions.node}`;
