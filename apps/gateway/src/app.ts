@@ -66,7 +66,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
       drain: async (deadlineMs) => {
         while (isBusy() && platform.clock.monotonicMs() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20));
         await settlement.finish(deadlineMs);
-        await leases.returnAll(deadlineMs);
+        await Promise.all([leases.returnAll(deadlineMs), parts.quota.returnAll(deadlineMs)]);
         // What is still running after the deadline is cut: only a session without any of it may end before its reaper comes.
         if (!isBusy()) await session.close();
       },

@@ -4,6 +4,7 @@ import type { Hold, LeaseService, SessionService, SettlementService } from '@kil
 import type { Lane } from '@kilotoken/marketplace';
 import type { CatalogueService } from './admission/catalogue.service.js';
 import type { Claim } from './admission/idempotency.service.js';
+import type { LimitHold, LimitsService } from './admission/limits.service.js';
 import { outputTokensOn, planRequest, type Plan } from './admission/plan.js';
 import type { GatewaySettings } from './config.js';
 import type { Caller } from './face/caller.js';
@@ -30,6 +31,7 @@ export class CompletionsService {
     private readonly settlement: SettlementService,
     private readonly catalogue: CatalogueService,
     private readonly running: RunningRequests,
+    private readonly limits: LimitsService,
     private readonly relay: Omit<RelayContext, 'generation' | 'request' | 'client' | 'body'>,
     private readonly failpoint: Failpoint,
   ) {}
@@ -51,7 +53,9 @@ export class CompletionsService {
     const nowMs = this.session.nowMs();
     const plan = this.plan(request, caller, nowMs);
     const plannedMs = client.trace?.nowMs() ?? 0;
-    const hold = await this.hold(id, caller, plan, client, claim);
+    const endUser = request.user ?? request.safety_identifier ?? null;
+    const { hold, limits: limitHold } =
+      caller.limits === null ? { hold: await this.hold(id, caller, plan, client, claim), limits: null } : await this.holdUnderLimits(id, caller, endUser, plan, client, claim);
     const trace = client.trace && new GenerationTrace(client.trace, this.session.id, this.session.nowMs(), plannedMs);
     const generation: Generation = {
       id,
@@ -59,12 +63,13 @@ export class CompletionsService {
       operation,
       stream: request.stream === true,
       tierAsked: ('service_tier' in request ? request.service_tier : undefined) ?? 'auto',
-      endUser: request.user ?? request.safety_identifier ?? null,
+      endUser,
       tags: request.metadata && Object.keys(request.metadata).length > 0 ? request.metadata : null,
       plan,
       hold,
-      maxTokens: outputTokensOn(plan, hold.total),
-      admittedMs: nowMs,
+      limits: limitHold,
+      maxTokens: Math.min(outputTokensOn(plan, hold.total), limitHold?.outputTokens ?? Infinity),
+      admittedMs: limitHold?.atMs ?? nowMs,
       clockOffsetMs: this.session.clockOffsetMs(),
       attempts: [],
       opened: false,
@@ -112,6 +117,25 @@ export class CompletionsService {
     } finally {
       stop();
     }
+  }
+
+  /**
+   * Reserves under the limits and holds the money, both begun in this turn of the loop: ids of requests that hold ascend.
+   * Whichever is refused, the other is given back.
+   */
+  private async holdUnderLimits(id: string, caller: Caller, endUser: string | null, plan: Plan, client: Client, claim: Claim | null): Promise<{ hold: Hold; limits: LimitHold }> {
+    const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
+    const reserving = this.limits.reserve(id, caller, endUser, plan, client);
+    const holding = this.hold(id, caller, plan, client, claim);
+    // Who is refused by a limit does not go on waiting for money.
+    if (reserving instanceof Promise) reserving.catch(() => this.leases.cancel(funds, id));
+    const [limits, hold] = await Promise.allSettled([reserving, holding]);
+    if (limits.status === 'fulfilled' && hold.status === 'fulfilled' && !client.isGone()) return { limits: limits.value, hold: hold.value };
+    if (limits.status === 'fulfilled') limits.value.giveBack();
+    if (hold.status === 'fulfilled') this.leases.release(funds, hold.value, 0n);
+    if (limits.status === 'rejected') throw limits.reason;
+    if (hold.status === 'rejected') throw hold.reason;
+    throw new Refusal('request_timeout', 'The client closed the connection.');
   }
 
   /** What was waited for may have come too late. */

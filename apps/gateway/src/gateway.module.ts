@@ -1,9 +1,11 @@
 import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
 import { createPool, type Platform } from '@kilotoken/platform';
+import { QuotaService } from '@kilotoken/quota';
 import type { Pool } from 'pg';
 import { CatalogueService } from './admission/catalogue.service.js';
 import { IdempotencyService } from './admission/idempotency.service.js';
+import { LimitsService } from './admission/limits.service.js';
 import { CompletionsService } from './completions.service.js';
 import type { GatewaySettings } from './config.js';
 import { AccountService } from './face/account.service.js';
@@ -38,6 +40,7 @@ interface Parts {
   readonly keys: KeyService;
   readonly account: AccountService;
   readonly idempotency: IdempotencyService;
+  readonly quota: QuotaService;
   readonly completions: CompletionsService;
 }
 
@@ -71,6 +74,8 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const ending = new EndingService(leases, settlement, running, metrics, logger);
   const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN, traceVendors: settings.TRACE_VENDORS === '1' });
   const catalogue = new CatalogueService(pool, session, logger);
+  const quota = new QuotaService({ databaseUrl, waitMs: settings.FLOOR_WAIT_MS, waitersMax: settings.FLOOR_WAITERS }, session, clock, logger);
+  session.onPoll((answer) => quota.hear(answer));
   const relayLimits = {
     attemptsMax: settings.ATTEMPTS_MAX,
     firstByteMsMax: settings.FIRST_BYTE_MS_MAX,
@@ -90,7 +95,8 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     keys: new KeyService(pool, session),
     account: new AccountService(pool, session, leases, running),
     idempotency: new IdempotencyService({ databaseUrl, keepMs: settings.IDEMPOTENCY_KEEP_MS }, session, clock, failpoint, logger),
-    completions: new CompletionsService(settings, session, leases, settlement, catalogue, running, relay, failpoint),
+    quota,
+    completions: new CompletionsService(settings, session, leases, settlement, catalogue, running, new LimitsService(quota, session), relay, failpoint),
   };
 };
 
@@ -107,8 +113,8 @@ export class GatewayModule implements OnApplicationShutdown {
   constructor(@Inject(gatewayParts) private readonly parts: Parts) {}
 
   async onApplicationShutdown(): Promise<void> {
-    const { running, lanes, leases, settlement, session, idempotency, pool } = this.parts;
+    const { running, lanes, leases, quota, settlement, session, idempotency, pool } = this.parts;
     running.stop();
-    await Promise.allSettled([lanes.stop(), leases.stop(), settlement.stop(), session.stop(), idempotency.stop(), pool.end()]);
+    await Promise.allSettled([lanes.stop(), leases.stop(), quota.stop(), settlement.stop(), session.stop(), idempotency.stop(), pool.end()]);
   }
 }

@@ -11,6 +11,8 @@ export class Refusal extends Error {
     readonly param: string | null = null,
     /** What the log says beside the code. */
     readonly details: Readonly<Record<string, unknown>> = {},
+    /** What the answer says beside its body. */
+    readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(message);
   }

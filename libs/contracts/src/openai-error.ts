@@ -59,6 +59,7 @@ export const errorCatalogue = {
   // Not now.
   balance_held: passing(429, 'rate_limit_error'),
   rate_limit_exceeded: passing(429, 'rate_limit_error'),
+  budget_exceeded: refusal(429, 'rate_limit_error'),
   queue_full: passing(429, 'rate_limit_error'),
   server_draining: passing(503, 'server_error'),
   service_unavailable: passing(503, 'server_error'),

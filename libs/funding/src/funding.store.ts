@@ -35,6 +35,8 @@ export interface PollAnswer {
   /** Null: more changes than are listed one by one. */
   readonly changes: readonly { readonly kind: 'catalogue' | 'organization'; readonly organizationId: string | null }[] | null;
   readonly recalled: readonly { readonly organizationId: string; readonly leaseId: string }[];
+  /** Slices of limits that other gateways need. */
+  readonly recalledLimits: readonly { readonly organizationId: string; readonly limitId: string; readonly subject: string }[];
 }
 
 export const poll = async (db: Db, sessionId: string, since: bigint): Promise<PollAnswer> => {

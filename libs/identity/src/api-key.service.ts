@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mintId, readDatabaseNow } from '@kilotoken/platform';
 import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
 import { mintApiKey, parseApiKey } from './api-key.js';
-import { endApiKey, findApiKeyByHash, insertApiKey, listApiKeyRows, lockApiKey } from './api-key.store.js';
+import { endApiKey, findApiKeyByHash, findLineageId, insertApiKey, listApiKeyRows, lockApiKey, tellRolled } from './api-key.store.js';
 import { conflict, invalid, notFound, parseInput } from './identity.errors.js';
 import {
   apiKeyPlaceSchema,
@@ -69,10 +69,13 @@ export const rollApiKey = (prisma: PrismaClient, input: RollApiKey): Promise<Iss
     const overlapEnd = new Date(now.getTime() + overlapMs);
     if (overlapMs === 0) await endApiKey(db, old, { revokedAt: now }, now);
     else if (!old.expiresAt || old.expiresAt > overlapEnd) await endApiKey(db, old, { expiresAt: overlapEnd }, now);
+    const oldEndsAt = overlapMs === 0 ? now : old.expiresAt && old.expiresAt <= overlapEnd ? old.expiresAt : overlapEnd;
 
     const { key, hash, prefix } = mintApiKey(randomBytes);
     const { projectId, name, allowedModels, expiresAt } = old;
-    const rolled = await insertApiKey(db, { organizationId, id: mintId(now.getTime()), projectId, name, hash, prefix, allowedModels, expiresAt }, now);
+    const lineageId = await findLineageId(db, old);
+    const rolled = await insertApiKey(db, { organizationId, id: mintId(now.getTime()), projectId, name, hash, prefix, allowedModels, expiresAt, lineageId }, now);
+    await tellRolled(db, old, rolled, oldEndsAt);
     return { ...rolled, key };
   });
 };

@@ -32,6 +32,8 @@ export interface NewApiKeyRow {
   readonly prefix: string;
   readonly allowedModels: readonly string[] | null;
   readonly expiresAt: Date | null;
+  /** The first of the keys that this one was rolled from. */
+  readonly lineageId?: string;
 }
 
 export const insertApiKey = async (db: PrismaDb, { allowedModels, hash, ...key }: NewApiKeyRow, now: Date): Promise<ApiKey> => {
@@ -60,3 +62,16 @@ export const listApiKeyRows = async (db: PrismaDb, organizationId: string, after
 
 export const endApiKey = async (db: PrismaDb, { organizationId, id }: ApiKey, end: { revokedAt: Date } | { expiresAt: Date }, now: Date): Promise<ApiKey> =>
   toApiKey(await db.apiKey.update({ where: { organizationId_id: { organizationId, id } }, data: end, include: withUse }), now);
+
+/** The first of the keys that a key was rolled from; itself where it was created. Limits count on it. */
+export const findLineageId = async (db: PrismaDb, { organizationId, id }: ApiKey): Promise<string> => {
+  const row = await db.apiKey.findUniqueOrThrow({ where: { organizationId_id: { organizationId, id } }, select: { lineageId: true } });
+  return row.lineageId ?? id;
+};
+
+/** The event that a key took another's place; that one was made and the other ended, the table tells by itself. */
+export const tellRolled = async (db: PrismaDb, old: ApiKey, rolled: ApiKey, oldEndsAt: Date): Promise<void> => {
+  const { organizationId, projectId, name, id } = rolled;
+  const data = { old_key_id: old.id, old_key_ends_at: oldEndsAt.toISOString(), new_key_id: id, project_id: projectId, name };
+  await db.$queryRaw`SELECT outbox_put(${organizationId}::uuid, 'key.rolled', ${id}, ${JSON.stringify(data)}::jsonb)`;
+};

@@ -29,7 +29,7 @@ const sharedTables: Readonly<Record<string, string>> = {
 
 /** What crosses organizations by nature. */
 const crossingFunctions = [
-  'checkpoint_requests', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim', 'idempotency_expire', 'idempotency_release', 'key_authenticate', 'lease_return', 'lease_take', 'outbox_put', 'rating_counters_add', 'rating_counters_take', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take', 'rollup_add', 'rollup_lag',
+  'checkpoint_requests', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim', 'idempotency_expire', 'idempotency_release', 'key_authenticate', 'key_resolve', 'lease_return', 'lease_take', 'limit_exchange', 'outbox_put', 'rating_counters_add', 'rating_counters_take', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take', 'rollup_add', 'rollup_lag',
   'session_beat', 'session_beats', 'session_fence', 'session_reap', 'session_start', 'settle', 'usage_quarantine_put',
 ];
 /** What runs with the owner's rights, which alone make a partition of usage or look into its default one; they take no text but a period's name. */
@@ -38,7 +38,7 @@ const ownersFunctions = ['usage_default_rows', 'usage_partition_make'];
 const ownFunctions = ['current_organization', 'grant_balances', 'iso_moment', 'kt_now', 'uuid_floor'];
 
 /** What functions alone may read. */
-const hiddenTables = ['refused_ask'];
+const hiddenTables = ['limit_ask', 'refused_ask'];
 const readableTables = (): string[] => tenantTables.filter((table) => !hiddenTables.includes(table));
 
 const forbidden = '42501';
@@ -70,6 +70,8 @@ const fillTenant = async (): Promise<string> => {
   await money.quarantine(session, money.mintId(), 'vendor_usage');
   await money.sql("SELECT idempotency_claim($1, $2, 'key', gen_random_uuid(), sha256('body'), 86400000, 60000)", [session, organizationId]);
   await money.sql('INSERT INTO api_key_use VALUES ($1, $2, now())', [organizationId, keys[0]!.id]);
+  await money.sql("INSERT INTO usage_limit VALUES ($1::uuid, $1::uuid, 'organization', $1::uuid, 'requests', 'count', 'day', 0, 5, 'hard')", [organizationId]);
+  await money.sql(`SELECT limit_exchange($1, $2, uuidv7(), uuidv7(), '[{"limit": "${organizationId}", "subject": "${organizationId}", "keep": [], "need": 1, "least": 1, "spare": 0}]')`, [session, organizationId]);
   await money.sql('DELETE FROM unrated_batch');
   await money.app.query('SELECT rollup_add(10)');
   await money.sql(`WITH archive AS (INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, format, file, file_bytes, file_sha256)
@@ -294,6 +296,9 @@ describe('the definer', () => {
       ledger_chain: 'INSERT UPDATE',
       ledger_posting: 'INSERT',
       ledger_transaction: 'INSERT',
+      limit_ask: 'DELETE INSERT UPDATE',
+      limit_counter: 'DELETE INSERT UPDATE',
+      limit_slice: 'DELETE INSERT UPDATE',
       open_request: 'DELETE INSERT UPDATE',
       outbox_event: 'INSERT',
       rated_batch: 'INSERT',

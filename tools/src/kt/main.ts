@@ -6,6 +6,7 @@ import { Context } from './context.js';
 import { addGrantCommands } from './grants.js';
 import { addKeyCommands } from './keys.js';
 import { addLedgerCommands } from './ledger.js';
+import { addBudgetCommands, addLimitCommands } from './limits.js';
 import { addOrganizationCommands, addProjectCommands } from './organizations.js';
 import type { Output } from './output.js';
 
@@ -19,6 +20,8 @@ Examples:
   npm run kt -- keys create --org acme --project chat --name server --expires 90d
   npm run kt -- grants issue --org acme --amount 100 --reference order-4711
   npm run kt -- grants list --org acme --json
+  npm run kt -- limits set --org acme --measure requests --amount 60 --per 1m
+  npm run kt -- budgets set --org acme --end-users --amount 5 --per day
   npm run kt -- lanes apply lanes.yaml
 
 The database is that of DATABASE_URL, or else of the installation in KILOTOKEN_HOME (.kilotoken).
@@ -38,6 +41,8 @@ const createProgram = (context: Context, output: Output, asJson: boolean): Comma
   addProjectCommands(program, context);
   addKeyCommands(program, context);
   addGrantCommands(program, context);
+  addLimitCommands(program, context);
+  addBudgetCommands(program, context);
   addLaneCommands(program, context);
   addModelCommands(program, context);
   addLedgerCommands(program, context);

@@ -16,6 +16,7 @@ const caller: Caller = {
   allowedModels: null,
   expiresAtMs: null,
   revokedAtMs: null,
+  limits: null,
 };
 
 const lane = (more: Partial<Lane> = {}): Lane => ({

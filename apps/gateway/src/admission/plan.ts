@@ -32,6 +32,8 @@ export interface Plan {
   readonly predictedTokensMax: bigint;
   /** The most that each choice may have, before money is looked at. */
   readonly outputTokensMax: number;
+  /** The least that is worth running where little is left; equal to the most where the client set it. */
+  readonly outputTokensMin: number;
   readonly worst: WorstCase;
   /** Holds for `outputTokensMax`, and for the least that is worth running. */
   readonly want: Money;
@@ -113,6 +115,7 @@ export const planRequest = (
   // Rejected tokens of a prediction are billed as output beyond `max_tokens`.
   const predicted = BigInt('messages' in request ? predictionTokensBound(request) : 0);
   const holdFor = (tokens: number): Money => worst.hold(promptTokensMax, BigInt(choices) * BigInt(tokens) + predicted);
+  const outputTokensMin = asked === undefined ? Math.min(minOutputTokens, outputTokensMax) : outputTokensMax;
   const want = holdFor(outputTokensMax);
   return {
     model,
@@ -122,9 +125,10 @@ export const planRequest = (
     predictedTokensMax: predicted,
     choices,
     outputTokensMax,
+    outputTokensMin,
     worst,
     want,
-    least: asked === undefined ? holdFor(Math.min(minOutputTokens, outputTokensMax)) : want,
+    least: asked === undefined ? holdFor(outputTokensMin) : want,
   };
 };
 

@@ -1,3 +1,5 @@
+import type { Limit } from '@kilotoken/quota';
+
 /** Who asks: what the request path needs to know of an API key. */
 export interface Caller {
   readonly organizationId: string;
@@ -10,4 +12,6 @@ export interface Caller {
   readonly allowedModels: ReadonlySet<string> | null;
   readonly expiresAtMs: number | null;
   readonly revokedAtMs: number | null;
+  /** Those that its requests are under; null where there are none. */
+  readonly limits: readonly Limit[] | null;
 }

@@ -1,4 +1,6 @@
+import { parseMoney } from '@kilotoken/money';
 import type { Db } from '@kilotoken/platform';
+import type { Limit } from '@kilotoken/quota';
 import type { Caller } from './caller.js';
 
 interface KeyRow {
@@ -11,11 +13,12 @@ interface KeyRow {
   allowed_models: string[] | null;
   expires_at: Date | null;
   revoked_at: Date | null;
+  limits: (Omit<Limit, 'amount'> & { amount: string })[] | null;
 }
 
 /** The key whose SHA-256 this is, whatever its state; null when nobody has it. */
 export const findCaller = async (db: Db, hash: Buffer): Promise<Caller | null> => {
-  const { rows } = await db.query<KeyRow>({ name: 'key_authenticate', text: 'SELECT * FROM key_authenticate($1)', values: [hash] });
+  const { rows } = await db.query<KeyRow>({ name: 'key_resolve', text: 'SELECT * FROM key_resolve($1)', values: [hash] });
   const [row] = rows;
   if (!row) return null;
   return {
@@ -28,5 +31,6 @@ export const findCaller = async (db: Db, hash: Buffer): Promise<Caller | null> =
     allowedModels: row.allowed_models && new Set(row.allowed_models),
     expiresAtMs: row.expires_at?.getTime() ?? null,
     revokedAtMs: row.revoked_at?.getTime() ?? null,
+    limits: row.limits && row.limits.map((limit) => ({ ...limit, amount: parseMoney(limit.amount) })),
   };
 };

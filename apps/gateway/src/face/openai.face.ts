@@ -68,6 +68,7 @@ const sendRefusal = (request: FastifyRequest, reply: FastifyReply, error: unknow
   reply.header('x-should-retry', String(shouldRetry));
   if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
   if (refusal.status === 429 || refusal.status === 503) reply.header('retry-after', typeof retryAfter === 'string' ? retryAfter : '1');
+  reply.headers(refusal.headers);
   reply
     .code(refusal.status)
     .header('content-type', 'application/json; charset=utf-8')

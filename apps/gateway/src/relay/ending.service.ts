@@ -40,6 +40,7 @@ export class EndingService {
     const release = (charge: Money): void => {
       this.running.remove(generation);
       this.leases.release(funds, hold, charge);
+      generation.limits?.end(ending.charge.counts, charge);
     };
     const running = this.running.find(generation);
     if (running) running.ending = true;
@@ -78,6 +79,7 @@ export class EndingService {
     }
     this.running.remove(generation);
     this.leases.release({ organizationId: caller.organizationId, unit: plan.price.currency }, hold, 0n);
+    generation.limits?.end({}, 0n);
   }
 
   /** What is left to spend, as far as this gateway knows; null where it never asked, as for a free model. */

@@ -7,6 +7,7 @@ import { allocate, type Hold } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney, minMoney, type Money } from '@kilotoken/money';
 import { foldUndeclared, rateUsage, type Rating } from '@kilotoken/pricing';
+import type { LimitHold } from '../admission/limits.service.js';
 import type { Plan } from '../admission/plan.js';
 import type { Caller } from '../face/caller.js';
 import type { GenerationTrace } from './generation-trace.js';
@@ -36,6 +37,8 @@ export interface Generation {
   readonly tags: Record<string, string> | null;
   readonly plan: Plan;
   readonly hold: Hold;
+  /** What it reserved under its limits; null where it is under none. */
+  readonly limits: LimitHold | null;
   readonly maxTokens: number;
   readonly admittedMs: number;
   readonly clockOffsetMs: number;

@@ -97,6 +97,7 @@ const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, 
     'x-kilotoken-charge': formatMoney(charge.charge),
   };
   if (balance !== null) headers['x-kilotoken-balance'] = balance;
+  if (generation.limits) Object.assign(headers, generation.limits.headers());
   if (generation.trace) Object.assign(headers, traceHeader(generation));
   client.response.writeHead(200, headers);
   client.response.end(body);

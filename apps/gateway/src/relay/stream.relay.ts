@@ -37,7 +37,7 @@ export const answerStream = async (context: RelayContext): Promise<void> => {
   const paused = { byClient: false, byCheckpoint: false };
   const applyPause = (): void => current?.setPaused(paused.byClient || paused.byCheckpoint);
   const writer = createStreamWriter(client, {
-    headers: { 'x-request-id': generation.id, 'x-kilotoken-hold': formatMoney(generation.hold.total), ...traceHeader(generation) },
+    headers: { 'x-request-id': generation.id, 'x-kilotoken-hold': formatMoney(generation.hold.total), ...traceHeader(generation), ...generation.limits?.headers() },
     stallMsMax: context.limits.clientStallMsMax,
     onBlocked: (blocked) => {
       paused.byClient = blocked;

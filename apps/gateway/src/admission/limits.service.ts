@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import type { TokenCounts } from '@kilotoken/contracts';
+import type { Money } from '@kilotoken/money';
+import type { Counter, Decision, QuotaService, Reservation } from '@kilotoken/quota';
+import type { Caller } from '../face/caller.js';
+import { Refusal } from '../refusal.js';
+import type { Client } from '../relay/client.js';
+import { needsOf, outputTokensUnder, rateLimitHeaders, refusalFor, usedOf, warningOf } from './limits.js';
+import type { Plan } from './plan.js';
+
+/** What a request reserved under its limits. It is ended or given back, once. */
+export interface LimitHold {
+  /** The moment that it is counted at. */
+  readonly atMs: number;
+  readonly outputTokens: number;
+  /** What the client is told of its limits with its answer. */
+  headers(): Record<string, string>;
+  /** The request ran: with what it used. */
+  end(counts: TokenCounts, charge: Money): void;
+  /** It was refused after all. */
+  giveBack(): void;
+}
+
+const unavailable = (): Refusal => new Refusal('service_unavailable', 'Your limits cannot be checked at the moment. Try again shortly.');
+
+/** Puts requests under the limits of their organization, project, key and end user. */
+@Injectable()
+export class LimitsService {
+  constructor(
+    private readonly quota: QuotaService,
+    private readonly session: { nowMs(): number },
+  ) {}
+
+  /** At once where this gateway's slices cover it. Throws or rejects with a Refusal; then nothing is reserved. */
+  reserve(requestId: string, caller: Caller, endUser: string | null, plan: Plan, client: Client): LimitHold | Promise<LimitHold> {
+    const { organizationId, limits } = caller;
+    const decision = this.quota.reserve(organizationId, requestId, needsOf(limits ?? [], endUser, plan));
+    if (!(decision instanceof Promise)) return this.accept(organizationId, decision, plan);
+    const stop = client.onGone(() => this.quota.cancel(organizationId, requestId));
+    return decision.then((late) => this.accept(organizationId, late, plan)).finally(stop);
+  }
+
+  private accept(organizationId: string, decision: Decision, plan: Plan): LimitHold {
+    if (decision.kind === 'unavailable') throw unavailable();
+    if (decision.kind === 'refused') throw refusalFor(decision.refusal, this.session.nowMs());
+    const { reservation } = decision;
+    return {
+      atMs: reservation.atMs,
+      outputTokens: outputTokensUnder(reservation, plan),
+      headers: () => this.headers(reservation, reservation.counters),
+      end: (counts, charge) => this.quota.end(organizationId, reservation, usedOf(counts, charge)),
+      giveBack: () => this.quota.end(organizationId, reservation, null),
+    };
+  }
+
+  private headers({ warnings }: Reservation, counters: readonly Counter[]): Record<string, string> {
+    const headers = rateLimitHeaders(counters, this.session.nowMs());
+    if (warnings.length > 0) headers['x-kilotoken-limit-warning'] = warningOf(warnings);
+    return headers;
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What a request needs of the limits that it is under, and what it is told of them. Pure.
+ *
+ * Headers are OpenAI's: limit, remaining and reset of requests and of tokens, the tightest of each where there are several;
+ * times as `850ms`, `6m0s`, `1h30m0s`.
+ */
+import { completionTokens, promptTokens, type TokenCounts } from '@kilotoken/contracts';
+import type { Money } from '@kilotoken/money';
+import { describeLimit, isBudget, remainingOf, whole, wholePart, type Amount, type Counter, type Limit, type Measure, type Need, type QuotaRefusal, type Reservation } from '@kilotoken/quota';
+import type { Caller } from '../face/caller.js';
+import { Refusal } from '../refusal.js';
+import type { Plan } from './plan.js';
+
+const subjectOf = ({ subjectKind, subjectId }: Limit, endUser: string | null): string =>
+  // Who sends no `user` is one end user: a limit that is left by leaving out a parameter is none.
+  subjectKind === 'end_user' ? (endUser ?? '') : subjectId;
+
+/** The most that a request uses of a measure when each of its choices has so many tokens. */
+const worstOf = ({ measure, unit }: Limit, plan: Plan, outputTokens: number): Amount => {
+  const output = BigInt(plan.choices) * BigInt(outputTokens) + plan.predictedTokensMax;
+  switch (measure) {
+    case 'requests':
+    case 'concurrency':
+      return whole(1);
+    case 'input_tokens':
+      return whole(plan.promptTokensMax);
+    case 'output_tokens':
+      return whole(output);
+    case 'tokens':
+      return whole(plan.promptTokensMax + output);
+    case 'money':
+      return unit === plan.price.currency ? plan.worst.hold(plan.promptTokensMax, output) : 0n;
+  }
+};
+
+export const needsOf = (limits: NonNullable<Caller['limits']>, endUser: string | null, plan: Plan): Need[] =>
+  limits.map((limit) => ({
+    limit,
+    subject: subjectOf(limit, endUser),
+    want: worstOf(limit, plan, plan.outputTokensMax),
+    least: worstOf(limit, plan, plan.outputTokensMin),
+  }));
+
+/** How many tokens each choice may have on what was reserved, which may be less than was wanted. */
+export const outputTokensUnder = ({ shrunk }: Reservation, plan: Plan): number => {
+  let least = BigInt(plan.outputTokensMax);
+  for (const { limit, amount } of shrunk) {
+    const tokens = limit.measure === 'money' ? plan.worst.affordableOutput(plan.promptTokensMax, amount) : wholePart(amount) - (limit.measure === 'tokens' ? plan.promptTokensMax : 0n);
+    const each = (tokens - plan.predictedTokensMax) / BigInt(plan.choices);
+    if (each < least) least = each;
+  }
+  return Number(least);
+};
+
+/** What a request that was dispatched used of a measure. */
+export const usedOf =
+  (counts: TokenCounts, charge: Money) =>
+  (measure: Measure): Amount => {
+    switch (measure) {
+      case 'requests':
+        return whole(1);
+      case 'concurrency':
+        return 0n;
+      case 'input_tokens':
+        return whole(promptTokens(counts));
+      case 'output_tokens':
+        return whole(completionTokens(counts));
+      case 'tokens':
+        return whole(promptTokens(counts) + completionTokens(counts));
+      case 'money':
+        return charge;
+    }
+  };
+
+/** As OpenAI writes times: `850ms`, `1s`, `6m0s`, `1h30m0s`. */
+export const formatReset = (ms: number): string => {
+  const whole = Math.max(0, Math.ceil(ms));
+  if (whole > 0 && whole < 1_000) return `${whole}ms`;
+  const seconds = (whole % 60_000) / 1_000;
+  const minutes = Math.floor(whole / 60_000) % 60;
+  const hours = Math.floor(whole / 3_600_000);
+  return `${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${seconds}s`;
+};
+
+const groupOf = ({ measure }: Limit): 'requests' | 'tokens' | null => {
+  if (measure === 'requests') return 'requests';
+  return measure === 'money' || measure === 'concurrency' ? null : 'tokens';
+};
+
+/** `x-ratelimit-*` of the tightest limits of requests and of tokens. */
+export const rateLimitHeaders = (counters: readonly Counter[], nowMs: number): Record<string, string> => {
+  const headers: Record<string, string> = {};
+  for (const group of ['requests', 'tokens'] as const) {
+    let tightest: Counter | null = null;
+    for (const counter of counters) {
+      if (groupOf(counter.limit) === group && (tightest === null || remainingOf(counter, nowMs) < remainingOf(tightest, nowMs))) tightest = counter;
+    }
+    if (tightest === null) continue;
+    headers[`x-ratelimit-limit-${group}`] = String(wholePart(tightest.limit.amount));
+    headers[`x-ratelimit-remaining-${group}`] = String(wholePart(remainingOf(tightest, nowMs)));
+    headers[`x-ratelimit-reset-${group}`] = formatReset((tightest.resetAtMs ?? nowMs) - nowMs);
+  }
+  return headers;
+};
+
+/** Names the soft limits that a request went beyond. */
+export const warningOf = (warnings: readonly Limit[]): string => warnings.map((limit) => `${limit.id} ${describeLimit(limit)}`).join(', ');
+
+/** Beyond that a client's own retries are no use. */
+const retryMsMax = 60_000;
+const retryMsDefault = 1_000;
+
+const amountText = ({ measure, unit }: Limit, amount: Amount): string =>
+  measure === 'money' ? `${wholePart(amount)}.${String(amount % whole(1)).padStart(12, '0').replace(/0+$/, '') || '0'} ${unit}` : String(wholePart(amount));
+
+/** The 429 that says which limit it was and when to try again. */
+export const refusalFor = ({ limit, counter, want, retryAtMs, tooLarge, counters }: QuotaRefusal, nowMs: number): Refusal => {
+  const retryMs = Math.max(1, Math.ceil(retryAtMs === null ? retryMsDefault : retryAtMs - nowMs));
+  const headers: Record<string, string> = {
+    ...rateLimitHeaders(counter ? [counter, ...counters.filter(({ limit: other }) => groupOf(other) !== groupOf(counter.limit))] : counters, nowMs),
+    'retry-after': String(Math.ceil(retryMs / 1_000)),
+    'retry-after-ms': String(retryMs),
+  };
+  if (!limit || !counter) return new Refusal('rate_limit_exceeded', 'Too many requests of your organization wait for its limits. Try again shortly.', null, {}, headers);
+  if (tooLarge || retryMs > retryMsMax) headers['x-should-retry'] = 'false';
+  const numbers = `Limit ${amountText(limit, limit.amount)}, Remaining ${amountText(limit, remainingOf(counter, nowMs))}, Requested ${amountText(limit, want)}`;
+  const advice = tooLarge ? 'The request is larger than the limit: lower max_tokens or shorten the prompt.' : `Please try again in ${formatReset(retryMs)}.`;
+  const details = { limitId: limit.id };
+  return new Refusal(isBudget(limit) ? 'budget_exceeded' : 'rate_limit_exceeded', `Limit reached on ${describeLimit(limit)}: ${numbers}. ${advice}`, null, details, headers);
+};

@@ -1,0 +1,86 @@
+import { getProject } from '@kilotoken/identity';
+import { formatMoney, parseMoney } from '@kilotoken/money';
+import { AppError, mintId, readDatabaseNow } from '@kilotoken/platform';
+import type { PrismaClient } from '@kilotoken/platform/prisma';
+import { z } from 'zod';
+import { calendarKinds, measures, type Limit } from './limit.js';
+import { deleteLimit, findLineage, listLimitRows, upsertLimit, type StoredLimit } from './limits.store.js';
+
+const amountSchema = z.string().regex(/^\d{1,26}(\.\d{1,12})?$/, 'a decimal number that is not negative is needed, with at most 12 decimals');
+const windowMsMax = 31 * 86_400_000;
+
+const newLimitSchema = z
+  .strictObject({
+    organizationId: z.uuid(),
+    /** What it is on; a project by id or name, a key by id. */
+    subject: z.discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('organization') }),
+      z.strictObject({ kind: z.literal('project'), project: z.string().min(1) }),
+      z.strictObject({ kind: z.literal('key'), keyId: z.uuid() }),
+      z.strictObject({ kind: z.literal('end_user') }),
+    ]),
+    measure: z.enum(measures),
+    currency: z.string().regex(/^[A-Z]{3}$/, 'a currency such as USD is needed').nullish(),
+    /** Null for concurrency alone. */
+    window: z.union([z.enum(calendarKinds), z.int().min(1_000, 'a rolling window has at least a second').max(windowMsMax, 'a rolling window has at most 31 days')]).nullable(),
+    amount: amountSchema,
+    mode: z.enum(['hard', 'soft']),
+  })
+  .refine(({ measure, window }) => (measure === 'concurrency') === (window === null), { path: ['window'], error: 'concurrency has no window, everything else needs one' })
+  .refine(({ measure, currency }) => (measure === 'money') === (currency != null), { path: ['currency'], error: 'money has a currency, nothing else has one' })
+  .refine(({ measure, amount }) => measure === 'money' || !/\.\d*[1-9]/.test(amount), { path: ['amount'], error: 'a whole number is needed' });
+export type NewLimit = z.input<typeof newLimitSchema>;
+
+const parse = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw new AppError({
+    code: 'limit_invalid',
+    kind: 'invalid',
+    publicMessage: result.error.issues.map(({ path, message }) => `${path.join('.') || 'input'}: ${message}`).join('; '),
+    cause: result.error,
+  });
+};
+
+const notFound = (code: string, publicMessage: string): AppError => new AppError({ code, kind: 'not_found', publicMessage });
+
+/**
+ * Sets a limit: in use everywhere within a second. Setting the same one again, by subject, measure and window, changes its
+ * amount and mode and forgets nothing that it has counted. Throws `limit_invalid`, `project_not_found` or `api_key_not_found`.
+ */
+export const setLimit = async (prisma: PrismaClient, input: NewLimit): Promise<StoredLimit> => {
+  const { organizationId, subject, measure, currency, window, amount, mode } = parse(newLimitSchema, input);
+  return prisma.$transaction(async (db) => {
+    const subjectIdOf = async (): Promise<string> => {
+      if (subject.kind === 'project') return (await getProject(db, organizationId, subject.project)).id;
+      if (subject.kind !== 'key') return organizationId;
+      const lineage = await findLineage(db, organizationId, subject.keyId);
+      if (lineage === null) throw notFound('api_key_not_found', 'The organization has no such key.');
+      return lineage;
+    };
+    const exact = parseMoney(amount);
+    const limit: Limit = {
+      id: mintId((await readDatabaseNow(db)).getTime()),
+      subjectKind: subject.kind,
+      subjectId: await subjectIdOf(),
+      measure,
+      unit: currency ?? 'count',
+      windowKind: window === null ? 'none' : typeof window === 'number' ? 'rolling' : window,
+      windowMs: typeof window === 'number' ? window : 0,
+      amount: exact,
+      mode,
+    };
+    const id = await upsertLimit(db, organizationId, limit, formatMoney(exact));
+    return (await listLimitRows(db, organizationId)).find((stored) => stored.id === id)!;
+  });
+};
+
+/** In the order of their making. */
+export const listLimits = (prisma: PrismaClient, organizationId: string): Promise<StoredLimit[]> => listLimitRows(prisma, organizationId);
+
+/** Requests stop being counted and stopped by it within a second. Throws `limit_not_found`. */
+export const removeLimit = (prisma: PrismaClient, input: { organizationId: string; id: string }): Promise<void> =>
+  prisma.$transaction(async (db) => {
+    const { organizationId, id } = parse(z.strictObject({ organizationId: z.uuid(), id: z.uuid() }), input);
+    if (!(await deleteLimit(db, organizationId, id))) throw notFound('limit_not_found', 'The organization has no such limit.');
+  });

@@ -1,0 +1,207 @@
+/**
+ * What one gateway may admit for one organization under its limits, and who reserved how much of it. Pure: every call is
+ * given the time and answers what to do about it; production and the property tests run this same code.
+ *
+ * A request reserves its worst case in every limit that it is under, or in none. Where slices here do not cover it, it waits
+ * for one exchange with the database at a time, which gives back what is not needed and takes what is. It is refused when
+ * the database has no more and nobody holds any idle.
+ */
+import { assert } from './assert.js';
+import { createCounter, freeAhead, freeOf, freeSoon, release, reserve, type Counter, type ReservedPart } from './counter.js';
+import { applyStates, forgetUnused, startExchange } from './exchange.js';
+import type { Amount, Limit, Measure } from './limit.js';
+import { countersOf, type CounterState, type Need, type Part, type Quota, type QuotaEffect, type QuotaRefusal, type QuotaRequest, type Reservation, type Waiter } from './quota-state.js';
+
+const aheadMsMin = 50;
+
+const counterOf = (quota: Quota, { limit, subject }: Need, nowMs: number): Counter => {
+  let bySubject = quota.counters.get(limit.id);
+  if (!bySubject) quota.counters.set(limit.id, (bySubject = new Map()));
+  let counter = bySubject.get(subject);
+  if (!counter) {
+    bySubject.set(subject, (counter = createCounter(limit, subject, nowMs)));
+    quota.size += 1;
+  }
+  counter.limit = limit;
+  return counter;
+};
+
+type Shortage = Omit<QuotaRefusal, 'counters'>;
+type Attempt = { readonly kind: 'take' | 'lacking' } | { readonly kind: 'refuse'; readonly shortage: Shortage };
+const tooMany: Shortage = { limit: null, counter: null, want: 0n, retryAtMs: null, tooLarge: false };
+const refuse = (id: string, parts: readonly Part[], shortage: Shortage): QuotaEffect => ({
+  kind: 'refused',
+  id,
+  refusal: { ...shortage, counters: parts.map(({ counter }) => counter) },
+});
+const taken: Attempt = { kind: 'take' };
+const lacking: Attempt = { kind: 'lacking' };
+
+/** Whether one limit lets a request pass now. */
+const tryPart = ({ counter, limit, want, least }: Part, nowMs: number): Attempt => {
+  if (want === 0n || counter.gone || freeOf(counter, nowMs) >= want) return taken;
+  if (least > limit.amount && limit.mode === 'hard') return { kind: 'refuse', shortage: { limit, counter, want: least, retryAtMs: null, tooLarge: true } };
+  if (nowMs >= counter.shortUntilMs) return lacking;
+  const soon = freeSoon(counter, nowMs);
+  if (least > 0n && freeOf(counter, nowMs) >= least) return taken;
+  if (least <= soon + counter.remaining) return lacking;
+  return limit.mode === 'soft' ? taken : { kind: 'refuse', shortage: { limit, counter, want: least, retryAtMs: counter.freeAtMs, tooLarge: false } };
+};
+
+const tryAll = (parts: readonly Part[], nowMs: number): Attempt => {
+  let all: Attempt = taken;
+  for (const part of parts) {
+    const attempt = tryPart(part, nowMs);
+    if (attempt.kind === 'refuse') return attempt;
+    if (attempt.kind === 'lacking') all = lacking;
+  }
+  return all;
+};
+
+/** Reserves of each limit what there is of what is wanted; the caller has seen that it will do. */
+const takeAll = (id: string, parts: readonly Part[], nowMs: number): Reservation => {
+  const reserved: ReservedPart[] = [];
+  const warnings: Limit[] = [];
+  const shrunk: { limit: Limit; amount: Amount }[] = [];
+  for (const { counter, limit, want, least } of parts) {
+    if (want === 0n || counter.gone) continue;
+    const free = freeOf(counter, nowMs);
+    if (free >= want) reserve(counter, want, nowMs, reserved);
+    else if (least > 0n && free >= least) {
+      reserve(counter, free, nowMs, reserved);
+      shrunk.push({ limit, amount: free });
+    } else {
+      assert(limit.mode === 'soft', 'only a soft limit is gone beyond');
+      warnings.push(limit);
+    }
+  }
+  return { id, atMs: nowMs, parts: reserved, counters: parts.map(({ counter }) => counter), warnings, shrunk };
+};
+
+/** Marks what a request has nearly used up, so that the next ones find more. */
+const lookAhead = (quota: Quota, parts: readonly Part[], nowMs: number): boolean => {
+  if (quota.exchange) return false;
+  let due = false;
+  for (const { counter, want } of parts) {
+    if (counter.nearLimit || counter.gone || want === 0n || nowMs - counter.askedAtMs < aheadMsMin) continue;
+    if (freeAhead(counter, nowMs) > counter.lastTaken / 4n) continue;
+    counter.aheadWant = want;
+    due = true;
+  }
+  return due;
+};
+
+/** Reserves at once where the slices cover it, else waits or is refused. `askId` is used if an exchange is due. */
+export const requestReservation = (quota: Quota, request: QuotaRequest, askId: string, nowMs: number): QuotaEffect[] => {
+  const parts = request.needs.map((need): Part => ({ limit: need.limit, subject: need.subject, want: need.want, least: need.least, counter: counterOf(quota, need, nowMs) }));
+  // Who came before waits for the same: it is served first.
+  const attempt = parts.some(({ counter }) => counter.waiting > 0) ? lacking : tryAll(parts, nowMs);
+  if (attempt.kind === 'refuse') return [refuse(request.id, parts, attempt.shortage)];
+  if (attempt.kind === 'take') {
+    const effects: QuotaEffect[] = [{ kind: 'reserved', reservation: takeAll(request.id, parts, nowMs) }];
+    return lookAhead(quota, parts, nowMs) ? [...effects, ...startExchange(quota, askId, nowMs)] : effects;
+  }
+  if (quota.waiters.length >= quota.times.waitersMax || quota.size > quota.times.countersMax) {
+    return [refuse(request.id, parts, tooMany)];
+  }
+  quota.waiters.push({ id: request.id, parts, deadlineMs: nowMs + quota.times.waitMs });
+  for (const { counter } of parts) counter.waiting += 1;
+  return startExchange(quota, askId, nowMs);
+};
+
+const leave = (quota: Quota, index: number): Waiter => {
+  const [waiter] = quota.waiters.splice(index, 1);
+  for (const { counter } of waiter!.parts) counter.waiting -= 1;
+  return waiter!;
+};
+
+/** Serves who waits, in their order; who waits for nothing that another one before waits for is not held up by it. */
+const serve = (quota: Quota, nowMs: number): QuotaEffect[] => {
+  const effects: QuotaEffect[] = [];
+  const waitedFor = new Set<Counter>();
+  for (let index = 0; index < quota.waiters.length; ) {
+    const { id, parts } = quota.waiters[index]!;
+    const attempt = parts.some(({ counter }) => waitedFor.has(counter)) ? lacking : tryAll(parts, nowMs);
+    if (attempt.kind === 'lacking') {
+      for (const { counter } of parts) waitedFor.add(counter);
+      index += 1;
+      continue;
+    }
+    leave(quota, index);
+    if (attempt.kind === 'refuse') effects.push(refuse(id, parts, attempt.shortage));
+    else effects.push({ kind: 'reserved', reservation: takeAll(id, parts, nowMs) });
+  }
+  return effects;
+};
+
+/** An exchange was answered, a state a row; null where the limit is gone. `askId` is used if another one is due. */
+export const receiveStates = (quota: Quota, states: readonly (CounterState | null)[], askId: string, nowMs: number): QuotaEffect[] => {
+  const { exchange } = quota;
+  assert(exchange !== null, 'an answer follows an exchange');
+  quota.exchange = null;
+  applyStates(quota, exchange, states, nowMs);
+  return [...serve(quota, nowMs), ...startExchange(quota, askId, nowMs)];
+};
+
+/** A request ended: what it used of each measure; null where it used nothing at all, as when it was refused. */
+export const endReservation = (quota: Quota, { parts }: Reservation, used: ((measure: Measure) => Amount) | null, nowMs: number): QuotaEffect[] => {
+  // One reservation may have parts of several slices of a counter: what was used fills them in their order.
+  let counter: Counter | null = null;
+  let left = 0n;
+  for (const part of parts) {
+    if (part.counter !== counter) {
+      counter = part.counter;
+      left = used ? used(counter.limit.measure) : 0n;
+    }
+    const amount = left < part.amount ? left : part.amount;
+    release(part, amount, nowMs);
+    left -= amount;
+  }
+  return quota.waiters.length > 0 ? serve(quota, nowMs) : [];
+};
+
+/** A waiting client went away. */
+export const cancelRequest = (quota: Quota, id: string): void => {
+  const index = quota.waiters.findIndex((waiter) => waiter.id === id);
+  if (index >= 0) leave(quota, index);
+};
+
+/** Limits of the organization changed: what is idle goes back now, and what was short is asked for again. */
+export const recallAll = (quota: Quota): void => {
+  for (const counter of countersOf(quota)) {
+    counter.recalled = true;
+    counter.shortUntilMs = -Infinity;
+    counter.askAgainAtMs = -Infinity;
+  }
+};
+
+/** Another gateway needs what is idle here. */
+export const recallCounter = (quota: Quota, limitId: string, subject: string): void => {
+  const counter = quota.counters.get(limitId)?.get(subject);
+  if (counter) counter.recalled = true;
+};
+
+/** Refuses who has waited too long, serves who can be, and starts the exchange that is due. Called every few tens of milliseconds. */
+export const tickQuota = (quota: Quota, askId: string, nowMs: number): QuotaEffect[] => {
+  const effects: QuotaEffect[] = [];
+  for (let index = 0; index < quota.waiters.length; ) {
+    if (nowMs < quota.waiters[index]!.deadlineMs) {
+      index += 1;
+      continue;
+    }
+    const { id, parts } = leave(quota, index);
+    const short = parts.find(({ counter, want }) => freeOf(counter, nowMs) < want);
+    effects.push(refuse(id, parts, short ? { limit: short.limit, counter: short.counter, want: short.want, retryAtMs: null, tooLarge: false } : tooMany));
+  }
+  effects.push(...serve(quota, nowMs));
+  const withReturns = nowMs - quota.exchangedAtMs >= quota.times.returnMs;
+  effects.push(...startExchange(quota, askId, nowMs, withReturns));
+  if (withReturns && !quota.exchange) forgetUnused(quota, nowMs);
+  return effects;
+};
+
+/** Whether anything is set aside here that nobody uses. */
+export const hasFree = (quota: Quota): boolean => {
+  for (const counter of countersOf(quota)) if (counter.recalled || counter.slices.some(({ free }) => free > 0n)) return true;
+  return false;
+};

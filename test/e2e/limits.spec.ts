@@ -1,0 +1,209 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import OpenAI, { RateLimitError } from 'openai';
+import { parseMoney } from '@kilotoken/money';
+import { startCluster, type Cluster } from '../support/cluster.js';
+import { askAs, countOf, seedBuyer, seedLimit, type Asked, type Buyer, type SeedLimit } from '../support/limits.js';
+import { until } from '../support/until.js';
+import { startVendor, type Vendor } from '../support/vendor.js';
+import { instruct } from '../support/vendor-script.js';
+
+/** Limits on two real gateways by the official SDK: never more than they allow, told as OpenAI tells it, changed while they run. */
+
+const LIVE_MS_MAX = 1_500;
+
+let vendor: Vendor;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  vendor = await startVendor();
+  cluster = await startCluster({ gateways: 2, models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], env: { SESSION_TTL_MS: '3000' } });
+});
+afterEach(() => cluster.expectSettled());
+afterAll(async () => {
+  await cluster?.stop();
+  await vendor?.close();
+});
+
+const buyerUnder = async (...limits: SeedLimit[]): Promise<Buyer> => {
+  const buyer = await seedBuyer(cluster);
+  for (const limit of limits) await seedLimit(cluster, buyer, limit);
+  return buyer;
+};
+const header = ({ headers }: Asked, name: string): string | null => headers.get(name);
+const untilAnswered = (what: string, ask: () => Promise<Asked>, status: number, timeoutMs = LIVE_MS_MAX) =>
+  until(what, async () => (await ask()).status === status, timeoutMs);
+
+describe('requests a minute', () => {
+  it('are admitted up to the limit and not one more, on two gateways at once, and refused as the SDK expects', async () => {
+    const buyer = await buyerUnder({ measure: 'requests', amount: '12', per: 60_000 });
+    const ask = askAs(cluster, buyer);
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, index) => ask({ gateway: index % 2 })));
+    expect(countOf(answers, 200)).toBe(12);
+    expect(countOf(answers, 429)).toBe(48);
+    const refused = answers.find(({ status }) => status === 429)!;
+    expect(refused.error).toBeInstanceOf(RateLimitError);
+    expect(refused.error).toMatchObject({ code: 'rate_limit_exceeded', type: 'rate_limit_error' });
+    expect(refused.error!.message).toMatch(/requests per minute of the organization: Limit 12, Remaining 0, Requested 1/);
+    const waitMs = Number(header(refused, 'retry-after-ms'));
+    expect(waitMs).toBeGreaterThan(55_000);
+    expect(waitMs).toBeLessThanOrEqual(70_000);
+    expect(Number(header(refused, 'retry-after'))).toBe(Math.ceil(waitMs / 1_000));
+    expect(header(refused, 'x-ratelimit-limit-requests')).toBe('12');
+    expect(header(refused, 'x-ratelimit-remaining-requests')).toBe('0');
+    expect(header(refused, 'x-ratelimit-reset-requests')).toMatch(/^(1m)?\d+(\.\d+)?s$/);
+  });
+
+  it('are told with each answer, in JSON and in streams', async () => {
+    const buyer = await buyerUnder({ measure: 'requests', amount: '1000', per: 60_000 }, { measure: 'tokens', amount: '100000', per: 60_000 });
+    const first = await askAs(cluster, buyer)();
+    expect([header(first, 'x-ratelimit-limit-requests'), header(first, 'x-ratelimit-remaining-requests')]).toEqual(['1000', '999']);
+    expect(header(first, 'x-ratelimit-limit-tokens')).toBe('100000');
+    const left = 100_000 - first.usage!.prompt_tokens - first.usage!.completion_tokens;
+    expect(header(first, 'x-ratelimit-remaining-tokens')).toBe(String(left));
+    const openai = new OpenAI({ baseURL: cluster.gatewayUrls[0]!, apiKey: buyer.keys[0]!.key, maxRetries: 0 });
+    const { data, response } = await openai.chat.completions.create({ model: 'mock', stream: true, max_tokens: 3, messages: [{ role: 'user', content: instruct({ outputTokens: 3 }) }] }).withResponse();
+    for await (const chunk of data) void chunk;
+    expect(response.headers.get('x-ratelimit-remaining-requests')).toBe('998');
+  });
+
+  it('are nobody else\'s: an organization without limits is told of none', async () => {
+    const free = await askAs(cluster, await seedBuyer(cluster))();
+    expect([free.status, ...[...free.headers.keys()].filter((name) => name.startsWith('x-ratelimit'))]).toEqual([200]);
+  });
+});
+
+describe('a limit that changes', () => {
+  it('holds within a second on every gateway: set, raised, lowered and removed', async () => {
+    const buyer = await seedBuyer(cluster);
+    const ask = askAs(cluster, buyer);
+    expect([(await ask()).status, (await ask({ gateway: 1 })).status]).toEqual([200, 200]);
+    const id = await seedLimit(cluster, buyer, { measure: 'requests', amount: '0', per: 'day' });
+    for (const gateway of [0, 1]) await untilAnswered('the limit is known', () => ask({ gateway }), 429);
+    await cluster.sql("UPDATE usage_limit SET amount = 1000 WHERE id = $1", [id]);
+    for (const gateway of [0, 1]) await untilAnswered('the limit is raised', () => ask({ gateway }), 200);
+    await cluster.sql("UPDATE usage_limit SET amount = 1 WHERE id = $1", [id]);
+    for (const gateway of [0, 1]) await untilAnswered('the limit is lowered', () => ask({ gateway }), 429);
+    await cluster.sql('DELETE FROM usage_limit WHERE id = $1', [id]);
+    for (const gateway of [0, 1]) await untilAnswered('the limit is gone', () => ask({ gateway }), 200);
+  });
+});
+
+describe('concurrency', () => {
+  it('is never above the limit on two gateways, and comes back from requests that end, fail or are left', async () => {
+    const buyer = await buyerUnder({ measure: 'concurrency', amount: '3' });
+    const ask = askAs(cluster, buyer);
+    const slow = { outputTokens: 10, firstByteDelayMs: 800 };
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => ask({ gateway: index % 2, script: slow })));
+    expect(countOf(answers, 200)).toBe(3);
+    expect(answers.find(({ status }) => status === 429)!.error!.message).toContain('concurrent requests of the organization');
+    // Each way of ending gives its place back: three of each in turn fit again.
+    const leave = async (gateway: number): Promise<void> => {
+      const openai = new OpenAI({ baseURL: cluster.gatewayUrls[gateway]!, apiKey: buyer.keys[0]!.key, maxRetries: 0 });
+      const stream = await openai.chat.completions.create({ model: 'mock', stream: true, max_tokens: 50, messages: [{ role: 'user', content: instruct({ outputTokens: 50, chunkDelayMs: 20 }) }] });
+      for await (const chunk of stream) {
+        void chunk;
+        break;
+      }
+      stream.controller.abort();
+    };
+    for (let round = 0; round < 3; round += 1) {
+      await until('the places are free again', async () => (await ask()).status === 200);
+      await leave(round % 2);
+      await ask({ gateway: 1, script: { status: 500 } });
+    }
+    await until('all three places are free', async () => countOf(await Promise.all([0, 1, 0].map((gateway) => ask({ gateway, script: slow }))), 200) === 3);
+  });
+});
+
+describe('tokens', () => {
+  it('are reserved at their worst and counted as they were: what a request did not use serves the next', async () => {
+    const buyer = await buyerUnder({ measure: 'tokens', amount: '2000', per: 60_000 });
+    const ask = askAs(cluster, buyer);
+    // The worst case of one is nearly the limit, what it uses a hundredth.
+    for (let request = 0; request < 5; request += 1) {
+      const answer = await ask({ maxTokens: 1_500, gateway: request % 2 });
+      expect([request, answer.status]).toEqual([request, 200]);
+    }
+    const together = await Promise.all([0, 1, 0, 1].map((gateway) => ask({ maxTokens: 1_500, gateway, script: { outputTokens: 5, firstByteDelayMs: 500 } })));
+    expect(countOf(together, 200)).toBe(1);
+    const tooLarge = await ask({ maxTokens: 3_000 });
+    expect([tooLarge.status, header(tooLarge, 'x-should-retry')]).toEqual([429, 'false']);
+    expect(tooLarge.error!.message).toContain('larger than the limit');
+  });
+
+  it('of input and of output are limited apart, and a request without max_tokens is shortened to what is left', async () => {
+    const buyer = await buyerUnder({ measure: 'input_tokens', amount: '100000', per: 'day' }, { measure: 'output_tokens', amount: '40', per: 'day' });
+    const ask = askAs(cluster, buyer);
+    const first = await ask({ maxTokens: 30, script: { outputTokens: 30 } });
+    expect(first.usage).toMatchObject({ completion_tokens: 30 });
+    const second = await ask({ gateway: 1, maxTokens: null, script: { outputTokens: 100 } });
+    expect(second.usage).toMatchObject({ completion_tokens: 10 });
+    const third = await ask({ maxTokens: 5 });
+    expect(third.error).toMatchObject({ status: 429, code: 'budget_exceeded' });
+    expect(third.error!.message).toContain('output tokens per day of the organization');
+    expect(header(third, 'x-should-retry')).toBe('false');
+  });
+});
+
+describe('a budget of money', () => {
+  it('is spent to its last affordable request on two gateways together and never beyond, and is told once', async () => {
+    const probe = await askAs(cluster, await seedBuyer(cluster))();
+    const hold = parseMoney(header(probe, 'x-kilotoken-hold')!);
+    const buyer = await buyerUnder({ measure: 'money', amount: '0.0001', per: 'month' });
+    const ask = askAs(cluster, buyer);
+    let spent = 0n;
+    const spend = ({ usage }: Asked): void => void (spent += usage ? parseMoney(usage.cost) : 0n);
+    (await Promise.all(Array.from({ length: 20 }, (_, index) => ask({ gateway: index % 2 })))).forEach(spend);
+    // What the many left behind is spent one by one, until less than one's worst case is left.
+    await until('the budget has too little left for one more', async () => {
+      const answer = await ask();
+      spend(answer);
+      return answer.error?.code === 'budget_exceeded' && spent > parseMoney('0.0001') - hold;
+    });
+    expect(spent).toBeLessThanOrEqual(parseMoney('0.0001'));
+    const events = await cluster.sql<{ kind: string; payload: { amount: string } }>('SELECT kind, payload FROM outbox_event WHERE organization_id = $1 AND kind LIKE $2', [buyer.organizationId, 'budget.%']);
+    expect(events).toMatchObject([{ kind: 'budget.reached', payload: { amount: '0.0001', measure: 'money' } }]);
+  });
+
+  it('that is soft warns with a header and an event, and stops nobody', async () => {
+    const buyer = await buyerUnder({ measure: 'money', amount: '0.000001', per: 'day', soft: true });
+    const ask = askAs(cluster, buyer);
+    const answers = await Promise.all(Array.from({ length: 6 }, (_, index) => ask({ gateway: index % 2 })));
+    expect(countOf(answers, 200)).toBe(6);
+    expect(header(answers.at(-1)!, 'x-kilotoken-limit-warning')).toMatch(/^[0-9a-f-]{36} USD per day of the organization$/);
+    const kinds = await cluster.sql<{ kind: string }>('SELECT kind FROM outbox_event WHERE organization_id = $1 AND kind LIKE $2', [buyer.organizationId, 'budget.%']);
+    expect(kinds).toEqual([{ kind: 'budget.warned' }]);
+  });
+});
+
+describe('a limit on end users', () => {
+  it('holds for each of them, also for one who was never seen before and comes many times at once', async () => {
+    const buyer = await buyerUnder({ on: 'end_user', measure: 'requests', amount: '4', per: 60_000 });
+    const ask = askAs(cluster, buyer);
+    for (const user of ['ada', 'grace']) {
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => ask({ user, gateway: index % 2 })));
+      expect([user, countOf(answers, 200)]).toEqual([user, 4]);
+    }
+    // Who names nobody is one end user, too.
+    const nameless = await Promise.all(Array.from({ length: 10 }, (_, index) => ask({ gateway: index % 2 })));
+    expect(countOf(nameless, 200)).toBe(4);
+  });
+});
+
+describe('several limits at once', () => {
+  it('each hold; a request that one refuses uses nothing of the others', async () => {
+    const buyer = await buyerUnder({ measure: 'requests', amount: '6', per: 'day' }, { on: 'project', measure: 'concurrency', amount: '1' }, { on: 'key', measure: 'tokens', amount: '100000', per: 60_000 });
+    const ask = askAs(cluster, buyer);
+    // Nearly all are refused for concurrency: of the day's requests they must leave all that they reserved.
+    await Promise.all(Array.from({ length: 30 }, (_, index) => ask({ gateway: index % 2, script: { outputTokens: 5, firstByteDelayMs: 300 } })));
+    let served = (await cluster.sql<{ n: number }>('SELECT count(*)::int AS n FROM usage WHERE organization_id = $1', [buyer.organizationId]))[0]!.n;
+    expect(served).toBeGreaterThan(0);
+    await until('the six of the day are served', async () => {
+      const { status, error } = await ask();
+      if (status === 200) served += 1;
+      return served === 6 || (error?.message.includes('per day') ?? false);
+    });
+    expect(served).toBe(6);
+    expect((await ask()).error!.message).toContain('requests per day of the organization');
+  });
+});
