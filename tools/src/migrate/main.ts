@@ -1,0 +1,36 @@
+import { ConfigError, ensureAppLogin, migrateDatabase, MigrationError, readEnvironment } from '@kilotoken/platform';
+import { readMigrateSettings } from './config.js';
+
+/**
+ * Brings the database of `DATABASE_URL` to this version and gives the login of `APP_DATABASE_URL`, where it is set, its
+ * password. For installations that `npm start` does not run: a job before a release, a container that ends. Safe to run again
+ * and twice at once. Ends with 0, 1 (nothing of the failed migration was done), or 78 when a setting is wrong.
+ */
+const exitCodes = { done: 0, failed: 1, misconfigured: 78 } as const;
+
+const say = (sentence: string): void => void process.stdout.write(`${sentence}\n`);
+
+const run = async (): Promise<void> => {
+  const { DATABASE_URL: ownerUrl, APP_DATABASE_URL: appUrl } = readMigrateSettings(readEnvironment());
+  const { applied } = await migrateDatabase(ownerUrl, {
+    onApplied: (name, elapsedMs) => say(`${name} applied in ${Math.round(elapsedMs)} ms`),
+  });
+  say(applied.length === 0 ? 'The database is up to date.' : `The database is up to date: ${applied.length} migrations were applied.`);
+  if (appUrl === undefined) return;
+  const { username, password } = new URL(appUrl);
+  await ensureAppLogin(ownerUrl, decodeURIComponent(username), decodeURIComponent(password));
+  say(`The login ${decodeURIComponent(username)} is ready.`);
+};
+
+const explain = (error: unknown): string => {
+  if (error instanceof ConfigError || error instanceof MigrationError) return error.message;
+  return error instanceof Error ? (error.message || String(error)) : String(error);
+};
+
+try {
+  await run();
+  process.exitCode = exitCodes.done;
+} catch (error) {
+  process.stderr.write(`The database cannot be brought to this version. ${explain(error)}\n`);
+  process.exitCode = error instanceof ConfigError ? exitCodes.misconfigured : exitCodes.failed;
+}
