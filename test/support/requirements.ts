@@ -8,7 +8,7 @@ import { it } from '@jest/globals';
  * `npm test` needs only Node. A proof that needs more says so, is skipped where it is missing, and is counted and named
  * at the end of the run; `.ci/run` installs everything and lets nothing be skipped.
  */
-export type Requirement = 'linux' | 'root' | 'strace' | 'libfaketime' | 'tmpfs' | 'python-openai' | 'fixtures';
+export type Requirement = 'linux' | 'root' | 'strace' | 'libfaketime' | 'tmpfs' | 'python-openai' | 'redis' | 'fixtures';
 
 const COMMAND_MS_MAX = 10_000;
 const FAKETIME_LIBRARIES = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].map((triplet) => `/usr/lib/${triplet}/faketime/libfaketime.so.1`);
@@ -32,6 +32,7 @@ const checks: Record<Requirement, () => boolean> = {
   libfaketime: () => libfaketimePath() !== '',
   tmpfs: canMountTmpfs,
   'python-openai': () => runs(pythonPath(), ['-c', 'import openai']),
+  redis: () => runs('redis-server', ['--version']),
   fixtures: () => existsSync(fixturesFolder()),
 };
 

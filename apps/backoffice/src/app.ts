@@ -1,5 +1,6 @@
 import { databaseReadiness, type AppDefinition } from '@kilotoken/platform';
-import { BackofficeModule } from './backoffice.module.js';
+import type { QueueStore } from '@kilotoken/platform/queue';
+import { BackofficeModule, queueStore } from './backoffice.module.js';
 import { readBackofficeSettings, type BackofficeSettings } from './config.js';
 
 /** The backoffice as a process: nobody outside talks to it, so all of its face but health needs the internal token. */
@@ -9,5 +10,13 @@ export const backofficeApp: AppDefinition<BackofficeSettings> = {
   readSettings: readBackofficeSettings,
   listen: ({ BACKOFFICE_PORT }) => ({ port: BACKOFFICE_PORT, portSetting: 'BACKOFFICE_PORT' }),
   module: (platform) => BackofficeModule.compose(platform),
-  wire: ({ app }) => ({ readiness: [databaseReadiness(app)] }),
+  wire: ({ app }) => {
+    const backoffice = app.get(BackofficeModule);
+    const queues = app.get<QueueStore>(queueStore);
+    backoffice.start();
+    return {
+      readiness: [databaseReadiness(app), { name: 'queue', check: () => queues.check() }],
+      drain: () => backoffice.drain(),
+    };
+  },
 };

@@ -1,14 +1,45 @@
-import { parseConfig, processSettings, readEnvironment, setting } from '@kilotoken/platform';
+import { join, resolve } from 'node:path';
+import { ConfigError, parseConfig, processSettings, readEnvironment, setting, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
+
+const yesOrNo = (fallback: '0' | '1') => z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault(fallback);
+
+const isSmtpUrl = (text: string): boolean => URL.canParse(text) && /^smtps?:$/.test(new URL(text).protocol) && new URL(text).hostname !== '';
 
 export const backofficeSettings = z.object({
   ...processSettings,
   BACKOFFICE_PORT: setting.port(8083),
   APP_DATABASE_URL: setting.databaseUrl(),
-  // Queued work lives in Postgres; the address of a Redis is checked already, so that a typo is found before it matters.
+  /** Moves the queues; they live in Postgres otherwise. */
   REDIS_URL: setting.redisUrl(),
+  /** The address is a node of a Redis Cluster. */
+  REDIS_CLUSTER: yesOrNo('0'),
+  /** Pause between two looks at the outbox. */
+  OUTBOX_PAUSE_MS: setting.durationMs(500, 10, 60_000),
+  /** After this long without a run a job is handed to the queue again. */
+  JOB_SILENCE_MS: setting.durationMs(30_000, 1_000, 3_600_000),
+  /** Jobs of each queue that this process runs at once. */
+  JOB_CONCURRENCY: setting.wholeNumber({ fallback: 10, min: 1, max: 200 }),
+  /** Days for which finished deliveries and their events are kept. */
+  EVENTS_KEPT_DAYS: setting.wholeNumber({ fallback: 30, min: 1, max: 3_650 }),
+  /** Pause between two rounds over the balances that somebody wants to be told of. */
+  BALANCE_CHECK_MS: setting.durationMs(5_000, 100, 3_600_000),
+  /** Pause between two looks at what is due at night. */
+  NIGHTLY_CHECK_MS: setting.durationMs(60_000, 100, 3_600_000),
+  /** For development and tests: webhooks may go by http, and to this machine and its network. */
+  WEBHOOK_ALLOW_PRIVATE: yesOrNo('0'),
+  SMTP_URL: z.string().refine(isSmtpUrl, 'an address such as smtp://user:password@mail.example.com:587 is needed').optional(),
+  MAIL_FROM: z.email({ error: 'an address such as notices@example.com is needed' }).optional(),
+  /** Without SMTP_URL mails become files in `mail` under it. */
+  KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
 });
 
 export type BackofficeSettings = z.infer<typeof backofficeSettings>;
 
-export const readBackofficeSettings = (): BackofficeSettings => parseConfig(backofficeSettings, readEnvironment());
+export const readBackofficeSettings = (environment: Environment = readEnvironment()): BackofficeSettings => {
+  const settings = parseConfig(backofficeSettings, environment);
+  if (settings.SMTP_URL && !settings.MAIL_FROM) throw new ConfigError(['MAIL_FROM is not set: with SMTP_URL an address such as notices@example.com is needed, which mails come from']);
+  return settings;
+};
+
+export const mailFolderOf = ({ KILOTOKEN_HOME }: BackofficeSettings): string => join(resolve(KILOTOKEN_HOME), 'mail');

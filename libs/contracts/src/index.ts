@@ -2,6 +2,8 @@ export * from './capabilities.js';
 export * from './chat-completion.js';
 export * from './chat-message.js';
 export * from './completion.js';
+export * from './events.js';
+export * from './jobs.js';
 export * from './json-body.js';
 export * from './openai-error.js';
 export * from './price.js';

@@ -88,6 +88,8 @@ export async function migrateDatabase(databaseUrl: string, options: MigrateOptio
       await applyMigration(client, migration, options.tableLockWaitMsMax ?? TABLE_LOCK_WAIT_MS_MAX);
       options.onApplied?.(migration.name, performance.now() - startedAt);
     }
+    // Other migrations than ours are a test's, and have no queues. Loaded here: what only asks for the schema's state needs no queue.
+    if (options.migrationsFolder === undefined) await (await import('./queue.migrate.js')).migrateQueues(client);
     return { applied: pending.map(({ name }) => name) };
   } finally {
     // Ending the session releases the advisory lock, also where the transaction failed.

@@ -32,6 +32,7 @@ const nativeTypes: Readonly<Record<string, string>> = {
   BigInt: 'bigint',
   Json: 'jsonb',
   Bytes: 'bytea',
+  '@db.Date': 'date',
   '@db.Uuid': 'uuid',
   '@db.SmallInt': 'smallint',
   '@db.Timestamptz(6)': 'timestamp(6) with time zone',

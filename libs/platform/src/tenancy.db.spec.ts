@@ -13,6 +13,7 @@ const sharedTables: Readonly<Record<string, string>> = {
   database_mark: 'what kind of database this is',
   lane: 'the catalogue is for all',
   model: 'the catalogue is for all',
+  nightly_run: 'what was done in which night; reached by its functions alone',
   price_book: 'the catalogue is for all',
   price_version: 'the catalogue is for all',
   rate: 'the catalogue is for all',
@@ -20,6 +21,7 @@ const sharedTables: Readonly<Record<string, string>> = {
   rated_flush: "the rater's, reached by its functions alone",
   rating_counter: "the rater's, reached by its functions alone",
   rating_position: "the rater's, reached by its functions alone",
+  reconcile_run: "what proofs of the books found; the auditor's",
   session: "a gateway's, which serves all",
   session_heartbeat: "a gateway's, which serves all",
   unrated_batch: "the rater's, reached by its functions alone",
@@ -29,8 +31,12 @@ const sharedTables: Readonly<Record<string, string>> = {
 
 /** What crosses organizations by nature. */
 const crossingFunctions = [
-  'checkpoint_requests', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim', 'idempotency_expire', 'idempotency_release', 'key_authenticate', 'key_resolve', 'lease_return', 'lease_take', 'limit_exchange', 'outbox_put', 'rating_counters_add', 'rating_counters_take', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take', 'rollup_add', 'rollup_lag',
-  'session_beat', 'session_beats', 'session_fence', 'session_reap', 'session_start', 'settle', 'usage_quarantine_put',
+  'balance_notices_check', 'checkpoint_requests', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim',
+  'idempotency_expire', 'idempotency_release', 'key_authenticate', 'key_resolve', 'lease_return', 'lease_take', 'limit_exchange', 'nightly_claim',
+  'nightly_end', 'outbox_backlog', 'outbox_dispatch', 'outbox_job_claim', 'outbox_job_end', 'outbox_jobs_due', 'outbox_prune', 'outbox_put',
+  'rating_counters_add', 'rating_counters_take', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take', 'rollup_add', 'rollup_lag',
+  'session_beat', 'session_beats', 'session_fence', 'session_reap', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
+  'webhook_delivery',
 ];
 /** What runs with the owner's rights, which alone make a partition of usage or look into its default one; they take no text but a period's name. */
 const ownersFunctions = ['usage_default_rows', 'usage_partition_make'];
@@ -38,8 +44,14 @@ const ownersFunctions = ['usage_default_rows', 'usage_partition_make'];
 const ownFunctions = ['current_organization', 'grant_balances', 'iso_moment', 'kt_now', 'uuid_floor'];
 
 /** What functions alone may read. */
-const hiddenTables = ['limit_ask', 'refused_ask'];
+const hiddenTables = ['limit_ask', 'outbox_position', 'refused_ask', 'webhook_secret'];
 const readableTables = (): string[] => tenantTables.filter((table) => !hiddenTables.includes(table));
+
+/** What proofs of the books read, of all organizations, as a role that only the nightly job logs in with. */
+const auditedTables = [
+  'credit_grant', 'grant_adjustment', 'ledger_chain', 'ledger_posting', 'ledger_transaction', 'lease', 'open_request', 'organization', 'quarantine_step',
+  'rating_adjustment', 'usage', 'usage_archive_total', 'usage_quarantine',
+];
 
 const forbidden = '42501';
 const searchPath = 'search_path=pg_catalog, public, pg_temp';
@@ -70,13 +82,18 @@ const fillTenant = async (): Promise<string> => {
   await money.quarantine(session, money.mintId(), 'vendor_usage');
   await money.sql("SELECT idempotency_claim($1, $2, 'key', gen_random_uuid(), sha256('body'), 86400000, 60000)", [session, organizationId]);
   await money.sql('INSERT INTO api_key_use VALUES ($1, $2, now())', [organizationId, keys[0]!.id]);
-  await money.sql("INSERT INTO usage_limit VALUES ($1::uuid, $1::uuid, 'organization', $1::uuid, 'requests', 'count', 'day', 0, 5, 'hard')", [organizationId]);
-  await money.sql(`SELECT limit_exchange($1, $2, uuidv7(), uuidv7(), '[{"limit": "${organizationId}", "subject": "${organizationId}", "keep": [], "need": 1, "least": 1, "spare": 0}]')`, [session, organizationId]);
+  await money.sql("INSERT INTO webhook_endpoint (organization_id, id, url) VALUES ($1, $1, 'https://hooks.example.com/')", [organizationId]);
+  await money.sql("INSERT INTO webhook_secret VALUES ($1, $1, $1, 'whsec_' || repeat('A', 44))", [organizationId]);
+  await money.sql("INSERT INTO notice_address VALUES ($1, 'billing@example.com')", [organizationId]);
+  await money.sql("INSERT INTO balance_notice VALUES ($1, 'USD', 5)", [organizationId]);
+  await money.sql("SELECT outbox_dispatch(100, '{}', 1::smallint, 1::smallint)");
   await money.sql('DELETE FROM unrated_batch');
   await money.app.query('SELECT rollup_add(10)');
-  await money.sql(`WITH archive AS (INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, format, file, file_bytes, file_sha256)
-    VALUES ('usage_' || $1::uuid, uuid_floor('2020-01-01Z'), uuid_floor('2020-02-01Z'), 0, '', 'csv', '', 0, '') RETURNING partition)
+  await money.sql(`WITH archive AS (INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, file, file_bytes, file_sha256)
+    VALUES ('usage_' || $1::uuid, uuid_floor('2020-01-01Z'), uuid_floor('2020-02-01Z'), 0, '', '', 0, '') RETURNING partition)
     INSERT INTO usage_archive_total SELECT $1::uuid, partition, 'rows', $1::uuid, 1 FROM archive`, [organizationId]);
+  await money.sql("INSERT INTO usage_limit VALUES ($1::uuid, $1::uuid, 'organization', $1::uuid, 'requests', 'count', 'day', 0, 5, 'hard')", [organizationId]);
+  await money.sql(`SELECT limit_exchange($1, $2, uuidv7(), uuidv7(), '[{"limit": "${organizationId}", "subject": "${organizationId}", "keep": [], "need": 1, "least": 1, "spare": 0}]')`, [session, organizationId]);
   await money.sql("SELECT grant_adjust($1, $2, 1, 'gift', 'test'), grant_refund_request($1, $2, 'refund', 'test')", [organizationId, grantIds[0]]);
   await money.sql("INSERT INTO rating_adjustment VALUES ($1, uuidv7(), uuidv7(), 0, 1, 1, 0, 'test')", [organizationId]);
   await money.sql("INSERT INTO quarantine_step VALUES ($1, uuidv7(), 0, 'vendor_usage', 1, 'discarded', NULL, NULL, 'test', 'test')", [organizationId]);
@@ -111,7 +128,8 @@ describe('every table', () => {
       expect([table, secured.includes(table)]).toEqual([table, true]);
       expect(application).toMatchObject({ table, name: 'tenant', command: 'SELECT', sees: `(${keyOf(table)} = current_organization())` });
       expect(String(application!.roles)).toBe('{kilotoken_app}');
-      expect(others.map(({ name, roles }) => [name, String(roles)])).toEqual([['crossing', '{kilotoken_definer}']]);
+      const auditing = auditedTables.includes(table) ? [['auditing', '{kilotoken_auditor}']] : [];
+      expect(others.map(({ name, roles }) => [name, String(roles)])).toEqual([['crossing', '{kilotoken_definer}'], ...auditing]);
     }
   });
 
@@ -251,11 +269,12 @@ describe('every role', () => {
       `SELECT rolname AS role, array_remove(ARRAY[CASE WHEN rolcanlogin THEN 'login' END, CASE WHEN rolsuper THEN 'superuser' END, CASE WHEN rolbypassrls THEN 'bypass' END,
            CASE WHEN rolcreaterole THEN 'create roles' END, CASE WHEN rolcreatedb THEN 'create databases' END, CASE WHEN rolreplication THEN 'replicate' END], NULL) AS rights,
          ARRAY(SELECT roleid::regrole::text FROM pg_auth_members WHERE member = r.oid) AS groups
-       FROM pg_roles r WHERE rolname IN ('kilotoken_app', 'kilotoken_definer', $1) ORDER BY 1`,
+       FROM pg_roles r WHERE rolname IN ('kilotoken_app', 'kilotoken_auditor', 'kilotoken_definer', $1) ORDER BY 1`,
       [await login()],
     );
     expect(roles).toEqual([
       { role: 'kilotoken_app', rights: [], groups: [] },
+      { role: 'kilotoken_auditor', rights: [], groups: [] },
       { role: 'kilotoken_definer', rights: [], groups: [] },
       { role: await login(), rights: ['login'], groups: ['kilotoken_app'] },
     ]);
@@ -269,15 +288,26 @@ describe('every role', () => {
          UNION ALL SELECT typowner, 'type ' || typname FROM pg_type
          UNION ALL SELECT datdba, 'database ' || datname FROM pg_database
          UNION ALL SELECT proowner, 'function ' || proname FROM pg_proc WHERE NOT prosecdef OR pg_get_userbyid(proowner) <> 'kilotoken_definer') o
-       WHERE pg_get_userbyid(o.owner) IN ('kilotoken_app', 'kilotoken_definer', $1)`,
+       WHERE pg_get_userbyid(o.owner) IN ('kilotoken_app', 'kilotoken_auditor', 'kilotoken_definer', $1)`,
       [await login()],
     );
     expect(owned).toEqual([]);
   });
 
   it('creates nothing in the schema', async () => {
-    const able = await names("SELECT r AS name FROM unnest(ARRAY['kilotoken_app', 'kilotoken_definer', $1::text]) AS r WHERE has_schema_privilege(r, 'public', 'CREATE')", [await login()]);
+    const able = await names("SELECT r AS name FROM unnest(ARRAY['kilotoken_app', 'kilotoken_auditor', 'kilotoken_definer', $1::text]) AS r WHERE has_schema_privilege(r, 'public', 'CREATE')", [await login()]);
     expect(able).toEqual([]);
+  });
+});
+
+describe('the auditor', () => {
+  it('writes what it found, and nothing else', async () => {
+    const rights = await names(
+      `SELECT c.relname || ' ' || p AS name FROM pg_class c CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS p
+       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND has_table_privilege('kilotoken_auditor', c.oid, p)`,
+    );
+    expect(rights).toEqual(['reconcile_run INSERT']);
+    expect(await names("SELECT proname AS name FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND has_function_privilege('kilotoken_auditor', p.oid, 'EXECUTE')")).toEqual(['kt_now']);
   });
 });
 
@@ -289,9 +319,10 @@ describe('the definer', () => {
     );
     expect(Object.fromEntries(rights.map(({ table, rights: of }) => [table, of]))).toEqual({
       api_key_use: 'INSERT UPDATE',
+      balance_notice: 'UPDATE',
       credit_grant: 'UPDATE',
-      idempotency_claim: 'DELETE INSERT UPDATE',
       grant_refund: 'UPDATE',
+      idempotency_claim: 'DELETE INSERT UPDATE',
       lease: 'INSERT UPDATE',
       ledger_chain: 'INSERT UPDATE',
       ledger_posting: 'INSERT',
@@ -299,8 +330,11 @@ describe('the definer', () => {
       limit_ask: 'DELETE INSERT UPDATE',
       limit_counter: 'DELETE INSERT UPDATE',
       limit_slice: 'DELETE INSERT UPDATE',
+      nightly_run: 'INSERT UPDATE',
       open_request: 'DELETE INSERT UPDATE',
-      outbox_event: 'INSERT',
+      outbox_event: 'DELETE INSERT UPDATE',
+      outbox_job: 'DELETE INSERT UPDATE',
+      outbox_position: 'INSERT UPDATE',
       rated_batch: 'INSERT',
       rated_flush: 'INSERT',
       rating_counter: 'INSERT UPDATE',
@@ -313,6 +347,7 @@ describe('the definer', () => {
       usage: 'INSERT',
       usage_quarantine: 'INSERT',
       usage_rollup: 'INSERT UPDATE',
+      webhook_endpoint: 'UPDATE',
     });
   });
 

@@ -8,19 +8,21 @@ import { z } from 'zod';
 export const ktSettings = z.object({
   DATABASE_URL: setting.databaseUrl().optional(),
   KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
+  WEBHOOK_ALLOW_PRIVATE: z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault('0'),
 });
 
 export interface KtConfig {
   /** The owner's login: `DATABASE_URL`, or that of the installation in `KILOTOKEN_HOME`. */
   findDatabaseUrl(): string;
+  readonly allowPrivateWebhooks: boolean;
 }
 
 const quickstartSchema = z.object({ databaseUrl: setting.databaseUrl() });
 
 /** Throws a ConfigError. The database is looked for when a command needs one, so that `--help` needs none. */
 export const readKtConfig = (environment: Environment, processFolder: string): KtConfig => {
-  const { DATABASE_URL: databaseUrl, KILOTOKEN_HOME: home } = parseConfig(ktSettings, environment);
-  return { findDatabaseUrl: () => databaseUrl ?? readQuickstart(join(resolve(processFolder, home), 'quickstart.json')) };
+  const { DATABASE_URL: databaseUrl, KILOTOKEN_HOME: home, WEBHOOK_ALLOW_PRIVATE } = parseConfig(ktSettings, environment);
+  return { allowPrivateWebhooks: WEBHOOK_ALLOW_PRIVATE === '1', findDatabaseUrl: () => databaseUrl ?? readQuickstart(join(resolve(processFolder, home), 'quickstart.json')) };
 };
 
 const readQuickstart = (file: string): string => {

@@ -39,6 +39,11 @@ export class Context {
     return (this.connections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName }));
   }
 
+  /** Whether webhooks may go by http and to this machine: for development. */
+  get allowPrivateWebhooks(): boolean {
+    return this.config.allowPrivateWebhooks;
+  }
+
   now(): Promise<Date> {
     return readDatabaseNow(this.prisma);
   }

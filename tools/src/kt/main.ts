@@ -6,9 +6,11 @@ import { Context } from './context.js';
 import { addGrantCommands } from './grants.js';
 import { addKeyCommands } from './keys.js';
 import { addLedgerCommands } from './ledger.js';
+import { addNoticeCommands } from './notices.js';
 import { addBudgetCommands, addLimitCommands } from './limits.js';
 import { addOrganizationCommands, addProjectCommands } from './organizations.js';
 import type { Output } from './output.js';
+import { addWebhookCommands } from './webhooks.js';
 
 /** The command line of the control plane: `npm run kt -- …`. Works on the database as its owner, whether or not Kilotoken runs. */
 const exitCodes = { done: 0, refused: 1, databaseAway: 2 } as const;
@@ -23,6 +25,8 @@ Examples:
   npm run kt -- limits set --org acme --measure requests --amount 60 --per 1m
   npm run kt -- budgets set --org acme --end-users --amount 5 --per day
   npm run kt -- lanes apply lanes.yaml
+  npm run kt -- webhooks add --org acme --url https://hooks.example.com/kilotoken
+  npm run kt -- notices set --org acme --email billing@example.com --balance-low 5
 
 The database is that of DATABASE_URL, or else of the installation in KILOTOKEN_HOME (.kilotoken).
 Exit codes: 0 done, 1 refused (the reason is on standard error), 2 the database cannot be reached.
@@ -46,6 +50,8 @@ const createProgram = (context: Context, output: Output, asJson: boolean): Comma
   addLaneCommands(program, context);
   addModelCommands(program, context);
   addLedgerCommands(program, context);
+  addWebhookCommands(program, context);
+  addNoticeCommands(program, context);
   return program;
 };
 

@@ -1,0 +1,18 @@
+import type { Db } from '@kilotoken/platform';
+import { deliveryPageSchema, replayedMax, replaySchema, type Delivery, type DeliveryPage, type Replay } from './delivery.js';
+import { notFound, parseInput } from './events.errors.js';
+import { findDeliveries, resetDeliveries } from './delivery.store.js';
+
+/** In the order of their making; the next page begins after the last id of this one. */
+export const listDeliveries = (db: Db, page: DeliveryPage): Promise<Delivery[]> => findDeliveries(db, parseInput(deliveryPageSchema, page));
+
+/**
+ * Sends again what was sent before: one delivery, whatever became of it, or all that are dead, at most 10,000 at once. The event
+ * keeps its id, so that a receiver who had it before can tell. Answers how many; throws `delivery_not_found`.
+ */
+export const replayDeliveries = async (db: Db, replay: Replay): Promise<number> => {
+  const asked = parseInput(replaySchema, replay);
+  const count = await resetDeliveries(db, asked, replayedMax);
+  if (asked.id !== undefined && count === 0) throw notFound('delivery', 'The organization has no such delivery, or it is on its way already.');
+  return count;
+};

@@ -1,0 +1,17 @@
+export * from './delivery.js';
+export { listDeliveries, replayDeliveries } from './delivery.service.js';
+export * from './job-runner.service.js';
+export * from './mail.js';
+export * from './mail.service.js';
+export * from './mail-transport.service.js';
+export * from './nightly.service.js';
+export * from './notice.js';
+export { BalanceWatchService, getNoticeSettings, setNotices } from './notice.service.js';
+export { OutboxService, type OutboxSettings } from './outbox.service.js';
+export { pruneOutbox, readBacklog, type Backlog, type ClaimedJob, type JobOutcome } from './outbox.store.js';
+export * from './retry.js';
+export * from './webhook.js';
+export * from './webhook-delivery.service.js';
+export * from './webhook-endpoint.service.js';
+export { WebhookGuard, type WebhookGuardSettings } from './webhook-guard.service.js';
+export { WebhookSender } from './webhook-sender.service.js';

@@ -1,0 +1,65 @@
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createTransport } from 'nodemailer';
+import type { Mail } from './mail.js';
+
+export interface AddressedMail extends Mail {
+  readonly to: string;
+  /** The same mail has the same id, so that a mailbox that gets it twice can tell. */
+  readonly id: string;
+  readonly sentAt: Date;
+}
+
+export interface MailTransport {
+  /** Resolves when the next server, or the disk, has it. */
+  send(mail: AddressedMail): Promise<void>;
+  close(): void;
+}
+
+export const mailMsMax = 30_000;
+/** The mailbox for development keeps so many; older ones go. */
+const mailsKeptMax = 200;
+
+const messageOf = (from: string, { to, id, subject, text, html, sentAt }: AddressedMail) => ({
+  from,
+  // As an object it is one address: a text would be parsed as a list of them.
+  to: { name: '', address: to },
+  subject,
+  text,
+  html,
+  date: sentAt,
+  messageId: `<${id}@kilotoken.invalid>`,
+  headers: { 'Auto-Submitted': 'auto-generated' },
+  disableFileAccess: true,
+  disableUrlAccess: true,
+});
+
+/** By a mail server: `smtp://user:password@host:587` (STARTTLS where it is offered) or `smtps://`. */
+export const openSmtpTransport = (url: string, from: string): MailTransport => {
+  const timeouts = { connectionTimeout: mailMsMax / 3, greetingTimeout: mailMsMax / 3, socketTimeout: mailMsMax / 3, dnsTimeout: mailMsMax / 3 };
+  const transport = createTransport({ url, ...timeouts });
+  return {
+    send: async (mail) => {
+      await transport.sendMail(messageOf(from, mail));
+    },
+    close: () => transport.close(),
+  };
+};
+
+/** Into files: for development, and for installations that have no mail server yet. */
+export const openMailboxFolder = (folder: string, from: string): MailTransport => {
+  const transport = createTransport({ streamTransport: true, buffer: true, newline: 'unix' });
+  return {
+    send: async (mail) => {
+      const { message } = await transport.sendMail(messageOf(from, mail));
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      // Named for the mail, not for the attempt: sent again it is the same file. Whole or not there at all.
+      const file = join(folder, `${mail.sentAt.toISOString().replace(/[:.]/g, '-')}-${mail.id}.eml`);
+      await writeFile(`${file}.part`, message as Buffer, { mode: 0o600 });
+      await rename(`${file}.part`, file);
+      const old = (await readdir(folder)).filter((name) => name.endsWith('.eml')).sort().slice(0, -mailsKeptMax);
+      await Promise.all(old.map((name) => rm(join(folder, name), { force: true })));
+    },
+    close: () => transport.close(),
+  };
+};

@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import { inTransaction, sqlStateOf } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { conflict, parseInput } from './events.errors.js';
+import { noticeChangeSchema, thresholdsMax, type NoticeChange, type NoticeSettings } from './notice.js';
+import { checkBalances, findNoticeAddress, listThresholds, writeNoticeAddress, writeThreshold, type BalancePlace } from './notice.store.js';
+import { Repetition } from './repetition.service.js';
+
+export const getNoticeSettings = async (pool: Pool, organizationId: string): Promise<NoticeSettings> => ({
+  organizationId,
+  email: await findNoticeAddress(pool, organizationId),
+  thresholds: await listThresholds(pool, organizationId),
+});
+
+/** Throws `events_invalid`, or `notice_thresholds_full`. As the database's owner. */
+export const setNotices = async (pool: Pool, change: NoticeChange): Promise<NoticeSettings> => {
+  const { organizationId, email, balanceLow } = parseInput(noticeChangeSchema, change);
+  await inTransaction(pool, async (db) => {
+    if (email !== undefined) await writeNoticeAddress(db, organizationId, email);
+    if (!balanceLow) return;
+    const known = await listThresholds(db, organizationId);
+    if (known.length >= thresholdsMax && !known.some(({ unit }) => unit === balanceLow.unit)) {
+      throw conflict('notice_thresholds_full', `An organization has thresholds for at most ${thresholdsMax} units.`);
+    }
+    await writeThreshold(db, organizationId, balanceLow.unit, balanceLow.threshold);
+  });
+  return getNoticeSettings(pool, organizationId);
+};
+
+const balancesPerCheckMax = 500;
+
+/** Looks at every balance that somebody wants to be told of, round after round; each fall below a threshold is one event. */
+@Injectable()
+export class BalanceWatchService {
+  private readonly repetition: Repetition;
+  private after: BalancePlace | null = null;
+
+  constructor(
+    private readonly pool: Pool,
+    logger: Logger,
+    pauseMs: number,
+  ) {
+    const onError = (error: unknown): void => logger.warn({ event: 'balances.failed', sqlState: sqlStateOf(error), error });
+    this.repetition = new Repetition({ pauseMs, once: () => this.checkOnce(), onError });
+  }
+
+  start(): void {
+    this.repetition.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.repetition.stop();
+  }
+
+  /** Answers whether there are more to look at in this round. */
+  async checkOnce(): Promise<boolean> {
+    const { checked, last } = await checkBalances(this.pool, this.after, balancesPerCheckMax);
+    const isMore = checked === balancesPerCheckMax;
+    this.after = isMore ? last : null;
+    return isMore;
+  }
+}

@@ -1,0 +1,226 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openLog, type Log } from '@kilotoken/platform';
+import { EventsDatabase, HeldQueue } from '../../../test/support/events-database.js';
+import { JobRunnerService, type JobHandler } from './job-runner.service.js';
+import { OutboxService } from './outbox.service.js';
+import { dispatchEvents, pruneOutbox, readBacklog, type ClaimedJob, type JobOutcome } from './outbox.store.js';
+import { replayDeliveries } from './delivery.service.js';
+
+const silenceMs = 30_000;
+
+let events: EventsDatabase;
+let log: Log;
+beforeAll(async () => {
+  events = await EventsDatabase.create();
+  log = await openLog({ name: 'test', level: 'silent' });
+});
+afterAll(() => events.drop());
+
+const dispatch = (limit = 100) => dispatchEvents(events.money.app, { limit, mailedKinds: ['grant.low'], webhookAttemptsMax: 3, mailAttemptsMax: 2 });
+
+const createOutbox = (queue: HeldQueue): OutboxService => new OutboxService({ pauseMs: 10, silenceMs }, events.money.app, queue, log.logger);
+
+/** Runs everything that is due once, with what the test says for an answer. */
+const runDue = async (queue: HeldQueue, run: (job: ClaimedJob) => Promise<JobOutcome>): Promise<void> => {
+  await createOutbox(queue).moveOnce();
+  const handler: JobHandler = { queue: 'deliver-webhook', waitsSeconds: [5, 300], claimMs: 20_000, run };
+  const runner = new JobRunnerService(events.money.app, queue, log.logger, 1);
+  for (const job of queue.take()) await runner.runOnce(handler, job);
+};
+
+const done = async (): Promise<JobOutcome> => ({ ok: true, reason: 'delivered', retryMs: null });
+const failed = async (): Promise<JobOutcome> => ({ ok: false, reason: 'answered 500', retryMs: 1_000 });
+
+describe('an event', () => {
+  it('is one event however often its cause is told, and none if its transaction rolls back', async () => {
+    const organizationId = await events.newTenant();
+    expect([await events.put(organizationId, 'grant.low', 'USD:1'), await events.put(organizationId, 'grant.low', 'USD:1')]).toEqual([true, false]);
+    const client = await events.money.app.connect();
+    await client.query('BEGIN');
+    await client.query("SELECT outbox_put($1, 'grant.low', 'USD:2', '{}')", [organizationId]);
+    await client.query('ROLLBACK');
+    client.release();
+    expect(await events.events(organizationId)).toEqual([{ kind: 'grant.low', key: 'USD:1', sequence: null, payload: {} }]);
+  });
+
+  it('has the same kind and key as one of another organization without being it', async () => {
+    const [one, other] = [await events.newTenant(), await events.newTenant()];
+    expect([await events.put(one, 'grant.low', 'USD:1'), await events.put(other, 'grant.low', 'USD:1')]).toEqual([true, true]);
+  });
+
+  it("gets the organization's next number, without gaps and in order, whoever dispatches and in however many batches", async () => {
+    const organizations = [await events.newTenant(), await events.newTenant()];
+    for (let count = 0; count < 30; count += 1) for (const organizationId of organizations) await events.put(organizationId, 'key.created', String(count).padStart(2, '0'));
+    let waiting = 60;
+    while (waiting > 0) waiting -= (await Promise.all([dispatch(7), dispatch(11), dispatch(3)])).reduce((sum, taken) => sum + taken, 0);
+    expect(waiting).toBe(0);
+    for (const organizationId of organizations) {
+      const told = await events.events(organizationId);
+      expect(told.map(({ sequence }) => Number(sequence))).toEqual(told.map((_event, index) => index + 1));
+      expect(told.map(({ key }) => key)).toEqual([...told.map(({ key }) => key)].sort());
+    }
+  });
+
+  it('becomes one job for each endpoint that wants its kind, and a mail where its kind is mailed', async () => {
+    const organizationId = await events.newTenant();
+    await events.addEndpoint(organizationId, 'https://a.example/');
+    await events.addEndpoint(organizationId, 'https://b.example/', ['grant.low']);
+    await events.addEndpoint(organizationId, 'https://c.example/', ['key.created']);
+    const disabled = await events.addEndpoint(organizationId, 'https://d.example/');
+    await events.money.sql("UPDATE webhook_endpoint SET disabled_at = kt_now(), disabled_reason = 'operator' WHERE id = $1", [disabled]);
+    await events.money.sql("INSERT INTO notice_address VALUES ($1, 'billing@example.com')", [organizationId]);
+    await events.put(organizationId, 'grant.low', 'USD:1');
+    await events.put(organizationId, 'key.created', 'key');
+    await Promise.all([dispatch(), dispatch()]);
+    expect(await dispatch()).toBe(0);
+    const jobs = (await events.jobs(organizationId)).map(({ queue }) => queue);
+    expect(jobs.sort()).toEqual(['deliver-webhook', 'deliver-webhook', 'deliver-webhook', 'deliver-webhook', 'send-mail']);
+  });
+});
+
+describe('a job', () => {
+  it('is handed to the queue in the order of its events', async () => {
+    const organizationId = await events.newTenant();
+    await events.addEndpoint(organizationId, 'https://a.example/');
+    for (let count = 0; count < 20; count += 1) await events.put(organizationId, 'key.created', String(count));
+    const queue = new HeldQueue();
+    await createOutbox(queue).moveOnce();
+    const order = queue.take().map(({ payload }) => payload['jobId']);
+    const rows = await events.money.sql<{ id: string }>(
+      'SELECT j.id FROM outbox_job j JOIN outbox_event e ON e.organization_id = j.organization_id AND e.id = j.event_id WHERE j.organization_id = $1 ORDER BY e.sequence',
+      [organizationId],
+    );
+    expect(order).toEqual(rows.map(({ id }) => id));
+  });
+
+  it('that runs twice has one effect', async () => {
+    const organizationId = await events.newTenant();
+    await events.addEndpoint(organizationId, 'https://a.example/');
+    await events.put(organizationId, 'key.created', 'twice');
+    const queue = new HeldQueue();
+    await createOutbox(queue).moveOnce();
+    const [job] = queue.take();
+    let effects = 0;
+    const handler: JobHandler = { queue: 'deliver-webhook', waitsSeconds: [5], claimMs: 20_000, run: async () => ((effects += 1), done()) };
+    const runner = new JobRunnerService(events.money.app, queue, log.logger, 1);
+    await Promise.all([runner.runOnce(handler, job!), runner.runOnce(handler, job!)]);
+    await runner.runOnce(handler, job!);
+    expect([effects, (await events.jobs(organizationId))[0]]).toEqual([1, expect.objectContaining({ status: 'done', attempts: 1 })]);
+  });
+
+  it('that the queue lost is handed to it again, and not before it was silent for long enough', async () => {
+    const organizationId = await events.newTenant();
+    await events.addEndpoint(organizationId, 'https://a.example/');
+    await events.put(organizationId, 'key.created', 'lost');
+    const queue = new HeldQueue();
+    const outbox = createOutbox(queue);
+    await outbox.moveOnce();
+    expect(queue.take()).toHaveLength(1);
+    await outbox.moveOnce();
+    expect(queue.take()).toHaveLength(0);
+    await events.money.shiftClock(`${silenceMs + 1_000} ms`);
+    await runDue(queue, done);
+    await events.money.shiftClock('0');
+    expect(await events.jobs(organizationId)).toMatchObject([{ status: 'done', attempts: 1 }]);
+  });
+
+  it('whose run is lost is run again when its claim is over, and what the lost run reports then changes nothing', async () => {
+    const organizationId = await events.newTenant();
+    await events.addEndpoint(organizationId, 'https://a.example/');
+    await events.put(organizationId, 'key.created', 'frozen');
+    const queue = new HeldQueue();
+    let thaw = (_outcome: JobOutcome): void => undefined;
+    const frozen = new Promise<JobOutcome>((resolve) => (thaw = resolve));
+    await createOutbox(queue).moveOnce();
+    const [job] = queue.take();
+    const runner = new JobRunnerService(events.money.app, queue, log.logger, 1);
+    const first = runner.runOnce({ queue: 'deliver-webhook', waitsSeconds: [5], claimMs: 20_000, run: () => frozen }, job!);
+    // The claim is written before the handler runs; the clock may move once it is.
+    while ((await events.jobs(organizationId))[0]!.attempts === 0);
+    await events.money.shiftClock('1 minute');
+    await runDue(queue, done);
+    await events.money.shiftClock('0');
+    thaw({ ok: false, reason: 'too late', retryMs: null });
+    await first;
+    expect(await events.jobs(organizationId)).toMatchObject([{ status: 'done', attempts: 2, outcome: { reason: 'delivered' } }]);
+  });
+
+  it('whose process dies in every run is given up after its last attempt', async () => {
+    const organizationId = await events.newTenant();
+    await events.addEndpoint(organizationId, 'https://a.example/');
+    await events.put(organizationId, 'key.created', 'poison');
+    await dispatch();
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const [job] = await events.jobs(organizationId);
+      await events.money.app.query('SELECT FROM outbox_job_claim($1, $2, $3, gen_random_uuid(), 1000)', [organizationId, job!.id, attempt]);
+      await events.money.shiftClock(`${attempt + 1} minutes`);
+      await createOutbox(new HeldQueue()).moveOnce();
+    }
+    await events.money.shiftClock('0');
+    expect(await events.jobs(organizationId)).toMatchObject([{ status: 'dead', attempts: 3, outcome: { ok: false, reason: 'the run ended without a word' } }]);
+  });
+
+  it('that throws always is tried as often as it may be and then kept, while others go on; replayed it runs again', async () => {
+    const organizationId = await events.newTenant();
+    await events.addEndpoint(organizationId, 'https://a.example/');
+    await events.put(organizationId, 'key.created', 'poison');
+    await events.put(organizationId, 'key.created', 'sound');
+    await dispatch();
+    const [poison] = await events.jobs(organizationId);
+    const run = async (job: ClaimedJob): Promise<JobOutcome> => {
+      if (job.jobId === poison!.id) throw new TypeError('always');
+      return done();
+    };
+    for (let minutes = 0; minutes < 30; minutes += 10) {
+      await events.money.shiftClock(`${minutes} minutes`);
+      await runDue(new HeldQueue(), run);
+    }
+    await events.money.shiftClock('0');
+    expect(await events.jobs(organizationId)).toMatchObject([{ status: 'dead', attempts: 3, outcome: { reason: 'threw TypeError' } }, { status: 'done', attempts: 1 }]);
+    expect(await readBacklog(events.money.app)).toContainEqual(expect.objectContaining({ queue: 'deliver-webhook', status: 'dead', count: 1 }));
+
+    expect(await replayDeliveries(events.money.owner, { organizationId })).toBe(1);
+    await runDue(new HeldQueue(), done);
+    expect(await events.jobs(organizationId)).toMatchObject([{ status: 'done', attempts: 1 }, { status: 'done', attempts: 1 }]);
+  });
+
+  it('that failed waits for as long as its run asked for', async () => {
+    const organizationId = await events.newTenant();
+    await events.addEndpoint(organizationId, 'https://a.example/');
+    await events.put(organizationId, 'key.created', 'later');
+    const queue = new HeldQueue();
+    await runDue(queue, failed);
+    await createOutbox(queue).moveOnce();
+    expect(queue.take()).toHaveLength(0);
+    await events.money.shiftClock('2 seconds');
+    await runDue(queue, done);
+    await events.money.shiftClock('0');
+    expect(await events.jobs(organizationId)).toMatchObject([{ status: 'done', attempts: 2 }]);
+  });
+
+  it("of another organization is not replayed by one's own", async () => {
+    const [mine, theirs] = [await events.newTenant(), await events.newTenant()];
+    await events.addEndpoint(theirs, 'https://a.example/');
+    await events.put(theirs, 'key.created', 'theirs');
+    await dispatch();
+    const [job] = await events.jobs(theirs);
+    await expect(replayDeliveries(events.money.owner, { organizationId: mine, id: job!.id })).rejects.toMatchObject({ code: 'delivery_not_found' });
+  });
+});
+
+describe('what ended', () => {
+  it('is forgotten after its days, and nothing that still waits', async () => {
+    const organizationId = await events.newTenant();
+    await events.addEndpoint(organizationId, 'https://a.example/');
+    await events.put(organizationId, 'key.created', 'done');
+    await runDue(new HeldQueue(), done);
+    await events.put(organizationId, 'key.created', 'waits');
+    await dispatch();
+    expect(await pruneOutbox(events.money.app, 30, 100)).toBe(0);
+    await events.money.shiftClock('31 days');
+    expect(await pruneOutbox(events.money.app, 30, 100)).toBe(2);
+    await events.money.shiftClock('0');
+    expect((await events.events(organizationId)).map(({ key }) => key)).toEqual(['waits']);
+    expect(await events.jobs(organizationId)).toMatchObject([{ status: 'waiting' }]);
+  });
+});

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { AppError, inTransaction, mintId } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import { z } from 'zod';
+import { conflict, notFound, parseInput } from './events.errors.js';
+import type { WebhookGuard } from './webhook-guard.service.js';
+import { createSecret, endpointsMax, kindsSchema, secretOverlapMsDefault, secretOverlapMsMax, type WebhookEndpoint } from './webhook.js';
+import { deleteEndpoint, endSecrets, insertEndpoint, insertSecret, listEndpointRows, lockEndpoints, setEndpointEnabled } from './webhook.store.js';
+
+/** What an organization's people do with their endpoints, as the database's owner. */
+const newEndpointSchema = z.strictObject({
+  organizationId: z.uuid(),
+  url: z.string(),
+  description: z.string().max(200).default(''),
+  kinds: kindsSchema.nullable().default(null),
+});
+export type NewWebhookEndpoint = z.input<typeof newEndpointSchema>;
+
+const placeSchema = z.strictObject({ organizationId: z.uuid(), id: z.uuid() });
+export type WebhookEndpointPlace = z.input<typeof placeSchema>;
+
+const rotationSchema = placeSchema.extend({ overlapMs: z.int().min(0).max(secretOverlapMsMax).default(secretOverlapMsDefault) });
+export type SecretRotation = z.input<typeof rotationSchema>;
+
+/** The secret stands here and nowhere else: whoever gets it shows it once. */
+export interface WebhookEndpointWithSecret extends WebhookEndpoint {
+  readonly secret: string;
+}
+
+const endpointNotFound = (): AppError => notFound('webhook_endpoint', 'The organization has no such webhook endpoint.');
+
+/** From now on every event of the kinds is sent there. Throws `webhook_url_refused`, `webhook_endpoint_exists` or `webhook_endpoints_full`. */
+export const createWebhookEndpoint = async (pool: Pool, guard: WebhookGuard, input: NewWebhookEndpoint): Promise<WebhookEndpointWithSecret> => {
+  const { organizationId, description, kinds, url: asked } = parseInput(newEndpointSchema, input);
+  const url = await guard.check(asked);
+  const secret = createSecret(randomBytes);
+  const endpoint = await inTransaction(pool, async (db) => {
+    const known = await lockEndpoints(db, organizationId);
+    if (known.some((other) => other.url === url)) throw conflict('webhook_endpoint_exists', 'The organization has a webhook endpoint with this address.');
+    if (known.length >= endpointsMax) throw conflict('webhook_endpoints_full', `An organization has at most ${endpointsMax} webhook endpoints.`);
+    const made = await insertEndpoint(db, { organizationId, id: mintId(Date.now()), url, description, kinds });
+    await insertSecret(db, organizationId, made.id, secret);
+    return made;
+  });
+  return { ...endpoint, secret };
+};
+
+/** In the order of their making. */
+export const listWebhookEndpoints = (pool: Pool, organizationId: string): Promise<WebhookEndpoint[]> => listEndpointRows(pool, organizationId);
+
+/** A new secret; the old one signs too for `overlapMs`, so that the receiver can change over. Throws `webhook_endpoint_not_found`. */
+export const rotateWebhookSecret = async (pool: Pool, input: SecretRotation): Promise<WebhookEndpointWithSecret> => {
+  const { organizationId, id, overlapMs } = parseInput(rotationSchema, input);
+  const secret = createSecret(randomBytes);
+  const endpoint = await inTransaction(pool, async (db) => {
+    const known = (await lockEndpoints(db, organizationId)).find((other) => other.id === id);
+    if (!known) throw endpointNotFound();
+    await endSecrets(db, organizationId, id, overlapMs);
+    await insertSecret(db, organizationId, id, secret);
+    return known;
+  });
+  return { ...endpoint, secret };
+};
+
+/** What failed while it was disabled stays a dead letter until it is replayed. Throws `webhook_endpoint_not_found`. */
+export const enableWebhookEndpoint = async (pool: Pool, input: WebhookEndpointPlace): Promise<WebhookEndpoint> => setEnabled(pool, input, true);
+
+export const disableWebhookEndpoint = async (pool: Pool, input: WebhookEndpointPlace): Promise<WebhookEndpoint> => setEnabled(pool, input, false);
+
+const setEnabled = async (pool: Pool, input: WebhookEndpointPlace, enabled: boolean): Promise<WebhookEndpoint> => {
+  const { organizationId, id } = parseInput(placeSchema, input);
+  const endpoint = await setEndpointEnabled(pool, organizationId, id, enabled);
+  if (!endpoint) throw endpointNotFound();
+  return endpoint;
+};
+
+/** What was still to be sent there becomes a dead letter. Throws `webhook_endpoint_not_found`. */
+export const removeWebhookEndpoint = async (pool: Pool, input: WebhookEndpointPlace): Promise<void> => {
+  const { organizationId, id } = parseInput(placeSchema, input);
+  await inTransaction(pool, async (db) => {
+    if (!(await deleteEndpoint(db, organizationId, id))) throw endpointNotFound();
+  });
+};

@@ -1,0 +1,137 @@
+import type { QueueName } from '@kilotoken/contracts';
+import type { Job } from 'bullmq';
+import { openPostgresBackend } from './queue.postgres.js';
+import { openRedisBackend } from './queue.redis.js';
+
+/**
+ * Queues: which process does a job, and how many at once. A queue holds nothing that counts: every job stands in Postgres
+ * before it is added here, adding it again while it is here changes nothing, and what a flushed or killed store loses is added
+ * again. So a job may come twice, or late, and whoever runs it must bear that.
+ */
+export interface QueuedJob {
+  /** Letters, digits and dashes. Two jobs with one id in one queue are one job. */
+  readonly id: string;
+  /** What JSON can hold. */
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+export interface WorkOptions {
+  /** Jobs that this process runs at once. */
+  readonly concurrency: number;
+  /** What it throws is told to `onError`, and the job is gone from the queue: trying again is for who added it. */
+  readonly run: (job: QueuedJob) => Promise<void>;
+}
+
+export interface QueueWorker {
+  /** Takes no more jobs and waits for those that run. */
+  drain(): Promise<void>;
+}
+
+export interface QueueDepth {
+  readonly waiting: number;
+  readonly active: number;
+}
+
+export interface QueueStore {
+  readonly backend: 'postgres' | 'redis';
+  /** In this order, behind what waits. Rejects within seconds when the store does not answer. */
+  add(queue: QueueName, jobs: readonly QueuedJob[]): Promise<void>;
+  work(queue: QueueName, options: WorkOptions): QueueWorker;
+  depth(queue: QueueName): Promise<QueueDepth>;
+  /** Rejects when the store does not answer. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface QueueStoreSettings {
+  readonly databaseUrl: string;
+  /** Queues move to this Redis or Valkey. */
+  readonly redisUrl?: string | undefined;
+  /** The address above is one node of a cluster. */
+  readonly redisCluster?: boolean;
+  readonly applicationName: string;
+  /** A run that is silent for this long is given to another worker; three times as often as that the store is looked through for such. */
+  readonly silenceMsMax?: number;
+  /** Told of what breaks while nobody waits for an answer, and of runs that throw. */
+  readonly onError: (error: unknown) => void;
+}
+
+const silenceMsMaxDefault = 30_000;
+/** Only for jobs whose process died: others end by themselves, done or not. */
+const recoveriesMax = 3;
+const closeMsMax = 2_000;
+
+/** What BullMQ's two backends differ in, behind one shape. */
+export interface QueueBackend {
+  readonly name: 'postgres' | 'redis';
+  queue(name: string): BackendQueue;
+  worker(name: string, run: (job: Job) => Promise<void>, options: BackendWorkerOptions): BackendWorker;
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface BackendQueue {
+  addBulk(jobs: { name: string; data: unknown; opts: { jobId: string; attempts: number; removeOnComplete: boolean; removeOnFail: boolean } }[]): Promise<unknown>;
+  getJobCounts(...types: ('waiting' | 'active')[]): Promise<Record<string, number>>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  close(): Promise<void>;
+}
+
+export interface BackendWorker {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'failed', listener: (job: Job | undefined, error: Error) => void): unknown;
+  close(force?: boolean): Promise<void>;
+}
+
+export interface BackendWorkerOptions {
+  readonly concurrency: number;
+  readonly lockDuration: number;
+  readonly stalledInterval: number;
+  readonly maxStalledCount: number;
+}
+
+/** Opens the store; it connects by and by, and again when it was away. */
+export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
+  const { redisUrl, redisCluster = false, silenceMsMax = silenceMsMaxDefault, onError } = settings;
+  const backend: QueueBackend = redisUrl ? openRedisBackend(redisUrl, redisCluster, onError) : openPostgresBackend(settings);
+  const queues = new Map<QueueName, BackendQueue>();
+  const workers: BackendWorker[] = [];
+
+  const queueOf = (name: QueueName): BackendQueue => {
+    const known = queues.get(name);
+    if (known) return known;
+    const queue = backend.queue(name);
+    queue.on('error', onError);
+    queues.set(name, queue);
+    return queue;
+  };
+
+  return {
+    backend: backend.name,
+    add: async (name, jobs) => {
+      if (jobs.length === 0) return;
+      // What is done leaves no trace: were it remembered, adding it again would be answered with the memory of it.
+      const entries = jobs.map(({ id, payload }) => ({ name, data: payload, opts: { jobId: id, attempts: 1, removeOnComplete: true, removeOnFail: true } }));
+      await queueOf(name).addBulk(entries);
+    },
+    work: (name, { concurrency, run }) => {
+      const options = { concurrency, lockDuration: silenceMsMax, stalledInterval: Math.ceil(silenceMsMax / 3), maxStalledCount: recoveriesMax };
+      const worker = backend.worker(name, async ({ id, data }) => run({ id: id ?? '', payload: data as QueuedJob['payload'] }), options);
+      worker.on('error', onError);
+      worker.on('failed', (_job, error) => onError(error));
+      workers.push(worker);
+      return { drain: () => worker.close() };
+    },
+    depth: async (name) => {
+      const { waiting = 0, active = 0 } = await queueOf(name).getJobCounts('waiting', 'active');
+      return { waiting, active };
+    },
+    check: () => backend.check(),
+    close: async () => {
+      // A store that is away cannot be told goodbye: what it has is recovered by silence.
+      const closing = Promise.allSettled([...workers.map((worker) => worker.close(true)), ...[...queues.values()].map((queue) => queue.close())]);
+      await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, closeMsMax).unref())]);
+      await backend.close();
+    },
+  };
+};
