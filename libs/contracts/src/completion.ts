@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { choices, labelParameters, refuseStreamOptionsAlone, sharedParameters, withoutNulls, type WithoutNulls } from './request-parameters.js';
-import { byType, itemsOf } from './schema-parts.js';
+import { byType, itemsOf, jsonShapes } from './schema-parts.js';
 import { faultAt, parseOrRefuse } from './schema-refusal.js';
 
 /** The body of the legacy `POST /v1/completions`: every parameter that OpenAI documents, and the gateway's own labels. */
@@ -8,6 +8,7 @@ export const promptsMax = 2048;
 
 const tokensRefusal = 'Prompts of token ids are not supported: a model behind this gateway has a tokenizer of its own. Send text.';
 const tokenPrompt = z.custom<string>(() => false, { error: tokensRefusal, params: { code: 'token_prompt_unsupported' } });
+jsonShapes.set(tokenPrompt, () => ({ not: {} }));
 const promptItem = byType({ string: z.string(), number: tokenPrompt, array: tokenPrompt });
 
 const parameters = z.strictObject({

@@ -1,0 +1,40 @@
+import { errorCatalogue, type ErrorCode } from '../openai-error.js';
+import type { JsonSchema } from './json-schema.js';
+
+const codes = Object.keys(errorCatalogue) as ErrorCode[];
+
+/** Of any request under /v1: who asks, whether the gateway can answer, whether path and method fit. */
+const common: readonly ErrorCode[] = [
+  'missing_api_key', 'invalid_api_key', 'expired_api_key', 'method_not_allowed', 'request_timeout', 'server_draining', 'service_unavailable', 'internal_error',
+];
+
+/** A completion can meet all of the catalogue but what is about other paths. */
+export const completionErrors: readonly ErrorCode[] = codes.filter((code) => code !== 'not_found');
+export const readErrors = (...own: readonly ErrorCode[]): readonly ErrorCode[] => codes.filter((code) => common.includes(code) || own.includes(code));
+
+const retryAfter = { description: 'Seconds to wait.', schema: { type: 'string' } };
+const shouldRetry = { description: "Whether a retry can help. OpenAI's SDKs honour it.", schema: { enum: ['true', 'false'] } };
+
+/** One response a status, which names its codes. */
+export const errorResponses = (errors: readonly ErrorCode[]): Record<string, JsonSchema> => {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of errors) byStatus.set(errorCatalogue[code].status, [...(byStatus.get(errorCatalogue[code].status) ?? []), code]);
+  return Object.fromEntries(
+    [...byStatus.entries()].sort(([a], [b]) => a - b).map(([status, of]) => [
+      String(status),
+      {
+        description: of.map((code) => `\`${code}\``).join(', '),
+        headers: {
+          'x-request-id': { $ref: '#/components/headers/RequestId' },
+          'x-should-retry': shouldRetry,
+          ...(status === 429 || status === 503 ? { 'retry-after': retryAfter } : {}),
+        },
+        content: {
+          'application/json': {
+            schema: { allOf: [{ $ref: '#/components/schemas/Error' }, { properties: { error: { properties: { code: { enum: of } } } } }] },
+          },
+        },
+      },
+    ]),
+  );
+};
