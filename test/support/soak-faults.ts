@@ -20,6 +20,9 @@ export interface SoakWorld {
 }
 
 const passingMs = 15_000;
+const reapedMsMax = 60_000;
+const startsMax = 10;
+const betweenStartsMs = 500;
 /** As `pg` binds the prepared statement: an unnamed portal, then the statement's name. */
 const settleBytes = Buffer.from('\0settle\0');
 const lostSettles = 3;
@@ -29,13 +32,26 @@ const smallGrant = { amount: '0.0004', expiresInMs: 1_500 };
 const wait = async (lastsMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, lastsMs));
 
 /**
- * What a process needs that died or ended itself. A zombie ends itself when it learns that it is one, so this also looks
- * after processes that nobody killed.
+ * What a process needs that died or ended itself. It is started until it stays, as a supervisor does: while the fault of
+ * another part keeps Postgres away it cannot begin.
  */
 export const reviveProcess = async (world: SoakWorld, process: AppProcess, environment: Record<string, string> = {}): Promise<void> => {
   if (process !== world.cluster.metering) world.deaths += 1;
   await process.kill();
-  await process.start(environment);
+  await startUntilItStays(process, environment);
+};
+
+const startUntilItStays = async (process: AppProcess, environment: Record<string, string> = {}): Promise<void> => {
+  for (let start = 1; ; start += 1) {
+    try {
+      await process.start(environment);
+      return;
+    } catch (error) {
+      if (start === startsMax) throw error;
+      await process.kill();
+      await wait(betweenStartsMs);
+    }
+  }
 };
 
 /** Each begins a fault and resolves when it is over and what it broke works again. */
@@ -53,7 +69,9 @@ const faults: Readonly<Record<SoakFault, (world: SoakWorld, step: SoakStep) => P
     const gateway = world.cluster.gateways[target]!;
     const { pid } = gateway;
     gateway.signal('SIGSTOP');
-    await world.cluster.untilReaped(pid).finally(() => gateway.signal('SIGCONT'));
+    const isReaped = async (): Promise<boolean> => (await world.cluster.sql('SELECT 1 FROM session WHERE pid = $1 AND reaped_at IS NULL', [pid])).length === 0;
+    // Postgres may be away by the fault of another part: then nobody is reaped either.
+    await until('the session is reaped', async () => isReaped().catch(() => false), reapedMsMax).finally(() => gateway.signal('SIGCONT'));
     await until('the zombie has ended itself', () => gateway.hasEnded(), passingMs);
     await reviveProcess(world, gateway);
   },
@@ -61,7 +79,7 @@ const faults: Readonly<Record<SoakFault, (world: SoakWorld, step: SoakStep) => P
     const gateway = cluster.gateways[target]!;
     gateway.signal('SIGTERM');
     await gateway.untilExit();
-    await gateway.start();
+    await startUntilItStays(gateway);
   },
   'metering is killed': async (world) => reviveProcess(world, world.cluster.metering!),
   'metering is frozen for a moment': async ({ cluster }, { lastsMs }) => freeze(cluster.metering!, lastsMs),

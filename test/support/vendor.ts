@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -103,6 +104,8 @@ class VendorState {
   violations: string[] = [];
   connections = 0;
   private answers = 0;
+  /** Two vendors never give the same id. */
+  private readonly name = randomBytes(4).toString('hex');
   private readonly failuresByName = new Map<string, number>();
   private scripts: { all: VendorScript; models: Record<string, VendorScript> } = { all: {}, models: {} };
 
@@ -149,7 +152,7 @@ class VendorState {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse, asked: VendorRequest, script: VendorScript): Promise<void> {
-    const answer = planAnswer(`chatcmpl-${process.pid}-${(this.answers += 1)}`, asked, script);
+    const answer = planAnswer(`chatcmpl-${this.name}-${(this.answers += 1)}`, asked, script);
     const entry: VendorLogEntry = {
       id: answer.id,
       label: script.label ?? null,
