@@ -289,7 +289,7 @@ BEGIN
     SELECT s.organization_id, s.limit_id, s.subject, s.window_start_ms, sum(CASE s.measure
         WHEN 'money' THEN CASE WHEN u.unit = s.unit THEN u.charge ELSE 0 END
         WHEN 'input_tokens' THEN t.input WHEN 'output_tokens' THEN t.output ELSE t.input + t.output END) AS amount
-    FROM (SELECT organization_id, min(first_usage_id) AS first_usage_id FROM slice WHERE is_known GROUP BY 1) o
+    FROM (SELECT DISTINCT ON (organization_id) organization_id, first_usage_id FROM slice WHERE is_known ORDER BY organization_id, first_usage_id) o
     JOIN usage u ON u.organization_id = o.organization_id AND u.session_id = p_session AND u.id >= o.first_usage_id
     CROSS JOIN LATERAL (SELECT coalesce(sum(n.tokens) FILTER (WHERE n.is_output), 0) AS output, coalesce(sum(n.tokens) FILTER (WHERE NOT n.is_output), 0) AS input
       FROM (SELECT CASE jsonb_typeof(value) WHEN 'number' THEN value::numeric END AS tokens, key IN ('output', 'reasoning', 'audio_out', 'image_out') AS is_output
