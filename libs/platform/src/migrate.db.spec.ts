@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { createEmptyDatabase, createTestDatabase } from '../../../test/support/postgres.js';
+import { until } from '../../../test/support/until.js';
 import { migrateDatabase } from './migrate.js';
 
 const CREATE_LAMP = 'CREATE TABLE lamp (id integer PRIMARY KEY);';
@@ -16,7 +17,7 @@ let client: pg.Client;
 beforeEach(async () => {
   database = await createEmptyDatabase();
   folder = await mkdtemp(join(tmpdir(), 'kilotoken-migrations-'));
-  client = new pg.Client({ connectionString: database.ownerUrl });
+  client = new pg.Client({ connectionString: database.ownerUrl, application_name: 'holder' });
   await client.connect();
 });
 
@@ -118,18 +119,69 @@ describe('migrateDatabase', () => {
     await expect(migrate({ lockWaitMsMax: 50 })).rejects.toMatchObject({ code: 'migration_lock_timeout' });
   });
 
-  it('does not wait for ever on a table that a running transaction holds', async () => {
-    await writeMigration('20260101000000_lamp', CREATE_LAMP);
-    await migrate();
-    await writeMigration('20260102000000_lamp_name', 'ALTER TABLE lamp ADD COLUMN name text;');
-    await client.query('BEGIN; SELECT FROM lamp;');
-
-    await expect(migrate({ tableLockWaitMsMax: 50 })).rejects.toMatchObject({
-      code: 'migration_failed',
-      message: expect.stringContaining('could not get a table lock'),
+  describe('a table that a running transaction holds', () => {
+    beforeEach(async () => {
+      await writeMigration('20260101000000_lamp', CREATE_LAMP);
+      await migrate();
+      await writeMigration('20260102000000_lamp_name', 'ALTER TABLE lamp ADD COLUMN name text;');
+      await client.query('BEGIN; SELECT FROM lamp;');
     });
-    await client.query('COMMIT');
-    expect(await migrate()).toEqual({ applied: ['20260102000000_lamp_name'] });
+
+    it('is not waited for for ever: the migration fails, says who holds it, and is applied once it is free', async () => {
+      await expect(migrate({ tableLockWaitMsMax: 300, tableLockAttemptsMax: 2 })).rejects.toMatchObject({
+        code: 'migration_failed',
+        message: expect.stringMatching(/could not get a table lock because these hold it: process \d+ \(holder, idle in transaction, .* SELECT FROM lamp/),
+      });
+      expect(await historyNames()).toEqual(['20260101000000_lamp']);
+      await client.query('COMMIT');
+      expect(await migrate()).toEqual({ applied: ['20260102000000_lamp_name'] });
+    });
+
+    it('is asked for again and again, and gets through when it is free', async () => {
+      const told: string[] = [];
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      const migrating = migrate({ tableLockWaitMsMax: 300, tableLockAttemptsMax: 50, onWaiting: (name: string, holders: readonly { pid: number }[]) => told.push(`${name} ${holders.map(({ pid }) => pid).join()}`) });
+      await until('it says for whom it waits', () => told.length > 0);
+      await client.query('COMMIT');
+      expect(await migrating).toEqual({ applied: ['20260102000000_lamp_name'] });
+      expect(told).toEqual([`20260102000000_lamp_name ${rows[0]!.pid}`]);
+    });
+
+    it('is free for everybody else between two attempts', async () => {
+      const reader = new pg.Client({ connectionString: database.ownerUrl });
+      await reader.connect();
+      try {
+        const migrating = migrate({ tableLockWaitMsMax: 200, tableLockAttemptsMax: 50 });
+        await until('it waits', async () => (await reader.query("SELECT 1 FROM pg_stat_activity WHERE application_name = 'kilotoken-migrate' AND wait_event_type = 'Lock'")).rowCount === 1);
+        // Queued behind the waiting ALTER TABLE until that gives way.
+        await reader.query('SELECT FROM lamp');
+        expect(await tableExists('lamp')).toBe(true);
+        await client.query('COMMIT');
+        await migrating;
+      } finally {
+        await reader.end();
+      }
+    });
+  });
+
+  it('runs what cannot be in a transaction statement by statement, and from its beginning after it was cut', async () => {
+    await writeMigration('20260101000000_lamp', `${CREATE_LAMP} INSERT INTO lamp VALUES (1), (2);`);
+    await migrate();
+    const index = '-- Not in a transaction: the table is written to while its index is made.\nDROP INDEX CONCURRENTLY IF EXISTS lamp_parity;\nCREATE UNIQUE INDEX CONCURRENTLY lamp_parity ON lamp ((id % 2));\n';
+    await writeMigration('20260102000000_lamp_index', index);
+    await client.query('INSERT INTO lamp VALUES (3)');
+    // An index that could not be made stays behind, invalid.
+    await expect(migrate()).rejects.toMatchObject({ code: 'migration_failed', message: expect.stringContaining('What it did before stays') });
+    const isValid = async (): Promise<boolean[]> => (await client.query("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('lamp_parity')")).rows.map(({ indisvalid }) => indisvalid);
+    expect([await isValid(), await historyNames()]).toEqual([[false], ['20260101000000_lamp']]);
+    await client.query('DELETE FROM lamp WHERE id = 3');
+    expect(await migrate()).toEqual({ applied: ['20260102000000_lamp_index'] });
+    expect(await isValid()).toEqual([true]);
+  });
+
+  it('gives a statement the time that its file states', async () => {
+    await writeMigration('20260101000000_slow', '-- Statement timeout: 1 s\nSELECT pg_sleep(30);');
+    await expect(migrate()).rejects.toMatchObject({ message: expect.stringContaining('canceling statement due to statement timeout') });
   });
 
   it("brings an empty database to this code's schema, as the template of the tests", async () => {

@@ -1,8 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { applyMigration, isLockTimeout, setTimeouts } from './migrate.apply.js';
+import { MigrationError } from './migrate.errors.js';
+import { MIGRATIONS_FOLDER, readMigrations, type Migration } from './migrate.files.js';
+import { watchWaiting, type LockHolder } from './migrate.waiting.js';
+
+export { MigrationError } from './migrate.errors.js';
+export { MIGRATIONS_FOLDER, readMigrations } from './migrate.files.js';
+export { describeHolder, type LockHolder } from './migrate.waiting.js';
 
 /**
  * Brings a database to the schema that this code was written for.
@@ -13,14 +17,12 @@ import pg from 'pg';
  * table lock: a migration is there whole or not at all, whenever the process dies.
  */
 
-/** The migrations beside this code; the same relative path holds from `src` and from `dist`. */
-export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url));
-
 /** Prisma's migration lock: whoever holds it, Prisma or we, is the only one that migrates this database. */
 const PRISMA_ADVISORY_LOCK = 72707369;
 const LOCK_WAIT_MS_MAX = 60_000;
-const TABLE_LOCK_WAIT_MS_MAX = 10_000;
-const STATEMENT_MS_MAX = 10 * 60_000;
+/** Whoever comes after a waiting migration waits behind it: it gives way soon, and comes again. */
+const TABLE_LOCK_WAIT_MS_MAX = 2_000;
+const TABLE_LOCK_ATTEMPTS_MAX = 12;
 const CONNECT_MS_MAX = 10_000;
 
 export interface MigrateOptions {
@@ -29,37 +31,16 @@ export interface MigrateOptions {
   lockWaitMsMax?: number;
   /** How long one statement of a migration waits for a lock that running transactions hold. */
   tableLockWaitMsMax?: number;
+  /** How often it is tried, with growing pauses, before the migration fails. */
+  tableLockAttemptsMax?: number;
+  /** Told who is in the way, while a migration waits for a lock. */
+  onWaiting?: (name: string, holders: readonly LockHolder[]) => void;
   onApplied?: (name: string, elapsedMs: number) => void;
 }
 
 export interface MigrateResult {
   /** The names that this call applied, in order; empty when the database was up to date. */
   applied: string[];
-}
-
-export type MigrationErrorCode =
-  | 'migration_changed'
-  | 'migration_failed'
-  | 'migration_lock_timeout'
-  | 'migration_unfinished'
-  | 'database_newer';
-
-/** The message is written for the operator: it says what is wrong and what to do. */
-export class MigrationError extends Error {
-  constructor(
-    readonly code: MigrationErrorCode,
-    message: string,
-    cause?: unknown,
-  ) {
-    super(message, { cause });
-    this.name = 'MigrationError';
-  }
-}
-
-interface Migration {
-  name: string;
-  sql: string;
-  checksum: string;
 }
 
 interface AppliedMigration {
@@ -84,9 +65,7 @@ export async function migrateDatabase(databaseUrl: string, options: MigrateOptio
     await createHistoryTable(client);
     const pending = selectPending(migrations, await readHistory(client));
     for (const migration of pending) {
-      const startedAt = performance.now();
-      await applyMigration(client, migration, options.tableLockWaitMsMax ?? TABLE_LOCK_WAIT_MS_MAX);
-      options.onApplied?.(migration.name, performance.now() - startedAt);
+      await applyWatched(databaseUrl, client, migration, options);
     }
     // Other migrations than ours are a test's, and have no queues. Loaded here: what only asks for the schema's state needs no queue.
     if (options.migrationsFolder === undefined) await (await import('./queue.migrate.js')).migrateQueues(client);
@@ -97,15 +76,17 @@ export async function migrateDatabase(databaseUrl: string, options: MigrateOptio
   }
 }
 
-export async function readMigrations(folder: string): Promise<Migration[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory() && /^\d{14}_\w+$/.test(entry.name)).map((entry) => entry.name);
-  return Promise.all(
-    names.sort().map(async (name) => {
-      const sql = await readFile(join(folder, name, 'migration.sql'), 'utf8');
-      return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
-    }),
-  );
+async function applyWatched(databaseUrl: string, client: pg.Client, migration: Migration, options: MigrateOptions): Promise<void> {
+  const startedAt = performance.now();
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const observer = await watchWaiting(databaseUrl, rows[0]!.pid, (holders) => options.onWaiting?.(migration.name, holders));
+  const patience = { lockMs: options.tableLockWaitMsMax ?? TABLE_LOCK_WAIT_MS_MAX, attemptsMax: options.tableLockAttemptsMax ?? TABLE_LOCK_ATTEMPTS_MAX };
+  try {
+    await applyMigration(client, migration, patience, observer);
+  } finally {
+    await observer.stop();
+  }
+  options.onApplied?.(migration.name, performance.now() - startedAt);
 }
 
 /** What is still to apply; throws when the history and the code do not belong together. */
@@ -176,45 +157,4 @@ async function readHistory(client: pg.Client): Promise<AppliedMigration[]> {
     WHERE rolled_back_at IS NULL
     ORDER BY started_at, migration_name`);
   return rows;
-}
-
-async function applyMigration(client: pg.Client, migration: Migration, tableLockWaitMsMax: number): Promise<void> {
-  await setTimeouts(client, { lockMs: tableLockWaitMsMax, statementMs: STATEMENT_MS_MAX });
-  await client.query('BEGIN');
-  try {
-    await client.query(migration.sql);
-    await client.query(
-      `INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, started_at, applied_steps_count)
-       VALUES ($1, $2, clock_timestamp(), $3, now(), 1)`,
-      [randomUUID(), migration.checksum, migration.name],
-    );
-    await client.query('COMMIT');
-  } catch (error) {
-    // The reason of the failure is worth more than a ROLLBACK that fails because the connection is gone.
-    await client.query('ROLLBACK').catch(() => undefined);
-    throw new MigrationError('migration_failed', describeFailure(migration, error), error);
-  }
-}
-
-function describeFailure({ name, sql }: Migration, error: unknown): string {
-  const unchanged = 'Its transaction was rolled back: the database is as it was before.';
-  if (isLockTimeout(error)) {
-    return `Migration ${name} could not get a table lock because running transactions hold it. ${unchanged} Start again when the load is lower.`;
-  }
-  if (!(error instanceof pg.DatabaseError)) return `Migration ${name} failed: ${String(error)}. ${unchanged}`;
-  const line = error.position ? ` at line ${sql.slice(0, Number(error.position)).split('\n').length}` : '';
-  const detail = error.detail ? ` (${error.detail})` : '';
-  return `Migration ${name} failed${line}: ${error.message}${detail} [${error.code ?? 'unknown'}]. ${unchanged}`;
-}
-
-async function setTimeouts(client: pg.Client, timeouts: { lockMs: number; statementMs: number }): Promise<void> {
-  await client.query(
-    "SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false), set_config('client_min_messages', 'warning', false)",
-    [`${timeouts.lockMs}ms`, `${timeouts.statementMs}ms`],
-  );
-}
-
-/** 55P03 lock_not_available: https://www.postgresql.org/docs/18/errcodes-appendix.html */
-function isLockTimeout(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.code === '55P03';
 }

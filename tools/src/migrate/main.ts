@@ -1,4 +1,4 @@
-import { ConfigError, ensureAppLogin, migrateDatabase, MigrationError, readEnvironment } from '@kilotoken/platform';
+import { ConfigError, describeHolder, ensureAppLogin, migrateDatabase, MigrationError, readEnvironment } from '@kilotoken/platform';
 import { readMigrateSettings } from './config.js';
 
 /**
@@ -14,6 +14,7 @@ const run = async (): Promise<void> => {
   const { DATABASE_URL: ownerUrl, APP_DATABASE_URL: appUrl } = readMigrateSettings(readEnvironment());
   const { applied } = await migrateDatabase(ownerUrl, {
     onApplied: (name, elapsedMs) => say(`${name} applied in ${Math.round(elapsedMs)} ms`),
+    onWaiting: (name, holders) => holders.forEach((holder) => say(`${name} waits for ${describeHolder(holder)}`)),
   });
   say(applied.length === 0 ? 'The database is up to date.' : `The database is up to date: ${applied.length} migrations were applied.`);
   if (appUrl === undefined) return;
