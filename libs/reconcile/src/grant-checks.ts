@@ -1,0 +1,129 @@
+/**
+ * I2 and I3: money is conserved between grants, leases and usage. In three steps that together are the whole identity: a grant's
+ * columns add up, its `leased` and `settled` are those of its leases, and what a lease settled is what usage rows took of it. Pure.
+ */
+import { allocationsOfUsage, exact } from './arithmetic.js';
+import type { Check } from './reconcile.js';
+
+const GRANT = "jsonb_build_object('grant', g.id, 'unit', g.unit)";
+
+export const grantChecks: readonly Check[] = [
+  {
+    name: 'grant-conserved',
+    invariant: 'I2',
+    says: 'granted + adjusted − refunded − expired − rolled over − transferred − settled = available + leased',
+    subjects: 'grants',
+    expected: 'what remains of it',
+    found: 'available + leased',
+    advice: 'Stop spending from this grant (set closing_at), find what wrote its columns, and correct them by an adjustment that is posted.',
+    sql: (s) => `
+      SELECT g.organization_id, ${GRANT} AS place, ${exact('d.remains')} AS expected, ${exact('g.available + g.leased')} AS found,
+        d.remains <> g.available + g.leased AS is_wrong
+      FROM credit_grant g CROSS JOIN LATERAL (
+        SELECT g.granted + g.adjusted - g.refunded - g.expired - g.rolled_over - g.transferred - g.settled AS remains) d
+      WHERE true${s.organization('g.organization_id')}`,
+  },
+  {
+    name: 'grant-leases',
+    invariant: 'I2',
+    says: "a grant's leased and settled are the sums of its leases: slices of the open ones, what the closed ones settled",
+    subjects: 'grants',
+    expected: 'leased; settled, by its leases',
+    found: 'leased; settled, by the grant',
+    advice: 'A lease was lost, made or changed by hand: compare the leases of this grant with a backup, and put back what is missing.',
+    sql: (s) => `
+      WITH lease_sum AS (
+        SELECT l.organization_id, l.grant_id, coalesce(sum(l.slice) FILTER (WHERE l.closed_at IS NULL), 0) AS leased, coalesce(sum(l.settled), 0) AS settled
+        FROM lease l WHERE true${s.organization('l.organization_id')} GROUP BY 1, 2)
+      SELECT g.organization_id, ${GRANT} AS place, ${exact('coalesce(l.leased, 0)')} || '; ' || ${exact('coalesce(l.settled, 0)')} AS expected,
+        ${exact('g.leased')} || '; ' || ${exact('g.settled')} AS found,
+        g.leased <> coalesce(l.leased, 0) OR g.settled <> coalesce(l.settled, 0) AS is_wrong
+      FROM credit_grant g LEFT JOIN lease_sum l ON l.organization_id = g.organization_id AND l.grant_id = g.id
+      WHERE true${s.organization('g.organization_id')}`,
+  },
+  {
+    name: 'grant-adjusted',
+    invariant: 'I2',
+    says: "a grant's adjusted is the sum of its adjustments, each of which has a reason",
+    subjects: 'grants',
+    expected: 'the sum of its adjustments',
+    found: 'adjusted',
+    advice: 'The grant or an adjustment was changed by hand: compare both with a backup, and adjust by grant_adjust, which posts.',
+    sql: (s) => `
+      WITH adjustment AS (SELECT j.organization_id, j.grant_id, sum(j.amount) AS amount FROM grant_adjustment j WHERE true${s.organization('j.organization_id')} GROUP BY 1, 2)
+      SELECT g.organization_id, ${GRANT} AS place, ${exact('coalesce(j.amount, 0)')} AS expected, ${exact('g.adjusted')} AS found, g.adjusted <> coalesce(j.amount, 0) AS is_wrong
+      FROM credit_grant g LEFT JOIN adjustment j ON j.organization_id = g.organization_id AND j.grant_id = g.id
+      WHERE true${s.organization('g.organization_id')}`,
+  },
+  {
+    name: 'lease-settled',
+    invariant: 'I2',
+    says: 'a closed lease settled what usage rows took of it, and usage took no more of an open one than its slice',
+    subjects: 'leases',
+    expected: 'what usage rows took of it',
+    found: 'what it settled, or its slice while it is open',
+    advice: 'Usage rows are missing or were changed, or the lease was: look for rows of this session in a backup and in the logs, and repair by an adjustment of the grant.',
+    sql: (s) => `
+      WITH lease_due AS (SELECT l.* FROM lease l WHERE true${s.leases('l')}),
+      part AS (
+        SELECT u.organization_id, a.lease_id, a.amount FROM usage u ${allocationsOfUsage}
+        WHERE u.id >= (SELECT d.first_usage_id FROM lease_due d ORDER BY 1 LIMIT 1)${s.organization('u.organization_id')}${s.leasedIds('u.id')}
+        UNION ALL
+        -- What rows that have left the database took.
+        SELECT t.organization_id, t.key::uuid, t.amount FROM usage_archive_total t JOIN usage_archive x ON x.partition = t.partition
+        WHERE t.kind = 'lease' AND x.detached_at IS NOT NULL${s.organization('t.organization_id')}),
+      taken AS (SELECT organization_id, lease_id, sum(amount) AS amount FROM part GROUP BY 1, 2)
+      SELECT l.organization_id, jsonb_build_object('lease', l.id, 'grant', l.grant_id, 'session', l.session_id) AS place,
+        ${exact('coalesce(t.amount, 0)')} AS expected, ${exact('coalesce(l.settled, l.slice)')} || CASE WHEN l.closed_at IS NULL THEN ' at most' ELSE '' END AS found,
+        CASE WHEN l.closed_at IS NULL THEN coalesce(t.amount, 0) > l.slice ELSE coalesce(t.amount, 0) <> l.settled END AS is_wrong
+      FROM lease_due l LEFT JOIN taken t ON t.organization_id = l.organization_id AND t.lease_id = l.id`,
+  },
+  {
+    name: 'allocation-lease',
+    invariant: 'I2',
+    says: 'an allocation takes from a lease of its own organization, session and grant, in the unit of the grant',
+    subjects: 'allocations',
+    expected: 'a lease of this organization, session and grant',
+    found: 'what the allocation names',
+    advice: 'The row was changed after it was settled: one organization may have paid for another. Put it back from a backup, and find who wrote it.',
+    sql: (s) => `
+      SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'session', u.session_id) AS place, 'one' AS expected,
+        format('lease %s of %s, grant %s, %s %s', coalesce(a.lease_id::text, 'unreadable'),
+          CASE WHEN l.id IS NOT NULL THEN 'its organization' WHEN o.organization_id IS NOT NULL THEN 'organization ' || o.organization_id ELSE 'nobody' END,
+          coalesce(a.grant_id::text, 'unreadable'), coalesce(${exact('a.amount')}, 'an unreadable amount of'), u.unit) AS found,
+        l.id IS NULL OR g.id IS NULL OR a.amount IS NULL OR a.amount < 0 OR u.id < l.first_usage_id AS is_wrong
+      FROM usage u ${allocationsOfUsage}
+      LEFT JOIN lease l ON l.organization_id = u.organization_id AND l.id = a.lease_id AND l.session_id = u.session_id AND l.grant_id = a.grant_id
+      LEFT JOIN credit_grant g ON g.organization_id = u.organization_id AND g.id = a.grant_id AND g.unit = u.unit
+      LEFT JOIN LATERAL (SELECT x.organization_id FROM lease x WHERE l.id IS NULL AND x.id = a.lease_id LIMIT 1) o ON true
+      WHERE true${s.usage('u')}`,
+  },
+  {
+    name: 'grant-floor',
+    invariant: 'I3',
+    says: 'no grant is below its floor',
+    subjects: 'grants',
+    expected: 'nothing below 0',
+    found: 'available; leased',
+    advice: 'More was spent than was bought. Close the grant (closing_at), and book the shortfall as a receivable.',
+    sql: (s) => `
+      SELECT g.organization_id, ${GRANT} AS place, '0; 0' AS expected, ${exact('g.available')} || '; ' || ${exact('g.leased')} AS found,
+        g.available < 0 OR g.leased < 0 AS is_wrong
+      FROM credit_grant g WHERE true${s.organization('g.organization_id')}`,
+  },
+  {
+    name: 'floor-enforced',
+    invariant: 'I3',
+    says: 'the database itself refuses a grant below its floor, a charge above its hold, and what does not add up',
+    subjects: 'constraints',
+    expected: 'what the constraint is',
+    found: 'what it is in this database',
+    advice: 'Put the constraint back as the migrations have it: until then nothing but the code stands between a mistake and the money.',
+    wholeDatabaseOnly: true,
+    sql: () => `
+      SELECT NULL::uuid AS organization_id, jsonb_build_object('table', x.of, 'constraint', x.name) AS place, 'in force' AS expected,
+        CASE WHEN c.oid IS NULL THEN 'missing' ELSE 'not in force' END AS found, c.oid IS NULL OR NOT c.convalidated OR NOT c.conenforced AS is_wrong
+      FROM (VALUES ('credit_grant', 'never_below_the_floor'), ('credit_grant', 'conserved'), ('lease', 'settled_when_closed'), ('usage', 'never_above_the_hold')) AS x (of, name)
+      LEFT JOIN pg_constraint c ON c.conrelid = to_regclass(x.of) AND c.conname = x.name`,
+  },
+];

@@ -1,0 +1,3 @@
+export { openAuditPool } from './audit-pool.store.js';
+export { describeFinding, type CheckResult, type ReconcileReport } from './reconcile.js';
+export { runReconcile, type ReconcileOptions } from './reconcile.service.js';

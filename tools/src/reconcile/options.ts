@@ -1,0 +1,68 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import type { ReconcileOptions } from '@kilotoken/reconcile';
+import { z } from 'zod';
+
+/** What `npm run reconcile` is asked to look at. */
+export interface Options extends Pick<ReconcileOptions, 'organization' | 'from' | 'to' | 'clientLogs' | 'vendorLogs' | 'findingsMax'> {
+  readonly json: boolean;
+}
+
+const findingsMaxMax = 100_000;
+
+const momentRight = 'a moment such as 2027-01-31T18:00:00Z or a day such as 2027-01-31 (its beginning in UTC) is needed';
+const moment = z
+  .union([z.iso.datetime({ offset: true }), z.iso.date()], { error: momentRight })
+  .transform((text) => new Date(text))
+  .nullable();
+
+const optionsSchema = z.object({
+  org: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "an organization's slug is needed, such as acme").nullable(),
+  from: moment,
+  to: moment,
+  clientLog: z.array(z.string().min(1)),
+  vendorLog: z.array(z.string().min(1)),
+  findings: z.string().regex(/^\d{1,6}$/, 'a whole number is needed').transform(Number).refine((count) => count >= 1 && count <= findingsMaxMax, `from 1 to ${findingsMaxMax}`),
+  json: z.boolean(),
+});
+
+const explained = `
+What is proven: I1 the ledger balances, is a chain, and says what the grants say; I2 money is conserved between grants, leases and
+usage; I3 no grant is below its floor; I4, I5 each request is billed once, and settled or running; I7 rating again gives the same
+amounts, and the ledger has them; with logs I10: client, vendor and database agree.
+
+All in one read-only snapshot of a live database. What is under way is counted apart and is no finding.
+
+The database is that of DATABASE_URL, or else of the installation in KILOTOKEN_HOME (.kilotoken).
+Exit codes: 0 all holds, 1 something was found, 2 it could not check (the reason is on standard error).
+The logs' format, and what to do about each finding: docs/operations/reconcile.md
+
+Examples:
+  npm run reconcile
+  npm run reconcile -- --org acme --from 2027-01-01 --to 2027-02-01
+  npm run -s reconcile -- --client-log client.jsonl --vendor-log vendor.jsonl --json
+`;
+
+const collect = (value: string, before: string[]): string[] => [...before, value];
+
+/** Throws a CommanderError or, for a value that cannot be, a ZodError. Paths are relative to `callersFolder`. */
+export const readOptions = (words: readonly string[], callersFolder: string, write: { out(text: string): void; error(text: string): void }): Options => {
+  const command = new Command('npm run reconcile --')
+    .description('Proves the books of a Kilotoken installation: every token billed once, every amount reproducible, every transaction balanced.')
+    .option('--org <slug>', 'one organization (all, if left out)')
+    .option('--from <when>', 'requests admitted, leases closed and postings made from then on: a moment or a day in UTC')
+    .option('--to <when>', 'and before then')
+    .option('--client-log <file>', 'what clients got, as JSON lines; may be given several times', collect, [])
+    .option('--vendor-log <file>', 'what vendors served, as JSON lines; may be given several times', collect, [])
+    .option('--findings <count>', 'how many findings of a check are named; all are counted', '100')
+    .option('--json', 'print one JSON document to standard output', false)
+    .addHelpText('after', explained)
+    .configureOutput({ writeOut: write.out, writeErr: write.error })
+    .showHelpAfterError('(add --help for what is possible)')
+    .allowExcessArguments(false)
+    .exitOverride();
+  command.parse([...words], { from: 'user' });
+  const { org, from, to, clientLog, vendorLog, findings, json } = optionsSchema.parse({ org: null, from: null, to: null, ...command.opts() });
+  const paths = (files: readonly string[]): string[] => files.map((file) => resolve(callersFolder, file));
+  return { organization: org, from, to, clientLogs: paths(clientLog), vendorLogs: paths(vendorLog), findingsMax: findings, json };
+};

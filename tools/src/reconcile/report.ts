@@ -1,0 +1,62 @@
+import { describeFinding, type CheckResult, type ReconcileReport } from '@kilotoken/reconcile';
+
+/** A report as a person reads it. */
+const count = (number: number): string => number.toLocaleString('en-US');
+const plural = (number: number, one: string, many = `${one}s`): string => `${count(number)} ${number === 1 ? one : many}`;
+
+/** One line a check, printed as soon as it is done. */
+export const checkLine = ({ name, invariant, says, subjects, checked, found, elapsedMs }: CheckResult): string =>
+  `${found === 0 ? 'ok   ' : 'FOUND'}  ${invariant.padEnd(3)}  ${name.padEnd(17)}  ${`${count(checked)} ${subjects}`.padEnd(30)}  ${(elapsedMs / 1000).toFixed(1).padStart(6)} s  ${says}\n`;
+
+export const headLine = ({ organization, from, to }: { organization?: string | null; from?: Date | null; to?: Date | null }): string =>
+  `Reconciling ${organization ?? 'all organizations'}${from ? `, from ${from.toISOString()}` : ''}${to ? `, before ${to.toISOString()}` : ''}\n\n`;
+
+const findingLines = (check: CheckResult): string[] => [
+  ...check.findings.map((finding) => `  ${describeFinding(check, finding)}`),
+  ...(check.found > check.findings.length ? [`  ... and ${count(check.found - check.findings.length)} more of ${check.name} (--findings names more)`] : []),
+  `  What to do: ${check.advice}`,
+];
+
+const inFlightLines = ({ inFlight }: ReconcileReport): string[] => {
+  const { openLeases, leased, openRequests, unratedFlushes, unratedRows, unratedOldestSeconds, sessions, sessionsSilent, quarantined, defaultPartitionRows, archivedRows } = inFlight;
+  const amounts = Object.entries(leased).map(([unit, amount]) => `${amount} ${unit}`);
+  const reasons = Object.entries(quarantined).map(([reason, rows]) => `${reason} ${count(rows)}`);
+  return [
+    `  ${plural(sessions, 'session')}, ${plural(openLeases, 'open lease')}${amounts.length > 0 ? ` of ${amounts.join(', ')}` : ''}, ${plural(openRequests, 'open request')}`,
+    `  ${plural(unratedFlushes, 'unrated flush', 'unrated flushes')} with ${plural(unratedRows, 'row')}${unratedFlushes > 0 ? `, the oldest ${unratedOldestSeconds.toFixed(1)} s old` : ''}`,
+    ...(sessionsSilent > 0 ? [`  ${plural(sessionsSilent, 'session')} without a heartbeat for a minute: is metering running? It reaps them.`] : []),
+    ...(reasons.length > 0 ? [`  in quarantine, to be looked at (npm run kt -- quarantine list): ${reasons.join(', ')}`] : []),
+    ...(defaultPartitionRows > 0 ? [`  ${plural(defaultPartitionRows, 'usage row')} in usage_default: their ids are of a time that no partition covers (a clock far off, or partitions not made ahead)`] : []),
+    ...(archivedRows > 0 ? [`  ${plural(archivedRows, 'usage row')} exported and no longer in the database: only their sums by lease were checked`] : []),
+  ];
+};
+
+const logLines = ({ logs }: ReconcileReport): string[] => {
+  if (!logs) return [];
+  const { clientEntries, vendorEntries, tooRecent, estimated, vendorOnly } = logs;
+  const read = [...(clientEntries === null ? [] : [`${plural(clientEntries, 'line')} of clients`]), ...(vendorEntries === null ? [] : [`${plural(vendorEntries, 'line')} of vendors`])];
+  return [
+    `\nLogs: ${read.join(', ')}`,
+    ...(estimated > 0 ? [`  ${plural(estimated, 'row')} with counts of the lane's tokenizer: not compared with what the vendor counted`] : []),
+    ...(tooRecent > 0 ? [`  ${plural(tooRecent, 'row')} settled as the logs were read: not yet in the vendor's`] : []),
+    ...(vendorOnly && vendorOnly.entries > 0
+      ? [
+          `  our cost: ${plural(vendorOnly.entries, 'answer')} of vendors that no usage row knows of, ${vendorOnly.promptTokens} + ${vendorOnly.outputTokens} tokens:`,
+          ...vendorOnly.first.map(({ place, found }) => `    ${place['file']}, line ${place['line']}: ${place['upstream']} of request ${place['request'] ?? 'unknown'}, ${found}`),
+        ]
+      : []),
+  ];
+};
+
+/** What stands below the checks. */
+export const closingLines = (report: ReconcileReport): string => {
+  const broken = report.checks.filter(({ found }) => found > 0);
+  const total = broken.reduce((sum, { found }) => sum + found, 0);
+  return [
+    `\nUnder way at ${report.snapshotAt}, and no finding:`,
+    ...inFlightLines(report),
+    ...logLines(report),
+    ...(broken.length > 0 ? ['\nFindings:', ...broken.flatMap(findingLines)] : []),
+    `\n${broken.length === 0 ? 'The books hold' : `${plural(total, 'finding')} of ${plural(broken.length, 'check')}`}: ${plural(report.checks.length, 'check')} in ${(report.elapsedMs / 1000).toFixed(1)} s.\n`,
+  ].join('\n');
+};
