@@ -194,7 +194,7 @@ const ledger: InvariantQuery[] = [
     // Only the counters since the last crash of Postgres: it forgets them then. What two executions of one flush insert at the
     // same moment is counted as inserted twice and deleted once; a usage row that is really gone is missed by I5 and the ledger.
     sql: `SELECT format('%s: %s rows were updated, %s deleted', relname, n_tup_upd, n_tup_del) AS violation FROM pg_stat_user_tables
-      WHERE (relname ~ '^usage_(default|[0-9]{4}_[0-9]{2})$' AND n_tup_upd > 0) OR (relname ~ '^ledger_(transaction|posting)$' AND n_tup_upd + n_tup_del > 0)`,
+      WHERE (relname ~ '^usage_(default|[0-9]{4}_[0-9]{2}(_[0-9]{2})?)$' AND n_tup_upd > 0) OR (relname ~ '^ledger_(transaction|posting)$' AND n_tup_upd + n_tup_del > 0)`,
   },
   {
     name: 'ledger',

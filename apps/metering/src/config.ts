@@ -1,3 +1,4 @@
+import { partitionPeriods } from '@kilotoken/metering';
 import { parseConfig, processSettings, readEnvironment, setting } from '@kilotoken/platform';
 import { z } from 'zod';
 
@@ -11,6 +12,11 @@ export const meteringSettings = z.object({
   RATING_PAUSE_MS: setting.durationMs(1_000, 10, 60_000),
   /** Older unrated usage than this makes the process not ready. */
   RATING_LAG_MS_MAX: setting.durationMs(60_000, 1_000, 3_600_000),
+  /** Pause between two additions to the rollups. */
+  ROLLUP_PAUSE_MS: setting.durationMs(2_000, 10, 60_000),
+  /** What new partitions of usage are made of, and for how many days ahead they are there. */
+  USAGE_PARTITION_PERIOD: z.enum(partitionPeriods, { error: 'month or day is needed' }).prefault('month'),
+  USAGE_PARTITION_AHEAD_DAYS: setting.wholeNumber({ fallback: 100, min: 2, max: 700, unit: 'days' }),
 });
 
 export type MeteringSettings = z.infer<typeof meteringSettings>;

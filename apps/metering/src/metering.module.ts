@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import { Counter, Gauge } from 'prom-client';
 import type { MeteringSettings } from './config.js';
 import { traceRating } from './rating-trace.js';
+import { UsageKeepingModule } from './usage-keeping.module.js';
 
 const databaseConnectionsMax = 4;
 const ratingStatementMs = 60_000;
@@ -26,6 +27,7 @@ export class MeteringModule implements BeforeApplicationShutdown {
           statementTimeoutMs: ratingStatementMs,
           logger,
         }),
+        UsageKeepingModule.compose(platform),
       ],
       providers: [
         { provide: RatingService, inject: [databasePool], useFactory: (pool: Pool) => createRating(platform, pool) },

@@ -208,8 +208,8 @@ describe('a rebuild', () => {
     await rollups.put([{ settledAt: noon }]);
     await rollups.rate();
     await rollups.rollUp();
-    await rollups.money.sql(`INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, format, file, file_bytes, file_sha256, settled_first, settled_last, detached_at)
-      VALUES ('gone', uuid_floor('2020-01-01Z'), uuid_floor('2020-02-01Z'), 1, '', 'csv', '', 0, '', $1, $1, now())`, [noon]);
+    await rollups.money.sql(`INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, file, file_bytes, file_sha256, settled_first, settled_last, detached_at)
+      VALUES ('gone', uuid_floor('2020-01-01Z'), uuid_floor('2020-02-01Z'), 1, '', '', 0, '', $1, $1, now())`, [noon]);
     await rollups.money.sql('TRUNCATE usage');
     await expect(rebuildRollups(rollups.money.owner, day)).rejects.toMatchObject({ code: 'rollup_usage_archived' });
     expect(await requests()).toEqual({ 1: '1', 15: '1', 1440: '1' });

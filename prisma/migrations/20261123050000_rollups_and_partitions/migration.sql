@@ -141,10 +141,12 @@ BEGIN
   SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM key);
 END $$;
 
--- How far behind the rollups are: flushes waiting and the age of the oldest.
+-- How far behind the rollups are: flushes waiting, counted up to 10,001, and the age of the oldest of these. They are taken in the
+-- order in which they lie here, so what is looked at is what is next.
 CREATE FUNCTION rollup_lag() RETURNS TABLE (batches bigint, oldest_seconds double precision)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-  SELECT count(*), coalesce(extract(epoch FROM kt_now() - min(created_at)), 0)::double precision FROM unrolled_batch
+  SELECT count(*), coalesce(extract(epoch FROM kt_now() - min(created_at)), 0)::double precision
+  FROM (SELECT created_at FROM unrolled_batch LIMIT 10001) AS bounded
 $$;
 
 -- Makes whole days of UTC anew from usage, in the caller's transaction: others see the old rows until it commits, the new
@@ -190,7 +192,6 @@ CREATE TABLE usage_archive (
   rows          bigint NOT NULL CHECK (rows >= 0),
   -- Of all its rows in the order of their key, as the database has them and as the file was read back.
   digest        text NOT NULL,
-  format        text NOT NULL CHECK (format IN ('parquet', 'csv')),
   file          text NOT NULL,
   file_bytes    bigint NOT NULL,
   file_sha256   text NOT NULL,

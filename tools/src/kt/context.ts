@@ -36,7 +36,7 @@ export class Context {
   }
 
   get pool(): pg.Pool {
-    return (this.connections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName }));
+    return (this.connections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax }));
   }
 
   /** Whether webhooks may go by http and to this machine: for development. */

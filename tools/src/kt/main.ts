@@ -10,6 +10,8 @@ import { addNoticeCommands } from './notices.js';
 import { addBudgetCommands, addLimitCommands } from './limits.js';
 import { addOrganizationCommands, addProjectCommands } from './organizations.js';
 import type { Output } from './output.js';
+import { addPartitionCommands } from './partitions.js';
+import { addRollupCommands } from './rollups.js';
 import { addWebhookCommands } from './webhooks.js';
 
 /** The command line of the control plane: `npm run kt -- …`. Works on the database as its owner, whether or not Kilotoken runs. */
@@ -50,6 +52,8 @@ const createProgram = (context: Context, output: Output, asJson: boolean): Comma
   addLaneCommands(program, context);
   addModelCommands(program, context);
   addLedgerCommands(program, context);
+  addPartitionCommands(program, context);
+  addRollupCommands(program, context);
   addWebhookCommands(program, context);
   addNoticeCommands(program, context);
   return program;

@@ -1,0 +1,68 @@
+import { Inject, Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
+import { countDefaultRows, PartitionService } from '@kilotoken/metering';
+import { databasePool, type Platform } from '@kilotoken/platform';
+import { readRollupLag, RollupService } from '@kilotoken/rollups';
+import type { Pool } from 'pg';
+import { Counter, Gauge } from 'prom-client';
+import type { MeteringSettings } from './config.js';
+
+/** A statement's worth: the sums of some ten thousand rows. */
+const batchesPerAddMax = 400;
+const defaultRowsCountedMax = 1_000;
+
+/** Follows the raters with rollups, and makes partitions of usage ahead. */
+@Module({})
+export class UsageKeepingModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  static compose({ settings, clock, logger, registry }: Platform<MeteringSettings>): DynamicModule {
+    return {
+      module: UsageKeepingModule,
+      providers: [
+        { provide: RollupService, inject: [databasePool], useFactory: (pool: Pool) => createRollups(pool, settings.ROLLUP_PAUSE_MS, { logger, registry }) },
+        {
+          provide: PartitionService,
+          inject: [databasePool],
+          useFactory: (pool: Pool) => {
+            const { USAGE_PARTITION_PERIOD: period, USAGE_PARTITION_AHEAD_DAYS: aheadDays } = settings;
+            new Gauge({
+              name: 'kilotoken_usage_default_rows',
+              help: `Usage rows in the default partition, counted up to ${defaultRowsCountedMax}: clocks that are far off, or partitions that nobody made.`,
+              registers: [registry],
+              async collect() {
+                this.set(await countDefaultRows(pool, defaultRowsCountedMax));
+              },
+            });
+            return new PartitionService({ period, aheadDays }, pool, () => clock.nowMs(), logger);
+          },
+        },
+      ],
+    };
+  }
+
+  constructor(
+    @Inject(RollupService) private readonly rollups: RollupService,
+    @Inject(PartitionService) private readonly partitions: PartitionService,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.rollups.start();
+    this.partitions.start();
+  }
+
+  /** Before any pool closes: Nest calls this on all modules before it shuts the first one down. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all([this.rollups.stop(), this.partitions.stop()]);
+  }
+}
+
+const createRollups = (pool: Pool, pauseMs: number, { logger, registry }: Pick<Platform<MeteringSettings>, 'logger' | 'registry'>): RollupService => {
+  const added = new Counter({ name: 'kilotoken_rolled_up_rows_total', help: 'Usage rows added to the rollups.', registers: [registry] });
+  new Gauge({
+    name: 'kilotoken_unrolled_seconds',
+    help: 'Age of the oldest rated usage that the rollups do not count.',
+    registers: [registry],
+    async collect() {
+      this.set((await readRollupLag(pool)).oldestSeconds);
+    },
+  });
+  return new RollupService({ pauseMs, batchesPerAddMax }, pool, logger, (rows) => added.inc(rows));
+};

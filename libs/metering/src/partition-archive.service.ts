@@ -1,0 +1,164 @@
+import { existsSync } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { AppError, inTransaction, sqlStateOf } from '@kilotoken/platform';
+import type { Pool, PoolClient } from 'pg';
+import { digestFile, RowDigest, sha256OfFile, writeRows, type TextRow } from './partition-file.store.js';
+import { isDue, retentionDaysMin, type Column, type Partition } from './partition.js';
+import { detachPartitionTable, dropPartitionTable, findUseOf, listPartitions, lockForDetach, readColumns, readRows, recordExport } from './partition.store.js';
+
+/**
+ * How usage leaves the database: a partition is exported to a file that is read back, taken off, proven once more and, on request,
+ * dropped. Whoever does it may be killed at any step and do it again: each step is there whole or not at all, and nothing that is not
+ * proven to be in the file is dropped. Runs as the owner of the database.
+ */
+export interface ArchiveOptions {
+  /** How many rows are in memory at once. */
+  readonly rowsPerGroup?: number;
+  /** Told of each step, in order; a test dies there. */
+  readonly onStep?: (step: ArchiveStep) => void | Promise<void>;
+  readonly lockWaitMs?: number;
+}
+
+export type ArchiveStep = 'written' | 'verified' | 'renamed' | 'recorded' | 'export_committed' | 'locked' | 'detached' | 'detach_committed' | 'proven' | 'dropped' | 'drop_committed';
+
+const rowsPerGroupDefault = 20_000;
+const lockWaitMsDefault = 500;
+const detachTriesMax = 20;
+const betweenTriesMs = 500;
+const nothing = (): void => undefined;
+
+const refuse = (code: string, publicMessage: string): AppError => new AppError({ code, kind: 'conflict', publicMessage });
+
+const getPartition = async (pool: Pool, name: string): Promise<Partition> => {
+  const partition = (await listPartitions(pool)).find((one) => one.name === name);
+  if (!partition) throw new AppError({ code: 'partition_not_found', kind: 'not_found', publicMessage: `There is no partition ${name} of usage.` });
+  return partition;
+};
+
+async function* digested(groups: AsyncIterable<TextRow[]>, digest: RowDigest): AsyncGenerator<TextRow[]> {
+  for await (const rows of groups) {
+    rows.forEach((row) => digest.add(row));
+    yield rows;
+  }
+}
+
+/** Runs in one snapshot. */
+const inSnapshot = <Result>(pool: Pool, read: (db: PoolClient) => Promise<Result>): Promise<Result> =>
+  inTransaction(pool, async (db) => {
+    await db.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    return read(db);
+  });
+
+const syncFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, 'r');
+  await handle.sync().finally(() => handle.close());
+};
+
+/**
+ * Writes a partition to `<folder>/<name>.parquet`, reads the file back, and records it only if each row in it is what the database
+ * has. Exporting again replaces file and record. The file appears whole under its name.
+ */
+export const exportPartition = async (pool: Pool, name: string, folder: string, now: Date, options: ArchiveOptions = {}): Promise<Partition> => {
+  const { rowsPerGroup = rowsPerGroupDefault, onStep = nothing } = options;
+  const partition = await getPartition(pool, name);
+  if (partition.state === 'dropped') throw refuse('partition_dropped', `${name} was dropped; its rows are in ${partition.file}.`);
+  if (!isDue(partition, now, retentionDaysMin)) throw refuse('partition_too_young', `${name} ended less than ${retentionDaysMin} days ago: usage may still be written to it.`);
+
+  const path = join(resolve(folder), `${name}.parquet`);
+  const unfinished = `${path}.unfinished`;
+  await mkdir(dirname(path), { recursive: true });
+  const columns = await readColumns(pool);
+  const stored = new RowDigest();
+  await inSnapshot(pool, (db) => writeRows(unfinished, columns, digested(readRows(db, name, columns, rowsPerGroup), stored)));
+  const digest = stored.digest();
+  await onStep('written');
+  await assertFileHolds(unfinished, columns, stored.rows, digest);
+  const { sha256, bytes } = await sha256OfFile(unfinished);
+  await onStep('verified');
+  await rename(unfinished, path);
+  await syncFolder(dirname(path));
+  await onStep('renamed');
+  await inTransaction(pool, async (db) => {
+    const counted = await recordExport(db, partition, { rows: stored.rows, digest, path, sha256, bytes });
+    if (counted !== stored.rows) throw refuse('partition_changed', `${name} has ${counted} rows now, ${stored.rows} were exported: export it again.`);
+    await onStep('recorded');
+  });
+  await onStep('export_committed');
+  return getPartition(pool, name);
+};
+
+const assertFileHolds = async (path: string, columns: readonly Column[], rows: bigint, digest: string): Promise<void> => {
+  const read = await digestFile(path, columns);
+  if (read.rows !== rows || read.digest() !== digest) throw refuse('partition_file_differs', `${path} does not hold what the database has: ${read.rows} of ${rows} rows, or other values. Nothing was changed.`);
+};
+
+/** The table itself against its record: late rows, that came between export and detaching, would show here. */
+const holdsWhatWasExported = async (pool: Pool, { name, rows, digest }: Partition): Promise<boolean> => {
+  const columns = await readColumns(pool);
+  const stored = new RowDigest();
+  await inSnapshot(pool, async (db) => {
+    for await (const group of readRows(db, name, columns, rowsPerGroupDefault)) group.forEach((row) => stored.add(row));
+  });
+  return stored.rows === rows && stored.digest() === digest;
+};
+
+/**
+ * Takes an exported partition off usage and closes its range in the same transaction: from then on no row of it can be inserted, so none is
+ * billed again. Then proves that the file has all rows; those that came late are exported now. Detaching again finishes what was begun.
+ */
+export const detachPartition = async (pool: Pool, name: string, now: Date, options: ArchiveOptions = {}): Promise<Partition> => {
+  const { onStep = nothing, lockWaitMs = lockWaitMsDefault } = options;
+  const partition = await getPartition(pool, name);
+  if (partition.state === 'dropped') return partition;
+  if (partition.state === 'attached' || partition.file === null) throw refuse('partition_not_exported', `Export ${name} first.`);
+  if (partition.state === 'exported') {
+    if (!existsSync(partition.file)) throw refuse('partition_file_missing', `${partition.file} is not there: export ${name} again.`);
+    await withLockRetries(name, () =>
+      inTransaction(pool, async (db) => {
+        await lockForDetach(db, name, lockWaitMs);
+        await onStep('locked');
+        const use = await findUseOf(db, partition);
+        if (use) throw refuse('partition_in_use', `There are ${use} in the range of ${name}, or older.`);
+        await detachPartitionTable(db, name);
+        await onStep('detached');
+      }),
+    );
+    await onStep('detach_committed');
+  }
+  const detached = await getPartition(pool, name);
+  if (!(await holdsWhatWasExported(pool, detached))) await exportPartition(pool, name, dirname(partition.file), now, options);
+  await onStep('proven');
+  return getPartition(pool, name);
+};
+
+/** A reader that goes on for long keeps the lock: look again, a bounded number of times, and let others pass in between. */
+const withLockRetries = async (name: string, detach: () => Promise<void>): Promise<void> => {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await detach();
+    } catch (error) {
+      if (sqlStateOf(error) !== '55P03') throw error;
+      if (tries >= detachTriesMax) throw new AppError({ code: 'partition_busy', kind: 'unavailable', publicMessage: `${name} is being read: it could not be locked. Nothing was changed; try again.`, cause: error });
+      await new Promise((resume) => setTimeout(resume, betweenTriesMs));
+    }
+  }
+};
+
+/** Drops a detached partition's table, once its file was read whole and has each of its rows. */
+export const dropPartition = async (pool: Pool, name: string, options: ArchiveOptions = {}): Promise<Partition> => {
+  const { onStep = nothing } = options;
+  const partition = await getPartition(pool, name);
+  if (partition.state === 'dropped') return partition;
+  if (partition.state !== 'detached' || partition.file === null) throw refuse('partition_not_detached', `Detach ${name} first.`);
+  if (!existsSync(partition.file)) throw refuse('partition_file_missing', `${partition.file} is not there: export ${name} again.`);
+  if ((await sha256OfFile(partition.file)).sha256 !== partition.fileSha256) throw refuse('partition_file_differs', `${partition.file} is not the file that was written: export ${name} again.`);
+  await assertFileHolds(partition.file, await readColumns(pool), partition.rows!, partition.digest!);
+  if (!(await holdsWhatWasExported(pool, partition))) throw refuse('partition_file_differs', `${name} has other rows than its file: detach it again.`);
+  await inTransaction(pool, async (db) => {
+    await dropPartitionTable(db, name);
+    await onStep('dropped');
+  });
+  await onStep('drop_committed');
+  return getPartition(pool, name);
+};

@@ -1,0 +1,115 @@
+import type { Db } from '@kilotoken/platform';
+import type { PoolClient } from 'pg';
+import { columnOf, textExpression, type Column, type Partition, type PartitionPeriod } from './partition.js';
+import type { TextRow } from './partition-file.store.js';
+
+/** Makes the first partition that is missing in [from, until), or answers null. SQLSTATE 55P03: usage_default is in use. */
+export const makePartition = async (db: Db, period: PartitionPeriod, range: { from: Date | null; until: Date }, moveMax: number): Promise<{ name: string; moved: number } | null> => {
+  const { rows } = await db.query<{ made: string | null; moved: bigint }>('SELECT * FROM usage_partition_make($1, coalesce($2, kt_now()), $3, $4)', [period, range.from, range.until, moveMax]);
+  const { made, moved } = rows[0]!;
+  return made === null ? null : { name: made, moved: Number(moved) };
+};
+
+/** Rows of the default partition, counted up to `most`. */
+export const countDefaultRows = async (db: Db, most: number): Promise<number> => {
+  const { rows } = await db.query<{ rows: bigint }>('SELECT usage_default_rows($1) AS rows', [most]);
+  return Number(rows[0]!.rows);
+};
+
+/** Every partition there is or was, in the order of time. Asks as the owner. */
+export const listPartitions = async (db: Db): Promise<Partition[]> => {
+  const { rows } = await db.query<Partition>(`
+    SELECT coalesce(p.partition, a.partition) AS name, coalesce(p.first_id, a.first_id) AS "firstId", coalesce(p.until_id, a.until_id) AS "untilId",
+      uuid_moment(coalesce(p.first_id, a.first_id)) AS from, uuid_moment(coalesce(p.until_id, a.until_id)) AS until,
+      CASE WHEN a.dropped_at IS NOT NULL THEN 'dropped' WHEN a.detached_at IS NOT NULL THEN 'detached' WHEN a.partition IS NOT NULL THEN 'exported' ELSE 'attached' END AS state,
+      a.rows, a.digest, a.file, a.file_sha256 AS "fileSha256"
+    FROM usage_partitions() p FULL JOIN usage_archive a ON a.partition = p.partition ORDER BY "firstId"`);
+  return rows;
+};
+
+export const readColumns = async (db: Db): Promise<Column[]> => {
+  const { rows } = await db.query<{ name: string; type: string; nullable: boolean }>(`
+    SELECT attname AS name, format_type(atttypid, atttypmod) AS type, NOT attnotnull AS nullable FROM pg_attribute
+    WHERE attrelid = 'public.usage'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`);
+  return rows.map(({ name, type, nullable }) => columnOf(name, type, nullable));
+};
+
+/** The rows of one table in the order of their key, in groups; inside the caller's transaction, whose snapshot it reads. */
+export async function* readRows(db: PoolClient, table: string, columns: readonly Column[], rowsPerGroup: number): AsyncGenerator<TextRow[]> {
+  await db.query(`DECLARE exported NO SCROLL CURSOR FOR SELECT ${columns.map(textExpression).join(', ')} FROM public.${db.escapeIdentifier(table)} ORDER BY organization_id, id, attempt`);
+  for (;;) {
+    const { rows } = await db.query<(string | null)[]>({ text: `FETCH ${rowsPerGroup} FROM exported`, rowMode: 'array' });
+    if (rows.length === 0) break;
+    yield rows;
+  }
+  await db.query('CLOSE exported');
+}
+
+export interface ExportedFile {
+  readonly rows: bigint;
+  readonly digest: string;
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: bigint;
+}
+
+/** Records an export with what its rows add up to. Answers how many rows the table has now: more than were exported came late. */
+export const recordExport = async (db: PoolClient, { name, firstId, untilId }: Partition, { rows, digest, path, sha256, bytes }: ExportedFile): Promise<bigint> => {
+  const table = `public.${db.escapeIdentifier(name)}`;
+  await db.query(
+    `INSERT INTO usage_archive AS a (partition, first_id, until_id, rows, digest, file, file_sha256, file_bytes, settled_first, settled_last)
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, min(settled_at), max(settled_at) FROM ${table}
+     ON CONFLICT (partition) DO UPDATE SET rows = excluded.rows, digest = excluded.digest, file = excluded.file, file_sha256 = excluded.file_sha256,
+       file_bytes = excluded.file_bytes, settled_first = excluded.settled_first, settled_last = excluded.settled_last, exported_at = excluded.exported_at`,
+    [name, firstId, untilId, rows, digest, path, sha256, bytes],
+  );
+  await db.query('DELETE FROM usage_archive_total WHERE partition = $1', [name]);
+  await db.query(
+    `WITH row AS MATERIALIZED (SELECT organization_id, account_root_id, unit, cost_currency, charge, rated, cost, allocations FROM ${table})
+     INSERT INTO usage_archive_total (organization_id, partition, kind, key, amount)
+     SELECT organization_id, $1, kind, key, sum(amount) FROM (
+       SELECT organization_id, 'rows' AS kind, account_root_id::text AS key, 1::numeric AS amount FROM row
+       UNION ALL SELECT organization_id, 'charge', unit, charge FROM row
+       UNION ALL SELECT organization_id, 'rated', unit, rated FROM row
+       UNION ALL SELECT organization_id, 'cost', cost_currency, cost FROM row
+       UNION ALL SELECT organization_id, k.kind, e ->> k.kind, (e ->> 'amount')::numeric FROM row CROSS JOIN LATERAL jsonb_array_elements(allocations) e
+         CROSS JOIN (VALUES ('grant'), ('lease')) AS k(kind)) part
+     GROUP BY organization_id, kind, key`,
+    [name],
+  );
+  const { rows: counted } = await db.query<{ count: bigint }>("SELECT coalesce(sum(amount), 0)::bigint AS count FROM usage_archive_total WHERE partition = $1 AND kind = 'rows'", [name]);
+  return counted[0]!.count;
+};
+
+/** Why a range may not leave yet: what could still write it or needs its rows. Null: nothing. */
+export const findUseOf = async (db: Db, { firstId, untilId }: Partition): Promise<string | null> => {
+  const { rows } = await db.query<{ use: string }>(
+    `SELECT 'usage that is not rated' AS use WHERE EXISTS (SELECT FROM unrated_batch b CROSS JOIN LATERAL unnest(b.usage_ids) i(id) WHERE i.id >= $1 AND i.id < $2)
+     UNION ALL SELECT 'usage that is not rolled up' WHERE EXISTS (SELECT FROM unrolled_batch b CROSS JOIN LATERAL unnest(b.usage_ids) i(id) WHERE i.id >= $1 AND i.id < $2)
+     UNION ALL SELECT 'requests that run' WHERE EXISTS (SELECT FROM open_request WHERE id >= $1 AND id < $2)
+     UNION ALL SELECT 'leases that are open since' WHERE EXISTS (SELECT FROM lease WHERE closed_at IS NULL AND first_usage_id < $2)
+     LIMIT 1`,
+    [firstId, untilId],
+  );
+  return rows[0]?.use ?? null;
+};
+
+/**
+ * Takes a partition off and closes its range, in the caller's transaction. Everybody who uses usage waits from the first lock to the
+ * commit, some milliseconds; it waits itself at most `lockWaitMs` (55P03).
+ */
+export const lockForDetach = async (db: PoolClient, name: string, lockWaitMs: number): Promise<void> => {
+  await db.query("SELECT set_config('lock_timeout', $1, true)", [`${lockWaitMs}ms`]);
+  await db.query('LOCK TABLE ONLY public.usage IN ACCESS EXCLUSIVE MODE');
+  await db.query(`LOCK TABLE ONLY public.${db.escapeIdentifier(name)}, ONLY public.usage_default IN ACCESS EXCLUSIVE MODE`);
+};
+
+export const detachPartitionTable = async (db: PoolClient, name: string): Promise<void> => {
+  await db.query('UPDATE usage_archive SET detached_at = kt_now() WHERE partition = $1 AND detached_at IS NULL', [name]);
+  await db.query(`ALTER TABLE public.usage DETACH PARTITION public.${db.escapeIdentifier(name)}`);
+};
+
+export const dropPartitionTable = async (db: PoolClient, name: string): Promise<void> => {
+  await db.query(`DROP TABLE public.${db.escapeIdentifier(name)}`);
+  await db.query('UPDATE usage_archive SET dropped_at = kt_now() WHERE partition = $1', [name]);
+};
