@@ -5,11 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { findFreePort } from '@kilotoken/tools/free-port';
 import { AppProcess } from './cluster-process.js';
-import type { EventsDatabase } from './events-database.js';
 import { testRunFolder } from './postgres.js';
 
 /** A real backoffice process on a test's database, that looks at everything far more often than one needs to. */
-export const createBackoffice = async (events: EventsDatabase, env: Record<string, string> = {}): Promise<AppProcess & { readonly token: string; readonly home: string }> => {
+export const createBackoffice = async (appUrl: string, env: Record<string, string> = {}): Promise<AppProcess & { readonly token: string; readonly home: string }> => {
   const port = await findFreePort();
   const token = randomBytes(16).toString('hex');
   const home = mkdtempSync(join(testRunFolder(), 'backoffice-'));
@@ -19,7 +18,7 @@ export const createBackoffice = async (events: EventsDatabase, env: Record<strin
     INTERNAL_TOKEN: token,
     LOG_LEVEL: 'info',
     BACKOFFICE_PORT: String(port),
-    APP_DATABASE_URL: events.money.database.appUrl,
+    APP_DATABASE_URL: appUrl,
     WEBHOOK_ALLOW_PRIVATE: '1',
     KILOTOKEN_HOME: home,
     ...often,

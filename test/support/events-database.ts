@@ -40,6 +40,15 @@ export class EventsDatabase {
     return row!.id;
   }
 
+  /** Makes what waits after so many attempts, and is not being done, due now; answers whether there was any. */
+  async hurry(organizationId: string, attempts: number): Promise<boolean> {
+    const hurried = await this.money.sql(
+      "UPDATE outbox_job SET next_at = kt_now() WHERE organization_id = $1 AND attempts = $2 AND status = 'waiting' AND claim_id IS NULL RETURNING id",
+      [organizationId, attempts],
+    );
+    return hurried.length > 0;
+  }
+
   events(organizationId: string): Promise<{ kind: string; key: string; sequence: bigint | null; payload: Record<string, unknown> }[]> {
     return this.money.sql('SELECT kind, key, sequence, payload FROM outbox_event WHERE organization_id = $1 ORDER BY id', [organizationId]);
   }

@@ -31,7 +31,7 @@ export class RedisProcess {
   async restart(): Promise<void> {
     const options = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder, '--save', '', '--appendonly', 'no'];
     // A cluster of one node that has all slots; its second port may lie anywhere.
-    if (this.cluster) options.push('--cluster-enabled', 'yes', '--cluster-port', String(await findFreePort()));
+    if (this.cluster) options.push('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', String(await findFreePort()));
     const child = spawn('redis-server', options, { detached: true, stdio: 'ignore' });
     this.child = child;
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));

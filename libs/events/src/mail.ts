@@ -38,7 +38,7 @@ const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character
 /** Pure: the same event gives the same mail. */
 export const renderMail = (envelope: EventEnvelope & { readonly type: EventName }, organizationName: string): Mail => {
   const { says } = eventCatalogue[envelope.type];
-  const subject = oneLine(`${subjects[envelope.type](envelope.data)} – ${organizationName}`).slice(0, subjectLengthMax);
+  const subject = oneLine(`${subjects[envelope.type](envelope.data)} - ${organizationName}`).slice(0, subjectLengthMax);
   const fields = Object.entries(envelope.data).map(([name, value]) => [name.replaceAll('_', ' '), describe(value)] as const);
   const footer = `Event ${envelope.id}, number ${envelope.sequence}, ${envelope.timestamp}. Sent to the notice address of ${oneLine(organizationName)}.`;
   const rows = fields.map(([name, value]) => `<tr><td>${escapeHtml(name)}</td><td>${escapeHtml(value)}</td></tr>`).join('');

@@ -96,6 +96,7 @@ export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
   const backend: QueueBackend = redisUrl ? openRedisBackend(redisUrl, redisCluster, onError) : openPostgresBackend(settings);
   const queues = new Map<QueueName, BackendQueue>();
   const workers: BackendWorker[] = [];
+  let closing: Promise<void> | null = null;
 
   const queueOf = (name: QueueName): BackendQueue => {
     const known = queues.get(name);
@@ -127,11 +128,17 @@ export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
       return { waiting, active };
     },
     check: () => backend.check(),
-    close: async () => {
-      // A store that is away cannot be told goodbye: what it has is recovered by silence.
-      const closing = Promise.allSettled([...workers.map((worker) => worker.close(true)), ...[...queues.values()].map((queue) => queue.close())]);
-      await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, closeMsMax).unref())]);
-      await backend.close();
-    },
+    close: () => (closing ??= closeAll(backend, [...workers], [...queues.values()])),
   };
+};
+
+/** A store that is away cannot be told goodbye: what it has is recovered by silence. */
+const closeAll = async (backend: QueueBackend, workers: readonly BackendWorker[], queues: readonly BackendQueue[]): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise((resolve) => {
+    timer = setTimeout(resolve, closeMsMax);
+  });
+  await Promise.race([Promise.allSettled([...workers.map((worker) => worker.close(true)), ...queues.map((queue) => queue.close())]), tooLate]);
+  clearTimeout(timer);
+  await backend.close();
 };

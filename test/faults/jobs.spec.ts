@@ -1,0 +1,115 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createBackoffice, startReceiver, type Receiver } from '../support/backoffice.js';
+import { EventsDatabase } from '../support/events-database.js';
+import { RedisProcess } from '../support/redis.js';
+import { itNeeds } from '../support/requirements.js';
+import { until } from '../support/until.js';
+
+/** Jobs whose process dies, freezes or is asked to stop, and jobs that never succeed; on each store of queues. */
+type Backoffice = Awaited<ReturnType<typeof createBackoffice>>;
+
+const TEST_MS_MAX = 90_000;
+const keyEvent = { key_id: '019b1c70-8d1f-7c55-8a30-5b1d2a7f9e21', project_id: '019b1c6d-0f13-7bb0-a6a1-93cf0a4ed5c2', name: 'server', prefix: 'kt_live_', expires_at: null };
+
+let events: EventsDatabase;
+let receiver: Receiver;
+let organizationId: string;
+let redis: RedisProcess | null = null;
+const processes: Backoffice[] = [];
+
+beforeAll(async () => {
+  events = await EventsDatabase.create();
+});
+beforeEach(async () => {
+  receiver = await startReceiver();
+  organizationId = await events.newTenant();
+  await events.addEndpoint(organizationId, `${receiver.url}/hook`);
+});
+afterEach(async () => {
+  await Promise.all(processes.splice(0).map((process) => process.kill()));
+  receiver.close();
+  await events.money.shiftClock('0');
+});
+afterAll(() => events.drop());
+
+const begin = async (env: Record<string, string>): Promise<Backoffice> => {
+  const backoffice = await createBackoffice(events.money.database.appUrl, { JOB_SILENCE_MS: '2000', ...env });
+  processes.push(backoffice);
+  await backoffice.start();
+  return backoffice;
+};
+
+const statuses = async (): Promise<string[]> => (await events.jobs(organizationId)).map(({ status }) => status);
+
+const stores = [
+  { name: 'Postgres', needs: it, env: async () => ({}) },
+  { name: 'Redis', needs: itNeeds('redis'), env: async () => ({ REDIS_URL: (redis ??= await RedisProcess.start()).url }) },
+];
+
+describe.each(stores)('with queues in $name, a job', ({ needs, env }) => {
+  afterAll(async () => {
+    await redis?.stop();
+    redis = null;
+  });
+
+  needs('whose worker is killed is done by another, under the same id', async () => {
+    const doomed = await begin(await env());
+    receiver.answer = () => undefined;
+    await events.put(organizationId, 'key.created', 'killed', keyEvent);
+    await until('it is being sent', () => receiver.received.length === 1);
+    await doomed.kill('SIGKILL');
+    receiver.answer = (response) => void response.writeHead(204).end();
+    await begin(await env());
+    // The dead one's claim ends by the database's clock.
+    await events.money.shiftClock('1 minute');
+    await until('it is done', async () => (await statuses())[0] === 'done', 30_000);
+    expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+    expect(await events.jobs(organizationId)).toMatchObject([{ attempts: 2 }]);
+  }, TEST_MS_MAX);
+
+  needs('whose worker freezes and wakes up late is done once, and what the late one reports changes nothing', async () => {
+    const frozen = await begin(await env());
+    let answerFirst = (): void => undefined;
+    receiver.answer = (response) => void (answerFirst = () => response.writeHead(500).end());
+    await events.put(organizationId, 'key.created', 'frozen', keyEvent);
+    await until('it is being sent', () => receiver.received.length === 1);
+    frozen.signal('SIGSTOP');
+    answerFirst();
+    receiver.answer = (response) => void response.writeHead(204).end();
+    await begin(await env());
+    await events.money.shiftClock('1 minute');
+    await until('it is done', async () => (await statuses())[0] === 'done', 30_000);
+    const [before] = await events.jobs(organizationId);
+    frozen.signal('SIGCONT');
+    await until('the late one has reported', () => frozen.events('job.ended').some(({ status }) => status === 'lost'), 30_000);
+    expect(await events.jobs(organizationId)).toEqual([before]);
+  }, TEST_MS_MAX);
+
+  needs('that can never be done is given up and kept while others go on; two processes do none twice', async () => {
+    await Promise.all([begin(await env()), begin(await env())]);
+    // An event that is not what its kind says throws in every run.
+    await events.put(organizationId, 'key.created', 'poison', { name: 5 });
+    for (let count = 0; count < 40; count += 1) await events.put(organizationId, 'key.created', `sound-${count}`, keyEvent);
+    await until('all others are done', async () => (await statuses()).filter((status) => status === 'done').length === 40, 30_000);
+    expect(receiver.received).toHaveLength(40);
+    for (let attempt = 1; attempt < 10; attempt += 1) await until(`it threw ${attempt} times`, () => events.hurry(organizationId, attempt));
+    await until('it is given up', async () => (await statuses()).includes('dead'));
+    const dead = (await events.jobs(organizationId)).filter(({ status }) => status === 'dead');
+    expect(dead).toMatchObject([{ attempts: 10, outcome: { ok: false, reason: 'threw ZodError' } }]);
+    expect(receiver.received).toHaveLength(40);
+  }, TEST_MS_MAX);
+
+  needs('that runs when its process is asked to stop is finished, and none is begun', async () => {
+    const stopping = await begin({ ...(await env()), JOB_CONCURRENCY: '1' });
+    let finish = (): void => undefined;
+    receiver.answer = (response) => void (finish = () => response.writeHead(204).end());
+    await events.put(organizationId, 'key.created', 'runs', keyEvent);
+    await events.put(organizationId, 'key.created', 'waits', keyEvent);
+    await until('the first is being sent', () => receiver.received.length === 1);
+    stopping.signal('SIGTERM');
+    await until('it drains', async () => (await (await fetch(`${stopping.url}/readyz`)).text()).includes('draining'));
+    finish();
+    expect(await stopping.untilExit()).toEqual({ code: 0, signal: null });
+    expect([receiver.received.length, await statuses()]).toEqual([1, ['done', 'waiting']]);
+  }, TEST_MS_MAX);
+});
