@@ -61,12 +61,15 @@ const LOG_ENTRIES_MAX = 1_000_000;
 const CUSTOMER_KEY = /kt_live_/;
 const operations: Record<string, VendorOperation> = { '/v1/chat/completions': 'chat', '/v1/completions': 'completion' };
 
+const isLostConnection = (error: unknown): boolean => error instanceof Error && 'code' in error && (error.code === 'EPIPE' || error.code === 'ECONNRESET');
+
 export async function startVendor(options: VendorOptions = {}): Promise<Vendor> {
   const state = new VendorState(options);
   const sockets = new Set<Socket>();
   const server = createServer({ keepAliveTimeout: 60_000, noDelay: true }, (request, response) => {
     state.answer(request, response).catch((error: unknown) => {
-      state.violations.push(`the stand-in failed: ${error instanceof Error ? error.stack : String(error)}`);
+      // A client that died while it was written to is no failure of the stand-in.
+      if (!isLostConnection(error)) state.violations.push(`the stand-in failed: ${error instanceof Error ? error.stack : String(error)}`);
       response.destroy();
     });
   });
