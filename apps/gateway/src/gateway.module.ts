@@ -74,7 +74,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const ending = new EndingService(leases, settlement, running, metrics, logger);
   const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN, traceVendors: settings.TRACE_VENDORS === '1' });
   const catalogue = new CatalogueService(pool, session, logger);
-  const quota = new QuotaService({ databaseUrl, waitMs: settings.FLOOR_WAIT_MS, waitersMax: settings.FLOOR_WAITERS }, session, clock, logger);
+  const quota = new QuotaService({ databaseUrl, waitersMax: settings.FLOOR_WAITERS }, session, clock, logger);
   session.onPoll((answer) => quota.hear(answer));
   const relayLimits = {
     attemptsMax: settings.ATTEMPTS_MAX,

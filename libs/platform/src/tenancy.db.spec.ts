@@ -82,6 +82,8 @@ const fillTenant = async (): Promise<string> => {
   await money.quarantine(session, money.mintId(), 'vendor_usage');
   await money.sql("SELECT idempotency_claim($1, $2, 'key', gen_random_uuid(), sha256('body'), 86400000, 60000)", [session, organizationId]);
   await money.sql('INSERT INTO api_key_use VALUES ($1, $2, now())', [organizationId, keys[0]!.id]);
+  await money.sql("INSERT INTO usage_limit VALUES ($1::uuid, $1::uuid, 'organization', $1::uuid, 'requests', 'count', 'day', 0, 5, 'hard')", [organizationId]);
+  await money.sql(`SELECT limit_exchange($1, $2, uuidv7(), uuidv7(), '[{"limit": "${organizationId}", "subject": "${organizationId}", "keep": [], "need": 1, "least": 1, "spare": 0}]')`, [session, organizationId]);
   await money.sql("INSERT INTO webhook_endpoint (organization_id, id, url) VALUES ($1, $1, 'https://hooks.example.com/')", [organizationId]);
   await money.sql("INSERT INTO webhook_secret VALUES ($1, $1, $1, 'whsec_' || repeat('A', 44))", [organizationId]);
   await money.sql("INSERT INTO notice_address VALUES ($1, 'billing@example.com')", [organizationId]);
@@ -331,6 +333,9 @@ describe('the definer', () => {
       limit_counter: 'DELETE INSERT UPDATE',
       limit_slice: 'DELETE INSERT UPDATE',
       nightly_run: 'INSERT UPDATE',
+      limit_ask: 'DELETE INSERT UPDATE',
+      limit_counter: 'DELETE INSERT UPDATE',
+      limit_slice: 'DELETE INSERT UPDATE',
       open_request: 'DELETE INSERT UPDATE',
       outbox_event: 'DELETE INSERT UPDATE',
       outbox_job: 'DELETE INSERT UPDATE',

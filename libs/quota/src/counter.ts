@@ -127,6 +127,8 @@ export const release = ({ slice, amount }: ReservedPart, used: Amount, nowMs: nu
 export interface Keep {
   readonly startMs: number;
   readonly keep: Amount;
+  /** More of it may come back. */
+  readonly open: boolean;
   readonly close: boolean;
 }
 
@@ -165,7 +167,7 @@ export const collectKeeps = (counter: Counter, times: KeepTimes, nowMs: number):
     if (over || (counter.waiting === 0 && isIdle(counter, slice, times, nowMs))) slice.free = 0n;
     const close = slice.held === 0n && (over || isForgotten(counter, times, nowMs));
     if (close) slice.free = 0n;
-    keeps.push({ startMs: slice.startMs, keep: slice.free + slice.held + slice.used, close });
+    keeps.push({ startMs: slice.startMs, keep: slice.free + slice.held + slice.used, open: slice.free > 0n || (slice.held > 0n && counter.limit.measure !== 'requests'), close });
     if (close) counter.slices.splice(index, 1);
   }
   counter.recalled = false;

@@ -18,8 +18,7 @@ import { exchangeLimits } from './quota.store.js';
 
 export interface QuotaSettings {
   readonly databaseUrl: string;
-  /** How long a request may wait for what others hold, and how many of one organization may. */
-  readonly waitMs: number;
+  /** How many requests of one organization may wait for what others hold. */
   readonly waitersMax: number;
 }
 
@@ -51,7 +50,9 @@ interface Account {
   readonly waiting: Map<string, (decision: Decision) => void>;
 }
 
-const times: Omit<QuotaTimes, 'waitMs' | 'waitersMax'> = {
+const times: Omit<QuotaTimes, 'waitersMax'> = {
+  // Long enough for another gateway to hear in a poll that something is wanted back, and to give it.
+  waitMs: 600,
   askAgainMs: 100,
   shortMs: 250,
   returnMs: 250,
@@ -76,12 +77,12 @@ export class QuotaService {
   private readonly times: QuotaTimes;
 
   constructor(
-    { databaseUrl, waitMs, waitersMax }: QuotaSettings,
+    { databaseUrl, waitersMax }: QuotaSettings,
     private readonly session: QuotaSession,
     private readonly clock: Clock,
     private readonly logger: Logger,
   ) {
-    this.times = { ...times, waitMs, waitersMax };
+    this.times = { ...times, waitersMax };
     this.pool = createPool({ connectionString: databaseUrl, max: connectionsMax, applicationName: 'gateway limits', statementTimeoutMs: 5_000 });
     this.timer = setInterval(() => this.tick(), tickMs);
   }

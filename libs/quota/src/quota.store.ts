@@ -23,7 +23,7 @@ export const exchangeLimits = async (db: Db, sessionId: string, organizationId: 
   const json = rows.map(({ counter, keep, need, least, spare }) => ({
     limit: counter.limit.id,
     subject: counter.subject,
-    keep: keep.map(({ startMs, keep: amount, close }) => ({ start: startMs, keep: formatMoney(amount), close })),
+    keep: keep.map(({ startMs, keep: amount, open, close }) => ({ start: startMs, keep: formatMoney(amount), open, close })),
     need: formatMoney(need),
     least: formatMoney(least),
     spare: formatMoney(spare),

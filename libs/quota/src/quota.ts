@@ -191,6 +191,8 @@ export const tickQuota = (quota: Quota, askId: string, nowMs: number): QuotaEffe
     }
     const { id, parts } = leave(quota, index);
     const short = parts.find(({ counter, want }) => freeOf(counter, nowMs) < want);
+    // Whoever comes now would wait in vain as long.
+    if (short && !quota.exchange) short.counter.shortUntilMs = nowMs + quota.times.shortMs;
     effects.push(refuse(id, parts, short ? { limit: short.limit, counter: short.counter, want: short.want, retryAtMs: null, tooLarge: false } : tooMany));
   }
   effects.push(...serve(quota, nowMs));

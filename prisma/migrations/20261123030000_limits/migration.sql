@@ -54,8 +54,8 @@ CREATE TABLE limit_slice (
   session_id      uuid NOT NULL REFERENCES session (id),
   amount          numeric(38, 12) NOT NULL CHECK (amount >= 0),
   first_usage_id  uuid NOT NULL,
-  -- When its session last said what it keeps.
-  kept_at         timestamptz,
+  -- Whether its session may have something idle of it: free, or reserved by requests that may use less.
+  may_return      boolean NOT NULL DEFAULT true,
   recalled_at     timestamptz,
   PRIMARY KEY (organization_id, limit_id, subject, window_start_ms, session_id),
   FOREIGN KEY (organization_id, limit_id, subject, window_start_ms)
@@ -141,20 +141,20 @@ BEGIN
 END $$;
 
 -- ── Exchange ───────────────────────────────────────────────────────────────────────────────────────────────────
--- What a session keeps of its slices of a counter, p_keep: [{start, keep, close}], absolute amounts. A closed slice is
--- gone, what it keeps stays counted.
-CREATE FUNCTION limit_keep(p_session uuid, p_organization uuid, p_limit uuid, p_subject text, p_keep json, p_now timestamptz) RETURNS void
+-- What a session keeps of its slices of a counter, p_keep: [{start, keep, open, close}], absolute amounts. Of an open
+-- one more may come back; a closed one is gone, what it keeps stays counted.
+CREATE FUNCTION limit_keep(p_session uuid, p_organization uuid, p_limit uuid, p_subject text, p_keep json) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE k record; v_had numeric;
 BEGIN
-  FOR k IN SELECT * FROM json_to_recordset(p_keep) AS g(start bigint, keep numeric, close boolean) ORDER BY g.start LOOP
+  FOR k IN SELECT * FROM json_to_recordset(p_keep) AS g(start bigint, keep numeric, open boolean, close boolean) ORDER BY g.start LOOP
     SELECT s.amount INTO v_had FROM limit_slice s WHERE s.organization_id = p_organization AND s.limit_id = p_limit AND s.subject = p_subject
       AND s.window_start_ms = k.start AND s.session_id = p_session FOR UPDATE;
     CONTINUE WHEN NOT FOUND;
     IF k.close THEN
       DELETE FROM limit_slice WHERE organization_id = p_organization AND limit_id = p_limit AND subject = p_subject AND window_start_ms = k.start AND session_id = p_session;
     ELSE
-      UPDATE limit_slice SET amount = least(v_had, k.keep), kept_at = p_now, recalled_at = NULL
+      UPDATE limit_slice SET amount = least(v_had, k.keep), may_return = k.open, recalled_at = NULL
         WHERE organization_id = p_organization AND limit_id = p_limit AND subject = p_subject AND window_start_ms = k.start AND session_id = p_session;
     END IF;
     UPDATE limit_counter SET taken = taken - greatest(0, v_had - k.keep)
@@ -180,16 +180,15 @@ BEGIN
   IF v_take > 0 THEN
     INSERT INTO limit_counter AS c (organization_id, limit_id, subject, window_start_ms, window_end_ms, taken, expires_at)
       VALUES (l.organization_id, l.id, p_subject, w.start_ms, w.end_ms, v_take, CASE l.window_kind WHEN 'none' THEN 'infinity'::timestamptz
-        ELSE 'epoch'::timestamptz + (w.end_ms + w.counts_for_ms) * interval '1 millisecond' + interval '1 day' END)
+        ELSE 'epoch'::timestamptz + (w.end_ms + w.counts_for_ms) * interval '1 millisecond' + CASE l.window_kind WHEN 'rolling' THEN interval '1 minute' ELSE interval '1 day' END END)
       ON CONFLICT (organization_id, limit_id, subject, window_start_ms) DO UPDATE SET taken = c.taken + v_take;
     INSERT INTO limit_slice AS s (organization_id, limit_id, subject, window_start_ms, session_id, amount, first_usage_id)
       VALUES (l.organization_id, l.id, p_subject, w.start_ms, p_session, v_take, p_first_usage)
-      ON CONFLICT (organization_id, limit_id, subject, window_start_ms, session_id) DO UPDATE SET amount = s.amount + v_take;
+      ON CONFLICT (organization_id, limit_id, subject, window_start_ms, session_id) DO UPDATE SET amount = s.amount + v_take, may_return = true;
   END IF;
   IF v_left < p_need THEN
-    -- Who gave back a moment ago has nothing idle.
     UPDATE limit_slice SET recalled_at = p_now WHERE organization_id = l.organization_id AND limit_id = l.id AND subject = p_subject
-      AND session_id <> p_session AND recalled_at IS NULL AND (kept_at IS NULL OR kept_at < p_now - interval '200 milliseconds') AND window_start_ms >= w.counted_from_ms;
+      AND session_id <> p_session AND recalled_at IS NULL AND may_return AND window_start_ms >= w.counted_from_ms;
   END IF;
   RETURN v_take;
 END $$;
@@ -199,7 +198,7 @@ CREATE FUNCTION limit_event(l usage_limit, p_subject text, p_zone text, p_now ti
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_start_ms bigint; v_end_ms bigint;
 BEGIN
-  IF l.window_kind IN ('none', 'rolling') AND l.measure <> 'money' THEN RETURN; END IF;
+  IF l.measure <> 'money' AND (l.window_kind IN ('none', 'rolling') OR l.measure = 'requests') THEN RETURN; END IF;
   SELECT w.start_ms, w.end_ms INTO v_start_ms, v_end_ms FROM limit_window(l, p_zone, p_now) w;
   IF l.window_kind = 'rolling' THEN
     v_start_ms := floor(extract(epoch FROM p_now) * 1000 / l.window_ms) * l.window_ms;
@@ -255,7 +254,7 @@ BEGIN
     IF NOT FOUND THEN v_states := v_states || 'null'::json; CONTINUE; END IF;
     v_took := 0;
     IF v_first THEN
-      PERFORM limit_keep(p_session, p_organization, r.limit, r.subject, r.keep, v_now);
+      PERFORM limit_keep(p_session, p_organization, r.limit, r.subject, r.keep);
       IF r.need + r.spare > 0 THEN v_took := limit_take(p_session, l, r.subject, p_first_usage, r.need, r.least, r.spare, v_zone, v_now); END IF;
     END IF;
     v_state := limit_state(p_session, l, r.subject, r.least, v_zone, v_now);
