@@ -94,8 +94,6 @@ const fillTenant = async (): Promise<string> => {
   await money.sql(`WITH archive AS (INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, file, file_bytes, file_sha256)
     VALUES ('usage_' || $1::uuid, uuid_floor('2020-01-01Z'), uuid_floor('2020-02-01Z'), 0, '', '', 0, '') RETURNING partition)
     INSERT INTO usage_archive_total SELECT $1::uuid, partition, 'rows', $1::uuid, 1 FROM archive`, [organizationId]);
-  await money.sql("INSERT INTO usage_limit VALUES ($1::uuid, $1::uuid, 'organization', $1::uuid, 'requests', 'count', 'day', 0, 5, 'hard')", [organizationId]);
-  await money.sql(`SELECT limit_exchange($1, $2, uuidv7(), uuidv7(), '[{"limit": "${organizationId}", "subject": "${organizationId}", "keep": [], "need": 1, "least": 1, "spare": 0}]')`, [session, organizationId]);
   await money.sql("SELECT grant_adjust($1, $2, 1, 'gift', 'test'), grant_refund_request($1, $2, 'refund', 'test')", [organizationId, grantIds[0]]);
   await money.sql("INSERT INTO rating_adjustment VALUES ($1, uuidv7(), uuidv7(), 0, 1, 1, 0, 'test')", [organizationId]);
   await money.sql("INSERT INTO quarantine_step VALUES ($1, uuidv7(), 0, 'vendor_usage', 1, 'discarded', NULL, NULL, 'test', 'test')", [organizationId]);
@@ -333,9 +331,6 @@ describe('the definer', () => {
       limit_counter: 'DELETE INSERT UPDATE',
       limit_slice: 'DELETE INSERT UPDATE',
       nightly_run: 'INSERT UPDATE',
-      limit_ask: 'DELETE INSERT UPDATE',
-      limit_counter: 'DELETE INSERT UPDATE',
-      limit_slice: 'DELETE INSERT UPDATE',
       open_request: 'DELETE INSERT UPDATE',
       outbox_event: 'DELETE INSERT UPDATE',
       outbox_job: 'DELETE INSERT UPDATE',
