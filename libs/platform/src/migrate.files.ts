@@ -34,7 +34,7 @@ export async function readMigrations(folder: string): Promise<Migration[]> {
   return Promise.all(names.sort().map(async (name) => parseMigration(name, await readFile(join(folder, name, 'migration.sql'), 'utf8'))));
 }
 
-export function parseMigration(name: string, sql: string): Migration {
+function parseMigration(name: string, sql: string): Migration {
   const head = /^(--.*(\n|$))*/.exec(sql)![0];
   const timeout = timeoutLine.exec(head);
   return {

@@ -133,5 +133,8 @@ const usageOf = ({ charge, finishReason }: Ending): SpanAttributes => ({
 /** What the lane of the latest attempt is told; null where no traces are made. */
 export const traceparentOf = ({ trace, attempts }: Generation): string | null => (trace === null ? null : trace.request.traceparentOf(attemptSpanNumber(attempts.length - 1)));
 
+const noHeader: Readonly<Record<string, string>> = {};
+
 /** Nothing where the trace cannot be looked up. */
-export const traceHeader = ({ trace }: Generation): Record<string, string> => (trace?.request.sampled === true ? { [traceIdHeader]: trace.request.traceId } : {});
+export const traceHeader = ({ trace }: Generation): Readonly<Record<string, string>> =>
+  trace?.request.sampled === true ? { [traceIdHeader]: trace.request.traceId } : noHeader;
