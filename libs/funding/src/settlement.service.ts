@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AppError, createPool, sqlStateOf, type Clock } from '@kilotoken/platform';
+import { AppError, createPool, isServerAnswer, sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { checkpointRequests, quarantineUsage, settle } from './funding.store.js';
@@ -188,7 +188,7 @@ export class SettlementService {
       return null;
     } catch (error) {
       const sqlState = sqlStateOf(error) ?? undefined;
-      const failure = classifyFailure(sqlState);
+      const failure = classifyFailure(sqlState, isServerAnswer(error) ? (error.constraint ?? null) : undefined);
       this.logger.warn({ event: 'settle.failed', flush: String(flush.number), entries: flush.entries.length, failure, sqlState, error });
       return { failure, sqlState };
     }

@@ -164,4 +164,8 @@ describe('what a failure means', () => {
   ])('%s is %s: %s', (sqlState, failure, _meaning) => {
     expect(classifyFailure(sqlState)).toBe(failure);
   });
+
+  it("a violated check is the row's fault by the name of its constraint; without one a partition was made meanwhile", () => {
+    expect([classifyFailure('23514', 'never_above_the_hold'), classifyFailure('23514', null), classifyFailure('23000', null)]).toEqual(['data', 'retry', 'data']);
+  });
 });

@@ -85,10 +85,14 @@ export type FlushFailure = 'fenced' | 'data' | 'retry';
 /**
  * What an SQLSTATE says about a flush. No state at all is a broken connection: the outcome is unknown, as it is for every
  * state that is not listed; executing the same flush again is right for all of these.
+ *
+ * A check that is violated without a constraint of that name (null) is no fault of a row: it was on its way to the default partition when
+ * a partition of its own was made, which the next execution finds.
  */
-export const classifyFailure = (sqlState: string | undefined): FlushFailure => {
+export const classifyFailure = (sqlState: string | undefined, constraint?: string | null): FlushFailure => {
   if (sqlState === 'KT001') return 'fenced';
   if (sqlState === 'KT002') return 'data';
+  if (sqlState === '23514' && constraint === null) return 'retry';
   // 22 data exception, 23 integrity constraint violation, 21 cardinality, 54 program limit exceeded.
   return sqlState !== undefined && /^(21|22|23|54)/.test(sqlState) ? 'data' : 'retry';
 };

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { createIdMinter } from '@kilotoken/platform';
 import { parquetMetadata } from 'hyparquet';
 import { MoneyDatabase, sqlStateFrom } from '../../../test/support/money-database.js';
+import { until } from '../../../test/support/until.js';
 import { detachPartition, dropPartition, exportPartition, type ArchiveStep } from './partition-archive.service.js';
 import { digestFile } from './partition-file.store.js';
 import { listPartitions, makePartition, readColumns } from './partition.store.js';
@@ -171,6 +172,21 @@ describe('detaching', () => {
     await money.sql('DELETE FROM open_request');
     await rateAll();
     expect(await detachPartition(money.owner, name, now)).toMatchObject({ state: 'detached' });
+  });
+
+  it('waits for who reads usage, and lets settlements pass meanwhile', async () => {
+    await exportPartition(money.owner, name, folder, now);
+    const reader = await money.owner.connect();
+    await reader.query('BEGIN');
+    await reader.query('SELECT count(*) FROM usage');
+    const detaching = detachPartition(money.owner, name, now, { lockWaitMs: 100 });
+    await until('it waits', async () => (await money.sql("SELECT FROM pg_locks WHERE NOT granted AND relation = 'usage'::regclass")).length > 0);
+    expect(await money.settle(session, (flush += 1), { charge: 0, counts: {} })).toBe(1);
+    await rateAll();
+    expect(await stateOf()).toMatchObject({ state: 'exported' });
+    await reader.query('ROLLBACK');
+    reader.release();
+    expect(await detaching).toMatchObject({ state: 'detached' });
   });
 
   it('needs an export, and its file', async () => {

@@ -5,7 +5,7 @@ import { AppError, inTransaction, sqlStateOf } from '@kilotoken/platform';
 import type { Pool, PoolClient } from 'pg';
 import { digestFile, RowDigest, sha256OfFile, writeRows, type TextRow } from './partition-file.store.js';
 import { isDue, retentionDaysMin, type Column, type Partition } from './partition.js';
-import { detachPartitionTable, dropPartitionTable, findUseOf, listPartitions, lockForDetach, readColumns, readRows, recordExport } from './partition.store.js';
+import { detachPartitionTable, dropPartitionTable, findUseOf, listPartitions, lockForDetach, readColumns, readRows, recordExport, removeEmptyTable } from './partition.store.js';
 
 /**
  * How usage leaves the database: a partition is exported to a file that is read back, taken off, proven once more and, on request,
@@ -161,4 +161,19 @@ export const dropPartition = async (pool: Pool, name: string, options: ArchiveOp
   });
   await onStep('drop_committed');
   return getPartition(pool, name);
+};
+
+/**
+ * Removes a partition that is still to come and has no row: so that its time can be divided otherwise. Until its successors are made,
+ * usage of its time goes to the default partition.
+ */
+export const removeEmptyPartition = async (pool: Pool, name: string, now: Date, { lockWaitMs = lockWaitMsDefault }: ArchiveOptions = {}): Promise<void> => {
+  const { state, from } = await getPartition(pool, name);
+  if (state !== 'attached' || from <= now) throw refuse('partition_in_use', `${name} is not one that is still to come.`);
+  await withLockRetries(name, () =>
+    inTransaction(pool, async (db) => {
+      await lockForDetach(db, name, lockWaitMs);
+      if (!(await removeEmptyTable(db, name))) throw refuse('partition_in_use', `${name} has rows.`);
+    }),
+  );
 };

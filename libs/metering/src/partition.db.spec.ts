@@ -3,6 +3,7 @@ import { asOrganization, createIdMinter } from '@kilotoken/platform';
 import { pino } from 'pino';
 import { MoneyDatabase, sqlStateFrom } from '../../../test/support/money-database.js';
 import { until } from '../../../test/support/until.js';
+import { removeEmptyPartition } from './partition-archive.service.js';
 import { PartitionService } from './partition.service.js';
 import { countDefaultRows, listPartitions, makePartition } from './partition.store.js';
 
@@ -84,11 +85,40 @@ describe('a partition', () => {
     expect(await make('month', '2023-01-01T00:00:00Z', '2023-01-02T00:00:00Z')).toMatchObject({ name: 'usage_2023_01' });
   });
 
+  it('that is made while a row is on its way to the default one fails it without a constraint: executed again, it is there', async () => {
+    const id = idAt('2022-05-05T00:00:00Z');
+    const maker = await money.app.connect();
+    await maker.query('BEGIN');
+    await makePartition(maker, 'month', { from: new Date('2022-05-01T00:00:00Z'), until: new Date('2022-05-02T00:00:00Z') }, 0);
+    const settling = settle(id).catch((error: { code: string; constraint?: string }) => [error.code, error.constraint]);
+    await until('it waits', async () => (await money.sql("SELECT FROM pg_locks WHERE NOT granted AND relation = 'usage_default'::regclass")).length > 0);
+    await maker.query('COMMIT');
+    maker.release();
+    expect(await settling).toEqual(['23514', undefined]);
+    expect([await settle(id), await partitionOf(id)]).toEqual([1, ['usage_2022_05']]);
+  });
+
   it.each([
     ['of weeks', 'week', '2025-01-01T00:00:00Z'],
     ['for years ahead', 'month', '2099-01-01T00:00:00Z'],
   ])('is not made %s', async (_name, period, end) => {
     expect(await sqlStateFrom(make(period as 'month', '2025-01-01T00:00:00Z', end))).toBe('KT030');
+  });
+});
+
+describe('a partition that is still to come', () => {
+  const before = new Date('2024-12-01T00:00:00Z');
+
+  it('is removed while it has no row, and its days are made in its place', async () => {
+    expect(await make('month', '2025-06-01T00:00:00Z', '2025-06-02T00:00:00Z')).toMatchObject({ name: 'usage_2025_06' });
+    await removeEmptyPartition(money.owner, 'usage_2025_06', before);
+    expect(await make('day', '2025-06-01T00:00:00Z', '2025-06-02T00:00:00Z')).toMatchObject({ name: 'usage_2025_06_01' });
+  });
+
+  it('is not removed with a row, nor when its time has come', async () => {
+    await settle(idAt('2025-02-01T00:00:00Z'));
+    await expect(removeEmptyPartition(money.owner, 'usage_2025_02', before)).rejects.toMatchObject({ code: 'partition_in_use' });
+    await expect(removeEmptyPartition(money.owner, 'usage_2025_06_01', new Date('2025-06-01T00:00:00Z'))).rejects.toMatchObject({ code: 'partition_in_use' });
   });
 });
 

@@ -109,6 +109,16 @@ export const detachPartitionTable = async (db: PoolClient, name: string): Promis
   await db.query(`ALTER TABLE public.usage DETACH PARTITION public.${db.escapeIdentifier(name)}`);
 };
 
+/** Removes a partition that has no row, in the caller's transaction; false where it has one. */
+export const removeEmptyTable = async (db: PoolClient, name: string): Promise<boolean> => {
+  const table = `public.${db.escapeIdentifier(name)}`;
+  const { rowCount } = await db.query(`SELECT FROM ${table} LIMIT 1`);
+  if (rowCount !== 0) return false;
+  await db.query(`ALTER TABLE public.usage DETACH PARTITION ${table}`);
+  await db.query(`DROP TABLE ${table}`);
+  return true;
+};
+
 export const dropPartitionTable = async (db: PoolClient, name: string): Promise<void> => {
   await db.query(`DROP TABLE public.${db.escapeIdentifier(name)}`);
   await db.query('UPDATE usage_archive SET dropped_at = kt_now() WHERE partition = $1', [name]);

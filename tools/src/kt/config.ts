@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { retentionDaysMin } from '@kilotoken/metering';
 import { AppError, parseConfig, setting, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
 
@@ -8,6 +9,7 @@ import { z } from 'zod';
 export const ktSettings = z.object({
   DATABASE_URL: setting.databaseUrl().optional(),
   KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
+  USAGE_RETENTION_DAYS: setting.wholeNumber({ min: retentionDaysMin, max: 36_500, unit: 'days' }).optional(),
   WEBHOOK_ALLOW_PRIVATE: z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault('0'),
 });
 
@@ -15,14 +17,17 @@ export interface KtConfig {
   /** The owner's login: `DATABASE_URL`, or that of the installation in `KILOTOKEN_HOME`. */
   findDatabaseUrl(): string;
   readonly allowPrivateWebhooks: boolean;
+  /** Null: usage stays for ever. */
+  readonly usageRetentionDays: number | null;
 }
 
 const quickstartSchema = z.object({ databaseUrl: setting.databaseUrl() });
 
 /** Throws a ConfigError. The database is looked for when a command needs one, so that `--help` needs none. */
 export const readKtConfig = (environment: Environment, processFolder: string): KtConfig => {
-  const { DATABASE_URL: databaseUrl, KILOTOKEN_HOME: home, WEBHOOK_ALLOW_PRIVATE } = parseConfig(ktSettings, environment);
-  return { allowPrivateWebhooks: WEBHOOK_ALLOW_PRIVATE === '1', findDatabaseUrl: () => databaseUrl ?? readQuickstart(join(resolve(processFolder, home), 'quickstart.json')) };
+  const { DATABASE_URL: databaseUrl, KILOTOKEN_HOME: home, USAGE_RETENTION_DAYS: usageRetentionDays = null, WEBHOOK_ALLOW_PRIVATE } = parseConfig(ktSettings, environment);
+  const quickstart = join(resolve(processFolder, home), 'quickstart.json');
+  return { allowPrivateWebhooks: WEBHOOK_ALLOW_PRIVATE === '1', usageRetentionDays, findDatabaseUrl: () => databaseUrl ?? readQuickstart(quickstart) };
 };
 
 const readQuickstart = (file: string): string => {

@@ -44,6 +44,10 @@ export class Context {
     return this.config.allowPrivateWebhooks;
   }
 
+  get usageRetentionDays(): number | null {
+    return this.config.usageRetentionDays;
+  }
+
   now(): Promise<Date> {
     return readDatabaseNow(this.prisma);
   }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import {
-  countDefaultRows, detachPartition, dropPartition, exportPartition, isDue, listPartitions, makePartition, partitionPeriods, retentionDaysMin, type Partition, type PartitionPeriod,
+  countDefaultRows, detachPartition, dropPartition, exportPartition, isDue, listPartitions, makePartition, partitionPeriods, removeEmptyPartition, retentionDaysMin, type Partition, type PartitionPeriod,
 } from '@kilotoken/metering';
 import { AppError } from '@kilotoken/platform';
 import { parseMoment, parseSpan, parseWhole } from './arguments.js';
@@ -37,14 +37,15 @@ interface LeavingOptions {
   readonly drop?: boolean;
 }
 
-/** The partition that is named, or all that are older than so many days; those whose detaching was begun among them. */
+/** The partition that is named, or all that are older than so many days, or than the setting says; those whose detaching was begun among them. */
 const choosePartitions = async (context: Context, name: string | undefined, olderThan: string | undefined, now: Date): Promise<Partition[]> => {
-  if ((name === undefined) === (olderThan === undefined)) throw invalid('a partition or --older-than is needed, and not both');
+  const days = olderThan === undefined ? context.usageRetentionDays : Math.ceil(parseSpan('--older-than', olderThan) / dayMs);
+  if (name !== undefined && olderThan !== undefined) throw invalid('a partition or --older-than is needed, and not both');
+  if (name === undefined && days === null) throw invalid('a partition, --older-than or the setting USAGE_RETENTION_DAYS is needed: unless told otherwise, usage stays for ever');
   const partitions = (await listPartitions(context.pool)).filter(({ state }) => state !== 'dropped');
-  if (olderThan !== undefined) {
-    const days = Math.ceil(parseSpan('--older-than', olderThan) / dayMs);
-    if (days < retentionDaysMin) throw invalid(`--older-than: usage stays for ${retentionDaysMin} days at least`);
-    return partitions.filter((partition) => isDue(partition, now, days));
+  if (name === undefined) {
+    if (days! < retentionDaysMin) throw invalid(`--older-than: usage stays for ${retentionDaysMin} days at least`);
+    return partitions.filter((partition) => isDue(partition, now, days!));
   }
   const partition = partitions.find((one) => one.name === name);
   if (!partition) throw new AppError({ code: 'partition_not_found', kind: 'not_found', publicMessage: `There is no partition ${name} of usage.` });
@@ -52,7 +53,7 @@ const choosePartitions = async (context: Context, name: string | undefined, olde
 };
 
 const addLeavingOptions = (command: Command): Command =>
-  command.option('--older-than <span>', `all whose usage is older than that, such as 400d; at least ${retentionDaysMin}d`).option('--to <folder>', 'where files are written', 'usage-archive');
+  command.option('--older-than <span>', `all whose usage is older than that, such as 400d, at least ${retentionDaysMin}d (USAGE_RETENTION_DAYS, if left out)`).option('--to <folder>', 'where files are written', 'usage-archive');
 
 const addMakingCommands = (partitions: Command, context: Context): void => {
   addCommand(partitions, 'list', 'show every partition of usage there is or was', async (command) => {
@@ -78,6 +79,12 @@ const addMakingCommands = (partitions: Command, context: Context): void => {
     .option('--from <when>', 'from when (now, if left out)')
     .option('--until <when>', 'until when: a moment, a day or a span', '100d')
     .option('--move-max <rows>', 'rows of usage_default that may be moved while it is locked', '10000');
+
+  addCommand(partitions, 'remove <name>', 'remove a partition that is still to come and has no row, so that make can divide its time otherwise', async (command) => {
+    const [name] = command.processedArgs as [string];
+    await removeEmptyPartition(context.pool, name, await context.now());
+    context.printRow(command, { name, removed: true });
+  });
 };
 
 export const addPartitionCommands = (program: Command, context: Context): void => {

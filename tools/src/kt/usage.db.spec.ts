@@ -30,10 +30,11 @@ beforeEach(async () => {
   await rollups.rollUp();
 });
 
-const run = async (...words: string[]) => {
+const run = (...words: string[]) => runWith({}, ...words);
+const runWith = async (settings: Record<string, string>, ...words: string[]) => {
   let [out, error] = ['', ''];
   const output = { out: (text: string) => void (out += text), error: (text: string) => void (error += text) };
-  const exitCode = await runKt([...words, '--json'], { environment: { DATABASE_URL: rollups.money.database.ownerUrl }, workingFolder: folder, callersFolder: folder, output });
+  const exitCode = await runKt([...words, '--json'], { environment: { DATABASE_URL: rollups.money.database.ownerUrl, ...settings }, workingFolder: folder, callersFolder: folder, output });
   return { exitCode, out: out && JSON.parse(out), error: error && (JSON.parse(error) as { error: { code: string } }).error.code };
 };
 
@@ -67,7 +68,8 @@ describe('kt partitions', () => {
     expect((await run('partitions', 'make', '--from', '2024-03-01', '--until', '2024-04-01')).out).toEqual([]);
     expect((await run('partitions', 'export', 'usage_2024_03', '--to', 'files')).out).toMatchObject([{ name: 'usage_2024_03', state: 'exported', rows: '2' }]);
     expect(existsSync(join(folder, 'files', 'usage_2024_03.parquet'))).toBe(true);
-    expect((await run('partitions', 'detach', '--older-than', '400d', '--to', 'files')).out).toMatchObject([{ name: 'usage_2024_03', state: 'detached' }]);
+    expect((await run('partitions', 'detach', '--older-than', '5000d', '--to', 'files')).out).toEqual([]);
+    expect((await runWith({ USAGE_RETENTION_DAYS: '400' }, 'partitions', 'detach', '--to', 'files')).out).toMatchObject([{ name: 'usage_2024_03', state: 'detached' }]);
     expect((await run('partitions', 'detach', 'usage_2024_03', '--to', 'files', '--drop')).out).toMatchObject([{ name: 'usage_2024_03', state: 'dropped' }]);
     const { out } = await run('partitions', 'list');
     expect(out[0]).toMatchObject({ name: 'usage_2024_03', state: 'dropped', from: '2024-03-01T00:00:00.000Z', until: '2024-04-01T00:00:00.000Z', rows: '2', file: join(folder, 'files', 'usage_2024_03.parquet') });
@@ -76,12 +78,21 @@ describe('kt partitions', () => {
   });
 
   test.each([
-    ['no partition', ['detach']],
+    ['no partition, where usage stays for ever', ['detach']],
     ['a partition and an age', ['detach', 'usage_2024_03', '--older-than', '400d']],
     ['an age below what may still be written', ['detach', '--older-than', '30d']],
     ['a period of weeks', ['make', '--period', 'week']],
   ])('refuse %s', async (_name, words) => {
     expect(await run('partitions', ...words)).toMatchObject({ exitCode: 1, error: 'argument_invalid' });
+  });
+
+  test('make days of a month that is still to come', async () => {
+    const { out } = await run('partitions', 'list');
+    const last = (out as { name: string; from: string; until: string }[]).at(-1)!;
+    expect((await run('partitions', 'remove', last.name)).out).toEqual({ name: last.name, removed: true });
+    const days = (await run('partitions', 'make', '--period', 'day', '--until', last.until)).out as { name: string }[];
+    expect(days[0]!.name).toBe(`${last.name}_01`);
+    expect(days.length).toBe((Date.parse(last.until) - Date.parse(last.from)) / 86_400_000);
   });
 
   test('refuse a partition that is not there', async () => {
