@@ -7,6 +7,7 @@ import OpenAI, { ConflictError } from 'openai';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { defaultSale, seedOrganization } from '../support/cluster-seed.js';
 import { withOwner } from '../support/invariants.js';
+import { seedBuyer, seedLimit } from '../support/limits.js';
 import { exchangeRaw, statusOf } from '../support/raw-http.js';
 import { itNeeds, pythonPath } from '../support/requirements.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
@@ -58,11 +59,13 @@ interface Asked {
   apiKey?: string;
   more?: Record<string, unknown>;
   path?: string;
+  signal?: AbortSignal;
 }
 
-const ask = async ({ key, script = {}, gateway = 0, apiKey = cluster.apiKey, more = {}, path = '/chat/completions' }: Asked) => {
+const ask = async ({ key, script = {}, gateway = 0, apiKey = cluster.apiKey, more = {}, path = '/chat/completions', signal }: Asked) => {
   const answer = await fetch(`${cluster.gatewayUrls[gateway]}${path}`, {
     method: 'POST',
+    ...(signal && { signal }),
     headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...(key === undefined ? {} : { 'idempotency-key': key }) },
     body: JSON.stringify({ model: 'mock', messages: [{ role: 'user', content: instruct(script) }], ...more }),
   });
@@ -78,6 +81,13 @@ const served = (label: string) => vendor.log().filter((entry) => entry.label ===
 const charged = async (label: string): Promise<number> => {
   const ids = served(label).map(({ id }) => id);
   return (await cluster.sql('SELECT 1 FROM usage WHERE upstream_id = ANY ($1) AND charge > 0', [ids])).length;
+};
+
+/** The API key of an organization of a test's own. */
+const keyOfAnother = async (grant: string): Promise<string> => {
+  const [book] = await cluster.sql<{ id: string }>('SELECT id FROM price_book');
+  const { keys } = await withOwner(cluster.ownerUrl, (owner) => seedOrganization(owner, book!.id, { grants: [grant] }));
+  return keys[0]!.key;
 };
 
 describe('a key that comes again', () => {
@@ -138,10 +148,9 @@ describe('a key that comes again', () => {
 
   it("of another organization is another's: neither learns of the other", async () => {
     const { key, label } = mint();
-    const [book] = await cluster.sql<{ id: string }>('SELECT id FROM price_book');
-    const other = await withOwner(cluster.ownerUrl, (owner) => seedOrganization(owner, book!.id, { grants: ['1'] }));
+    const other = await keyOfAnother('1');
     const statuses = [];
-    for (const apiKey of [cluster.apiKey, other.keys[0]!.key, cluster.apiKey, other.keys[0]!.key]) statuses.push((await ask({ key, script: { label }, apiKey })).status);
+    for (const apiKey of [cluster.apiKey, other, cluster.apiKey, other]) statuses.push((await ask({ key, script: { label }, apiKey })).status);
     expect(statuses).toEqual([200, 200, 409, 409]);
     expect(served(label)).toHaveLength(2);
   });
@@ -174,6 +183,33 @@ describe('a key whose request was not served', () => {
     expect((await ask({ key, ...refused })).status).toBe(status);
     expect((await ask({ key, script: { label } })).status).toBe(200);
     expect(served(label)).toHaveLength(1);
+  });
+
+  it('may come again when a limit refused it', async () => {
+    const { key, label } = mint();
+    const buyer = await seedBuyer(cluster);
+    const limit = await seedLimit(cluster, buyer, { measure: 'requests', amount: '0', per: 60_000 });
+    const asked = { key, script: { label }, apiKey: buyer.keys[0]!.key };
+    expect(await ask(asked)).toMatchObject({ status: 429, error: { code: 'rate_limit_exceeded' } });
+    await cluster.sql('DELETE FROM usage_limit WHERE id = $1', [limit]);
+    await until('the limit is gone, and the request is served', async () => (await ask(asked)).status === 200);
+    expect([(await ask(asked)).status, served(label).length]).toEqual([409, 1]);
+  });
+
+  it('may come again when its client left before it held its money', async () => {
+    const { key, label } = mint();
+    const [running, left] = [mint(), new AbortController()];
+    const apiKey = await keyOfAnother('0.0011');
+    const more = { max_tokens: 1_000 };
+    const first = ask({ apiKey, more, script: { label: running.label, outputTokens: 2, firstByteDelayMs: 1_500 } });
+    await until('the first holds the balance', () => served(running.label).length === 1);
+    const waiting = ask({ key, apiKey, more, script: { label }, signal: left.signal }).catch((error: unknown) => error);
+    await until('the key is claimed', async () => (await cluster.sql('SELECT 1 FROM idempotency_claim WHERE key = $1', [key])).length === 1);
+    left.abort();
+    await waiting;
+    await until('the key is free again', async () => (await cluster.sql('SELECT 1 FROM idempotency_claim WHERE key = $1', [key])).length === 0);
+    await first;
+    expect(served(label)).toEqual([]);
   });
 
   it('may come again when every vendor failed, which charged nothing', async () => {

@@ -49,6 +49,13 @@ export class CompletionsService {
     }
   }
 
+  /** Asked before a body is parsed too: what cannot be served is to cost as little as it can. */
+  refuseWhenFull(): void {
+    if (this.settlement.isFull() || this.running.size >= this.settings.RUNNING_REQUESTS_MAX) {
+      throw new Refusal('service_unavailable', 'This gateway is at its capacity. Try again shortly.');
+    }
+  }
+
   private async serve(id: string, caller: Caller, operation: Operation, request: ChatCompletionRequest | CompletionRequest, client: Client, claim: Claim | null): Promise<void> {
     const nowMs = this.session.nowMs();
     const plan = this.plan(request, caller, nowMs);
@@ -81,6 +88,7 @@ export class CompletionsService {
     const { lanes, ending, running, metrics, limits, failpoint, nowMs: now } = this.relay;
     // Written out: an object that is spread and then added to is slow to make and slow to read ever after.
     const context: RelayContext = { generation, request, client, body: (lane) => bodyFor(lane, request, generation), lanes, ending, running, metrics, limits, failpoint, nowMs: now };
+    claim?.dispatching();
     try {
       await (generation.stream ? answerStream(context) : answerJson(context));
     } catch (error) {
@@ -96,9 +104,7 @@ export class CompletionsService {
   private plan(request: ChatCompletionRequest | CompletionRequest, caller: Caller, nowMs: number): Plan {
     const catalogue = this.catalogue.current();
     if (!catalogue) throw new Refusal('service_unavailable', 'Prices cannot be checked at the moment. Try again shortly.');
-    if (this.settlement.isFull() || this.running.size >= this.settings.RUNNING_REQUESTS_MAX) {
-      throw new Refusal('service_unavailable', 'This gateway is at its capacity. Try again shortly.');
-    }
+    this.refuseWhenFull();
     return planRequest(request, caller, catalogue, this.settings.MIN_OUTPUT_TOKENS, nowMs);
   }
 

@@ -19,6 +19,8 @@ export interface IdempotencySettings {
 export interface Claim {
   /** Names the request, once it holds its money. Rejects with a Refusal when it must not be dispatched. */
   bind(requestId: string): Promise<void>;
+  /** From here on something of the request may be billed. */
+  dispatching(): void;
   /** The request broke after all with nothing that could ever be billed. */
   nothingBilled(): void;
   /** The request was refused: gives the key back, unless something of it may be billed. Never rejects. */
@@ -86,8 +88,10 @@ export class IdempotencyService {
     let mayBeBilled = false;
     return {
       bind: async (requestId) => {
-        mayBeBilled = await this.bind(id, requestId);
-        if (!mayBeBilled) throw unavailable();
+        if (!(await this.bind(id, requestId))) throw unavailable();
+      },
+      dispatching: () => {
+        mayBeBilled = true;
       },
       nothingBilled: () => {
         mayBeBilled = false;

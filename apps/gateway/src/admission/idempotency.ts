@@ -7,7 +7,7 @@ import { formatMoney, parseMoney } from '@kilotoken/money';
 import { Refusal } from '../refusal.js';
 import type { Operation } from '../relay/generation.js';
 
-export const keyLengthMax = 255;
+const keyLengthMax = 255;
 const visible = /^[\x21-\x7e]{1,255}$/;
 
 /** The request's key; null when it has none. Node joins a header that is there twice with a comma and a space, which no key has. */

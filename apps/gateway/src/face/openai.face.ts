@@ -102,6 +102,7 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, idemp
       });
 
       const complete = async (request: FastifyRequest, reply: FastifyReply, operation: 'chat.completions' | 'completions'): Promise<void> => {
+        completions.refuseWhenFull();
         const body = bodyOf(request);
         const parsed = operation === 'chat.completions' ? parseChatCompletion(body) : parseCompletion(body);
         const key = idempotencyKeyOf(request.headers['idempotency-key']);
