@@ -12,7 +12,21 @@ const common: readonly ErrorCode[] = [
 export const completionErrors: readonly ErrorCode[] = codes.filter((code) => code !== 'not_found');
 export const readErrors = (...own: readonly ErrorCode[]): readonly ErrorCode[] => codes.filter((code) => common.includes(code) || own.includes(code));
 
-const retryAfter = { description: 'Seconds to wait.', schema: { type: 'string' } };
+export const textHeader = (description: string): JsonSchema => ({ description, schema: { type: 'string' } });
+
+export const traceId = textHeader('The trace of the request, where it is traced.');
+
+const retryAfter = { 'retry-after': textHeader('Seconds to wait.') };
+const retryAfterMs = { 'retry-after-ms': textHeader('The same in milliseconds, where a limit refused.') };
+
+/** As OpenAI's, of the tightest limits of requests and of tokens; none where there is no limit. */
+export const rateLimitHeaders: Record<string, JsonSchema> = Object.fromEntries(
+  ['requests', 'tokens'].flatMap((group) => [
+    [`x-ratelimit-limit-${group}`, textHeader(`How many ${group} the tightest limit allows.`)],
+    [`x-ratelimit-remaining-${group}`, textHeader(`How many ${group} are left of it.`)],
+    [`x-ratelimit-reset-${group}`, textHeader('When it is whole again, such as 1m30s.')],
+  ]),
+);
 const shouldRetry = { description: "Whether a retry can help. OpenAI's SDKs honour it.", schema: { enum: ['true', 'false'] } };
 
 /** One response a status, which names its codes. */
@@ -26,8 +40,9 @@ export const errorResponses = (errors: readonly ErrorCode[]): Record<string, Jso
         description: of.map((code) => `\`${code}\``).join(', '),
         headers: {
           'x-request-id': { $ref: '#/components/headers/RequestId' },
+          'x-trace-id': traceId,
           'x-should-retry': shouldRetry,
-          ...(status === 429 || status === 503 ? { 'retry-after': retryAfter } : {}),
+          ...(status === 429 ? { ...retryAfter, ...retryAfterMs, ...rateLimitHeaders } : status === 503 ? retryAfter : {}),
         },
         content: {
           'application/json': {

@@ -1,7 +1,7 @@
 import { chatCompletionSchema } from '../chat-completion.js';
 import { completionSchema } from '../completion.js';
 import * as answers from './answers.js';
-import { completionErrors, errorResponses, readErrors } from './errors.js';
+import { completionErrors, errorResponses, rateLimitHeaders, readErrors, textHeader, traceId } from './errors.js';
 import { acceptedBy, answeredAs, type JsonSchema } from './json-schema.js';
 
 /**
@@ -11,14 +11,14 @@ import { acceptedBy, answeredAs, type JsonSchema } from './json-schema.js';
  */
 const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
 const json = (schema: JsonSchema): JsonSchema => ({ 'application/json': { schema } });
-const requestId = { 'x-request-id': { $ref: '#/components/headers/RequestId' } };
+const requestId = { 'x-request-id': { $ref: '#/components/headers/RequestId' }, 'x-trace-id': traceId };
 
-const amountHeader = (description: string): JsonSchema => ({ description, schema: { type: 'string' } });
-const hold = { 'x-kilotoken-hold': amountHeader('The most that the request could have cost, held while it ran.') };
+const hold = { 'x-kilotoken-hold': textHeader('The most that the request could have cost, held while it ran.') };
 const chargeHeaders = {
   ...hold,
-  'x-kilotoken-charge': amountHeader('What it cost. JSON answers alone.'),
-  'x-kilotoken-balance': amountHeader('What is left to spend after it, as far as this gateway knows. JSON answers alone.'),
+  'x-kilotoken-charge': textHeader('What it cost. JSON answers alone.'),
+  'x-kilotoken-balance': textHeader('What is left to spend after it, as far as this gateway knows. JSON answers alone.'),
+  'x-kilotoken-limit-warning': textHeader('The soft limits that the request went beyond.'),
 };
 
 const idempotencyKey = {
@@ -46,7 +46,7 @@ const completing = ({ operationId, summary, request, answer, stream }: Completin
     responses: {
       200: {
         description: 'One JSON body, or with `stream` server-sent events that end with `[DONE]`. Both end only after the charge is committed.',
-        headers: { ...requestId, ...chargeHeaders },
+        headers: { ...requestId, ...chargeHeaders, ...rateLimitHeaders },
         content: { ...json(ref(answer)), 'text/event-stream': { schema: { type: 'string', description: stream } } },
       },
       ...errorResponses(completionErrors),
