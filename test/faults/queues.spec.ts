@@ -44,7 +44,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   receiver.answer = (response) => void response.writeHead(204).end();
-  client.close();
+  await client.close();
   await backoffice.kill();
   await redis?.stop();
   redis = null;
@@ -57,7 +57,7 @@ afterAll(async () => {
 
 const start = async (env: Record<string, string> = {}): Promise<void> => {
   // One at a time, so that the others wait in the queue; soon handed over again, so that the test need not wait.
-  backoffice = await createBackoffice(cluster.appUrl, { JOB_CONCURRENCY: '1', JOB_SILENCE_MS: '2000', ...env });
+  backoffice = await createBackoffice(cluster.appUrl, { JOB_CONCURRENCY: '1', JOBS_PER_ORGANIZATION: '100', JOB_SILENCE_MS: '2000', ...env });
   await backoffice.start();
 };
 

@@ -54,13 +54,12 @@ describe('a receiver', () => {
     const sound = await receive();
     const mine = await events.newTenant();
     await events.addEndpoint(mine, `${sound.url}/hook`);
-    // Fewer than run at once hang, so others get through however long these take.
-    for (let count = 0; count < 8; count += 1) await events.put(theirs, 'key.created', `hostile-${count}`, keyEvent);
+    for (let count = 0; count < 40; count += 1) await events.put(theirs, 'key.created', `hostile-${count}`, keyEvent);
     for (let count = 0; count < 20; count += 1) await events.put(mine, 'key.created', `sound-${count}`, keyEvent);
     await until('the others have arrived', () => sound.received.length === 20, 30_000);
-    await until('each hostile one was tried and none is done', async () => {
+    await until('hostile ones were tried', async () => {
       const jobs = await events.jobs(theirs);
-      return jobs.length === 8 && jobs.every(({ attempts }) => attempts > 0);
+      return jobs.length === 40 && jobs.filter(({ attempts }) => attempts > 0).length >= 8;
     }, 30_000);
     floods.forEach(clearInterval);
     const metrics = await (await fetch(`${backoffice.url}/metrics`, { headers: { authorization: `Bearer ${backoffice.token}` } })).text();

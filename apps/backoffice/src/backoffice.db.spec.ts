@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { openLog, parseConfig, startApp, type RunningApp } from '@kilotoken/platform';
 import { createTestDatabase } from '../../../test/support/postgres.js';
 import { backofficeApp } from './app.js';
-import { backofficeSettings } from './config.js';
+import { backofficeSettings, readBackofficeSettings } from './config.js';
 
 const token = 'a-token-of-24-characters';
 const authorized = { headers: { authorization: `Bearer ${token}` } };
@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 const start = async (databaseUrl: string): Promise<string> => {
-  const settings = parseConfig(backofficeSettings, { BACKOFFICE_PORT: '0', INTERNAL_TOKEN: token, APP_DATABASE_URL: databaseUrl, LOG_LEVEL: 'silent' });
+  const settings = parseConfig(backofficeSettings, { BACKOFFICE_PORT: '0', INTERNAL_TOKEN: token, APP_DATABASE_URL: databaseUrl, LOG_LEVEL: 'silent', NIGHTLY_CHECK_MS: '3600000' });
   running = await startApp(backofficeApp, settings, await openLog({ name: 'backoffice', level: 'silent' }));
   return `http://127.0.0.1:${running.port}`;
 };
@@ -24,7 +24,7 @@ describe('the backoffice', () => {
     const database = await createTestDatabase();
     const url = await start(database.appUrl);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
-    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: 'ready', checks: { database: { ok: true } } });
+    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: 'ready', checks: { database: { ok: true }, queue: { ok: true } } });
     expect((await fetch(`${url}/metrics`)).status).toBe(401);
     expect((await fetch(`${url}/anything`)).status).toBe(401);
     expect((await fetch(`${url}/metrics`, authorized)).status).toBe(200);
@@ -36,5 +36,12 @@ describe('the backoffice', () => {
   it('a REDIS_URL that is none is refused before the process starts', () => {
     const environment = { INTERNAL_TOKEN: token, APP_DATABASE_URL: 'postgresql://a:b@127.0.0.1/c', REDIS_URL: 'localhost:6379' };
     expect(() => parseConfig(backofficeSettings, environment)).toThrow('REDIS_URL is wrong: an address such as redis://127.0.0.1:6379 is needed');
+  });
+
+  it('that is to send mails by a server needs to know whom they come from', () => {
+    const environment = { INTERNAL_TOKEN: token, APP_DATABASE_URL: 'postgresql://a:b@127.0.0.1/c', SMTP_URL: 'smtp://127.0.0.1:25' };
+    expect(() => readBackofficeSettings(environment)).toThrow('MAIL_FROM is not set');
+    expect(readBackofficeSettings({ ...environment, MAIL_FROM: 'notices@example.com' }).SMTP_URL).toBe('smtp://127.0.0.1:25');
+    expect(() => readBackofficeSettings({ ...environment, SMTP_URL: 'http://127.0.0.1', MAIL_FROM: 'x' })).toThrow(/SMTP_URL is wrong.*\n.*MAIL_FROM is wrong/s);
   });
 });

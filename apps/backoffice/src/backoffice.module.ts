@@ -80,7 +80,7 @@ const partsOf = (platform: Platform<BackofficeSettings>): FactoryProvider[] => {
     {
       provide: NightlyService,
       inject: [databasePool],
-      useFactory: (pool) => scheduleNights(platform, pool, createNights(platform, pool, metrics)),
+      useFactory: (pool) => scheduleNights(platform, pool, createNights(platform, pool, metrics), metrics),
     },
   ];
 };

@@ -10,6 +10,8 @@ export const backofficeSettings = z.object({
   ...processSettings,
   BACKOFFICE_PORT: setting.port(8083),
   APP_DATABASE_URL: setting.databaseUrl(),
+  /** A member of kilotoken_auditor: with it the books are proven each night. */
+  AUDIT_DATABASE_URL: setting.databaseUrl().optional(),
   /** Moves the queues; they live in Postgres otherwise. */
   REDIS_URL: setting.redisUrl(),
   /** The address is a node of a Redis Cluster. */
@@ -19,7 +21,9 @@ export const backofficeSettings = z.object({
   /** After this long without a run a job is handed to the queue again. */
   JOB_SILENCE_MS: setting.durationMs(30_000, 1_000, 3_600_000),
   /** Jobs of each queue that this process runs at once. */
-  JOB_CONCURRENCY: setting.wholeNumber({ fallback: 10, min: 1, max: 200 }),
+  JOB_CONCURRENCY: setting.wholeNumber({ fallback: 40, min: 1, max: 500 }),
+  /** Jobs of one organization that are in a queue, or run, at a time. */
+  JOBS_PER_ORGANIZATION: setting.wholeNumber({ fallback: 8, min: 1, max: 10_000 }),
   /** Days for which finished deliveries and their events are kept. */
   EVENTS_KEPT_DAYS: setting.wholeNumber({ fallback: 30, min: 1, max: 3_650 }),
   /** Pause between two rounds over the balances that somebody wants to be told of. */

@@ -10,6 +10,7 @@ export interface BackofficeMetrics {
   readonly dispatched: Counter;
   readonly jobSeconds: Histogram<'queue' | 'end'>;
   readonly nights: Counter<'name' | 'ok'>;
+  readonly findings: Gauge<'check'>;
 }
 
 const secondsBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60];
@@ -26,6 +27,7 @@ export const createMetrics = ({ registry }: Platform): BackofficeMetrics => {
       registers,
     }),
     nights: new Counter({ name: 'kilotoken_nightly_runs_total', help: 'Nightly work by name and whether it went well.', labelNames: ['name', 'ok'], registers }),
+    findings: new Gauge({ name: 'kilotoken_reconcile_findings', help: 'What the last nightly proof of the books found, by check.', labelNames: ['check'], registers }),
   };
 };
 

@@ -47,7 +47,13 @@ export const createSender = ({ settings }: Backoffice): WebhookSender =>
   new WebhookSender(new WebhookGuard({ allowPrivate: settings.WEBHOOK_ALLOW_PRIVATE === '1' }), userAgent);
 
 export const createOutbox = ({ settings, logger }: Backoffice, pool: Pool, queues: QueueStore, { dispatched }: BackofficeMetrics): OutboxService =>
-  new OutboxService({ pauseMs: settings.OUTBOX_PAUSE_MS, silenceMs: settings.JOB_SILENCE_MS }, pool, queues, logger, (events) => dispatched.inc(events));
+  new OutboxService(
+    { pauseMs: settings.OUTBOX_PAUSE_MS, perOrganizationMax: settings.JOBS_PER_ORGANIZATION, silenceMs: settings.JOB_SILENCE_MS },
+    pool,
+    queues,
+    logger,
+    (events) => dispatched.inc(events),
+  );
 
 export const createRunner = ({ settings, logger }: Backoffice, pool: Pool, queues: QueueStore, { jobSeconds }: BackofficeMetrics): JobRunnerService =>
   new JobRunnerService(pool, queues, logger, settings.JOB_CONCURRENCY, (queue, end, latencyMs) => jobSeconds.observe({ queue, end }, latencyMs / 1_000));

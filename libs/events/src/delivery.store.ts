@@ -26,7 +26,7 @@ export const resetDeliveries = async (
   limit: number,
 ): Promise<number> => {
   const { rowCount } = await db.query(
-    `UPDATE outbox_job SET status = 'waiting', attempts = 0, next_at = kt_now(), claim_id = NULL, claimed_until = NULL, finished_at = NULL
+    `UPDATE outbox_job SET status = 'waiting', attempts = 0, next_at = kt_now(), handed_at = NULL, claim_id = NULL, claimed_until = NULL, finished_at = NULL
      WHERE organization_id = $1 AND id IN (
        SELECT id FROM outbox_job WHERE organization_id = $1 AND (id = $2 OR ($2::uuid IS NULL AND status = 'dead'))
          AND ($3::text IS NULL OR payload ->> 'endpoint_id' = $3) AND ($4::text IS NULL OR queue = $4)

@@ -37,7 +37,7 @@ export class NightlyService {
     private readonly onEnd: OnNightEnd = () => undefined,
   ) {
     const onError = (error: unknown): void => logger.warn({ event: 'nightly.failed', sqlState: sqlStateOf(error), error });
-    this.repetition = new Repetition({ pauseMs, once: (signal) => this.runDue(signal), onError });
+    this.repetition = new Repetition({ once: (signal) => this.runDue(signal).then(() => pauseMs), onError });
   }
 
   /** Before `start`. */
@@ -57,14 +57,13 @@ export class NightlyService {
     await this.repetition.stop();
   }
 
-  async runDue(signal: AbortSignal): Promise<boolean> {
+  async runDue(signal: AbortSignal): Promise<void> {
     for (const { job, minute } of this.jobs) {
-      if (signal.aborted) return false;
+      if (signal.aborted) return;
       const claimId = randomUUID();
       const night = await claimNight(this.pool, { name: job.name, minute, claimId, claimMs: job.claimMs, attemptsMax });
       if (night !== null) await this.runNight(job, night, claimId, signal);
     }
-    return false;
   }
 
   private async runNight(job: NightlyJob, night: string, claimId: string, signal: AbortSignal): Promise<void> {

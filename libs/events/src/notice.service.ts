@@ -42,7 +42,7 @@ export class BalanceWatchService {
     pauseMs: number,
   ) {
     const onError = (error: unknown): void => logger.warn({ event: 'balances.failed', sqlState: sqlStateOf(error), error });
-    this.repetition = new Repetition({ pauseMs, once: () => this.checkOnce(), onError });
+    this.repetition = new Repetition({ once: async () => ((await this.checkOnce()) ? 0 : pauseMs), onError });
   }
 
   start(): void {

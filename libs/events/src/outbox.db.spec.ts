@@ -18,7 +18,7 @@ afterAll(() => events.drop());
 
 const dispatch = (limit = 100) => dispatchEvents(events.money.app, { limit, mailedKinds: ['grant.low'], webhookAttemptsMax: 3, mailAttemptsMax: 2 });
 
-const createOutbox = (queue: HeldQueue): OutboxService => new OutboxService({ pauseMs: 10, silenceMs }, events.money.app, queue, log.logger);
+const createOutbox = (queue: HeldQueue, perOrganizationMax = 100): OutboxService => new OutboxService({ pauseMs: 10, perOrganizationMax, silenceMs }, events.money.app, queue, log.logger);
 
 /** Runs everything that is due once, with what the test says for an answer. */
 const runDue = async (queue: HeldQueue, run: (job: ClaimedJob) => Promise<JobOutcome>): Promise<void> => {
@@ -91,6 +91,28 @@ describe('a job', () => {
       [organizationId],
     );
     expect(order).toEqual(rows.map(({ id }) => id));
+  });
+
+  it('waits in Postgres while its organization has many in the queue: whoever has thousands holds up nobody', async () => {
+    const [loud, quiet] = [await events.newTenant(), await events.newTenant()];
+    for (const organizationId of [loud, quiet]) await events.addEndpoint(organizationId, 'https://a.example/');
+    for (let count = 0; count < 30; count += 1) await events.put(loud, 'key.created', String(count));
+    await events.put(quiet, 'key.created', 'one');
+    const queue = new HeldQueue();
+    const outbox = createOutbox(queue, 8);
+    const handedTo = async (): Promise<number[]> => {
+      await outbox.moveOnce();
+      const jobs = queue.take();
+      return [loud, quiet].map((organizationId) => jobs.filter(({ payload }) => payload['organizationId'] === organizationId).length);
+    };
+    expect(await handedTo()).toEqual([8, 1]);
+    expect(await handedTo()).toEqual([0, 0]);
+    // As if two had ended.
+    await events.money.sql(
+      "UPDATE outbox_job SET status = 'done', finished_at = kt_now() WHERE id IN (SELECT id FROM outbox_job WHERE organization_id = $1 AND handed_at IS NOT NULL LIMIT 2)",
+      [loud],
+    );
+    expect(await handedTo()).toEqual([2, 0]);
   });
 
   it('that runs twice has one effect', async () => {

@@ -11,12 +11,15 @@ import { attemptsMaxOf, mailWaitsSeconds, webhookWaitsSeconds } from './retry.js
 export interface OutboxSettings {
   /** Pause between two looks at the outbox. */
   readonly pauseMs: number;
+  /** Jobs of one organization that are in a queue, or run, at a time. */
+  readonly perOrganizationMax: number;
   /** After this long without a run a job is handed to the queue again: the queue may have lost it. */
   readonly silenceMs: number;
 }
 
 const eventsPerDispatchMax = 500;
 const jobsPerHandoverMax = 500;
+const busyPauseMs = 50;
 
 const isQueueName = (name: string): name is QueueName => (queueNames as readonly string[]).includes(name);
 
@@ -37,7 +40,7 @@ export class OutboxService {
   ) {
     // What was not handed over is due again after its silence; what was not dispatched waits where it is.
     const onError = (error: unknown): void => logger.warn({ event: 'outbox.failed', sqlState: sqlStateOf(error), error });
-    this.repetition = new Repetition({ pauseMs: settings.pauseMs, once: () => this.moveOnce(), onError });
+    this.repetition = new Repetition({ once: () => this.moveOnce(), onError });
   }
 
   start(): void {
@@ -48,8 +51,8 @@ export class OutboxService {
     await this.repetition.stop();
   }
 
-  /** Dispatches one batch and hands over one; answers whether more may wait. */
-  async moveOnce(): Promise<boolean> {
+  /** Dispatches one batch and hands over one; answers how long to wait before the next. */
+  async moveOnce(): Promise<number> {
     const events = await dispatchEvents(this.pool, {
       limit: eventsPerDispatchMax,
       mailedKinds: mailedEventNames,
@@ -57,9 +60,11 @@ export class OutboxService {
       mailAttemptsMax: attemptsMaxOf(mailWaitsSeconds),
     });
     if (events > 0) this.onDispatched(events);
-    const due = await takeDueJobs(this.pool, jobsPerHandoverMax, this.settings.silenceMs);
+    const due = await takeDueJobs(this.pool, jobsPerHandoverMax, this.settings.perOrganizationMax, this.settings.silenceMs);
     await this.handOver(due);
-    return events === eventsPerDispatchMax || due.length === jobsPerHandoverMax;
+    if (events === eventsPerDispatchMax || due.length === jobsPerHandoverMax) return 0;
+    // What was handed over makes room soon, for whatever of the same organization waits.
+    return due.length > 0 ? Math.min(busyPauseMs, this.settings.pauseMs) : this.settings.pauseMs;
   }
 
   private async handOver(due: readonly DueJob[]): Promise<void> {

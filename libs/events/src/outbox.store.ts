@@ -19,11 +19,14 @@ export interface DueJob extends QueuedJobPayload {
   readonly queue: string;
 }
 
-/** Jobs to hand to the queue, in order. They are due again after `silenceMs` unless a run claims them. */
-export const takeDueJobs = async (db: Db, limit: number, silenceMs: number): Promise<DueJob[]> => {
+/**
+ * Jobs to hand to the queue, in order; of one organization no more than that `perOrganization` are in a queue at a time. They are due
+ * again after `silenceMs` unless a run claims them.
+ */
+export const takeDueJobs = async (db: Db, limit: number, perOrganization: number, silenceMs: number): Promise<DueJob[]> => {
   const { rows } = await db.query<DueJob>(
-    'SELECT organization_id AS "organizationId", id AS "jobId", queue, attempts FROM outbox_jobs_due($1, $2)',
-    [limit, silenceMs],
+    'SELECT organization_id AS "organizationId", id AS "jobId", queue, attempts FROM outbox_jobs_due($1, $2, $3)',
+    [limit, perOrganization, silenceMs],
   );
   return rows;
 };

@@ -3,13 +3,12 @@
  * end it: what failed is looked at again after the pause.
  */
 export interface RepetitionSettings {
-  readonly pauseMs: number;
-  /** Answers whether there is more to do at once. The signal ends when it is time to stop. */
-  readonly once: (signal: AbortSignal) => Promise<boolean>;
+  /** Answers how many milliseconds to wait before the next time. The signal ends when it is time to stop. */
+  readonly once: (signal: AbortSignal) => Promise<number>;
   readonly onError: (error: unknown) => void;
 }
 
-const pauseAfterErrorMsMin = 1_000;
+const pauseAfterErrorMs = 1_000;
 
 export class Repetition {
   private readonly stopping = new AbortController();
@@ -28,15 +27,14 @@ export class Repetition {
   }
 
   private async run(): Promise<void> {
-    const { pauseMs, once, onError } = this.settings;
+    const { once, onError } = this.settings;
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      let waitMs = pauseMs;
+      let waitMs = pauseAfterErrorMs;
       try {
-        if (await once(signal)) waitMs = 0;
+        waitMs = await once(signal);
       } catch (error) {
         onError(error);
-        waitMs = Math.max(pauseMs, pauseAfterErrorMsMin);
       }
       if (waitMs > 0) await pauseUnless(signal, waitMs);
     }

@@ -18,7 +18,7 @@ const lookupMsMax = 5_000;
 
 const resolveAll = (hostname: string): Promise<LookupAddress[]> => dns.lookup(hostname, { all: true, order: 'verbatim' });
 
-export const urlRefused = (why: string): AppError =>
+const urlRefused = (why: string): AppError =>
   new AppError({ code: 'webhook_url_refused', kind: 'invalid', publicMessage: `The address cannot be used for webhooks: ${why}.` });
 
 const leadsInside = 'it leads to an address that is not public';

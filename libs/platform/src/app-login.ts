@@ -7,7 +7,7 @@ import pg from 'pg';
  * row-level security holds for it and a process can neither change the schema nor shift the clock.
  */
 
-const APP_GROUP = 'kilotoken_app';
+type Group = 'kilotoken_app' | 'kilotoken_auditor';
 const CONNECT_MS_MAX = 10_000;
 const STATEMENT_MS_MAX = 10_000;
 /** Two processes that alter the same role at once fail with "tuple concurrently updated"; the number means nothing. */
@@ -18,16 +18,34 @@ const SCRAM_ITERATIONS = 4096;
 
 /** Roles belong to the cluster: the database's name in the role's keeps two installs in one cluster apart. */
 export function appLoginName(databaseName: string): string {
-  const name = `kilotoken_${databaseName}`;
+  return loginName('kilotoken_', databaseName);
+}
+
+/** Of whoever proves the books, which is the nightly job alone. */
+export function auditLoginName(databaseName: string): string {
+  return loginName('kilotoken_audit_', databaseName);
+}
+
+function loginName(prefix: string, databaseName: string): string {
+  const name = `${prefix}${databaseName}`;
   if (Buffer.byteLength(name) <= IDENTIFIER_BYTES_MAX) return name;
-  return `kilotoken_${createHash('sha256').update(databaseName).digest('hex').slice(0, 32)}`;
+  return `${prefix}${createHash('sha256').update(databaseName).digest('hex').slice(0, 32)}`;
 }
 
 /**
  * Creates the login, or gives the existing one this password, and returns the `APP_DATABASE_URL`.
  * `ownerUrl` needs a role that may create roles and administers `kilotoken_app`.
  */
-export async function ensureAppLogin(ownerUrl: string, loginName: string, password: string): Promise<string> {
+export function ensureAppLogin(ownerUrl: string, loginName: string, password: string): Promise<string> {
+  return ensureLogin(ownerUrl, loginName, password, 'kilotoken_app');
+}
+
+/** The same for `AUDIT_DATABASE_URL`: it reads what proofs of the books read, of all organizations, and changes nothing. */
+export function ensureAuditLogin(ownerUrl: string, loginName: string, password: string): Promise<string> {
+  return ensureLogin(ownerUrl, loginName, password, 'kilotoken_auditor');
+}
+
+async function ensureLogin(ownerUrl: string, loginName: string, password: string, group: Group): Promise<string> {
   const client = new pg.Client({
     connectionString: ownerUrl,
     connectionTimeoutMillis: CONNECT_MS_MAX,
@@ -40,19 +58,19 @@ export async function ensureAppLogin(ownerUrl: string, loginName: string, passwo
   try {
     await client.query('BEGIN');
     await client.query('SELECT pg_advisory_xact_lock($1)', [ROLE_ADVISORY_LOCK]);
-    await writeLogin(client, loginName, password);
+    await writeLogin(client, loginName, password, group);
     await client.query('COMMIT');
   } finally {
     // Ending the session rolls back what a failure left open.
     await client.end();
   }
-  const appUrl = new URL(ownerUrl);
-  appUrl.username = encodeURIComponent(loginName);
-  appUrl.password = encodeURIComponent(password);
-  return appUrl.href;
+  const url = new URL(ownerUrl);
+  url.username = encodeURIComponent(loginName);
+  url.password = encodeURIComponent(password);
+  return url.href;
 }
 
-async function writeLogin(client: pg.Client, loginName: string, password: string): Promise<void> {
+async function writeLogin(client: pg.Client, loginName: string, password: string, group: Group): Promise<void> {
   const role = client.escapeIdentifier(loginName);
   const { rows } = await client.query<{ unbound: boolean }>(
     'SELECT rolsuper OR rolbypassrls AS unbound FROM pg_roles WHERE rolname = $1',
@@ -63,7 +81,7 @@ async function writeLogin(client: pg.Client, loginName: string, password: string
   const verifier = client.escapeLiteral(scramVerifier(password));
   // SUPERUSER, REPLICATION and BYPASSRLS are off by default, and naming them would take a superuser.
   await client.query(`ALTER ROLE ${role} LOGIN INHERIT NOCREATEDB NOCREATEROLE PASSWORD ${verifier}`);
-  await client.query(`GRANT ${APP_GROUP} TO ${role}`);
+  await client.query(`GRANT ${group} TO ${role}`);
 }
 
 /**

@@ -1,4 +1,4 @@
-export { appLoginName, ensureAppLogin } from './app-login.js';
+export { appLoginName, auditLoginName, ensureAppLogin, ensureAuditLogin } from './app-login.js';
 export * from './bootstrap.js';
 export * from './clock.js';
 export * from './config.js';

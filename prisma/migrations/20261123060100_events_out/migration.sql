@@ -11,7 +11,7 @@ CREATE TABLE outbox_position (
 
 -- Something to be done for an event. `attempts` counts runs that began, so that a job whose process dies each time ends too.
 -- `next_at`: when it is handed to the queue, again if nothing was heard of it. A run holds the job by its `claim_id`; a run
--- that outlives `claimed_until` has lost it, and what it reports changes nothing.
+-- that outlives `claimed_until` has lost it, and what it reports changes nothing. `handed_at`: since when the queue has it, or a run.
 CREATE TABLE outbox_job (
   organization_id uuid NOT NULL,
   id              uuid NOT NULL,
@@ -23,6 +23,7 @@ CREATE TABLE outbox_job (
   attempts        smallint NOT NULL DEFAULT 0 CHECK (attempts >= 0 AND attempts <= attempts_max),
   attempts_max    smallint NOT NULL CHECK (attempts_max BETWEEN 1 AND 100),
   next_at         timestamptz NOT NULL DEFAULT kt_now(),
+  handed_at       timestamptz,
   claim_id        uuid,
   claimed_until   timestamptz,
   outcome         jsonb,
@@ -33,7 +34,8 @@ CREATE TABLE outbox_job (
   FOREIGN KEY (organization_id, event_id) REFERENCES outbox_event (organization_id, id),
   CONSTRAINT finished_or_waiting CHECK ((status = 'waiting') = (finished_at IS NULL))
 ) WITH (fillfactor = 70);
-CREATE INDEX outbox_job_next ON outbox_job (next_at, id) WHERE status = 'waiting';
+CREATE INDEX outbox_job_next ON outbox_job (organization_id, queue, next_at, id) WHERE status = 'waiting';
+CREATE INDEX outbox_job_handed ON outbox_job (organization_id, queue) WHERE status = 'waiting' AND handed_at IS NOT NULL;
 CREATE INDEX outbox_job_finished ON outbox_job (finished_at) WHERE status <> 'waiting';
 CREATE INDEX outbox_job_by_event ON outbox_job (organization_id, event_id);
 
@@ -134,19 +136,34 @@ BEGIN
 END $$;
 
 -- ── Jobs ───────────────────────────────────────────────────────────────────────────────────────────────────────
--- Jobs that are to be handed to the queue now, in order; each is due again after p_silence_ms unless a run claims it. A job
--- whose last run ended without a word is dead.
-CREATE FUNCTION outbox_jobs_due(p_limit integer, p_silence_ms integer)
+-- Jobs that are to be handed to the queue now, in order; each is due again after p_silence_ms unless a run claims it. Of one
+-- organization at most p_per_organization are in a queue and its runs at a time: whoever's receivers hang holds up nobody else.
+-- A job whose last run ended without a word is dead.
+CREATE FUNCTION outbox_jobs_due(p_limit integer, p_per_organization integer, p_silence_ms integer)
 RETURNS TABLE (organization_id uuid, id uuid, queue text, attempts smallint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   RETURN QUERY
-  WITH due AS (
-    SELECT j.organization_id, j.id FROM outbox_job j WHERE j.status = 'waiting' AND j.next_at <= kt_now()
-    ORDER BY j.next_at, j.id LIMIT p_limit FOR UPDATE SKIP LOCKED),
+  -- From organization to organization by the index, however many jobs one has.
+  WITH RECURSIVE lane (organization_id, queue) AS (
+    (SELECT j.organization_id, j.queue FROM outbox_job j WHERE j.status = 'waiting' ORDER BY j.organization_id, j.queue LIMIT 1)
+    UNION ALL
+    SELECT n.organization_id, n.queue FROM lane l CROSS JOIN LATERAL (
+      SELECT j.organization_id, j.queue FROM outbox_job j WHERE j.status = 'waiting' AND (j.organization_id, j.queue) > (l.organization_id, l.queue)
+      ORDER BY j.organization_id, j.queue LIMIT 1) n),
+  room AS (
+    SELECT l.organization_id, l.queue, greatest(0, p_per_organization - (
+      SELECT count(*) FROM outbox_job j WHERE j.organization_id = l.organization_id AND j.queue = l.queue AND j.status = 'waiting'
+        AND j.handed_at IS NOT NULL AND j.next_at > kt_now())) AS jobs FROM lane l),
+  due AS (
+    SELECT d.organization_id, d.id FROM room r CROSS JOIN LATERAL (
+      SELECT j.organization_id, j.id, j.next_at FROM outbox_job j
+      WHERE j.organization_id = r.organization_id AND j.queue = r.queue AND j.status = 'waiting' AND j.next_at <= kt_now()
+      ORDER BY j.next_at, j.id LIMIT r.jobs FOR UPDATE SKIP LOCKED) d
+    ORDER BY d.next_at, d.id LIMIT p_limit),
   taken AS (
     UPDATE outbox_job j SET
-      next_at = kt_now() + make_interval(secs => p_silence_ms / 1000.0), claim_id = NULL, claimed_until = NULL,
+      next_at = kt_now() + make_interval(secs => p_silence_ms / 1000.0), handed_at = kt_now(), claim_id = NULL, claimed_until = NULL,
       status = CASE WHEN j.attempts >= j.attempts_max THEN 'dead' ELSE 'waiting' END,
       finished_at = CASE WHEN j.attempts >= j.attempts_max THEN kt_now() END,
       outcome = CASE WHEN j.attempts >= j.attempts_max THEN jsonb_build_object('ok', false, 'reason', 'the run ended without a word') ELSE j.outcome END
@@ -170,7 +187,7 @@ $$;
 -- Answers the job's status; null when this run has lost the job meanwhile, and nothing changed.
 CREATE FUNCTION outbox_job_end(p_organization uuid, p_id uuid, p_claim uuid, p_done boolean, p_outcome jsonb, p_retry_ms bigint) RETURNS text
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-  UPDATE outbox_job j SET outcome = p_outcome, claim_id = NULL, claimed_until = NULL,
+  UPDATE outbox_job j SET outcome = p_outcome, handed_at = NULL, claim_id = NULL, claimed_until = NULL,
     next_at = CASE WHEN p_done OR p_retry_ms IS NULL THEN j.next_at ELSE kt_now() + make_interval(secs => p_retry_ms / 1000.0) END,
     status = CASE WHEN p_done THEN 'done' WHEN p_retry_ms IS NULL OR j.attempts >= j.attempts_max THEN 'dead' ELSE 'waiting' END,
     finished_at = CASE WHEN p_done OR p_retry_ms IS NULL OR j.attempts >= j.attempts_max THEN kt_now() END

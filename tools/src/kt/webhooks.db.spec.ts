@@ -112,7 +112,7 @@ describe('kt notices', () => {
       balanceLow: [{ unit: 'USD', threshold: '5.5', isLow: false }],
     });
     await runJson('notices', 'set', '--org', org, '--balance-low', '100', '--unit', 'qwen-pack');
-    expect(await runJson('notices', 'set', '--org', org, '--no-email')).toMatchObject({ email: null, balanceLow: [{ unit: 'qwen-pack' }, { unit: 'USD' }] });
+    expect(await runJson('notices', 'set', '--org', org, '--no-email')).toMatchObject({ email: null, balanceLow: [{ unit: 'USD' }, { unit: 'qwen-pack' }] });
     await runJson('notices', 'set', '--org', org, '--balance-low', 'none');
     expect(await runJson('notices', 'show', '--org', org)).toEqual({ email: null, balanceLow: [{ unit: 'qwen-pack', threshold: '100', isLow: false }] });
   });

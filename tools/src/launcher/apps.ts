@@ -31,6 +31,8 @@ export interface AppContext {
   secrets: Secrets;
   home: Home;
   appDatabaseUrl: string;
+  /** For the process that proves the books each night, and no other. */
+  auditDatabaseUrl: string | null;
   /** The GGUF file to serve, when there is one. */
   modelPath: string | null;
   /** What the launcher itself was started with: lanes name variables of it that hold vendors' keys. */
@@ -38,7 +40,7 @@ export interface AppContext {
 }
 
 export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
-  const { settings, secrets, home, appDatabaseUrl, modelPath, environment } = context;
+  const { settings, secrets, home, appDatabaseUrl, auditDatabaseUrl, modelPath, environment } = context;
   const ports = [app.port, app.metricsPort].flatMap((name) => (name ? [[name, String(settings[name])]] : []));
   return {
     name: app.name,
@@ -53,6 +55,7 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
       HOST: settings.HOST,
       INTERNAL_TOKEN: secrets.internalToken,
       APP_DATABASE_URL: appDatabaseUrl,
+      AUDIT_DATABASE_URL: app.name === 'backoffice' ? (auditDatabaseUrl ?? undefined) : undefined,
       REDIS_URL: settings.REDIS_URL,
       KILOTOKEN_HOME: home.folder,
       KILOTOKEN_MODEL_PATH: modelPath ?? undefined,

@@ -1,6 +1,7 @@
+import { createHmac } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { appLoginName, ensureAppLogin, migrateDatabase } from '@kilotoken/platform';
+import { appLoginName, auditLoginName, ensureAppLogin, ensureAuditLogin, migrateDatabase } from '@kilotoken/platform';
 import type { RunningPostgres } from '../postgres/index.js';
 import { createPostgresService, ensureDatabase } from './embedded-database.js';
 import { checkExternalDatabase } from './external-database.js';
@@ -15,6 +16,8 @@ export interface Database {
   ownerUrl: string;
   /** The applications' login. */
   appUrl: string;
+  /** The login that proves the books; null where somebody else makes the logins and made none. */
+  auditUrl: string | null;
 }
 
 /** Null: `DATABASE_URL` names a database that somebody else runs. */
@@ -34,8 +37,16 @@ export async function openDatabase(terminal: Terminal, postgres: PostgresService
     let applied = 0;
     await migrateDatabase(ownerUrl, { onApplied: (name) => step.update(`applied ${(applied += 1)}: ${name}`) });
     const appUrl = settings.APP_DATABASE_URL ?? (await ensureAppLogin(ownerUrl, appLoginName(databaseNameOf(ownerUrl)), secrets.databaseAppPassword));
-    return { result: { ownerUrl, appUrl }, detail: applied > 0 ? `${applied} migrations applied` : 'up to date' };
+    const auditUrl = await findAuditUrl(ownerUrl, secrets, settings);
+    return { result: { ownerUrl, appUrl, auditUrl }, detail: applied > 0 ? `${applied} migrations applied` : 'up to date' };
   });
+}
+
+async function findAuditUrl(ownerUrl: string, secrets: Secrets, settings: LauncherSettings): Promise<string | null> {
+  if (settings.AUDIT_DATABASE_URL || settings.APP_DATABASE_URL) return settings.AUDIT_DATABASE_URL ?? null;
+  // Of the owner's password, which nobody but the launcher knows: older installations have no secret for it.
+  const password = createHmac('sha256', secrets.databaseOwnerPassword).update('auditor').digest('hex');
+  return ensureAuditLogin(ownerUrl, auditLoginName(databaseNameOf(ownerUrl)), password);
 }
 
 function startEmbedded(terminal: Terminal, postgres: SupervisedService<RunningPostgres>): Promise<string> {

@@ -23,6 +23,7 @@ export const launcherSettings = z.object({
   POSTGRES_PORT: setting.wholeNumber({ min: 1, max: 65_535 }).optional(),
   DATABASE_URL: setting.databaseUrl().optional(),
   APP_DATABASE_URL: setting.databaseUrl().optional(),
+  AUDIT_DATABASE_URL: setting.databaseUrl().optional(),
   REDIS_URL: setting.redisUrl(),
   KILOTOKEN_DEMO: z.enum(['0', '1'], { error: '0 or 1 is needed' }).optional(),
   KILOTOKEN_LANES: z.string().optional(),
