@@ -16,6 +16,8 @@ export interface AppProcessOptions {
   name: string;
   port: number;
   env: Record<string, string>;
+  /** Of another release; this one's when left out. */
+  appsFolder?: string;
 }
 
 export interface Exit {
@@ -67,7 +69,7 @@ export class AppProcess {
   async spawn(env: Record<string, string> = {}): Promise<void> {
     if (this.child && !this.exit) throw new Error(`${this.name} runs already`);
     this.exit = null;
-    const child = spawn(process.execPath, [join(APPS_FOLDER, this.options.app, 'dist/main.js')], {
+    const child = spawn(process.execPath, [join(this.options.appsFolder ?? APPS_FOLDER, this.options.app, 'dist/main.js')], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: testRunFolder(),

@@ -11,6 +11,7 @@ import { prepareTestDatabase, testRunFolder } from './postgres.js';
 export interface PrivatePostgres {
   ownerUrl: string;
   appUrl: string;
+  dataFolder: string;
   /** The server as it runs now; its process to signal or trace. */
   server(): RunningPostgres;
   stop(mode: StopMode): Promise<void>;
@@ -47,6 +48,7 @@ export async function createPrivatePostgres({ parentFolder, ...options }: Privat
   return {
     ownerUrl,
     appUrl,
+    dataFolder: dataDir,
     server: () => server,
     stop: (mode) => server.stop(mode),
     start: async (overrides = {}) => {

@@ -3,12 +3,13 @@ import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from '@jest/globals';
+import { hasPreviousRelease } from './previous-release.js';
 
 /**
  * `npm test` needs only Node. A proof that needs more says so, is skipped where it is missing, and is counted and named
  * at the end of the run; `.ci/run` installs everything and lets nothing be skipped.
  */
-export type Requirement = 'linux' | 'root' | 'strace' | 'libfaketime' | 'tmpfs' | 'python-openai' | 'redis' | 'fixtures';
+export type Requirement = 'linux' | 'root' | 'strace' | 'libfaketime' | 'tmpfs' | 'python-openai' | 'redis' | 'fixtures' | 'previous-release';
 
 const COMMAND_MS_MAX = 10_000;
 const FAKETIME_LIBRARIES = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].map((triplet) => `/usr/lib/${triplet}/faketime/libfaketime.so.1`);
@@ -34,6 +35,7 @@ const checks: Record<Requirement, () => boolean> = {
   'python-openai': () => runs(pythonPath(), ['-c', 'import openai']),
   redis: () => runs('redis-server', ['--version']),
   fixtures: () => existsSync(fixturesFolder()),
+  'previous-release': hasPreviousRelease,
 };
 
 const known = new Map<Requirement, boolean>();

@@ -44,7 +44,9 @@ export async function watchWaiting(databaseUrl: string, pid: number, onWaiting: 
     told = group;
   };
   // A look that fails costs a line of advice; the migration itself says whether it worked.
-  const timer = setInterval(() => (looking = looking.then(look).catch(() => undefined)), LOOK_EVERY_MS);
+  const timer = setInterval(() => {
+    looking = looking.then(look).catch(() => undefined);
+  }, LOOK_EVERY_MS);
   return {
     lastHolders: () => holders,
     stop: async () => {

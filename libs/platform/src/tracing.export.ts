@@ -88,12 +88,13 @@ export const openSpanExport = ({ endpoint, headers, serviceName }: SpanExportSet
   };
 };
 
+/** `ExportResultCode.SUCCESS` of @opentelemetry/core, which is nothing that we depend on for more. */
 const successCode = 0;
 
 const countExports = (exporter: SpanExporter, onExported: (count: number, exported: boolean) => void): SpanExporter => ({
   export: (spans, done) =>
     exporter.export(spans, (result) => {
-      onExported(spans.length, result.code === successCode);
+      onExported(spans.length, Number(result.code) === successCode);
       done(result);
     }),
   shutdown: async () => exporter.shutdown(),

@@ -1,0 +1,61 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The release before this one, built into a folder of its own from the repository's history, with the packages that are
+ * installed here: to run beside this release on one database.
+ */
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const PREVIOUS = 'v0.1.0';
+const COMMAND_MS_MAX = 60_000;
+
+/** False in a clone without history or tags. */
+export function hasPreviousRelease(): boolean {
+  try {
+    git('cat-file', '-e', `${PREVIOUS}^{commit}`);
+    return true;
+  } catch {
+    // No repository, no git, or not that far back: all the same to whoever asks.
+    return false;
+  }
+}
+
+export interface BuiltRelease {
+  appsFolder: string;
+  migrationsFolder: string;
+}
+
+/** Builds its gateway and metering, and what they import. */
+export function buildPreviousRelease(folder: string): BuiltRelease {
+  mkdirSync(folder, { recursive: true });
+  const archive = join(folder, 'release.tar');
+  git('archive', '--output', archive, PREVIOUS, 'apps', 'libs', 'prisma', 'package.json', '.swcrc');
+  run('tar', ['xf', archive, '-C', folder], folder);
+  linkPackages(folder);
+  const libraries = readdirSync(join(folder, 'libs')).map((library) => `libs/${library}`);
+  for (const project of [...libraries, 'apps/gateway', 'apps/metering']) {
+    run(process.execPath, [join(ROOT, 'node_modules/@swc/cli/bin/swc.js'), 'src', '-d', 'dist', '--strip-leading-paths', '--config-file', '../../.swcrc', '--ignore', '**/*.spec.ts', '-q'], join(folder, project));
+  }
+  return { appsFolder: join(folder, 'apps'), migrationsFolder: join(folder, 'prisma/migrations') };
+}
+
+/** Its own libraries under their names, and everybody else's as they are installed. */
+function linkPackages(folder: string): void {
+  const [installed, linked] = [join(ROOT, 'node_modules'), join(folder, 'node_modules')];
+  mkdirSync(join(linked, '@kilotoken'), { recursive: true });
+  for (const name of readdirSync(installed)) {
+    if (name !== '@kilotoken' && name !== '.bin') symlinkSync(join(installed, name), join(linked, name));
+  }
+  for (const library of readdirSync(join(folder, 'libs'))) {
+    if (existsSync(join(folder, 'libs', library, 'package.json'))) symlinkSync(join(folder, 'libs', library), join(linked, '@kilotoken', library));
+  }
+}
+
+const git = (...words: string[]): void => run('git', words, ROOT);
+
+function run(command: string, words: string[], cwd: string): void {
+  execFileSync(command, words, { cwd, timeout: COMMAND_MS_MAX, stdio: 'pipe' });
+}
