@@ -34,7 +34,7 @@ COPY --from=build /opt/kilotoken/apps ./apps
 COPY --from=build /opt/kilotoken/libs ./libs
 COPY --from=build /opt/kilotoken/tools ./tools
 COPY --from=build /opt/kilotoken/prisma ./prisma
-COPY --from=build /opt/kilotoken/deploy/healthcheck.mjs ./deploy/healthcheck.mjs
+COPY --from=build /opt/kilotoken/deploy/healthcheck.mjs /opt/kilotoken/deploy/reconcile.mjs ./deploy/
 COPY --from=build /opt/kilotoken/.nx/kt.prepared ./.nx/kt.prepared
 RUN mkdir -p /var/lib/kilotoken && chown node:node /var/lib/kilotoken
 USER node

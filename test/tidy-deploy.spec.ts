@@ -53,7 +53,7 @@ describe('docker-compose.yml', () => {
 
   it("tells the applications nothing of the owner's login, and opens no port but the public ones", () => {
     const knowing = Object.entries(compose.services).filter(([, { environment }]) => environment?.['DATABASE_URL'] !== undefined);
-    expect(knowing.map(([name]) => name)).toEqual(['migrate', 'kt']);
+    expect(knowing.map(([name]) => name)).toEqual(['migrate', 'kt', 'reconcile']);
     const open = Object.entries(compose.services).filter(([, service]) => service.ports !== undefined);
     expect(open.map(([name]) => name)).toEqual(['gateway', 'api']);
   });
