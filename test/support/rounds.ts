@@ -1,0 +1,25 @@
+/**
+ * Two conditions measured in turn, on a machine that others use too: what one half of a run is slowed by slows the other
+ * half alike, and one bad round does not decide.
+ */
+export interface Round {
+  readonly without: number;
+  readonly with: number;
+}
+
+export async function measureRounds(rounds: number, without: () => Promise<number>, withIt: () => Promise<number>): Promise<Round[]> {
+  const measured: Round[] = [];
+  for (let round = 0; round < rounds; round += 1) measured.push({ without: await without(), with: await withIt() });
+  return measured;
+}
+
+/** The median of what the second condition is to the first. */
+export const medianRatio = (rounds: readonly Round[]): number => {
+  const ratios = rounds.map((round) => round.with / round.without).sort((a, b) => a - b);
+  return ratios[Math.floor(ratios.length / 2)]!;
+};
+
+export const percentile = (values: readonly number[], share: number): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)]!;
+};
