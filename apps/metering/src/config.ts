@@ -14,6 +14,8 @@ export const meteringSettings = z.object({
   RATING_LAG_MS_MAX: setting.durationMs(60_000, 1_000, 3_600_000),
   /** Pause between two additions to the rollups. */
   ROLLUP_PAUSE_MS: setting.durationMs(2_000, 10, 60_000),
+  /** How long rollups by the minute are kept; quarters of an hour and days stay. */
+  ROLLUP_MINUTES_KEPT_DAYS: setting.wholeNumber({ fallback: 35, min: 2, max: 3_650, unit: 'days' }),
   /** What new partitions of usage are made of, and for how many days ahead they are there. */
   USAGE_PARTITION_PERIOD: z.enum(partitionPeriods, { error: 'month or day is needed' }).prefault('month'),
   USAGE_PARTITION_AHEAD_DAYS: setting.wholeNumber({ fallback: 100, min: 2, max: 700, unit: 'days' }),

@@ -17,7 +17,7 @@ export class UsageKeepingModule implements OnApplicationBootstrap, BeforeApplica
     return {
       module: UsageKeepingModule,
       providers: [
-        { provide: RollupService, inject: [databasePool], useFactory: (pool: Pool) => createRollups(pool, settings.ROLLUP_PAUSE_MS, { logger, registry }) },
+        { provide: RollupService, inject: [databasePool], useFactory: (pool: Pool) => createRollups(pool, { settings, clock, logger, registry }) },
         {
           provide: PartitionService,
           inject: [databasePool],
@@ -54,7 +54,7 @@ export class UsageKeepingModule implements OnApplicationBootstrap, BeforeApplica
   }
 }
 
-const createRollups = (pool: Pool, pauseMs: number, { logger, registry }: Pick<Platform<MeteringSettings>, 'logger' | 'registry'>): RollupService => {
+const createRollups = (pool: Pool, { settings, clock, logger, registry }: Pick<Platform<MeteringSettings>, 'settings' | 'clock' | 'logger' | 'registry'>): RollupService => {
   const added = new Counter({ name: 'kilotoken_rolled_up_rows_total', help: 'Usage rows added to the rollups.', registers: [registry] });
   new Gauge({
     name: 'kilotoken_unrolled_seconds',
@@ -64,5 +64,6 @@ const createRollups = (pool: Pool, pauseMs: number, { logger, registry }: Pick<P
       this.set((await readRollupLag(pool)).oldestSeconds);
     },
   });
-  return new RollupService({ pauseMs, batchesPerAddMax }, pool, logger, (rows) => added.inc(rows));
+  const { ROLLUP_PAUSE_MS: pauseMs, ROLLUP_MINUTES_KEPT_DAYS: minutesKeptDays } = settings;
+  return new RollupService({ pauseMs, batchesPerAddMax, minutesKeptDays }, pool, clock, logger, (rows) => added.inc(rows));
 };

@@ -22,6 +22,7 @@ const sharedTables: Readonly<Record<string, string>> = {
   rating_counter: "the rater's, reached by its functions alone",
   rating_position: "the rater's, reached by its functions alone",
   reconcile_run: "what proofs of the books found; the auditor's",
+  rollup_horizon: 'one moment',
   session: "a gateway's, which serves all",
   session_heartbeat: "a gateway's, which serves all",
   unrated_batch: "the rater's, reached by its functions alone",
@@ -34,7 +35,7 @@ const crossingFunctions = [
   'balance_notices_check', 'checkpoint_requests', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim',
   'idempotency_expire', 'idempotency_release', 'key_authenticate', 'key_resolve', 'lease_return', 'lease_take', 'limit_exchange', 'nightly_claim',
   'nightly_end', 'outbox_backlog', 'outbox_dispatch', 'outbox_job_claim', 'outbox_job_end', 'outbox_jobs_due', 'outbox_prune', 'outbox_put',
-  'rating_counters_add', 'rating_counters_take', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take', 'rollup_add', 'rollup_lag',
+  'rating_counters_add', 'rating_counters_take', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take', 'rollup_add', 'rollup_lag', 'rollup_prune',
   'session_beat', 'session_beats', 'session_fence', 'session_reap', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
   'webhook_delivery',
 ];
@@ -340,13 +341,14 @@ describe('the definer', () => {
       rating_counter: 'INSERT UPDATE',
       rating_position: 'INSERT UPDATE',
       refused_ask: 'DELETE INSERT UPDATE',
+      rollup_horizon: 'UPDATE',
       session: 'INSERT UPDATE',
       session_heartbeat: 'INSERT UPDATE',
       unrated_batch: 'DELETE INSERT UPDATE',
       unrolled_batch: 'DELETE INSERT',
       usage: 'INSERT',
       usage_quarantine: 'INSERT',
-      usage_rollup: 'INSERT UPDATE',
+      usage_rollup: 'DELETE INSERT UPDATE',
       webhook_endpoint: 'UPDATE',
     });
   });

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { tokenClasses } from '@kilotoken/contracts';
+import { systemClock } from '@kilotoken/platform';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { RollupDatabase, type PutUsage } from '../../../test/support/rollup-database.js';
 import { until } from '../../../test/support/until.js';
+import { readUsageRollup } from './rollup-reading.service.js';
 import { findRolledDays, rebuildRollups, verifyRollups } from './rollup-keeping.service.js';
 import { readRollupLag } from './rollup.store.js';
 import { RollupService } from './rollup.service.js';
@@ -120,7 +122,7 @@ describe('rollups', () => {
 });
 
 describe('a follower', () => {
-  const follower = (onAdded: (rows: number) => void = () => undefined) => new RollupService({ pauseMs: 5, batchesPerAddMax: 2 }, rollups.money.app, pino({ level: 'silent' }), onAdded);
+  const follower = (onAdded: (rows: number) => void = () => undefined) => new RollupService({ pauseMs: 5, batchesPerAddMax: 2, minutesKeptDays: 3_650 }, rollups.money.app, systemClock, pino({ level: 'silent' }), onAdded);
 
   it('adds what is rated while it runs, and stops when it is told to', async () => {
     let added = 0;
@@ -170,6 +172,30 @@ describe('a follower', () => {
     await running.stop();
     expect(await requests()).toEqual({ 1: '80', 15: '80', 1440: '80' });
     expect((await prove(day)).differences).toEqual([]);
+  });
+});
+
+describe('minutes', () => {
+  it('that are older than they are kept go, and quarters and days of the same usage stay; late rows and rebuilds bring back none that count', async () => {
+    const ago = (days: number): Date => new Date(Date.now() - days * 86_400_000);
+    const old = [ago(40), ago(40), ago(30)];
+    await rollups.put(old.map((settledAt) => ({ settledAt })));
+    await rollups.put([{ settledAt: ago(1) }]);
+    await rollups.rate();
+    await rollups.rollUp();
+    const follower = new RollupService({ pauseMs: 5, batchesPerAddMax: 2, minutesKeptDays: 10 }, rollups.money.app, systemClock, pino({ level: 'silent' }), () => undefined);
+    expect(await follower.pruneOnce()).toBe(false);
+    expect(await requests()).toEqual({ 1: '1', 15: '4', 1440: '4' });
+    await rollups.put([{ settledAt: ago(35) }]);
+    await rollups.rate();
+    await rollups.rollUp();
+    const days = (await findRolledDays(rollups.money.owner))!;
+    expect(await prove(days)).toMatchObject({ differences: [], usageRows: 5 });
+    await rebuildRollups(rollups.money.owner, days);
+    expect(await prove(days)).toMatchObject({ differences: [], usageRows: 5 });
+    const minute = (days: number): string => `${ago(days).toISOString().slice(0, 16)}:00Z`;
+    const minutes = { organizationId: rollups.organizationId, from: minute(20), to: minute(19), granularity: 'minute' as const };
+    await expect(readUsageRollup(rollups.money.app, minutes)).rejects.toMatchObject({ code: 'rollup_minutes_gone' });
   });
 });
 

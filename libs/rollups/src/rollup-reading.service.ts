@@ -1,7 +1,7 @@
 import { AppError, asOrganization } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import { foldSums, rollupQuerySchema, type Granularity, type RollupQuery, type UsageRollup } from './rollup.js';
-import { grainOf, readSums, resolveMoment } from './rollup.store.js';
+import { grainOf, readMinutesFrom, readSums, resolveMoment } from './rollup.store.js';
 
 /** How long a range may be, so that its periods stay below some thousands. */
 const daysMax: Readonly<Record<Granularity, number>> = { minute: 2, hour: 100, day: 1_100 };
@@ -30,6 +30,9 @@ export const readUsageRollup = async (pool: Pool, input: RollupQuery): Promise<U
     }
     if (from.getTime() % grainMs !== 0 || until.getTime() % grainMs !== 0) {
       throw invalid('rollup_range_unaligned', `By ${query.granularity} in ${query.timeZone}, a range begins and ends on multiples of ${grainMs / 60_000} minutes.`);
+    }
+    if (query.granularity === 'minute' && from < (await readMinutesFrom(db))) {
+      throw invalid('rollup_minutes_gone', 'Minutes that long ago are no longer kept: ask by hour or day.');
     }
     const rows = await readSums(db, query, { from, until }, rowsMax + 1);
     if (rows.length > rowsMax) throw invalid('rollup_too_large', `More than ${rowsMax} rows: ask for a shorter range or fewer groups.`);

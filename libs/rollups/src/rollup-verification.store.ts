@@ -69,9 +69,11 @@ const statement = `
       sum(charge) AS charge, sum(cost) AS cost, coalesce(sum(first_ms), 0) AS first_token_ms, ${histogram('first_ms')} AS first_token_histogram,
       coalesce(sum(whole_ms), 0) AS duration_ms, ${histogram('whole_ms')} AS duration_histogram
     FROM counted JOIN tag USING (organization_id, id, attempt) CROSS JOIN (VALUES (1), (15), (1440)) AS g(grain_minutes)
+    WHERE grain_minutes > 1 OR settled_at >= (SELECT minutes_from FROM rollup_horizon)
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11),
   stored AS (
-    SELECT * FROM usage_rollup WHERE starts_at >= $1 AND starts_at < $2 AND date_bin('1 day', starts_at, 'epoch') NOT IN (SELECT day FROM archived)),
+    SELECT * FROM usage_rollup WHERE starts_at >= $1 AND starts_at < $2 AND date_bin('1 day', starts_at, 'epoch') NOT IN (SELECT day FROM archived)
+      AND (grain_minutes > 1 OR starts_at >= (SELECT minutes_from FROM rollup_horizon))),
   difference AS (
     SELECT organization_id, grain_minutes, starts_at, tag_key, to_jsonb(e) AS expected, to_jsonb(s) AS stored
     FROM expected e FULL JOIN stored s USING (${key})

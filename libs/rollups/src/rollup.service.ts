@@ -1,16 +1,20 @@
 import { Injectable } from '@nestjs/common';
-import { sqlStateOf } from '@kilotoken/platform';
+import { sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { addRollups } from './rollup.store.js';
+import { addRollups, pruneMinutes } from './rollup.store.js';
 
 export interface RollupSettings {
   /** Pause between two looks: what is rated meanwhile is added together, which is what makes it cheap. */
   readonly pauseMs: number;
   readonly batchesPerAddMax: number;
+  /** How long rollups by the minute are kept. */
+  readonly minutesKeptDays: number;
 }
 
 const retryMs = 1_000;
+const pruneMs = 600_000;
+const rowsPerPruneMax = 20_000;
 
 /**
  * Follows the raters: adds what they rated to the rollups. It remembers nothing; a flush leaves the queue in the statement that
@@ -21,10 +25,12 @@ export class RollupService {
   private stopping = false;
   private running: Promise<void> = Promise.resolve();
   private wake: (() => void) | null = null;
+  private prunedMs = -Infinity;
 
   constructor(
     private readonly settings: RollupSettings,
     private readonly pool: Pool,
+    private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly onAdded: (rows: number) => void,
   ) {}
@@ -46,11 +52,22 @@ export class RollupService {
     return batches >= this.settings.batchesPerAddMax;
   }
 
+  /** Deletes minutes that are no longer kept, when it is time; answers whether more of them may be there. */
+  async pruneOnce(): Promise<boolean> {
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs - this.prunedMs < pruneMs) return false;
+    const pruned = await pruneMinutes(this.pool, this.settings.minutesKeptDays, rowsPerPruneMax);
+    if (pruned >= rowsPerPruneMax) return true;
+    this.prunedMs = nowMs;
+    return false;
+  }
+
   private async run(): Promise<void> {
     while (!this.stopping) {
       let waitMs = this.settings.pauseMs;
       try {
-        if (await this.addOnce()) waitMs = 0;
+        // What is new goes before what is old.
+        if ((await this.addOnce()) || (await this.pruneOnce())) waitMs = 0;
       } catch (error) {
         this.logger.warn({ event: 'rollup.failed', sqlState: sqlStateOf(error), error });
         waitMs = retryMs;

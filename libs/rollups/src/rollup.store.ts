@@ -18,6 +18,18 @@ export const readRollupLag = async (db: Db): Promise<RollupLag> => {
   return { batches: Number(rows[0]!.batches), oldestSeconds: rows[0]!.oldest_seconds };
 };
 
+/** Deletes some rollups by the minute that are older than so many days; answers how many. */
+export const pruneMinutes = async (db: Db, days: number, rowsMax: number): Promise<number> => {
+  const { rows } = await db.query<{ pruned: bigint }>('SELECT rollup_prune($1, $2) AS pruned', [days, rowsMax]);
+  return Number(rows[0]!.pruned);
+};
+
+/** From when on rollups by the minute are kept. */
+export const readMinutesFrom = async (db: Db): Promise<Date> => {
+  const { rows } = await db.query<{ from: Date }>('SELECT minutes_from AS from FROM rollup_horizon');
+  return rows[0]!.from;
+};
+
 /** Makes one day of UTC anew from usage; the owner's. Answers how many usage rows it counted. */
 export const rebuildDay = async (db: Db, day: Date): Promise<number> => {
   const { rows } = await db.query<{ counted: bigint }>("SELECT rollup_rebuild($1::timestamptz, $1::timestamptz + interval '24 hours') AS counted", [day]);

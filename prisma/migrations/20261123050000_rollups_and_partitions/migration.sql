@@ -40,6 +40,13 @@ CREATE TABLE usage_rollup (
   PRIMARY KEY (organization_id, grain_minutes, tag_key, starts_at, project_id, api_key_id, model, lane_id, unit, cost_currency, tag_value)
 ) WITH (fillfactor = 70);
 
+-- Rollups by the minute are kept from here on; older ones are no longer counted on, and go.
+CREATE TABLE rollup_horizon (
+  only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  minutes_from timestamptz NOT NULL DEFAULT 'epoch'
+);
+INSERT INTO rollup_horizon DEFAULT VALUES;
+
 -- Rated flushes whose rows no rollup counts yet: as unrated_batch had them, put here by the transaction that rated them.
 CREATE TABLE unrolled_batch (
   session_id       uuid NOT NULL,
@@ -148,6 +155,18 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
   SELECT count(*), coalesce(extract(epoch FROM kt_now() - min(created_at)), 0)::double precision
   FROM (SELECT created_at FROM unrolled_batch LIMIT 10001) AS bounded
 $$;
+
+-- Moves the horizon to so many days ago and deletes up to p_rows rollups by the minute that lie before it. Answers how many.
+CREATE FUNCTION rollup_prune(p_days integer, p_rows integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE v_from timestamptz := date_bin('1 day', kt_now() - make_interval(days => greatest(p_days, 2)), 'epoch'); v_rows bigint;
+BEGIN
+  UPDATE rollup_horizon SET minutes_from = v_from WHERE minutes_from < v_from;
+  DELETE FROM usage_rollup WHERE ctid = ANY (ARRAY(
+    SELECT r.ctid FROM usage_rollup r WHERE r.grain_minutes = 1 AND r.starts_at < (SELECT minutes_from FROM rollup_horizon) LIMIT p_rows));
+  GET DIAGNOSTICS v_rows = ROW_COUNT;
+  RETURN v_rows;
+END $$;
 
 -- Makes whole days of UTC anew from usage, in the caller's transaction: others see the old rows until it commits, the new
 -- ones after. What waits to be rated or rolled up is left to be added in its turn, so usage may arrive all the while. The
@@ -299,7 +318,9 @@ BEGIN
     EXECUTE format('CREATE POLICY crossing ON %I TO kilotoken_definer USING (true) WITH CHECK (true)', t);
     EXECUTE format('GRANT SELECT ON %I TO kilotoken_app', t);
   END LOOP;
-  GRANT SELECT, INSERT, UPDATE ON usage_rollup TO kilotoken_definer;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON usage_rollup TO kilotoken_definer;
+  GRANT SELECT, UPDATE ON rollup_horizon TO kilotoken_definer;
+  GRANT SELECT ON rollup_horizon TO kilotoken_app;
   GRANT SELECT, INSERT, DELETE ON unrolled_batch TO kilotoken_definer;
   GRANT SELECT ON usage_archive TO kilotoken_definer;
 
@@ -310,9 +331,9 @@ BEGIN
            WHERE p.pronamespace = 'public'::regnamespace AND (p.proname LIKE 'rollup\_%' OR p.proname IN ('unrolled_put', 'usage_range_closed',
              'uuid_moment', 'usage_partitions', 'usage_partition_make', 'usage_default_rows')) LOOP
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f.signature);
-    IF f.proname IN ('rollup_add', 'rollup_lag') THEN EXECUTE format('ALTER FUNCTION %s OWNER TO kilotoken_definer', f.signature); END IF;
+    IF f.proname IN ('rollup_add', 'rollup_lag', 'rollup_prune') THEN EXECUTE format('ALTER FUNCTION %s OWNER TO kilotoken_definer', f.signature); END IF;
     IF f.proname <> 'rollup_rebuild' THEN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO kilotoken_definer', f.signature); END IF;
-    IF f.proname IN ('rollup_add', 'rollup_lag', 'usage_partition_make', 'usage_default_rows') THEN
+    IF f.proname IN ('rollup_add', 'rollup_lag', 'rollup_prune', 'usage_partition_make', 'usage_default_rows') THEN
       EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO kilotoken_app', f.signature);
     END IF;
   END LOOP;
