@@ -36,7 +36,7 @@ const RECOMPUTED = `
   halved AS (SELECT *, div(dividend, divisor) AS quotient, 2 * (dividend - div(dividend, divisor) * divisor) AS twice FROM line),
   recomputed AS (
     SELECT organization_id, id, attempt, bool_or(amount IS NULL) AS unpriced,
-      trim_scale(sum(quotient + CASE WHEN twice > divisor OR (twice = divisor AND quotient % 2 = 1) THEN 1 ELSE 0 END) / 1000000000000) AS rated
+      trim_scale(sum(quotient + CASE WHEN twice > divisor OR (twice = divisor AND quotient % 2 = 1) THEN 1 ELSE 0 END) * 0.000000000001) AS rated
     FROM halved GROUP BY 1, 2, 3)`;
 
 /** Attempts that a request's price is computed for; others are rows of their own with nothing to pay. */

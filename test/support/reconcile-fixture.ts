@@ -47,6 +47,11 @@ export class ReconcileFixture {
     return new ReconcileFixture(money, ids, [slugs[0]!.slug, slugs[1]!.slug]);
   }
 
+  /** Rates what waits, as one rating. */
+  async rate(): Promise<void> {
+    await rate(this.money, this.money.mintId());
+  }
+
   /** As the owner, past every trigger and foreign key. */
   async plant(sql: string): Promise<void> {
     const client = await this.money.owner.connect();
@@ -72,7 +77,7 @@ async function rate(money: MoneyDatabase, rating: string): Promise<void> {
        (SELECT json_agg(DISTINCT jsonb_build_object('session', session_id, 'flush', flush, 'shard', shard)) FROM taken),
        (SELECT json_agg(r) FROM (SELECT account_root_id AS root, count(*) AS rows FROM taken GROUP BY 1) r),
        (SELECT json_agg(t) FROM (SELECT organization_id AS organization, unit, cost_currency, sum(charge) AS charge, sum(rated) AS rated, sum(cost) AS cost FROM taken GROUP BY 1, 2, 3) t),
-       '[]')`,
+       '[]') WHERE EXISTS (SELECT FROM taken)`,
     [rating],
   );
 }

@@ -25,7 +25,7 @@ export const ledgerChecks: readonly Check[] = [
     expected: 'its place and hash by its contents and the one before',
     found: 'its place and hash',
     advice: 'This transaction, a posting of it, or the one before it was changed, added or removed after it was posted. Compare the ledger from here on with a backup.',
-    // Positions are consecutive whatever the period, so that the one before is read with it: a period begins with a link that is only looked at.
+    // Places are counted from the chain's beginning, whatever the period; hashes are made anew for the period alone.
     sql: (s) => `
       WITH linked AS (
         SELECT t.*, c.position AS head, c.hash AS head_hash, lag(t.hash, 1, decode(repeat('00', 32), 'hex')) OVER chain AS hash_before, row_number() OVER chain AS place,

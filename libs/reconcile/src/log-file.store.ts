@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { AppError } from '@kilotoken/platform';
 import type pg from 'pg';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { clientLogEntry, clientRow, isOurs, vendorLogEntry, vendorRow } from './log-entry.js';
 
 /** Reads logs as streams into temporary tables of one connection, where SQL compares them: their size is a disk's matter. */

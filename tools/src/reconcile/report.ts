@@ -6,7 +6,7 @@ const plural = (number: number, one: string, many = `${one}s`): string => `${cou
 
 /** One line a check, printed as soon as it is done. */
 export const checkLine = ({ name, invariant, says, subjects, checked, found, elapsedMs }: CheckResult): string =>
-  `${found === 0 ? 'ok   ' : 'FOUND'}  ${invariant.padEnd(3)}  ${name.padEnd(17)}  ${`${count(checked)} ${subjects}`.padEnd(30)}  ${(elapsedMs / 1000).toFixed(1).padStart(6)} s  ${says}\n`;
+  `${found === 0 ? 'ok   ' : 'FOUND'}  ${invariant.padEnd(3)}  ${name.padEnd(17)}  ${`${count(checked)} ${subjects}`.padEnd(34)}  ${(elapsedMs / 1000).toFixed(1).padStart(6)} s  ${says}\n`;
 
 export const headLine = ({ organization, from, to }: { organization?: string | null; from?: Date | null; to?: Date | null }): string =>
   `Reconciling ${organization ?? 'all organizations'}${from ? `, from ${from.toISOString()}` : ''}${to ? `, before ${to.toISOString()}` : ''}\n\n`;

@@ -1,0 +1,151 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { MoneyDatabase } from '../../../test/support/money-database.js';
+import { describeFinding, type ReconcileReport } from './reconcile.js';
+import { runReconcile, type ReconcileOptions } from './reconcile.service.js';
+
+/** I10: three logs of the same requests. Each disagreement is planted in one of them. */
+let money: MoneyDatabase;
+let folder: string;
+let completed: string;
+let interrupted: string;
+let open: string;
+let client: object[];
+let vendor: object[];
+
+beforeAll(async () => {
+  money = await MoneyDatabase.create();
+});
+afterAll(() => money.drop());
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'kilotoken-reconcile-'));
+  const { grantIds } = await money.newTenant('100');
+  const session = await money.newSession();
+  const lease = (await money.take(session, { need: '20' })).leases[0]!.leaseId;
+  const allocations = (amount: string) => [{ lease, grant: grantIds[0]!, amount }];
+  [completed, interrupted, open] = [money.mintId(), money.mintId(), money.mintId()];
+  await money.settle(session, 1,
+    { id: completed, charge: 3, counts: { input: 3 }, allocations: allocations('3') },
+    { id: interrupted, charge: 2, counts: { input: 2 }, outcome: 'client_closed', allocations: allocations('2') });
+  await money.checkpoint(session, { id: open, charge: 1, allocations: allocations('1') });
+  client = [
+    { requestId: completed, status: 200, completed: true, usage: { prompt_tokens: 3, completion_tokens: 0 }, cost: '3', charge: null, further: 'ignored' },
+    { requestId: interrupted, status: 200, completed: false, aborted: true },
+    { requestId: null, status: null, completed: false },
+  ];
+  const served = { status: 200, complete: true, tokens: 0 };
+  vendor = [
+    { ...served, id: `of ${completed}`, requestId: completed, promptTokens: 3, usage: { prompt_tokens: 3, completion_tokens: 0 } },
+    { ...served, id: `of ${interrupted}`, requestId: interrupted, promptTokens: 2, tokens: 5, complete: false, usage: null },
+    { ...served, id: `of ${open}`, requestId: open, promptTokens: 1, complete: false, tokens: 1 },
+  ];
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const write = (name: string, entries: readonly object[]): string => {
+  const file = join(folder, name);
+  writeFileSync(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  return file;
+};
+
+const compare = async (options: ReconcileOptions = {}): Promise<ReconcileReport> => {
+  const [{ slug }] = (await money.sql<{ slug: string }>('SELECT slug FROM organization WHERE id = $1', [money.tenant.organizationId])) as [{ slug: string }];
+  return runReconcile(money.owner, { organization: slug, clientLogs: [write('client.jsonl', client)], vendorLogs: [write('vendor.jsonl', vendor)], ...options });
+};
+
+const linesOf = ({ checks }: ReconcileReport): Record<string, string> =>
+  Object.fromEntries(checks.filter(({ found }) => found > 0).map((check) => [check.name, check.findings.map((finding) => describeFinding(check, finding)).join('\n')]));
+
+it('logs that agree are found to agree, and what still runs is nobody’s loss', async () => {
+  const report = await compare();
+  expect(linesOf(report)).toEqual({});
+  expect(report.logs).toEqual({ clientEntries: 3, vendorEntries: 3, tooRecent: 0, estimated: 0, vendorOnly: { entries: 0, promptTokens: '0', outputTokens: '0', first: [] } });
+  const checked = Object.fromEntries(report.checks.map(({ name, checked: rows }) => [name, rows]));
+  expect(checked).toMatchObject({ 'client-completed': 1, 'client-refused': 0, 'vendor-served': 2 });
+});
+
+describe('a client’s log', () => {
+  it.each([
+    ['other counts', () => ({ usage: { prompt_tokens: 4, completion_tokens: 0 } }), ['expected 4 + 0 tokens, 3', 'found 3 + 0 tokens, 3']],
+    ['another cost', () => ({ cost: '2.5' }), ['2.5', 'found 3 + 0 tokens, 3']],
+    ['another charge', () => ({ charge: '3.000000000001' }), ['3.000000000001']],
+    ['a request that nobody billed', () => ({ requestId: money.mintId() }), ['no completed usage row']],
+    ['a completed answer that was billed as interrupted', () => ({ requestId: interrupted }), ['no completed usage row']],
+  ])('with %s is found', async (_, change, names) => {
+    client[0] = { ...client[0], ...change() };
+    const lines = linesOf(await compare());
+    expect(Object.keys(lines)).toEqual(['client-completed']);
+    for (const name of [...names, 'client.jsonl', 'line 1']) expect(lines['client-completed']).toContain(name);
+  });
+
+  it('of a refusal that was charged is found', async () => {
+    client[1] = { requestId: interrupted, status: 502, completed: false, errorCode: 'upstream_failed' };
+    expect(linesOf(await compare())).toEqual({ 'client-refused': expect.stringContaining('found 2 (what was charged)') });
+    client[1] = { requestId: interrupted, status: 500, completed: false, errorCode: 'settlement_failed' };
+    expect(linesOf(await compare())).toEqual({});
+  });
+});
+
+describe('a vendor’s log', () => {
+  it('that told something else of a completed answer is found', async () => {
+    vendor[0] = { ...vendor[0], usage: { prompt_tokens: 3, completion_tokens: 1 } };
+    expect(linesOf(await compare())).toEqual({ 'vendor-served': expect.stringContaining('expected 3 + 1 tokens') });
+  });
+
+  it('that served less than was billed of an interrupted answer is found; more is the customer’s luck', async () => {
+    vendor[1] = { ...vendor[1], promptTokens: 1 };
+    expect(linesOf(await compare())).toEqual({ 'vendor-served': expect.stringContaining('expected at most 1 + 5 tokens') });
+    vendor[1] = { ...vendor[1], promptTokens: 10 };
+    expect(linesOf(await compare())).toEqual({});
+  });
+
+  it('without a line is found once it must be there, and is too recent before', async () => {
+    vendor.splice(0, 1);
+    expect((await compare()).logs).toMatchObject({ tooRecent: 1 });
+    await money.shiftClock('1 minute');
+    expect(linesOf(await compare())).toEqual({ 'vendor-served': expect.stringContaining('expected a line for it') });
+    await money.shiftClock('0');
+  });
+
+  it('of an answer that no usage row knows of is our cost, and no finding', async () => {
+    const lost = money.mintId();
+    vendor.push({ id: 'lost', requestId: lost, status: 200, complete: true, promptTokens: 7, tokens: 9 }, { id: 'failed', requestId: lost, status: 500, complete: false, promptTokens: 7, tokens: 0 });
+    const report = await compare();
+    expect(report.holds).toBe(true);
+    expect(report.logs!.vendorOnly).toMatchObject({ entries: 1, promptTokens: '7', outputTokens: '9', first: [{ place: { upstream: 'lost', request: lost, line: 4 } }] });
+  });
+
+  it('of somebody else’s requests is left alone', async () => {
+    vendor.push({ id: 'foreign', requestId: 'req-of-another-customer', status: 200, complete: true, promptTokens: 7, tokens: 9 });
+    expect((await compare()).logs).toMatchObject({ vendorEntries: 3, vendorOnly: { entries: 0 } });
+  });
+});
+
+describe('a log that cannot be read ends the run, and says where', () => {
+  it.each<[string, string | Buffer, RegExp]>([
+    ['is not JSON', '{"requestId":\n', /broken\.jsonl, line 1: is not JSON/],
+    ['lacks a field', '{"requestId":null,"status":200}\n', /line 1: completed: /],
+    ['holds a cost that is a number', '\n\n{"requestId":null,"status":200,"completed":true,"cost":0.1}\n', /line 3: cost: /],
+    ['has a line that never ends', 'x'.repeat(200_000), /line 1: a line is longer than 65536 bytes/],
+    ['has a long line', `${'x'.repeat(70_000)}\n`, /line 1: a line is longer than 65536 bytes/],
+    ['is not UTF-8', Buffer.from([0x22, 0xff, 0x22, 0x0a]), /line 1: is not UTF-8/],
+  ])('that %s', async (_, bytes, message) => {
+    const file = join(folder, 'broken.jsonl');
+    writeFileSync(file, bytes);
+    await expect(compare({ clientLogs: [file] })).rejects.toMatchObject({ code: 'reconcile_log', publicMessage: expect.stringMatching(message) });
+  });
+
+  it('that does not exist', async () => {
+    await expect(compare({ clientLogs: [join(folder, 'nothing.jsonl')] })).rejects.toMatchObject({ code: 'reconcile_log', publicMessage: expect.stringContaining('ENOENT') });
+  });
+
+  it('but lines of any length of file are read, the last one without its end too', async () => {
+    const filler = Array.from({ length: 3_000 }, () => ({ requestId: null, status: null, completed: false, failure: 'x'.repeat(100) }));
+    const file = join(folder, 'long.jsonl');
+    writeFileSync(file, [...filler, ...client].map((entry) => JSON.stringify(entry)).join('\n'));
+    expect((await compare({ clientLogs: [file, write('again.jsonl', client)] })).logs).toMatchObject({ clientEntries: 3_006 });
+  });
+});

@@ -1,0 +1,26 @@
+import { AppError, mintId, systemClock } from '@kilotoken/platform';
+import type pg from 'pg';
+import type { ReconcileReport } from './reconcile.js';
+import { runReconcile, type ReconcileOptions } from './reconcile.service.js';
+import { insertRun } from './reconcile-run.store.js';
+
+const reasonCharactersMax = 1_000;
+
+/**
+ * `runReconcile` for the nightly job: what it came to is kept in `reconcile_run`, that it could not check too, as far as the
+ * database can be written to. `pool` is the auditor's, which may write nothing else, or the owner's.
+ */
+export const runRecordedReconcile = async (pool: pg.Pool, options: ReconcileOptions = {}): Promise<ReconcileReport> => {
+  const startedMs = performance.now();
+  const id = mintId(systemClock.nowMs());
+  try {
+    const report = await runReconcile(pool, options);
+    await insertRun(pool, id, report.elapsedMs, { report });
+    return report;
+  } catch (error) {
+    const reason = (error instanceof AppError ? error.publicMessage : String(error)).slice(0, reasonCharactersMax);
+    // Whoever is away is away for this too; the error itself is what the caller has to know.
+    await insertRun(pool, id, performance.now() - startedMs, { reason }).catch(() => undefined);
+    throw error;
+  }
+};
