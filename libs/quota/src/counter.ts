@@ -37,6 +37,9 @@ export interface Counter {
   /** The limit was deleted: whoever still asks is let pass. */
   gone: boolean;
   recalled: boolean;
+  /** It stopped a request, or warned of one, and that is to be told; it was told at that time. */
+  stopped: boolean;
+  toldAtMs: number;
   /** What a request wants, when this counter is to be asked ahead of need; 0 otherwise. */
   aheadWant: Amount;
   askedAtMs: number;
@@ -59,6 +62,8 @@ export const createCounter = (limit: Limit, subject: string, nowMs: number): Cou
   nearLimit: false,
   gone: false,
   recalled: false,
+  stopped: false,
+  toldAtMs: -Infinity,
   aheadWant: 0n,
   askedAtMs: -Infinity,
   askAgainAtMs: -Infinity,
@@ -149,6 +154,7 @@ const isForgotten = (counter: Counter, { forgetMs }: KeepTimes, nowMs: number): 
 /** Whether the database should be told what this counter does not need. */
 export const hasReturns = (counter: Counter, times: KeepTimes, nowMs: number): boolean =>
   counter.recalled ||
+  counter.stopped ||
   counter.slices.some(
     (slice) =>
       (slice.free > 0n && (isOver(slice, nowMs) || (counter.waiting === 0 && isIdle(counter, slice, times, nowMs)))) ||

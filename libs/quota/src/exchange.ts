@@ -58,7 +58,8 @@ export const startExchange = (quota: Quota, askId: string, nowMs: number, withRe
     const spare = want > 0n && counter.slices.length < slicesMax ? spareOf(counter, want, nowMs) : 0n;
     if (want > 0n) counter.askedAtMs = nowMs;
     counter.aheadWant = 0n;
-    rows.push({ counter, keep, need, least, spare });
+    rows.push({ counter, keep, need, least, spare, stopped: counter.stopped });
+    counter.stopped = false;
   };
   for (const [counter, { need, least, first }] of wanted) add(counter, need, least, first);
   // Rows for who waits first: what is only ahead or over can wait for the next one.

@@ -1,5 +1,5 @@
 export type { StoredLimit } from './limits.store.js';
-export { remainingOf, type Counter } from './counter.js';
+export { remainingOf, type Counter, type Keep } from './counter.js';
 export * from './limit.js';
 export * from './limits.service.js';
 export * from './quota.service.js';

@@ -47,6 +47,8 @@ export interface ExchangeRow {
   readonly need: Amount;
   readonly least: Amount;
   readonly spare: Amount;
+  /** A request was stopped by this counter, or warned. */
+  readonly stopped: boolean;
 }
 
 /** Executed again under the same id until its answer is known; one at a time. */

@@ -45,7 +45,7 @@ it.each(kinds)('limits of %j are exchanged alike in memory and in Postgres', asy
       for (const { session: index, need, least, spare, keepPercent, close, again } of steps) {
         const session = sessions[index]!;
         const keep = (known.get(session) ?? []).map(({ startMs, amount }) => ({ startMs, keep: (amount / whole(100)) * BigInt(keepPercent) * whole(1), open: keepPercent > 50, close }));
-        const row = { counter: createCounter(limit, organizationId, nowMs), keep, need: whole(need), least: whole(Math.min(need, least)), spare: whole(spare) };
+        const row = { counter: createCounter(limit, organizationId, nowMs), keep, need: whole(need), least: whole(Math.min(need, least)), spare: whole(spare), stopped: false };
         const exchange: Exchange = { id: money.mintId(), firstUsageId: money.mintId(), rows: [row] };
         for (let times = again ? 2 : 1; times > 0; times -= 1) {
           const answered = await exchangeLimits(money.app, session, organizationId, exchange);

@@ -117,6 +117,22 @@ describe('a request', () => {
   });
 });
 
+describe('a budget', () => {
+  const budget = { ...limit, measure: 'money' as const, unit: 'USD' };
+
+  it.each([['that stops a request', budget], ['that warns of one', { ...budget, mode: 'soft' as const }]])('%s is told with the next exchange, and not again so soon', (_name, of) => {
+    const quota = createQuota(times);
+    const request = (): Need[] => [{ limit: of, subject: 'o', want: whole(1), least: whole(1) }];
+    ask(quota, startMs, request());
+    answer(quota, startMs, state(0, { remaining: 0n, slices: [] }));
+    const told = exchangeIn(tickQuota(quota, mint(), startMs + 300));
+    expect(told.rows).toMatchObject([{ stopped: true, need: 0n }]);
+    answer(quota, startMs + 300, state(0, { remaining: 0n, slices: [] }));
+    const next = exchangeIn(ask(quota, startMs + 600, request()));
+    expect(next.rows).toMatchObject([{ stopped: false, need: whole(1) }]);
+  });
+});
+
 describe('a slice', () => {
   const slicesOf = (quota: Quota) => [...quota.counters.get('l')!.values()][0]!.slices;
 

@@ -20,13 +20,14 @@ const toState = ({ slices, remaining, pending, freeAtMs, resetAtMs }: StateJson)
 
 /** One call of a named function: one round trip, one transaction. What it guarantees stands beside it in `prisma/migrations`. */
 export const exchangeLimits = async (db: Db, sessionId: string, organizationId: string, { id, firstUsageId, rows }: Exchange): Promise<(CounterState | null)[]> => {
-  const json = rows.map(({ counter, keep, need, least, spare }) => ({
+  const json = rows.map(({ counter, keep, need, least, spare, stopped }) => ({
     limit: counter.limit.id,
     subject: counter.subject,
     keep: keep.map(({ startMs, keep: amount, open, close }) => ({ start: startMs, keep: formatMoney(amount), open, close })),
     need: formatMoney(need),
     least: formatMoney(least),
     spare: formatMoney(spare),
+    stopped,
   }));
   const { rows: answers } = await db.query<{ states: (StateJson | null)[] }>({
     name: 'limit_exchange',

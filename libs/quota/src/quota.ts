@@ -9,10 +9,11 @@
 import { assert } from './assert.js';
 import { createCounter, freeAhead, freeOf, freeSoon, release, reserve, type Counter, type ReservedPart } from './counter.js';
 import { applyStates, forgetUnused, startExchange } from './exchange.js';
-import type { Amount, Limit, Measure } from './limit.js';
+import { isBudget, type Amount, type Limit, type Measure } from './limit.js';
 import { countersOf, type CounterState, type Need, type Part, type Quota, type QuotaEffect, type QuotaRefusal, type QuotaRequest, type Reservation, type Waiter } from './quota-state.js';
 
 const aheadMsMin = 50;
+const toldMsMin = 60_000;
 
 const counterOf = (quota: Quota, { limit, subject }: Need, nowMs: number): Counter => {
   let bySubject = quota.counters.get(limit.id);
@@ -29,11 +30,17 @@ const counterOf = (quota: Quota, { limit, subject }: Need, nowMs: number): Count
 type Shortage = Omit<QuotaRefusal, 'counters'>;
 type Attempt = { readonly kind: 'take' | 'lacking' } | { readonly kind: 'refuse'; readonly shortage: Shortage };
 const tooMany: Shortage = { limit: null, counter: null, want: 0n, retryAtMs: null, tooLarge: false };
-const refuse = (id: string, parts: readonly Part[], shortage: Shortage): QuotaEffect => ({
-  kind: 'refused',
-  id,
-  refusal: { ...shortage, counters: parts.map(({ counter }) => counter) },
-});
+const refuse = (id: string, parts: readonly Part[], shortage: Shortage, nowMs: number): QuotaEffect => {
+  if (shortage.counter) markStopped(shortage.counter, nowMs);
+  return { kind: 'refused', id, refusal: { ...shortage, counters: parts.map(({ counter }) => counter) } };
+};
+
+/** That a budget stops requests is told with the next exchange; once a minute is enough for what is an event once a window. */
+const markStopped = (counter: Counter, nowMs: number): void => {
+  if (!isBudget(counter.limit) || nowMs - counter.toldAtMs < toldMsMin) return;
+  counter.stopped = true;
+  counter.toldAtMs = nowMs;
+};
 const taken: Attempt = { kind: 'take' };
 const lacking: Attempt = { kind: 'lacking' };
 
@@ -73,6 +80,7 @@ const takeAll = (id: string, parts: readonly Part[], nowMs: number): Reservation
     } else {
       assert(limit.mode === 'soft', 'only a soft limit is gone beyond');
       warnings.push(limit);
+      markStopped(counter, nowMs);
     }
   }
   return { id, atMs: nowMs, parts: reserved, counters: parts.map(({ counter }) => counter), warnings, shrunk };
@@ -96,13 +104,13 @@ export const requestReservation = (quota: Quota, request: QuotaRequest, askId: s
   const parts = request.needs.map((need): Part => ({ limit: need.limit, subject: need.subject, want: need.want, least: need.least, counter: counterOf(quota, need, nowMs) }));
   // Who came before waits for the same: it is served first.
   const attempt = parts.some(({ counter }) => counter.waiting > 0) ? lacking : tryAll(parts, nowMs);
-  if (attempt.kind === 'refuse') return [refuse(request.id, parts, attempt.shortage)];
+  if (attempt.kind === 'refuse') return [refuse(request.id, parts, attempt.shortage, nowMs)];
   if (attempt.kind === 'take') {
     const effects: QuotaEffect[] = [{ kind: 'reserved', reservation: takeAll(request.id, parts, nowMs) }];
     return lookAhead(quota, parts, nowMs) ? [...effects, ...startExchange(quota, askId, nowMs)] : effects;
   }
   if (quota.waiters.length >= quota.times.waitersMax || quota.size > quota.times.countersMax) {
-    return [refuse(request.id, parts, tooMany)];
+    return [refuse(request.id, parts, tooMany, nowMs)];
   }
   quota.waiters.push({ id: request.id, parts, deadlineMs: nowMs + quota.times.waitMs });
   for (const { counter } of parts) counter.waiting += 1;
@@ -128,7 +136,7 @@ const serve = (quota: Quota, nowMs: number): QuotaEffect[] => {
       continue;
     }
     leave(quota, index);
-    if (attempt.kind === 'refuse') effects.push(refuse(id, parts, attempt.shortage));
+    if (attempt.kind === 'refuse') effects.push(refuse(id, parts, attempt.shortage, nowMs));
     else effects.push({ kind: 'reserved', reservation: takeAll(id, parts, nowMs) });
   }
   return effects;
@@ -193,7 +201,7 @@ export const tickQuota = (quota: Quota, askId: string, nowMs: number): QuotaEffe
     const short = parts.find(({ counter, want }) => freeOf(counter, nowMs) < want);
     // Whoever comes now would wait in vain as long.
     if (short && !quota.exchange) short.counter.shortUntilMs = nowMs + quota.times.shortMs;
-    effects.push(refuse(id, parts, short ? { limit: short.limit, counter: short.counter, want: short.want, retryAtMs: null, tooLarge: false } : tooMany));
+    effects.push(refuse(id, parts, short ? { limit: short.limit, counter: short.counter, want: short.want, retryAtMs: null, tooLarge: false } : tooMany, nowMs));
   }
   effects.push(...serve(quota, nowMs));
   const withReturns = nowMs - quota.exchangedAtMs >= quota.times.returnMs;

@@ -165,9 +165,9 @@ BEGIN
 END $$;
 
 -- Moves p_need plus up to p_spare to the session where the limit has them; less, where it has p_least. The spare part is at
--- most an eighth of what would remain. If p_need is not there, what others hold unused is wanted back. Answers what moved.
+-- most an eighth of what would remain. If p_need is not there, what others hold unused is wanted back.
 CREATE FUNCTION limit_take(p_session uuid, l usage_limit, p_subject text, p_first_usage uuid, p_need numeric, p_least numeric, p_spare numeric,
-  p_zone text, p_now timestamptz) RETURNS numeric
+  p_zone text, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE w record; v_left numeric; v_take numeric := 0;
 BEGIN
@@ -190,7 +190,6 @@ BEGIN
     UPDATE limit_slice SET recalled_at = p_now WHERE organization_id = l.organization_id AND limit_id = l.id AND subject = p_subject
       AND session_id <> p_session AND recalled_at IS NULL AND may_return AND window_start_ms >= w.counted_from_ms;
   END IF;
-  RETURN v_take;
 END $$;
 
 -- A budget that stopped a request, or let it pass with a warning, is told once a subject and window.
@@ -234,11 +233,12 @@ BEGIN
 END $$;
 
 -- A session gives back what it does not need of an organization's limits and takes what it needs: one call at a time, with
--- ascending ids. p_rows: [{limit, subject, keep, need, least, spare}], one per counter, `keep` naming all of its slices.
+-- ascending ids. p_rows: [{limit, subject, keep, need, least, spare, stopped}], one per counter, `keep` naming all of its
+-- slices; `stopped`: it has refused a request, or let it pass with a warning.
 -- Executed again it changes nothing and answers how things stand. Answers a row per given one; null for a limit that is gone.
 CREATE FUNCTION limit_exchange(p_session uuid, p_organization uuid, p_ask uuid, p_first_usage uuid, p_rows json) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE v_now timestamptz; v_zone text; v_first boolean; v_took numeric; v_state json; v_states json[] := '{}'; l usage_limit; r record;
+DECLARE v_now timestamptz; v_zone text; v_first boolean; v_states json[] := '{}'; l usage_limit; r record;
 BEGIN
   PERFORM session_fence(p_session);
   PERFORM pg_advisory_xact_lock(hashtextextended('limits' || p_organization::text, 0));
@@ -249,17 +249,15 @@ BEGIN
   v_first := FOUND;
   SELECT o.time_zone INTO v_zone FROM organization o WHERE o.id = p_organization;
 
-  FOR r IN SELECT * FROM json_to_recordset(p_rows) AS r("limit" uuid, subject text, keep json, need numeric, least numeric, spare numeric) LOOP
+  FOR r IN SELECT * FROM json_to_recordset(p_rows) AS r("limit" uuid, subject text, keep json, need numeric, least numeric, spare numeric, stopped boolean) LOOP
     SELECT * INTO l FROM usage_limit u WHERE u.organization_id = p_organization AND u.id = r.limit;
     IF NOT FOUND THEN v_states := v_states || 'null'::json; CONTINUE; END IF;
-    v_took := 0;
     IF v_first THEN
       PERFORM limit_keep(p_session, p_organization, r.limit, r.subject, r.keep);
-      IF r.need + r.spare > 0 THEN v_took := limit_take(p_session, l, r.subject, p_first_usage, r.need, r.least, r.spare, v_zone, v_now); END IF;
+      IF r.need + r.spare > 0 THEN PERFORM limit_take(p_session, l, r.subject, p_first_usage, r.need, r.least, r.spare, v_zone, v_now); END IF;
+      IF r.stopped THEN PERFORM limit_event(l, r.subject, v_zone, v_now); END IF;
     END IF;
-    v_state := limit_state(p_session, l, r.subject, r.least, v_zone, v_now);
-    v_states := v_states || v_state;
-    IF v_first AND r.least > 0 AND v_took = 0 AND NOT (v_state ->> 'pending')::boolean THEN PERFORM limit_event(l, r.subject, v_zone, v_now); END IF;
+    v_states := v_states || limit_state(p_session, l, r.subject, r.least, v_zone, v_now);
   END LOOP;
 
   DELETE FROM limit_counter WHERE (organization_id, limit_id, subject, window_start_ms) IN (
