@@ -81,6 +81,28 @@ describe('an export', () => {
     ]);
   });
 
+  it('remembers what each grant and lease gave, for the proof of the books', async () => {
+    const [grant] = (await money.newTenant('10')).grantIds;
+    const id = mint(begins.getTime() + 600);
+    const lease = (await money.take(session, { need: '5', firstUsageId: id })).leases[0]!.leaseId;
+    const allocated = (attempt: number, amount: string) => money.usageRow({ id, attempt, charge: amount, allocations: [{ lease, grant: grant!, amount }] });
+    await settle([allocated(0, '1.5'), allocated(1, '0.000000000001')]);
+    await exportPartition(money.owner, name, folder, now);
+    const totals = await money.sql('SELECT kind, key, trim_scale(amount)::text AS amount FROM usage_archive_total WHERE organization_id = $1 AND kind = ANY ($2) ORDER BY kind', [
+      money.tenant.organizationId, ['grant', 'lease', 'rows'],
+    ]);
+    expect(totals).toEqual([
+      { kind: 'grant', key: grant, amount: '1.500000000001' },
+      { kind: 'lease', key: lease, amount: '1.500000000001' },
+      { kind: 'rows', key: money.tenant.organizationId, amount: '2' },
+    ]);
+    // The lease is open since then: what it spent is read from these rows when it closes, so they stay.
+    await rateAll();
+    await expect(detachPartition(money.owner, name, now)).rejects.toMatchObject({ code: 'partition_in_use' });
+    await money.giveBack(session, { lease, keep: '1.500000000001', close: true });
+    expect(await detachPartition(money.owner, name, now)).toMatchObject({ state: 'detached' });
+  });
+
   it('of nothing is a file of no rows', async () => {
     await money.sql(`TRUNCATE ${name}`);
     expect(await exportPartition(money.owner, name, folder, now)).toMatchObject({ rows: 0n });
