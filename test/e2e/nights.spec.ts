@@ -49,7 +49,7 @@ describe('at night', () => {
     );
     await goTo(2);
     expect(await night('reconcile', 2)).toMatchObject({ outcome: { holds: false } });
-    expect(backoffice.events('reconcile.found').length).toBeGreaterThan(0);
+    await until('the log says so', () => backoffice.events('reconcile.found').length > 0);
     const metrics = await (await fetch(`${backoffice.url}/metrics`, { headers: { authorization: `Bearer ${backoffice.token}` } })).text();
     expect(metrics).toMatch(/^kilotoken_reconcile_findings\{[^}]*\} [1-9]/m);
   }, TEST_MS_MAX);

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from '@jest/globals';
 import { eventEnvelopeSchema, type EventEnvelope } from '@kilotoken/contracts';
 import { createWebhookEndpoint, listDeliveries, replayDeliveries, rotateWebhookSecret, setNotices, WebhookGuard } from '@kilotoken/events';
 import { Webhook } from 'standardwebhooks';
 import { createBackoffice, startReceiver, type ReceivedWebhook, type Receiver } from '../support/backoffice.js';
 import { EventsDatabase } from '../support/events-database.js';
+import { queueStores } from '../support/queue-stores.js';
 import { until } from '../support/until.js';
 
 /** From a cause in the database to a customer's receiver and mailbox, by a real backoffice. */
@@ -19,13 +20,8 @@ const TEST_MS_MAX = 60_000;
 
 beforeAll(async () => {
   events = await EventsDatabase.create();
-  backoffice = await createBackoffice(events.money.database.appUrl);
-  await backoffice.start();
-}, TEST_MS_MAX);
-afterAll(async () => {
-  await backoffice.kill();
-  await events.drop();
 });
+afterAll(() => events.drop());
 beforeEach(async () => {
   receiver = await startReceiver();
   organizationId = await events.newTenant('10');
@@ -41,8 +37,17 @@ const statusesOf = async (): Promise<string[]> => (await listDeliveries(events.m
 const metrics = async (): Promise<string> =>
   (await fetch(`${backoffice.url}/metrics`, { headers: { authorization: `Bearer ${backoffice.token}` } })).text();
 
-describe('webhooks', () => {
-  it('tell what happened to a grant, numbered without gaps, signed by a secret that its owner has', async () => {
+describe.each(queueStores)('with queues in $name, webhooks', ({ needs, start, stop }) => {
+  beforeAll(async () => {
+    backoffice = await createBackoffice(events.money.database.appUrl, await start());
+    await backoffice.start();
+  }, TEST_MS_MAX);
+  afterAll(async () => {
+    await backoffice.kill();
+    await stop();
+  });
+
+  needs('tell what happened to a grant, numbered without gaps, signed by a secret that its owner has', async () => {
     const { secret } = await addEndpoint();
     for (const amount of ['1', '2', '3']) await events.money.issue(amount);
     await until('all have arrived', () => receiver.received.length === 3);
@@ -58,7 +63,7 @@ describe('webhooks', () => {
     expect(envelopes.map(({ sequence }) => sequence - envelopes[0]!.sequence)).toEqual([0, 1, 2]);
   }, TEST_MS_MAX);
 
-  it('that fail are tried again with the same id and the same bytes, by a schedule', async () => {
+  needs('that fail are tried again with the same id and the same bytes, by a schedule', async () => {
     await addEndpoint();
     receiver.answer = (response) => void response.writeHead(receiver.received.length === 1 ? 500 : 204).end('no');
     await events.money.issue('1');
@@ -74,7 +79,7 @@ describe('webhooks', () => {
     expect([second!.body, second!.headers['webhook-id']]).toEqual([first!.body, first!.headers['webhook-id']]);
   }, TEST_MS_MAX);
 
-  it('that failed ten times are dead letters, which are replayed when the receiver is well again', async () => {
+  needs('that failed ten times are dead letters, which are replayed when the receiver is well again', async () => {
     await addEndpoint();
     receiver.answer = (response) => void response.writeHead(503).end();
     await events.money.issue('1');
@@ -89,7 +94,7 @@ describe('webhooks', () => {
     expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
   }, TEST_MS_MAX);
 
-  it('are signed by the old secret too while its owner changes over', async () => {
+  needs('are signed by the old secret too while its owner changes over', async () => {
     const endpoint = await addEndpoint();
     const { secret } = await rotateWebhookSecret(events.money.owner, { organizationId, id: endpoint.id, overlapMs: 3_600_000 });
     await events.money.issue('1');
@@ -103,7 +108,7 @@ describe('webhooks', () => {
     expect(() => new Webhook(secret).verify(receiver.received[1]!.body, receiver.received[1]!.headers as Record<string, string>)).toThrow();
   }, TEST_MS_MAX);
 
-  it('to an endpoint that is gone end at once, and its organization is told elsewhere', async () => {
+  needs('to an endpoint that is gone end at once, and its organization is told elsewhere', async () => {
     const other = await startReceiver();
     await addEndpoint(['grant.issued']);
     await createWebhookEndpoint(events.money.owner, guard, { organizationId, url: `${other.url}/hook`, kinds: ['webhook.disabled'] });
@@ -116,10 +121,8 @@ describe('webhooks', () => {
     expect(receiver.received).toHaveLength(1);
     other.close();
   }, TEST_MS_MAX);
-});
 
-describe('mails', () => {
-  it('tell the notice address of a low balance, and are files where there is no mail server', async () => {
+  needs('have mails beside them, which tell the notice address of a low balance and are files where there is no mail server', async () => {
     await setNotices(events.money.owner, { organizationId, email: 'billing@example.com', balanceLow: { unit: 'USD', threshold: '50' } });
     const folder = join(backoffice.home, 'mail');
     const mails = (): string[] => {
@@ -137,10 +140,8 @@ describe('mails', () => {
     expect(mail).toMatch(/^Auto-Submitted: auto-generated$/m);
     expect(backoffice.events('mail.to_files')).toHaveLength(1);
   }, TEST_MS_MAX);
-});
 
-describe('the process', () => {
-  it('says whether it could work: with its database and its queue', async () => {
+  needs('are ready to be sent with a database and a queue, and their process says so', async () => {
     expect(await (await fetch(`${backoffice.url}/readyz`)).json()).toMatchObject({ status: 'ready', checks: { database: { ok: true }, queue: { ok: true } } });
   });
 });

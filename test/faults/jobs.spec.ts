@@ -1,8 +1,7 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from '@jest/globals';
 import { createBackoffice, startReceiver, type Receiver } from '../support/backoffice.js';
 import { EventsDatabase } from '../support/events-database.js';
-import { RedisProcess } from '../support/redis.js';
-import { itNeeds } from '../support/requirements.js';
+import { queueStores } from '../support/queue-stores.js';
 import { until } from '../support/until.js';
 
 /** Jobs whose process dies, freezes or is asked to stop, and jobs that never succeed; on each store of queues. */
@@ -14,7 +13,6 @@ const keyEvent = { key_id: '019b1c70-8d1f-7c55-8a30-5b1d2a7f9e21', project_id: '
 let events: EventsDatabase;
 let receiver: Receiver;
 let organizationId: string;
-let redis: RedisProcess | null = null;
 const processes: Backoffice[] = [];
 
 beforeAll(async () => {
@@ -41,25 +39,21 @@ const begin = async (env: Record<string, string>): Promise<Backoffice> => {
 
 const statuses = async (): Promise<string[]> => (await events.jobs(organizationId)).map(({ status }) => status);
 
-const stores = [
-  { name: 'Postgres', needs: it, env: async () => ({}) },
-  { name: 'Redis', needs: itNeeds('redis'), env: async () => ({ REDIS_URL: (redis ??= await RedisProcess.start()).url }) },
-];
-
-describe.each(stores)('with queues in $name, a job', ({ needs, env }) => {
-  afterAll(async () => {
-    await redis?.stop();
-    redis = null;
+describe.each(queueStores)('with queues in $name, a job', ({ needs, start, stop }) => {
+  let env: Record<string, string>;
+  beforeAll(async () => {
+    env = await start();
   });
+  afterAll(stop);
 
   needs('whose worker is killed is done by another, under the same id', async () => {
-    const doomed = await begin(await env());
+    const doomed = await begin(env);
     receiver.answer = () => undefined;
     await events.put(organizationId, 'key.created', 'killed', keyEvent);
     await until('it is being sent', () => receiver.received.length === 1);
     await doomed.kill('SIGKILL');
     receiver.answer = (response) => void response.writeHead(204).end();
-    await begin(await env());
+    await begin(env);
     // The dead one's claim ends by the database's clock.
     await events.money.shiftClock('1 minute');
     await until('it is done', async () => (await statuses())[0] === 'done', 30_000);
@@ -68,7 +62,7 @@ describe.each(stores)('with queues in $name, a job', ({ needs, env }) => {
   }, TEST_MS_MAX);
 
   needs('whose worker freezes and wakes up late is done once, and what the late one reports changes nothing', async () => {
-    const frozen = await begin(await env());
+    const frozen = await begin(env);
     let answerFirst = (): void => undefined;
     receiver.answer = (response) => void (answerFirst = () => response.writeHead(500).end());
     await events.put(organizationId, 'key.created', 'frozen', keyEvent);
@@ -76,7 +70,7 @@ describe.each(stores)('with queues in $name, a job', ({ needs, env }) => {
     frozen.signal('SIGSTOP');
     answerFirst();
     receiver.answer = (response) => void response.writeHead(204).end();
-    await begin(await env());
+    await begin(env);
     await events.money.shiftClock('1 minute');
     await until('it is done', async () => (await statuses())[0] === 'done', 30_000);
     const [before] = await events.jobs(organizationId);
@@ -86,7 +80,7 @@ describe.each(stores)('with queues in $name, a job', ({ needs, env }) => {
   }, TEST_MS_MAX);
 
   needs('that can never be done is given up and kept while others go on; two processes do none twice', async () => {
-    await Promise.all([begin(await env()), begin(await env())]);
+    await Promise.all([begin(env), begin(env)]);
     // An event that is not what its kind says throws in every run.
     await events.put(organizationId, 'key.created', 'poison', { name: 5 });
     for (let count = 0; count < 40; count += 1) await events.put(organizationId, 'key.created', `sound-${count}`, keyEvent);
@@ -100,7 +94,7 @@ describe.each(stores)('with queues in $name, a job', ({ needs, env }) => {
   }, TEST_MS_MAX);
 
   needs('that runs when its process is asked to stop is finished, and none is begun', async () => {
-    const stopping = await begin({ ...(await env()), JOB_CONCURRENCY: '1' });
+    const stopping = await begin({ ...env, JOB_CONCURRENCY: '1' });
     let finish = (): void => undefined;
     receiver.answer = (response) => void (finish = () => response.writeHead(204).end());
     await events.put(organizationId, 'key.created', 'runs', keyEvent);

@@ -1,6 +1,6 @@
 import { pruneOutbox, type NightlyService } from '@kilotoken/events';
 import type { Platform } from '@kilotoken/platform';
-import { openAuditPool, runReconcile } from '@kilotoken/reconcile';
+import { openAuditPool, runRecordedReconcile } from '@kilotoken/reconcile';
 import type { Pool } from 'pg';
 import type { BackofficeSettings } from './config.js';
 import type { BackofficeMetrics } from './metrics.js';
@@ -35,7 +35,7 @@ const pruneEvents = async (pool: Pool, days: number, signal: AbortSignal): Promi
 const proveBooks = async ({ logger }: Backoffice, auditUrl: string, { findings }: BackofficeMetrics, signal: AbortSignal): Promise<Record<string, unknown>> => {
   const pool = openAuditPool(auditUrl, { onIdleError: (error) => logger.warn({ event: 'database.connection_lost', error }) });
   try {
-    const { holds, checks, snapshotAt, elapsedMs } = await runReconcile(pool, { signal, findingsMax });
+    const { holds, checks, snapshotAt, elapsedMs } = await runRecordedReconcile(pool, { signal, findingsMax });
     const broken = checks.filter(({ found }) => found > 0);
     for (const check of checks) findings.set({ check: check.name }, check.found);
     for (const check of broken) logger.error({ event: 'reconcile.found', check: check.name, invariant: check.invariant, found: check.found, findings: check.findings });
