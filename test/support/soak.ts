@@ -37,9 +37,12 @@ export interface SoakReport {
 const gatewayCount = 2;
 const vendorCount = 2;
 const concurrency = 10;
-const sessionTtlMs = 2_000;
+const sessionTtlMs = 3_000;
 const checkMsMax = 45_000;
 const aliveCheckMs = 250;
+/** Faults of one part wait for each other; when none has begun for so long, clients leave meanwhile. */
+const quietMsMax = 3_500;
+const quietCheckMs = 500;
 const problemsMax = 20;
 const problemLengthMax = 2_000;
 /** A vendor that counts wrongly is kept in quarantine for whoever talks to it; no other reason may stand there. */
@@ -111,6 +114,7 @@ const runPlan = async (world: SoakWorld, steps: readonly SoakStep[], say: SoakOp
   const startedAtMs = performance.now();
   const begunAtMs: number[] = [];
   const parts = new Map<string, Promise<void>>();
+  const filling = fillQuiet(world, steps[0]!, begunAtMs, report);
   for (const step of steps) {
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, step.atMs - (performance.now() - startedAtMs))));
     const part = partOf(step);
@@ -118,10 +122,28 @@ const runPlan = async (world: SoakWorld, steps: readonly SoakStep[], say: SoakOp
     parts.set(part, previous.then(async () => runStep(world, step, startedAtMs, begunAtMs, say)).catch((error: Error) => report(`${step.fault} (target ${step.target}): ${error.message}`)));
   }
   await Promise.all(parts.values());
+  await filling.stop();
   await reviveAll(world);
   begunAtMs.sort((one, other) => one - other);
   const gapMsMax = Math.max(0, ...begunAtMs.slice(1).map((atMs, index) => atMs - begunAtMs[index]!));
   return { faults: begunAtMs.length, gapMsMax };
+};
+
+/** Whatever else is slow: a fault begins at least every five seconds. */
+const fillQuiet = (world: SoakWorld, step: SoakStep, begunAtMs: number[], report: (problem: string) => void): { stop(): Promise<void> } => {
+  const fills: Promise<void>[] = [];
+  const timer = setInterval(() => {
+    const lastAtMs = begunAtMs.at(-1);
+    if (lastAtMs === undefined || performance.now() - lastAtMs < quietMsMax) return;
+    begunAtMs.push(performance.now());
+    fills.push(causeFault(world, { ...step, fault: 'clients leave' }).catch((error: Error) => report(`clients leave: ${error.message}`)));
+  }, quietCheckMs);
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all(fills);
+    },
+  };
 };
 
 const runStep = async (world: SoakWorld, step: SoakStep, startedAtMs: number, begunAtMs: number[], say: SoakOptions['say']): Promise<void> => {
