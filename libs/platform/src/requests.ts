@@ -104,6 +104,8 @@ const endTrace = (tracing: Tracing, trace: RequestTrace, request: FastifyRequest
   const errorType = errorTypeOf(request, status);
   // Where the id leads somewhere: to what is exported here, or to the trace that the caller began.
   if (trace.sampled || trace.parentSpanId !== null || errorType !== null) wideEvent['traceId'] = trace.traceId;
+  // Most end here, and are to cost no more than that.
+  if (!trace.sampled && errorType === null) return;
   const attributes: SpanAttributes = { 'http.request.method': method, 'http.route': route, 'http.response.status_code': status, 'kilotoken.request.id': request.id };
   if (typeof wideEvent['code'] === 'string') attributes['kilotoken.code'] = wideEvent['code'];
   if (typeof wideEvent['organizationId'] === 'string') attributes['kilotoken.organization.id'] = wideEvent['organizationId'];
