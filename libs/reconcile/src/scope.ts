@@ -16,7 +16,7 @@ const dayMs = 86_400_000;
 const slackMs = dayMs;
 
 /** The smallest UUIDv7 of a moment. */
-export const firstIdAt = (moment: Date): string => {
+const firstIdAt = (moment: Date): string => {
   const hex = Math.max(0, moment.getTime()).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 };
