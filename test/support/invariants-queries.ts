@@ -150,9 +150,11 @@ const usageRows: InvariantQuery[] = [
       SELECT format('usage %s/%s (%s): counts %s make %s; rated %s, hold %s, charge %s', u.id, u.attempt, u.outcome, u.counts,
         coalesce(r.rated, 0), u.rated, u.hold, u.charge) AS violation
       FROM usage u LEFT JOIN recomputed r USING (organization_id, id, attempt)
+      -- Usage that was rated wrongly is not changed: its differences are rows of their own.
+      LEFT JOIN (SELECT organization_id, usage_id AS id, attempt, sum(rated) AS rated FROM rating_adjustment GROUP BY 1, 2, 3) a USING (organization_id, id, attempt)
       WHERE coalesce(r.unpriced, false) OR u.charge <> least(u.rated, u.hold)
         -- An attempt that is not the one to pay for is rated at nothing, whatever its vendor counted.
-        OR (u.rated <> coalesce(r.rated, 0) AND NOT (u.rated = 0 AND u.outcome <> 'completed'))`,
+        OR (u.rated + coalesce(a.rated, 0) <> coalesce(r.rated, 0) AND NOT (u.rated = 0 AND u.outcome <> 'completed'))`,
   },
   {
     name: 'I8',

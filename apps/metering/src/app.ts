@@ -1,4 +1,4 @@
-import { RatingService, ReapingService, readRatingLag } from '@kilotoken/metering';
+import { ClosingService, RatingService, ReapingService, readRatingLag } from '@kilotoken/metering';
 import { databasePool, databaseReadiness, type AppDefinition } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import { readMeteringSettings, type MeteringSettings } from './config.js';
@@ -14,8 +14,10 @@ export const meteringApp: AppDefinition<MeteringSettings> = {
     const pool = app.get<Pool>(databasePool);
     const rating = app.get(RatingService);
     const reaping = app.get(ReapingService);
+    const closing = app.get(ClosingService);
     rating.start();
     reaping.start();
+    closing.start();
     return {
       readiness: [
         databaseReadiness(app),
@@ -29,6 +31,7 @@ export const meteringApp: AppDefinition<MeteringSettings> = {
       ],
       drain: async () => {
         reaping.stop();
+        closing.stop();
         await rating.stop();
       },
     };

@@ -1,5 +1,5 @@
 import { Inject, Module, type DynamicModule, type BeforeApplicationShutdown } from '@nestjs/common';
-import { RatingService, ReapingService, readRatingLag } from '@kilotoken/metering';
+import { ClosingService, RatingService, ReapingService, readRatingLag } from '@kilotoken/metering';
 import { databasePool, DatabaseModule, type Platform } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import { Counter, Gauge } from 'prom-client';
@@ -9,10 +9,9 @@ import { UsageKeepingModule } from './usage-keeping.module.js';
 
 const databaseConnectionsMax = 4;
 const ratingStatementMs = 60_000;
-const flushesPerRatingMax = 400;
-const shardCount = 16;
+const flushesPerRatingMax = 20_000;
 
-/** Rates, posts and reaps. */
+/** Rates, posts, reaps and finishes refunds. */
 @Module({})
 export class MeteringModule implements BeforeApplicationShutdown {
   static compose(platform: Platform<MeteringSettings>): DynamicModule {
@@ -32,6 +31,7 @@ export class MeteringModule implements BeforeApplicationShutdown {
       providers: [
         { provide: RatingService, inject: [databasePool], useFactory: (pool: Pool) => createRating(platform, pool) },
         { provide: ReapingService, inject: [databasePool], useFactory: (pool: Pool) => createReaping(platform, pool) },
+        { provide: ClosingService, inject: [databasePool], useFactory: (pool: Pool) => new ClosingService(pool, logger) },
       ],
     };
   }
@@ -39,11 +39,13 @@ export class MeteringModule implements BeforeApplicationShutdown {
   constructor(
     @Inject(RatingService) private readonly rating: RatingService,
     @Inject(ReapingService) private readonly reaping: ReapingService,
+    @Inject(ClosingService) private readonly closing: ClosingService,
   ) {}
 
   /** Before any pool closes: Nest calls this on all modules before it shuts the first one down. */
   async beforeApplicationShutdown(): Promise<void> {
     this.reaping.stop();
+    this.closing.stop();
     await this.rating.stop();
   }
 }
@@ -60,9 +62,8 @@ const createRating = ({ settings, clock, logger, registry, tracing }: Platform<M
       this.set((await readRatingLag(pool)).oldestSeconds);
     },
   });
-  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
   const onRating = tracing ? { onRating: traceRating(tracing, clock) } : {};
-  return new RatingService({ shards, pauseMs: settings.RATING_PAUSE_MS, flushesPerRatingMax, ...onRating }, pool, clock, logger, (rows, mismatches) => {
+  return new RatingService({ shards: settings.RATING_SHARDS, pauseMs: settings.RATING_PAUSE_MS, flushesPerRatingMax, ...onRating }, pool, clock, logger, (rows, mismatches) => {
     rated.inc(rows);
     mismatched.inc(mismatches);
   });

@@ -1,3 +1,6 @@
+export { ClosingService } from './closing.service.js';
+export { replayKindOf, type QuarantineKey, type QuarantinedUsage } from './quarantine.js';
+export * from './quarantine.service.js';
 export * from './partition.js';
 export * from './partition.service.js';
 export * from './partition-archive.service.js';

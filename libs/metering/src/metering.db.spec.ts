@@ -77,13 +77,13 @@ describe('a rating', () => {
     expect(reported).toHaveLength(1);
   });
 
-  it('of a flush that was posted is refused, and changes nothing', async () => {
+  it('of a flush that was rated is refused, and changes nothing', async () => {
     await settle(paid(3));
-    const flushes = JSON.stringify([{ session, flush, shard: parseInt(money.tenant.accountRootId.slice(-1), 16) }]);
-    const totals = JSON.stringify([{ organization: money.tenant.organizationId, unit: 'USD', charge: '3', rated: '3', cost: '0', cost_currency: 'USD' }]);
-    const post = () => money.app.query("SELECT rating_post(uuidv7(), $1, $2, $3, '[]')", [flushes, JSON.stringify([{ root: money.tenant.accountRootId, rows: 1 }]), totals]);
+    const [queued] = await money.sql<{ row: object }>('SELECT to_jsonb(b) AS row FROM unrated_batch b');
     await rater().rateOnce();
-    expect(await sqlStateFrom(post())).toBe('23505');
+    await money.sql('INSERT INTO unrated_batch SELECT * FROM jsonb_populate_record(NULL::unrated_batch, $1)', [queued!.row]);
+    expect(await sqlStateFrom(rater().rateOnce())).toBe('23505');
+    await money.sql('TRUNCATE unrated_batch');
     expect(await posted()).toEqual({ 'grant_liability USD': '3', 'usage_revenue USD': '-3' });
   });
 
@@ -162,12 +162,12 @@ describe('however many raters', () => {
     await settle(paid(3));
     const dying = await money.app.connect();
     await dying.query('BEGIN');
-    const { rows } = await dying.query<{ shard: number }>('SELECT * FROM rating_take($1, 100)', [allShards]);
-    expect(rows).toHaveLength(1);
+    const { rows } = await dying.query<{ flushes: string[] }>('SELECT * FROM rating_claim(uuidv7(), $1, 100, 100)', [allShards]);
+    expect(rows[0]!.flushes).toHaveLength(1);
     if (when === 'posted') {
       const totals = [{ organization: money.tenant.organizationId, unit: 'USD', charge: '3', rated: '3', cost: '0', cost_currency: 'USD' }];
-      await dying.query("SELECT rating_post(uuidv7(), $1, $2, $3, '[]')", [
-        JSON.stringify([{ session, flush, shard: rows[0]!.shard }]), JSON.stringify([{ root: money.tenant.accountRootId, rows: 1 }]), JSON.stringify(totals),
+      await dying.query("SELECT rating_post(uuidv7(), '[]', $1, $2, '[]')", [
+        JSON.stringify([{ root: money.tenant.accountRootId, rows: 1 }]), JSON.stringify(totals),
       ]);
     }
     // While it lives, nobody else touches what it took.
@@ -248,7 +248,51 @@ describe('a key', () => {
   });
 });
 
+describe('a counter', () => {
+  const counters = () => money.sql<{ accumulator: string; period: string; value: string; published: string }>(
+    "SELECT accumulator, to_char(period AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS period, value::text AS value, published::text AS published FROM rating_counter WHERE account_root_id = $1 ORDER BY period",
+    [money.tenant.accountRootId],
+  );
+
+  it('is what was rated of an account tree in a month, to the token, however many rate', async () => {
+    for (let count = 1; count <= 20; count += 1) await settle(paid(count), paid(1));
+    await Promise.all(Array.from({ length: 5 }, async () => { while (await rater(3).rateOnce()); }));
+    while ((await unrated()) > 0) await rater().rateOnce();
+    const month = new Date().toISOString().slice(0, 7);
+    expect(await counters()).toEqual([{ accumulator: 'tokens:month', period: `${month}-01`, value: '230', published: '230' }]);
+  });
+
+  it('begins anew with each month, and is not moved by a rating that rolls back', async () => {
+    await settle(paid(2));
+    await money.shiftClock('40 days');
+    await settle(paid(5));
+    await money.shiftClock('0');
+    const dying = await money.app.connect();
+    await dying.query('BEGIN');
+    await dying.query('SELECT rating_counters_take($1)', [JSON.stringify([{ root: money.tenant.accountRootId, accumulator: 'tokens:month', period: '2020-01-01T00:00:00Z' }])]);
+    await dying.query('SELECT rating_counters_add($1)', [JSON.stringify([{ root: money.tenant.accountRootId, accumulator: 'tokens:month', period: '2020-01-01T00:00:00Z', counted: '7' }])]);
+    await dying.query('ROLLBACK');
+    dying.release();
+    await rater().rateOnce();
+    expect((await counters()).map(({ value }) => value)).toEqual(['2', '5']);
+  });
+});
+
 describe('the queue', () => {
+  it('is as old as its oldest flush, of whichever session, and of those that a reaper billed', async () => {
+    const [first, second] = [await money.newSession(), await money.newSession()];
+    for (const number of [3, 4]) await money.settle(first, number, paid(0, { allocations: [] }));
+    await money.settle(second, 9, paid(0, { allocations: [] }));
+    const age = (sessionId: string, of: number, minutes: number) => money.sql('UPDATE unrated_batch SET created_at = created_at - make_interval(mins => $3) WHERE session_id = $1 AND flush = $2', [sessionId, of, minutes]);
+    await age(second, 9, 2);
+    expect(Math.floor((await readRatingLag(money.app)).oldestSeconds / 60)).toBe(2);
+    await money.sql('UPDATE unrated_batch SET flush = -1 WHERE session_id = $1 AND flush = 4', [first]);
+    await age(first, -1, 5);
+    expect(Math.floor((await readRatingLag(money.app)).oldestSeconds / 60)).toBe(5);
+    await money.sql('UPDATE unrated_batch SET flush = 4 WHERE session_id = $1 AND flush = -1', [first]);
+  });
+
+
   it('says how much waits, and for how long', async () => {
     expect(await readRatingLag(money.app)).toEqual({ batches: 0, oldestSeconds: 0 });
     await settle(paid(1));

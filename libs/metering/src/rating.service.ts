@@ -4,8 +4,9 @@ import { loadPriceVersion } from '@kilotoken/marketplace';
 import { inTransaction, mintId, sqlStateOf, type Clock, type Db } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
+import { countRows } from './counters.js';
 import { rateBatch, type RatingResult, type UnratedUsage } from './rating.js';
-import { postRating, quarantineMismatch, takeUnrated, type FlushKey } from './rating.store.js';
+import { addToCounters, postRating, quarantineMismatch, takeCounters, takeUnrated, type FlushKey } from './rating.store.js';
 
 export interface RatingSettings {
   /** All shards unless several raters divide them. */
@@ -24,6 +25,8 @@ export interface RatingReport {
   readonly startedMs: number;
 }
 
+/** As many rows end a claim: they are kept in memory until they are posted, some 50 MB of them. */
+const rowsPerRating = 50_000;
 const retryMs = 500;
 const priceVersionsMax = 10_000;
 
@@ -61,11 +64,16 @@ export class RatingService {
     const { shards, flushesPerRatingMax, onRating } = this.settings;
     const startedMs = this.clock.monotonicMs();
     const { rows, flushes, result } = await inTransaction(this.pool, async (db) => {
-      const taken = await takeUnrated(db, shards, flushesPerRatingMax);
+      const ratingId = mintId(this.clock.nowMs());
+      const taken = await takeUnrated(db, ratingId, shards, flushesPerRatingMax, rowsPerRating);
       if (taken.rows.length === 0) return { rows: 0, flushes: [], result: null };
       await this.loadPrices(db, taken.rows);
+      // Locked before anything is rated: a rate that depends on a counter sees what every rating before this one has added.
+      const counted = countRows(taken.rows);
+      await takeCounters(db, counted);
       const rated = rateBatch(taken.rows, this.prices);
-      await postRating(db, mintId(this.clock.nowMs()), taken.flushes, rated);
+      await addToCounters(db, counted);
+      await postRating(db, ratingId, rated);
       for (const mismatch of rated.mismatches) await quarantineMismatch(db, mismatch);
       return { rows: taken.rows.length, flushes: taken.flushes, result: rated };
     });
@@ -73,7 +81,7 @@ export class RatingService {
       this.report(rows, result);
       onRating?.({ flushes, rows, startedMs });
     }
-    return flushes.length >= flushesPerRatingMax;
+    return flushes.length >= flushesPerRatingMax || rows >= rowsPerRating;
   }
 
   private report(rows: number, { mismatches }: RatingResult): void {
@@ -88,7 +96,7 @@ export class RatingService {
     for (const { priceVersionId } of rows) {
       if (this.prices.has(priceVersionId)) continue;
       const price = await loadPriceVersion(db, priceVersionId);
-      if (price) this.prices.set(priceVersionId, price);
+      if (price) this.prices.set(price.id, price);
     }
   }
 

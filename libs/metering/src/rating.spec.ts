@@ -22,7 +22,6 @@ const usage = (change: Partial<UnratedUsage> = {}): UnratedUsage => ({
   accountRootId: 'acme',
   id: 'usage-1',
   attempt: 0,
-  sessionId: 'session-1',
   apiKeyId: 'key-1',
   priceVersionId: price.id,
   counts: { input: 2, output: 1 },
@@ -79,9 +78,9 @@ describe('what is to be posted', () => {
     const [charge, cost] = [parseMoney('1.571428571429'), parseMoney('0.5')];
     expect(totals).toEqual([
       { organizationId: 'acme', unit: 'USD', costCurrency: 'USD', charge: charge * 2n, rated: charge * 2n, cost: cost * 2n },
-      { organizationId: 'other', unit: 'USD', costCurrency: 'USD', charge, rated: charge, cost },
       { organizationId: 'acme', unit: 'EUR', costCurrency: 'USD', charge, rated: charge, cost },
       { organizationId: 'acme', unit: 'USD', costCurrency: 'EUR', charge, rated: charge, cost },
+      { organizationId: 'other', unit: 'USD', costCurrency: 'USD', charge, rated: charge, cost },
     ]);
   });
 

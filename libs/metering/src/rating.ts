@@ -11,7 +11,6 @@ export interface UnratedUsage {
   readonly accountRootId: string;
   readonly id: string;
   readonly attempt: number;
-  readonly sessionId: string;
   readonly apiKeyId: string;
   readonly priceVersionId: string;
   readonly counts: TokenCounts;
@@ -61,29 +60,31 @@ const ratedOf = (usage: UnratedUsage, price: PriceVersion | undefined): Money | 
   }
 };
 
+const isCharged = (usage: UnratedUsage, rated: Money | null): boolean => rated !== null && rated === usage.rated && minMoney(rated, usage.hold) === usage.charge;
+
 export const rateBatch = (rows: readonly UnratedUsage[], prices: ReadonlyMap<string, PriceVersion>): RatingResult => {
-  const totals = new Map<string, PostingTotal>();
+  // Found by organization first: a key of several parts, made for each row, would cost more than its arithmetic.
+  const totals = new Map<string, PostingTotal[]>();
   const roots = new Map<string, number>();
   const keysUsed = new Map<string, { organizationId: string; apiKeyId: string; usedAtMs: number }>();
   const mismatches: Mismatch[] = [];
   for (const usage of rows) {
+    const { organizationId, unit, costCurrency, accountRootId, apiKeyId, settledAtMs } = usage;
     const rated = ratedOf(usage, prices.get(usage.priceVersionId));
-    if (rated === null || rated !== usage.rated || minMoney(rated, usage.hold) !== usage.charge) mismatches.push({ usage, rated });
+    if (!isCharged(usage, rated)) mismatches.push({ usage, rated });
 
-    const key = `${usage.organizationId}:${usage.unit}:${usage.costCurrency}`;
-    const total = totals.get(key);
-    if (total) {
-      total.charge += usage.charge;
-      total.rated += usage.rated;
-      total.cost += usage.cost;
-    } else {
-      const { organizationId, unit, costCurrency, charge, cost } = usage;
-      totals.set(key, { organizationId, unit, costCurrency, charge, rated: usage.rated, cost });
-    }
-    roots.set(usage.accountRootId, (roots.get(usage.accountRootId) ?? 0) + 1);
-    const used = keysUsed.get(usage.apiKeyId);
-    if (!used) keysUsed.set(usage.apiKeyId, { organizationId: usage.organizationId, apiKeyId: usage.apiKeyId, usedAtMs: usage.settledAtMs });
-    else if (used.usedAtMs < usage.settledAtMs) used.usedAtMs = usage.settledAtMs;
+    let ofOrganization = totals.get(organizationId);
+    if (!ofOrganization) totals.set(organizationId, (ofOrganization = []));
+    let total = ofOrganization.find((known) => known.unit === unit && known.costCurrency === costCurrency);
+    if (!total) ofOrganization.push((total = { organizationId, unit, costCurrency, charge: 0n, rated: 0n, cost: 0n }));
+    total.charge += usage.charge;
+    total.rated += usage.rated;
+    total.cost += usage.cost;
+
+    roots.set(accountRootId, (roots.get(accountRootId) ?? 0) + 1);
+    const used = keysUsed.get(apiKeyId);
+    if (!used) keysUsed.set(apiKeyId, { organizationId, apiKeyId, usedAtMs: settledAtMs });
+    else if (used.usedAtMs < settledAtMs) used.usedAtMs = settledAtMs;
   }
-  return { totals: [...totals.values()], roots, keysUsed, mismatches };
+  return { totals: [...totals.values()].flat(), roots, keysUsed, mismatches };
 };

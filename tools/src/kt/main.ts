@@ -10,6 +10,7 @@ import { addNoticeCommands } from './notices.js';
 import { addBudgetCommands, addLimitCommands } from './limits.js';
 import { addOrganizationCommands, addProjectCommands } from './organizations.js';
 import type { Output } from './output.js';
+import { addQuarantineCommands } from './quarantine.js';
 import { addPartitionCommands } from './partitions.js';
 import { addRollupCommands } from './rollups.js';
 import { addWebhookCommands } from './webhooks.js';
@@ -52,6 +53,7 @@ const createProgram = (context: Context, output: Output, asJson: boolean): Comma
   addLaneCommands(program, context);
   addModelCommands(program, context);
   addLedgerCommands(program, context);
+  addQuarantineCommands(program, context);
   addPartitionCommands(program, context);
   addRollupCommands(program, context);
   addWebhookCommands(program, context);

@@ -1,0 +1,135 @@
+import type { TokenCounts } from '@kilotoken/contracts';
+import { parseMoney, type Money } from '@kilotoken/money';
+import type { Db } from '@kilotoken/platform';
+import type { QuarantineKey, QuarantinedRow, QuarantinedUsage } from './quarantine.js';
+
+interface QuarantineRow {
+  organization_id: string;
+  id: string;
+  attempt: number;
+  reason: string;
+  quarantined_at: Date;
+  raw: Buffer;
+  repaired: boolean;
+  ended: 'replayed' | 'discarded' | null;
+}
+
+/** With the corrected bytes of the last repair, and what ended the case. */
+const columns = `q.organization_id, q.id, q.attempt, q.reason, q.quarantined_at, coalesce(r.raw, q.raw) AS raw, r.raw IS NOT NULL AS repaired,
+  (SELECT s.step FROM quarantine_step s WHERE s.organization_id = q.organization_id AND s.usage_id = q.id AND s.attempt = q.attempt AND s.reason = q.reason
+    AND s.step <> 'repaired') AS ended`;
+const joined = `usage_quarantine q LEFT JOIN LATERAL (
+  SELECT s.raw FROM quarantine_step s WHERE s.organization_id = q.organization_id AND s.usage_id = q.id AND s.attempt = q.attempt AND s.reason = q.reason
+    AND s.step = 'repaired' ORDER BY s.sequence DESC LIMIT 1) r ON true`;
+
+const toUsage = (row: QuarantineRow): QuarantinedUsage => ({
+  organizationId: row.organization_id,
+  usageId: row.id,
+  attempt: row.attempt,
+  reason: row.reason,
+  quarantinedAt: row.quarantined_at,
+  raw: row.raw.toString('utf8'),
+  repaired: row.repaired,
+  ended: row.ended,
+});
+
+export interface QuarantineFilter {
+  readonly organizationId: string | null;
+  readonly usageId: string | null;
+  readonly ended: boolean;
+  readonly limit: number;
+}
+
+/** The oldest first. */
+export const listQuarantined = async (db: Db, { organizationId, usageId, ended, limit }: QuarantineFilter): Promise<QuarantinedUsage[]> => {
+  const { rows } = await db.query<QuarantineRow>(
+    `SELECT * FROM (SELECT ${columns} FROM ${joined}
+       WHERE ($1::uuid IS NULL OR q.organization_id = $1) AND ($2::uuid IS NULL OR q.id = $2)) found
+     WHERE $3 OR ended IS NULL ORDER BY quarantined_at, id, attempt, reason LIMIT $4`,
+    [organizationId, usageId, ended, limit],
+  );
+  return rows.map(toUsage);
+};
+
+/** Locks a case until the transaction ends: steps are taken one after another. */
+export const lockQuarantined = async (db: Db, { organizationId, usageId, attempt, reason }: QuarantineKey): Promise<QuarantinedUsage | null> => {
+  const key = [organizationId, usageId, attempt, reason];
+  const where = 'q.organization_id = $1 AND q.id = $2 AND q.attempt = $3 AND q.reason = $4';
+  await db.query(`SELECT FROM usage_quarantine q WHERE ${where} FOR UPDATE`, key);
+  const { rows } = await db.query<QuarantineRow>(`SELECT ${columns} FROM ${joined} WHERE ${where}`, key);
+  return rows[0] ? toUsage(rows[0]) : null;
+};
+
+export interface QuarantineStep {
+  readonly step: 'repaired' | 'replayed' | 'discarded';
+  readonly raw: string | null;
+  readonly result: object | null;
+  readonly note: string;
+  readonly actor: string;
+}
+
+export const insertStep = async (db: Db, { organizationId, usageId, attempt, reason }: QuarantineKey, { step, raw, result, note, actor }: QuarantineStep): Promise<void> => {
+  await db.query(
+    `INSERT INTO quarantine_step (organization_id, usage_id, attempt, reason, sequence, step, raw, result, note, actor)
+     SELECT $1, $2, $3, $4, 1 + count(*), $5, $6, $7, $8, $9 FROM quarantine_step WHERE organization_id = $1 AND usage_id = $2 AND attempt = $3 AND reason = $4`,
+    [organizationId, usageId, attempt, reason, step, raw === null ? null : Buffer.from(raw), result && JSON.stringify(result), note, actor],
+  );
+};
+
+export interface StoredUsage {
+  readonly counts: TokenCounts;
+  readonly priceVersionId: string;
+}
+
+export const findUsage = async (db: Db, { organizationId, usageId, attempt }: QuarantineKey): Promise<StoredUsage | null> => {
+  const { rows } = await db.query<{ counts: TokenCounts; price_version_id: string }>(
+    'SELECT counts, price_version_id FROM usage WHERE organization_id = $1 AND id = $2 AND attempt = $3',
+    [organizationId, usageId, attempt],
+  );
+  return rows[0] ? { counts: rows[0].counts, priceVersionId: rows[0].price_version_id } : null;
+};
+
+export interface Adjustment {
+  readonly rated: string;
+  readonly charge: string;
+  readonly receivable: string;
+}
+
+/** Makes a row rated at an amount; null where it was already. */
+export const adjustRating = async (db: Db, { organizationId, usageId, attempt }: QuarantineKey, rated: string, reason: string): Promise<Adjustment | null> => {
+  const { rows } = await db.query<Adjustment & { id: string | null }>(
+    'SELECT id, trim_scale(rated)::text AS rated, trim_scale(charge)::text AS charge, trim_scale(receivable)::text AS receivable FROM rating_adjust($1, $2, $3::smallint, $4, $5)',
+    [organizationId, usageId, attempt, rated, reason],
+  );
+  const { id, ...adjustment } = rows[0]!;
+  return id === null ? null : adjustment;
+};
+
+export interface Taken {
+  readonly leaseId: string;
+  readonly grantId: string;
+  readonly slice: Money;
+}
+
+export const startSession = async (db: Db, sessionId: string, host: string, pid: number): Promise<void> => {
+  await db.query("SELECT session_start($1, 'quarantine', $2, $3, '')", [sessionId, host, pid]);
+};
+
+/** Leases what a row charges, or as much of it as there is. */
+export const takeForRow = async (db: Db, sessionId: string, askId: string, row: QuarantinedRow): Promise<Taken[]> => {
+  const { rows } = await db.query<{ answer: { leases: { leaseId: string; grantId: string; slice: string }[] } }>(
+    'SELECT lease_take($1, $2, $3, $4, $5, $6, 0, 0, $7) AS answer',
+    [sessionId, row.organization, askId, row.unit, row.model, row.charge, row.id],
+  );
+  return rows[0]!.answer.leases.map(({ leaseId, grantId, slice }) => ({ leaseId, grantId, slice: parseMoney(slice) }));
+};
+
+export const settleRows = async (db: Db, sessionId: string, rows: readonly object[]): Promise<number> => {
+  const { rows: answers } = await db.query<{ written: number }>('SELECT settle($1, 1, $2) AS written', [sessionId, JSON.stringify(rows)]);
+  return answers[0]!.written;
+};
+
+/** Closes the session's leases with what its rows allocated. */
+export const endSession = async (db: Db, sessionId: string): Promise<void> => {
+  await db.query('SELECT session_reap($1)', [sessionId]);
+};

@@ -1,0 +1,146 @@
+import { RatingService } from '@kilotoken/metering';
+import { systemClock } from '@kilotoken/platform';
+import { pino } from 'pino';
+import type { Cleanup } from './installation.js';
+import { startBareLoop, type BareLoop } from './rating-bare.js';
+import { startRatingDatabase, storeUsage, type RatingDatabase } from './rating-database.js';
+import { readRatingBenchOptions } from './rating-options.js';
+import { median } from './report.js';
+
+/**
+ * npm run bench:rating: how many usage rows a second one process rates and posts, against the least that a loop in the same language
+ * can do with the same rows. Both work in turn, a segment each, on one database; no time makes it fail.
+ */
+interface Measurement {
+  readonly rows: number;
+  readonly raterRowsPerSecond: number;
+  readonly bareRowsPerSecond: number;
+  /** Of the rater to the bare loop: the median over the segments. */
+  readonly ratio: number;
+  readonly ratios: readonly number[];
+  /** Rows a second of the rater in the last quarter of the segments, to those in the first. */
+  readonly lastToFirst: number;
+  readonly statementRowsPerSecond: number;
+  /** Of this process, so far: both sides and the driver. */
+  readonly residentMegabytesMax: number;
+}
+
+interface Segment {
+  readonly rater: number;
+  readonly bare: number;
+}
+
+const segmentsMin = 5;
+const segmentRowsMax = 200_000;
+const shards = Array.from({ length: 16 }, (_, shard) => shard);
+const flushesPerRatingMax = 20_000;
+/** As the rater's batches are. */
+const rowsPerBatch = 50_000;
+
+export const runBench = async (args: string[]): Promise<void> => {
+  const options = readRatingBenchOptions(args);
+  const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`);
+  const cleanup: Cleanup = [];
+  const interrupt = (): void => void cleanUp(cleanup).finally(() => process.exit(130));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    const database = await startRatingDatabase(options.organizations, cleanup);
+    const measurements: Measurement[] = [];
+    let stored = 0;
+    for (const rows of options.rows) {
+      say(`storing ${rows} usage rows of ${options.organizations} organizations`);
+      await storeUsage(database, stored, rows);
+      stored = rows;
+      measurements.push(await measure(database, rows));
+      describe(measurements.at(-1)!).forEach(say);
+    }
+    if (options.json) process.stdout.write(`${JSON.stringify({ organizations: options.organizations, measurements }, null, 2)}\n`);
+  } catch (error) {
+    process.stderr.write(`\nThe bench failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    await cleanUp(cleanup);
+  }
+};
+
+const cleanUp = async (cleanup: Cleanup): Promise<void> => {
+  for (let end = cleanup.pop(); end; end = cleanup.pop()) await end();
+};
+
+const measure = async (database: RatingDatabase, rows: number): Promise<Measurement> => {
+  const { rows: clock } = await database.owner.query<{ now: Date }>('SELECT kt_now() AS now');
+  const bare = await startBareLoop(database.owner, rowsPerBatch);
+  const segments = await runSegments(database, bare, rows);
+  await compareBooks(database, clock[0]!.now);
+  const statementRowsPerSecond = await rateByStatement(database, rows);
+  const ratios = segments.map((segment) => segment.rater / segment.bare);
+  const quarter = Math.max(1, Math.floor(segments.length / 4));
+  return {
+    rows,
+    raterRowsPerSecond: median(segments.map(({ rater }) => rater)),
+    bareRowsPerSecond: median(segments.map((segment) => segment.bare)),
+    ratio: median(ratios),
+    ratios,
+    lastToFirst: median(segments.slice(-quarter).map(({ rater }) => rater)) / median(segments.slice(0, quarter).map(({ rater }) => rater)),
+    statementRowsPerSecond,
+    residentMegabytesMax: process.resourceUsage().maxRSS / 1024,
+  };
+};
+
+/** Alternates until both have done all rows. */
+const runSegments = async ({ app }: RatingDatabase, bare: BareLoop, rows: number): Promise<Segment[]> => {
+  let rated = 0;
+  const rating = new RatingService({ shards, pauseMs: 1, flushesPerRatingMax }, app, systemClock, pino({ level: 'silent' }), (count, mismatches) => {
+    if (mismatches > 0) throw new Error(`${mismatches} rows are not rated as they were stored`);
+    rated += count;
+  });
+  const segmentRows = Math.min(segmentRowsMax, Math.ceil(rows / segmentsMin));
+  const segments: Segment[] = [];
+  let read = 0;
+  while (rated < rows || read < rows) {
+    const target = (segments.length + 1) * segmentRows;
+    const raterBegan = { at: performance.now(), rows: rated };
+    while (rated < Math.min(target, rows)) await rating.rateOnce();
+    const bareBegan = { at: performance.now(), rows: read };
+    while (read < Math.min(target, rows)) read += await bare.step();
+    const endedAt = performance.now();
+    segments.push({ rater: ((rated - raterBegan.rows) * 1_000) / (bareBegan.at - raterBegan.at), bare: ((read - bareBegan.rows) * 1_000) / (endedAt - bareBegan.at) });
+  }
+  return segments;
+};
+
+/** Both have posted the same, to the last digit. */
+const compareBooks = async ({ owner }: RatingDatabase, since: Date): Promise<void> => {
+  const { rows } = await owner.query(
+    `WITH rated AS (
+       SELECT p.organization_id, p.account, sum(p.amount) AS amount FROM ledger_posting p
+       JOIN ledger_transaction t ON t.organization_id = p.organization_id AND t.id = p.transaction_id WHERE t.kind = 'usage_rated' AND t.posted_at > $1 GROUP BY 1, 2),
+     bare AS (SELECT organization_id, account, sum(amount) AS amount FROM bench_posting GROUP BY 1, 2)
+     SELECT * FROM rated r FULL JOIN bare b USING (organization_id, account) WHERE r.amount IS DISTINCT FROM b.amount LIMIT 1`,
+    [since],
+  );
+  if (rows.length > 0) throw new Error(`the rater and the bare loop posted different amounts: ${JSON.stringify(rows[0])}`);
+};
+
+/** What Postgres alone takes for the same postings, in one statement: without batches, proof or chain. */
+const rateByStatement = async ({ owner }: RatingDatabase, rows: number): Promise<number> => {
+  const startedAt = performance.now();
+  await owner.query(
+    `WITH total AS (
+       SELECT u.organization_id, sum(round((u.counts ->> 'input')::numeric * i.amount / i.per, 12) + round((u.counts ->> 'output')::numeric * o.amount / o.per, 12)) AS rated,
+         sum(u.cost) AS cost
+       FROM usage u JOIN rate i ON i.price_version_id = u.price_version_id AND i.token_class = 'input'
+       JOIN rate o ON o.price_version_id = u.price_version_id AND o.token_class = 'output' GROUP BY u.organization_id)
+     INSERT INTO bench_posting (organization_id, transaction_id, line, account, unit, amount)
+     SELECT t.organization_id, t.organization_id, l.line, l.account, 'USD', l.amount FROM total t CROSS JOIN LATERAL (VALUES
+       (1, 'grant_liability', rated), (2, 'usage_revenue', -rated), (3, 'vendor_cost', cost), (4, 'vendor_payable', -cost)) AS l(line, account, amount)`,
+  );
+  return (rows * 1_000) / (performance.now() - startedAt);
+};
+
+const describe = (measured: Measurement): string[] => [
+  `${measured.rows} rows: rater ${measured.raterRowsPerSecond.toFixed(0)} rows/s, bare loop ${measured.bareRowsPerSecond.toFixed(0)} rows/s, ratio ${measured.ratio.toFixed(3)}` +
+    ` (median of ${measured.ratios.map((ratio) => ratio.toFixed(2)).join(', ')})`,
+  `  the last quarter at ${measured.lastToFirst.toFixed(2)} of the first one's speed, ${measured.residentMegabytesMax.toFixed(0)} MB at most; one SQL statement ${measured.statementRowsPerSecond.toFixed(0)} rows/s`,
+];
