@@ -220,6 +220,15 @@ describe('detaching', () => {
   });
 });
 
+describe('a detached partition', () => {
+  it('is compared with its file once: a timer that comes again reads nothing of it', async () => {
+    await archive();
+    const steps: ArchiveStep[] = [];
+    expect(await detachPartition(money.owner, name, now, { onStep: (step) => void steps.push(step) })).toMatchObject({ state: 'detached', isProven: true });
+    expect(steps).toEqual([]);
+  });
+});
+
 describe('dropping', () => {
   it('needs a file that is whole', async () => {
     await exportPartition(money.owner, name, folder, now);

@@ -5,7 +5,7 @@ import { AppError, inTransaction, sqlStateOf } from '@kilotoken/platform';
 import type { Pool, PoolClient } from 'pg';
 import { digestFile, RowDigest, sha256OfFile, writeRows, type TextRow } from './partition-file.store.js';
 import { isDue, retentionDaysMin, type Column, type Partition } from './partition.js';
-import { detachPartitionTable, dropPartitionTable, findUseOf, listPartitions, lockForDetach, readColumns, readRows, recordExport, removeEmptyTable } from './partition.store.js';
+import { detachPartitionTable, dropPartitionTable, findUseOf, listPartitions, lockForDetach, markProven, readColumns, readRows, recordExport, removeEmptyTable } from './partition.store.js';
 
 /**
  * How usage leaves the database: a partition is exported to a file that is read back, taken off, proven once more and, on request,
@@ -127,7 +127,9 @@ export const detachPartition = async (pool: Pool, name: string, now: Date, optio
     await onStep('detach_committed');
   }
   const detached = await getPartition(pool, name);
+  if (detached.isProven) return detached;
   if (!(await holdsWhatWasExported(pool, detached))) await exportPartition(pool, name, dirname(partition.file), now, options);
+  await markProven(pool, name);
   await onStep('proven');
   return getPartition(pool, name);
 };

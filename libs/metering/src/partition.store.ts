@@ -22,7 +22,7 @@ export const listPartitions = async (db: Db): Promise<Partition[]> => {
     SELECT coalesce(p.partition, a.partition) AS name, coalesce(p.first_id, a.first_id) AS "firstId", coalesce(p.until_id, a.until_id) AS "untilId",
       uuid_moment(coalesce(p.first_id, a.first_id)) AS from, uuid_moment(coalesce(p.until_id, a.until_id)) AS until,
       CASE WHEN a.dropped_at IS NOT NULL THEN 'dropped' WHEN a.detached_at IS NOT NULL THEN 'detached' WHEN a.partition IS NOT NULL THEN 'exported' ELSE 'attached' END AS state,
-      a.rows, a.digest, a.file, a.file_sha256 AS "fileSha256"
+      a.rows, a.digest, a.file, a.file_sha256 AS "fileSha256", a.proven_at IS NOT NULL AS "isProven"
     FROM usage_partitions() p FULL JOIN usage_archive a ON a.partition = p.partition ORDER BY "firstId"`);
   return rows;
 };
@@ -117,6 +117,10 @@ export const removeEmptyTable = async (db: PoolClient, name: string): Promise<bo
   await db.query(`ALTER TABLE public.usage DETACH PARTITION ${table}`);
   await db.query(`DROP TABLE ${table}`);
   return true;
+};
+
+export const markProven = async (db: Db, name: string): Promise<void> => {
+  await db.query('UPDATE usage_archive SET proven_at = kt_now() WHERE partition = $1', [name]);
 };
 
 export const dropPartitionTable = async (db: PoolClient, name: string): Promise<void> => {

@@ -27,6 +27,8 @@ export interface Partition {
   readonly digest: string | null;
   readonly file: string | null;
   readonly fileSha256: string | null;
+  /** Whether the detached table was compared with its file. */
+  readonly isProven: boolean;
 }
 
 /** Whether all of a partition is older than so many days. */

@@ -218,6 +218,8 @@ CREATE TABLE usage_archive (
   settled_last  timestamptz,
   exported_at   timestamptz NOT NULL DEFAULT kt_now(),
   detached_at   timestamptz,
+  -- When the detached table, which nobody writes any more, was found to be what the file holds.
+  proven_at     timestamptz CHECK (proven_at IS NULL OR detached_at IS NOT NULL),
   dropped_at    timestamptz CHECK (dropped_at IS NULL OR detached_at IS NOT NULL)
 );
 
