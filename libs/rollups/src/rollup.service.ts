@@ -13,7 +13,7 @@ export interface RollupSettings {
 }
 
 const retryMs = 1_000;
-const pruneMs = 600_000;
+const pruneMs = 3_600_000;
 const rowsPerPruneMax = 20_000;
 
 /**
