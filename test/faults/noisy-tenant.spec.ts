@@ -15,11 +15,11 @@ const TENANTS = 100;
 const REQUESTS_PER_TENANT = 3;
 /** The hundred begin spread over so long, so that their own crowd is not what is measured. */
 const SPREAD_MS = 2_500;
-const ANSWER_MS = 300;
-const NOISY_CLIENTS = 40;
-const NOISY_PAUSE_MS = 100;
+const ANSWER_MS = 500;
+const NOISY_CLIENTS = 24;
+const NOISY_PAUSE_MS = 200;
 const NOISY_CONCURRENCY_MAX = 4;
-const ROUNDS = 3;
+const ROUNDS = 5;
 const P99_RATIO_MAX = 1.5;
 const RUN_MS_MAX = 180_000;
 
@@ -83,7 +83,7 @@ describe('one tenant against a hundred', () => {
   it(`does not slow the others' p99 beyond ${P99_RATIO_MAX} times what it is without it, and has its own share`, async () => {
     await p99OfTheOthers();
     const rounds = await measureRounds(ROUNDS, p99OfTheOthers, () => underNoise(p99OfTheOthers));
-    expect({ rounds, isWithin: medianRatio(rounds) <= P99_RATIO_MAX }).toMatchObject({ isWithin: true });
+    expect({ rounds, isWithin: medianRatio(rounds) <= P99_RATIO_MAX }).toEqual({ rounds, isWithin: true });
     expect(client.entries.filter(({ completed }) => !completed)).toEqual([]);
     // It was noisy indeed: refused far more often than it was served, by its own limit and nothing else.
     const refused = noise.entries.filter(({ completed }) => !completed);

@@ -62,7 +62,7 @@ describe('a gateway at three times its capacity', () => {
     expect(new Set(refused.map(({ status, errorCode }) => `${status} ${errorCode}`))).toEqual(new Set(['503 service_unavailable']));
     const servedMeanwhile = rounds.reduce((sum, round) => sum + (round.with * ROUND_MS) / 1_000, 0);
     expect(refused.length).toBeGreaterThan(servedMeanwhile * 1.5);
-    expect({ rounds, isEnough: medianRatio(rounds) >= GOODPUT_MIN }).toMatchObject({ isEnough: true });
+    expect({ rounds, isEnough: medianRatio(rounds) >= GOODPUT_MIN }).toEqual({ rounds, isEnough: true });
     // A refusal is cheap: it waits for nothing that an answer waits for.
     const refusedMs = refused.map(({ startedAtMs, endedAtMs }) => endedAtMs - startedAtMs);
     expect(percentile(refusedMs, 0.5)).toBeLessThan(ANSWER_MS / 2);
