@@ -61,15 +61,17 @@ END $$;
 -- tabs between them. No unit has a tab or a line's end; if one did, it would be taken out.
 CREATE FUNCTION rating_claim(p_rating uuid, p_shards smallint[], p_batches integer, p_rows integer) RETURNS TABLE (flushes json, lines text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE v_claimed unrated_batch[]; v_lines text;
 BEGIN
-  RETURN QUERY
-  WITH claimed AS MATERIALIZED (SELECT * FROM rating_claim_batches(p_shards, p_batches, p_rows)),
-  rated AS (INSERT INTO rated_flush (session_id, flush, shard, rating_id) SELECT c.session_id, c.flush, c.shard, p_rating FROM claimed c)
-  SELECT (SELECT json_agg(json_build_array(c.session_id, c.flush::text, c.shard)) FROM claimed c), (
-    SELECT string_agg(concat_ws(E'\t', u.organization_id, u.account_root_id, u.id, u.attempt, u.api_key_id, u.price_version_id, u.hold, u.rated,
+  -- Two statements: a claim takes what committed until it began, so the rows of it are read by a snapshot that is taken after it.
+  SELECT array_agg(b) INTO v_claimed FROM rating_claim_batches(p_shards, p_batches, p_rows) b;
+  SELECT string_agg(concat_ws(E'\t', u.organization_id, u.account_root_id, u.id, u.attempt, u.api_key_id, u.price_version_id, u.hold, u.rated,
       u.charge, u.cost, floor(date_part('epoch', u.settled_at) * 1000)::bigint, u.counts, translate(u.unit, E'\t\n', ''), translate(u.cost_currency, E'\t\n', '')), E'\n')
-    FROM claimed c CROSS JOIN LATERAL unnest(c.organization_ids, c.usage_ids, c.attempts) AS k(organization_id, id, attempt)
-    JOIN usage u ON u.organization_id = k.organization_id AND u.id = k.id AND u.attempt = k.attempt);
+    INTO v_lines
+    FROM unnest(v_claimed) c CROSS JOIN LATERAL unnest(c.organization_ids, c.usage_ids, c.attempts) AS k(organization_id, id, attempt)
+    JOIN usage u ON u.organization_id = k.organization_id AND u.id = k.id AND u.attempt = k.attempt;
+  INSERT INTO rated_flush (session_id, flush, shard, rating_id) SELECT c.session_id, c.flush, c.shard, p_rating FROM unnest(v_claimed) c;
+  RETURN QUERY SELECT (SELECT json_agg(json_build_array(c.session_id, c.flush::text, c.shard)) FROM unnest(v_claimed) c), v_lines;
 END $$;
 
 -- The claim of the previous release, which may run beside this one.
@@ -77,11 +79,13 @@ CREATE OR REPLACE FUNCTION rating_take(p_shards smallint[], p_batches integer)
 RETURNS TABLE (session_id uuid, flush bigint, shard smallint, organization_id uuid, account_root_id uuid, id uuid, attempt smallint, api_key_id uuid,
   price_version_id uuid, counts jsonb, unit text, hold numeric, rated numeric, charge numeric, cost numeric, cost_currency text, settled_at timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE v_claimed unrated_batch[];
 BEGIN
+  SELECT array_agg(b) INTO v_claimed FROM rating_claim_batches(p_shards, p_batches, 20000) b;
   RETURN QUERY
   SELECT c.session_id, c.flush, c.shard, u.organization_id, u.account_root_id, u.id, u.attempt, u.api_key_id, u.price_version_id, u.counts, u.unit,
     u.hold, u.rated, u.charge, u.cost, u.cost_currency, u.settled_at
-  FROM rating_claim_batches(p_shards, p_batches, 20000) c CROSS JOIN LATERAL unnest(c.organization_ids, c.usage_ids, c.attempts) AS k(organization_id, id, attempt)
+  FROM unnest(v_claimed) c CROSS JOIN LATERAL unnest(c.organization_ids, c.usage_ids, c.attempts) AS k(organization_id, id, attempt)
   JOIN usage u ON u.organization_id = k.organization_id AND u.id = k.id AND u.attempt = k.attempt;
 END $$;
 
