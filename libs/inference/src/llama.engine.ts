@@ -24,7 +24,7 @@ const foldSeed = (seed: number): number => ((seed % seedMax) + seedMax) % seedMa
 /** Loads the model and takes its memory. Rejects with the library's own errors when file, device or memory do not do. */
 export const loadLlamaEngine = async (settings: LlamaSettings): Promise<Engine<LlamaRun>> => {
   if (settings.batchTokens <= settings.slots) throw new RangeError('a decode must have room for prompts beside a token of every sequence');
-  const loop = createStepLoop(settings.batchTokens);
+  const loop = createStepLoop(settings.batchTokens, settings.slots);
   const { llama, model, context } = await loadLlamaContext(settings, (decode) => {
     loop.decodeBegan();
     settings.onDecode?.(decode);

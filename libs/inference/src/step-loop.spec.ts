@@ -24,6 +24,7 @@ interface TestSequence extends StepSequence {
 }
 
 const never = new AbortController().signal;
+const places = 16;
 
 const createSequence = (decode: (name: string, tokens: number) => Promise<void>, name: string, promptTokens: number, answer: readonly (number | Error)[], row = 0): TestSequence => {
   let left = promptTokens;
@@ -71,14 +72,38 @@ const collect = (sequence: StepSequence, tokensMax = Infinity, onTake?: (token: 
 describe('sequences in step', () => {
   it('asks sequences in the order of their rows, whenever they joined', async () => {
     const { decodes, decode } = createDecoder();
-    const loop = createStepLoop(8);
+    const loop = createStepLoop(8, places);
     await Promise.all([2, 0, 3, 1].map(async (row) => loop.join(collect(createSequence(decode, String(row), 1, [1], row)), never)));
     expect(decodes[0]!.names).toEqual(['0', '1', '2', '3']);
   });
 
+  it('that join within a moment of each other are in the first step together', async () => {
+    const { decodes, decode } = createDecoder();
+    const loop = createStepLoop(8, places);
+    const first = loop.join(collect(createSequence(decode, 'first', 1, [1], 0)), never);
+    // As two requests do that come over two connections: in different turns of the event loop.
+    await new Promise(setImmediate);
+    await Promise.all([first, loop.join(collect(createSequence(decode, 'second', 1, [1], 1)), never)]);
+    expect(decodes[0]!.names).toEqual(['first', 'second']);
+  });
+
+  it('begin at once when no place is left for another', async () => {
+    const { decode } = createDecoder();
+    const loop = createStepLoop(8, 1);
+    let [turns, running] = [0, true];
+    const count = (): void => {
+      turns += 1;
+      if (running) setImmediate(count);
+    };
+    setImmediate(count);
+    await loop.join(collect(createSequence(decode, 'only', 1, [1])), never);
+    running = false;
+    expect(turns).toBeLessThan(50);
+  });
+
   it('are all in every decode, however they joined', async () => {
     const { decodes, decode } = createDecoder();
-    const loop = createStepLoop(64);
+    const loop = createStepLoop(64, places);
     const members = ['a', 'b', 'c'].map((name) => collect(createSequence(decode, name, 3, [1, 2, 3])));
     await Promise.all(members.map((member) => loop.join(member, never)));
     expect(decodes.map(({ names }) => names)).toEqual(Array.from({ length: 4 }, () => ['a', 'b', 'c']));
@@ -87,7 +112,7 @@ describe('sequences in step', () => {
 
   it('a long prompt is computed in parts between which the others go on', async () => {
     const { decodes, decode } = createDecoder();
-    const loop = createStepLoop(10);
+    const loop = createStepLoop(10, places);
     const short = collect(createSequence(decode, 'short', 1, [1, 2, 3]));
     const long = collect(createSequence(decode, 'long', 25, [7]));
     await Promise.all([loop.join(short, never), loop.join(long, never)]);
@@ -98,14 +123,14 @@ describe('sequences in step', () => {
 
   it('no decode is larger than the budget', async () => {
     const { decodes, decode } = createDecoder();
-    const loop = createStepLoop(10);
+    const loop = createStepLoop(10, places);
     await Promise.all([30, 4, 17, 1].map((prompt, index) => loop.join(collect(createSequence(decode, String(index), prompt, [1, 2])), never)));
     decodes.forEach(({ tokens }) => expect(tokens).toBeLessThanOrEqual(10));
   });
 
   it('who joins while others generate is in the next decode', async () => {
     const { decodes, decode } = createDecoder();
-    const loop = createStepLoop(64);
+    const loop = createStepLoop(64, places);
     const late = collect(createSequence(decode, 'late', 1, [9]));
     const joined: Promise<void>[] = [];
     const early = createSequence(decode, 'early', 1, [1, 2, 3, 4]);
@@ -116,7 +141,7 @@ describe('sequences in step', () => {
 
   it('a place that became free is taken before the next decode', async () => {
     const { decodes, decode } = createDecoder();
-    const loop = createStepLoop(64);
+    const loop = createStepLoop(64, places);
     const stays = loop.join(collect(createSequence(decode, 'stays', 1, [1, 2, 3])), never);
     await loop.join(collect(createSequence(decode, 'leaves', 1, [1]), 1), never);
     await loop.join(collect(createSequence(decode, 'follows', 1, [1])), never);
@@ -128,7 +153,7 @@ describe('sequences in step', () => {
 describe('what a step made', () => {
   it('is told while the next decode computes, once a token, and all of it before the sequence leaves', async () => {
     const { decode } = createDecoder();
-    const loop = createStepLoop(8);
+    const loop = createStepLoop(8, places);
     const toldAtDecode: number[] = [];
     const sequence = createSequence(
       async (name, tokens) => {
@@ -151,7 +176,7 @@ describe('what a step made', () => {
     const { decode } = createDecoder();
     const toldWhenTaken: number[] = [];
     const member = collect(createSequence(decode, 'a', 1, [1, 2, 3]), Infinity, () => toldWhenTaken.push(member.told()));
-    await createStepLoop(8).join(member, never);
+    await createStepLoop(8, places).join(member, never);
     expect(toldWhenTaken).toEqual([0, 1, 2, 3]);
     expect(member.told()).toBe(4);
   });
@@ -160,7 +185,7 @@ describe('what a step made', () => {
 describe('a sequence leaves', () => {
   it('alone when telling it of a token fails', async () => {
     const { decode } = createDecoder();
-    const loop = createStepLoop(8);
+    const loop = createStepLoop(8, places);
     const deaf = collect(
       createSequence(
         async (name, tokens) => {
@@ -182,7 +207,7 @@ describe('a sequence leaves', () => {
   it('when its member has enough, without another decode', async () => {
     const { decodes, decode } = createDecoder();
     const sequence = createSequence(decode, 'a', 1, [1, 2, 3]);
-    await createStepLoop(8).join(collect(sequence, 2), never);
+    await createStepLoop(8, places).join(collect(sequence, 2), never);
     expect(decodes).toHaveLength(2);
     expect(sequence.released).toBe(1);
   });
@@ -192,7 +217,7 @@ describe('a sequence leaves', () => {
     const controller = new AbortController();
     const sequence = createSequence(decode, 'a', 1, [1, 2, 3, 4, 5]);
     const member = collect(sequence, Infinity, (token) => token === 2 && controller.abort());
-    await createStepLoop(8).join(member, controller.signal);
+    await createStepLoop(8, places).join(member, controller.signal);
     expect(member.tokens).toEqual([1, 2]);
     expect(member.told()).toBe(1);
     expect(sequence.released).toBe(1);
@@ -201,14 +226,14 @@ describe('a sequence leaves', () => {
   it('without a decode when it was aborted before', async () => {
     const { decodes, decode } = createDecoder();
     const sequence = createSequence(decode, 'a', 1, [1]);
-    await createStepLoop(8).join(collect(sequence), AbortSignal.abort());
+    await createStepLoop(8, places).join(collect(sequence), AbortSignal.abort());
     expect(decodes).toEqual([]);
     expect(sequence.released).toBe(1);
   });
 
   it('alone when it breaks: the others go on', async () => {
     const { decode } = createDecoder();
-    const loop = createStepLoop(8);
+    const loop = createStepLoop(8, places);
     const broken = createSequence(decode, 'broken', 1, [1, new Error('the decode failed')]);
     const whole = collect(createSequence(decode, 'whole', 1, [1, 2, 3]));
     const outcomes = await Promise.allSettled([loop.join(collect(broken), never), loop.join(whole, never)]);
@@ -219,7 +244,7 @@ describe('a sequence leaves', () => {
 
   it('when the loop closes, and nobody joins any more', async () => {
     const { decode } = createDecoder();
-    const loop = createStepLoop(8);
+    const loop = createStepLoop(8, places);
     const sequence = createSequence(decode, 'a', 1, [1, 2, 3]);
     const left = loop.join(collect(sequence), never);
     await loop.close();

@@ -99,10 +99,19 @@ const leaveSeat = async (seat: Seat, error: unknown): Promise<void> => {
   seat.leave(error);
 };
 
+/**
+ * Requests that are sent together arrive within a millisecond or two of each other. Were the first one's prompt computed at
+ * once, the others would wait for it in vain: so a loop that was idle waits as long as others keep coming, this long for
+ * each and so often at most.
+ */
+const gatherMs = 2;
+const gatherTimesMax = 4;
+
 /** Lets those who wait for the end of a member act on it: its place may be taken before the next step. */
 const nextTurn = async (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-export const createStepLoop = (batchTokensMax: number): StepLoop => {
+/** `seatsMax`: when so many have joined, nobody else can come. */
+export const createStepLoop = (batchTokensMax: number, seatsMax: number): StepLoop => {
   let seats: Seat[] = [];
   let closed = false;
   let running: Promise<void> | null = null;
@@ -123,9 +132,15 @@ export const createStepLoop = (batchTokensMax: number): StepLoop => {
     await nextTurn();
   };
 
+  const gather = async (): Promise<void> => {
+    for (let times = 0, known = 0; times < gatherTimesMax && seats.length > known && seats.length < seatsMax; times += 1) {
+      known = seats.length;
+      await new Promise((resolve) => setTimeout(resolve, gatherMs));
+    }
+  };
+
   const runToTheEnd = async (): Promise<void> => {
-    // All that joins in this turn is in the first step.
-    await nextTurn();
+    await gather();
     while (seats.length > 0) await step();
     running = null;
   };

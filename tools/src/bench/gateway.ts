@@ -32,7 +32,8 @@ interface Report {
 }
 
 const readySchema = z.object({ port: z.number().int().positive() });
-const warmUpMsMax = 2_000;
+/** Between rounds of one mode with other connections. */
+const settleMs = 2_000;
 const functionsMax = 25;
 
 export const runBench = async (args: string[]): Promise<void> => {
@@ -94,13 +95,16 @@ const measure = async (bench: Bench): Promise<Report> => {
 const orders = ({ options, installation }: Bench): RoundOrder[] =>
   options.modes.flatMap((mode) => options.connections.map((connections) => ({ mode, connections, durationMs: options.seconds * 1_000, keys: [installation.key] })));
 
+/** The first round of a mode is measured as warm as the last one. */
+const warmUpMs = ({ connections }: RoundOrder, { connections: [first], warmUpSeconds }: GatewayBenchOptions): number => (connections === first ? warmUpSeconds * 1_000 : settleMs);
+
 const compareAll = async (bench: Bench): Promise<Comparison[]> => {
   const { options, load, gateway, proxy, say } = bench;
   const onRejected = (reason: string): void => say(`a round did not count: ${reason}`);
   const comparisons: Comparison[] = [];
   say(`\n${heading}`);
   for (const order of orders(bench)) {
-    const warmUp = { ...order, durationMs: Math.min(order.durationMs, warmUpMsMax) };
+    const warmUp = { ...order, durationMs: warmUpMs(order, options) };
     await runRound(proxy, load, warmUp, onRejected);
     await runRound(gateway, load, warmUp, onRejected);
     const pairs: Pair[] = [];
@@ -114,12 +118,12 @@ const compareAll = async (bench: Bench): Promise<Comparison[]> => {
 
 /** A round of its own for each: a profiled gateway is slower. */
 const profileAll = async (bench: Bench, folder: string): Promise<Report['profiles']> => {
-  const { installation, load, gateway, say } = bench;
+  const { options, installation, load, gateway, say } = bench;
   mkdirSync(folder, { recursive: true });
   const profiles: Report['profiles'] = [];
   for (const order of orders(bench)) {
     const { mode, connections } = order;
-    await runRound(gateway, load, { ...order, durationMs: Math.min(order.durationMs, warmUpMsMax) }, say);
+    await runRound(gateway, load, { ...order, durationMs: warmUpMs(order, options) }, say);
     await installation.inspector!.startProfile();
     const round = await runRound(gateway, load, order, say);
     const profile = await installation.inspector!.stopProfile();

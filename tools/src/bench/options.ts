@@ -13,6 +13,8 @@ const organizationsMax = 1_000_000;
 const gatewayBenchOptions = z.object({
   rounds: z.number().int().min(1).max(roundsMax),
   seconds: z.number().min(0.5).max(secondsMax),
+  /** Load before the first round of a mode: a process that has compiled little yet answers at two thirds of its speed. */
+  warmUpSeconds: z.number().min(0.5).max(secondsMax),
   connections: z.array(z.number().int().min(1).max(connectionsMax)).min(1),
   modes: z.array(z.enum(modes)).min(1),
   json: z.boolean(),
@@ -31,9 +33,9 @@ const gatewayBenchOptions = z.object({
 
 export type GatewayBenchOptions = z.infer<typeof gatewayBenchOptions>;
 
-const full = { rounds: 5, seconds: 5 };
+const full = { rounds: 5, seconds: 5, warmUpSeconds: 10 };
 /** For development: enough to see a change of some ten percent. */
-const quick = { rounds: 3, seconds: 2 };
+const quick = { rounds: 3, seconds: 2, warmUpSeconds: 5 };
 
 const number = (text: string): number => {
   const value = Number(text);
@@ -56,6 +58,7 @@ export const readGatewayBenchOptions = (args: string[]): GatewayBenchOptions => 
     .description('Compares the gateway, with everything on, with a bare Fastify and undici proxy before the same vendor.')
     .option('--rounds <count>', `counted rounds of each side (${full.rounds})`, number)
     .option('--seconds <count>', `length of a round (${full.seconds})`, number)
+    .option('--warm-up-seconds <count>', `load on each side before the first round of a mode (${full.warmUpSeconds})`, number)
     .option('--connections <list>', 'how many connections the client has', numbers, [32, 64, 128])
     .option('--modes <list>', 'json, stream', words, [...modes])
     .option('--quick', `short rounds: ${quick.rounds} of ${quick.seconds} s`, false)
