@@ -5,6 +5,7 @@ import { z } from 'zod';
 export const migrateSettings = z.object({
   DATABASE_URL: setting.databaseUrl(),
   APP_DATABASE_URL: setting.databaseUrl().optional(),
+  AUDIT_DATABASE_URL: setting.databaseUrl().optional(),
 });
 
 export type MigrateSettings = z.infer<typeof migrateSettings>;

@@ -1,25 +1,29 @@
-import { ConfigError, describeHolder, ensureAppLogin, migrateDatabase, MigrationError, readEnvironment } from '@kilotoken/platform';
+import { ConfigError, describeHolder, ensureAppLogin, ensureAuditLogin, migrateDatabase, MigrationError, readEnvironment } from '@kilotoken/platform';
 import { readMigrateSettings } from './config.js';
 
 /**
- * Brings the database of `DATABASE_URL` to this version and gives the login of `APP_DATABASE_URL`, where it is set, its
- * password. For installations that `npm start` does not run: a job before a release, a container that ends. Safe to run again
- * and twice at once. Ends with 0, 1 (nothing of the failed migration was done), or 78 when a setting is wrong.
+ * Brings the database of `DATABASE_URL` to this version and gives the logins of `APP_DATABASE_URL` and `AUDIT_DATABASE_URL`,
+ * where they are set, their passwords. For installations that `npm start` does not run: a job before a release, a container
+ * that ends. Safe to run again and twice at once. Ends with 0, 1 (nothing of the failed migration was done), or 78 when a setting is wrong.
  */
 const exitCodes = { done: 0, failed: 1, misconfigured: 78 } as const;
 
 const say = (sentence: string): void => void process.stdout.write(`${sentence}\n`);
 
 const run = async (): Promise<void> => {
-  const { DATABASE_URL: ownerUrl, APP_DATABASE_URL: appUrl } = readMigrateSettings(readEnvironment());
+  const { DATABASE_URL: ownerUrl, APP_DATABASE_URL: appUrl, AUDIT_DATABASE_URL: auditUrl } = readMigrateSettings(readEnvironment());
   const { applied } = await migrateDatabase(ownerUrl, {
     onApplied: (name, elapsedMs) => say(`${name} applied in ${Math.round(elapsedMs)} ms`),
     onWaiting: (name, holders) => holders.forEach((holder) => say(`${name} waits for ${describeHolder(holder)}`)),
   });
   say(applied.length === 0 ? 'The database is up to date.' : `The database is up to date: ${applied.length} migrations were applied.`);
-  if (appUrl === undefined) return;
-  const { username, password } = new URL(appUrl);
-  await ensureAppLogin(ownerUrl, decodeURIComponent(username), decodeURIComponent(password));
+  if (appUrl !== undefined) await makeLogin(ensureAppLogin, ownerUrl, appUrl);
+  if (auditUrl !== undefined) await makeLogin(ensureAuditLogin, ownerUrl, auditUrl);
+};
+
+const makeLogin = async (ensure: typeof ensureAppLogin, ownerUrl: string, url: string): Promise<void> => {
+  const { username, password } = new URL(url);
+  await ensure(ownerUrl, decodeURIComponent(username), decodeURIComponent(password));
   say(`The login ${decodeURIComponent(username)} is ready.`);
 };
 
