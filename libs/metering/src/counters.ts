@@ -6,7 +6,7 @@
 import { parentClass, type TokenClass, type TokenCounts } from '@kilotoken/contracts';
 
 /** All tokens of every class that a calendar month (UTC, by when use settled) has rated. */
-export const tokensByMonth = 'tokens:month';
+const tokensByMonth = 'tokens:month';
 
 export interface CounterKey {
   readonly accountRootId: string;
