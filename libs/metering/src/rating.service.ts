@@ -84,6 +84,20 @@ export class RatingService {
     return flushes.length >= flushesPerRatingMax || rows >= rowsPerRating;
   }
 
+  /**
+   * Rates until no batch is full any more. While a full one is proven here, Postgres can claim the next: behind a backlog two are
+   * under way, as if two raters ran.
+   */
+  async catchUp(): Promise<void> {
+    if (!(await this.rateOnce())) return;
+    const lane = async (): Promise<void> => {
+      while (!this.stopping && (await this.rateOnce()));
+    };
+    const ended = await Promise.allSettled([lane(), lane()]);
+    const failed = ended.find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
   private report(rows: number, { mismatches }: RatingResult): void {
     this.onRated(rows, mismatches.length);
     for (const { usage, rated } of mismatches) {
@@ -104,8 +118,7 @@ export class RatingService {
     while (!this.stopping) {
       let waitMs = this.settings.pauseMs;
       try {
-        // A full batch means that more waits: go on at once.
-        if (await this.rateOnce()) waitMs = 0;
+        await this.catchUp();
       } catch (error) {
         this.logger.warn({ event: 'rating.failed', sqlState: sqlStateOf(error), error });
         waitMs = retryMs;

@@ -37,7 +37,7 @@ export const startRatingDatabase = async (organizations: number, cleanup: Cleanu
   const ownerUrl = server.databaseUrl(database);
   await migrateDatabase(ownerUrl);
   const owner = connect(ownerUrl, 3);
-  const app = connect(await ensureAppLogin(ownerUrl, appLoginName(database), randomBytes(16).toString('hex')), 1);
+  const app = connect(await ensureAppLogin(ownerUrl, appLoginName(database), randomBytes(16).toString('hex')), 2);
   const client = await owner.connect();
   try {
     // A client of the pool does what the seeds need of one.
