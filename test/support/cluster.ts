@@ -5,6 +5,7 @@ import { AppProcess } from './cluster-process.js';
 import { seedTenant, type SeededTenant, type SeedOptions } from './cluster-seed.js';
 import { expectInvariants, untilRated, withOwner, type InvariantOptions } from './invariants.js';
 import { createTestDatabase } from './postgres.js';
+import { expectReconciled } from './reconciled.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 import { until } from './until.js';
 
@@ -41,7 +42,7 @@ export interface Cluster {
   internalToken: string;
   /** A statement as the owner. */
   sql<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
-  /** Waits until no request is open and all is rated, then checks every invariant. */
+  /** Waits until no request is open and all is rated, then checks every invariant, twice: by the tests' SQL and by `reconcile`. */
   expectSettled(options?: InvariantOptions): Promise<void>;
   /** Waits until the session of a process that died has been reaped. */
   untilReaped(pid: number, timeoutMs?: number): Promise<void>;
@@ -110,6 +111,7 @@ function describeCluster(parts: Parts): Cluster {
       await until('no request is open', async () => (await sql('SELECT 1 FROM open_request LIMIT 1')).length === 0, OPEN_MS_MAX);
       if (metering) await untilRated(ownerUrl);
       await expectInvariants(ownerUrl, options);
+      await expectReconciled(ownerUrl);
     },
     untilReaped: async (pid, timeoutMs = REAPED_MS_MAX) => {
       await until(
