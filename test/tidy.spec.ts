@@ -121,6 +121,12 @@ describe('documents', () => {
     for (const word of [/model/i, /own/i, /invariant/i]) expect(text).toMatch(word);
   });
 
+  it('docs/failures.md names tests that there are', () => {
+    const named = [...read('docs/failures.md').matchAll(/\[([^\]]+)\]\(\.\.\/([^)]+\.spec\.ts)\)/g)].map(([, name, path]) => [name!, path!] as const);
+    expect(named.length).toBeGreaterThan(90);
+    expect(named.filter(([name, path]) => !files.includes(path) || !read(path).replaceAll("\\'", "'").includes(name))).toEqual([]);
+  });
+
   const migrations = files.filter((path) => /^prisma\/migrations\/[^/]+\/migration\.sql$/.test(path));
   it.each(migrations)('%s says at its head why it is and what it locks', (path) => {
     const head = /^(--.*\n)+/.exec(read(path))?.[0] ?? '';

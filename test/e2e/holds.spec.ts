@@ -75,6 +75,13 @@ describe('a hold', () => {
     expect(await ask(less, { body, script: { label: 'oneless' } })).toMatchObject({ status: 402, errorCode: 'insufficient_quota' });
   });
 
+  it('of somebody rich is as large as of somebody poor: no balance is trusted in place of one', async () => {
+    const ask50 = async (amount: string) => ask(await buyer(amount), { body: { max_tokens: 50 }, script: { label: 'wealth' } });
+    const [poor, rich] = [await ask50('0.01'), await ask50('1000000000')];
+    expect(parseMoney(poor.hold!)).toBeGreaterThan(parseMoney(poor.cost!));
+    expect(rich).toMatchObject({ status: 200, completed: true, hold: poor.hold });
+  });
+
   it('is seen as held while its request runs, by every gateway, and as used the moment it has ended', async () => {
     const tenant = await buyer('1');
     let seen: Credit[][] = [];

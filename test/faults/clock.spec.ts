@@ -4,6 +4,7 @@ import { startCluster, type Cluster } from '../support/cluster.js';
 import { seedGrant, seedKey, seedOrganization } from '../support/cluster-seed.js';
 import { withOwner } from '../support/invariants.js';
 import { expectLogsAgree } from '../support/invariants-logs.js';
+import { askAs, countOf, seedBuyer, seedLimit } from '../support/limits.js';
 import { itNeeds, libfaketimePath } from '../support/requirements.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
 
@@ -72,6 +73,17 @@ describe.each([
     const [row] = await cluster.sql<{ off: number; apart: number }>('SELECT clock_offset_ms AS off, abs(extract(epoch FROM settled_at - admitted_at))::float8 AS apart FROM usage WHERE id = $1', [entry.requestId]);
     expect(row!.apart).toBeLessThan(60);
     expect(Math.abs(Math.abs(row!.off) - HOUR_MS)).toBeLessThan(60_000);
+  });
+});
+
+describe('gateways whose clocks are two hours apart', () => {
+  itNeeds('linux', 'libfaketime')('admit together what a limit allows in its window, which is in database time', async () => {
+    const someone = await seedBuyer(cluster);
+    await seedLimit(cluster, someone, { measure: 'requests', amount: '7', per: HOUR_MS });
+    const asked = askAs(cluster, someone);
+    const answers = await Promise.all(Array.from({ length: 30 }, (_, index) => asked({ gateway: index % 2 })));
+    expect([countOf(answers, 200), countOf(answers, 429)]).toEqual([7, 23]);
+    for (const { status, headers } of answers) if (status === 429) expect(Number(headers.get('retry-after'))).toBeLessThan((HOUR_MS * 1.2) / 1_000);
   });
 });
 

@@ -43,6 +43,15 @@ describe('settle', () => {
     expect(await waiting()).toHaveLength(1);
   });
 
+  it('counts a row once that comes again with other times', async () => {
+    const row = paid(3);
+    await money.settle(session, 1, row);
+    const again = JSON.stringify([{ ...money.usageRow(row), admitted: 3_000_000, finished: 4_000_000 }]);
+    expect((await money.app.query('SELECT settle($1, 1, $2) AS written', [session, again])).rows).toEqual([{ written: 0 }]);
+    expect((await usageOf()).map(({ charge }) => charge)).toEqual(['3']);
+    expect(await waiting()).toEqual([{ flush: '1', ids: [row.id] }]);
+  });
+
   it('touches neither grant nor lease: those are counted when the lease returns', async () => {
     const before = [await money.grant(grant), await money.lease(lease)];
     await money.settle(session, 1, paid(3));

@@ -52,6 +52,7 @@ describe('kt limits and budgets', () => {
     [['limits', 'set', '--measure', 'tokens', '--amount', '5'], /window/],
     [['limits', 'set', '--measure', 'cats', '--amount', '5', '--per', '1m'], /measure/],
     [['limits', 'set', '--measure', 'tokens', '--amount', '-5', '--per', '1m'], /amount/],
+    [['limits', 'set', '--measure', 'requests', '--amount', '10.5', '--per', '1m'], /amount/],
     [['limits', 'set', '--measure', 'tokens', '--amount', '5', '--per', 'fortnight'], /--per/],
     [['limits', 'set', '--measure', 'tokens', '--amount', '5', '--per', '1m', '--project', 'chat', '--end-users'], /exclude each other/],
     [['budgets', 'set', '--per', 'day'], /--amount and --tokens/],

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startCluster, type Cluster } from '../support/cluster.js';
+import { askAs, countOf, seedBuyer, seedLimit } from '../support/limits.js';
+import { until } from '../support/until.js';
+import { startVendor, type Vendor } from '../support/vendor.js';
+
+/** Limits fail closed: without the database a gateway spends what it was given, and admits nothing on trust. */
+
+const LIMIT = 20;
+
+let vendor: Vendor;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  vendor = await startVendor();
+  cluster = await startCluster({ gateways: 2, proxied: true, models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], env: { SESSION_TTL_MS: '60000' } });
+});
+afterAll(async () => {
+  await cluster?.stop();
+  await vendor?.close();
+});
+
+describe('a limit whose database cannot be reached', () => {
+  it('is not exceeded by requests that come meanwhile, on two gateways: what was not given out is refused, and nothing is admitted on trust', async () => {
+    const buyer = await seedBuyer(cluster);
+    await seedLimit(cluster, buyer, { measure: 'requests', amount: String(LIMIT), per: 3_600_000 });
+    const ask = askAs(cluster, buyer);
+    for (const gateway of [0, 1]) expect((await ask({ gateway })).status).toBe(200);
+
+    for (const proxy of cluster.proxies) {
+      proxy.refuse(true);
+      proxy.resetAll();
+    }
+    let refused = 0;
+    const away = Array.from({ length: 6 * LIMIT }, async (_, index) => {
+      const answer = await ask({ gateway: index % 2 });
+      if (answer.status !== 200) refused += 1;
+      return answer;
+    });
+    // What a gateway had in hand may run and waits for its settlement; all else is told no while the database is away.
+    await until('what was not given out is refused', () => refused >= 5 * LIMIT, 40_000);
+    expect(vendor.log().length).toBeLessThanOrEqual(LIMIT);
+    for (const proxy of cluster.proxies) proxy.refuse(false);
+
+    const answers = await Promise.all(away);
+    for (const { status } of answers) expect([200, 429, 503]).toContain(status);
+    expect(countOf(answers, 200)).toBeLessThanOrEqual(LIMIT - 2);
+    await until('the rest of the limit can be used, and no more', async () => (await ask()).status === 429, 20_000);
+    expect(vendor.log()).toHaveLength(LIMIT);
+    await cluster.expectSettled();
+  });
+});
