@@ -68,8 +68,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const tenant = await withOwner(ownerUrl, (client) => seedTenant(client, options));
     const run = randomBytes(3).toString('hex');
     const internalToken = randomBytes(16).toString('hex');
-    // Tests wait for rating far more often than a process does.
-    const shared = { HOST: '127.0.0.1', INTERNAL_TOKEN: internalToken, LOG_LEVEL: 'info', RATING_PAUSE_MS: '200', ...options.env };
+    // Tests wait for rating and rollups far more often than a process does.
+    const shared = { HOST: '127.0.0.1', INTERNAL_TOKEN: internalToken, LOG_LEVEL: 'info', RATING_PAUSE_MS: '200', ROLLUP_PAUSE_MS: '300', ...options.env };
     const gateways: AppProcess[] = [];
     for (let index = 0; index < (options.gateways ?? 1); index += 1) {
       let databaseUrl = appUrl;

@@ -21,13 +21,13 @@ export const meteringSettings = z.object({
   /** After this long without a heartbeat a gateway's session is reaped. The same as the gateways'. */
   SESSION_TTL_MS: setting.durationMs(15_000, 1_000, 600_000),
   /** Pause between two ratings. */
-  RATING_PAUSE_MS: setting.durationMs(1_000, 10, 60_000),
+  RATING_PAUSE_MS: setting.durationMs(3_000, 10, 60_000),
   /** Which shards of the account trees this process rates. */
   RATING_SHARDS: shards(),
   /** Older unrated usage than this makes the process not ready. */
   RATING_LAG_MS_MAX: setting.durationMs(60_000, 1_000, 3_600_000),
   /** Pause between two additions to the rollups. */
-  ROLLUP_PAUSE_MS: setting.durationMs(2_000, 10, 60_000),
+  ROLLUP_PAUSE_MS: setting.durationMs(10_000, 10, 60_000),
   /** How long rollups by the minute are kept; quarters of an hour and days stay. */
   ROLLUP_MINUTES_KEPT_DAYS: setting.wholeNumber({ fallback: 35, min: 2, max: 3_650, unit: 'days' }),
   /** What new partitions of usage are made of, and for how many days ahead they are there. */

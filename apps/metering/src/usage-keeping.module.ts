@@ -7,7 +7,7 @@ import { Counter, Gauge } from 'prom-client';
 import type { MeteringSettings } from './config.js';
 
 /** A statement's worth: the sums of some ten thousand rows. */
-const batchesPerAddMax = 400;
+const batchesPerAddMax = 10_000;
 const defaultRowsCountedMax = 1_000;
 
 /** Follows the raters with rollups, and makes partitions of usage ahead. */

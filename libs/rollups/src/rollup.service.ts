@@ -12,6 +12,8 @@ export interface RollupSettings {
   readonly minutesKeptDays: number;
 }
 
+/** As many rows are enough for `rollup_add`: a statement that takes them has left some. */
+const rowsPerAdd = 40_000;
 const retryMs = 1_000;
 const pruneMs = 3_600_000;
 const rowsPerPruneMax = 20_000;
@@ -49,7 +51,7 @@ export class RollupService {
   async addOnce(): Promise<boolean> {
     const { batches, rows } = await addRollups(this.pool, this.settings.batchesPerAddMax);
     if (rows > 0) this.onAdded(rows);
-    return batches >= this.settings.batchesPerAddMax;
+    return batches >= this.settings.batchesPerAddMax || rows >= rowsPerAdd;
   }
 
   /** Deletes minutes that are no longer kept, when it is time; answers whether more of them may be there. */

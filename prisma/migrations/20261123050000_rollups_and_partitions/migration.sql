@@ -96,8 +96,11 @@ BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('usage_rollup', 0)) THEN RETURN QUERY SELECT 0::bigint, 0::bigint; RETURN; END IF;
   RETURN QUERY
   WITH taken AS (
-    DELETE FROM unrolled_batch b USING (SELECT session_id, flush, shard FROM unrolled_batch LIMIT p_batches) n
-    WHERE b.session_id = n.session_id AND b.flush = n.flush AND b.shard = n.shard RETURNING b.organization_ids, b.usage_ids, b.attempts),
+    DELETE FROM unrolled_batch b USING (
+      -- Many small flushes, or few large ones: what one statement adds is bounded by rows too.
+      SELECT session_id, flush, shard, sum(cardinality(usage_ids)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS rows_before
+      FROM (SELECT session_id, flush, shard, usage_ids FROM unrolled_batch LIMIT p_batches) w) n
+    WHERE coalesce(n.rows_before, 0) < 40000 AND b.session_id = n.session_id AND b.flush = n.flush AND b.shard = n.shard RETURNING b.organization_ids, b.usage_ids, b.attempts),
   key AS MATERIALIZED (
     SELECT k.* FROM taken CROSS JOIN LATERAL unnest(organization_ids, usage_ids, attempts) AS k(organization_id, id, attempt)),
   measured AS (
