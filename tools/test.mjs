@@ -17,6 +17,8 @@ const ROUND_MS_MAX = 25 * 60_000;
 
 /** A proof that was skipped is a failure where everything it needs is supposed to be installed (`.ci/run`). */
 const FAIL_ON_SKIP = '--fail-on-skip';
+/** What these need is the repository's history, which no package brings: skipped in a shallow clone, and only named. */
+const NEED_HISTORY = ['test/faults/previous-release.spec.ts'];
 const jestArguments = process.argv.slice(2).filter((argument) => argument !== FAIL_ON_SKIP);
 const failOnSkip = process.argv.includes(FAIL_ON_SKIP);
 
@@ -80,7 +82,7 @@ function report(rounds) {
     testResults.flatMap((suite) =>
       suite.assertionResults
         .filter(({ status }) => status === 'pending' || status === 'todo')
-        .map(({ fullName }) => `${relative(ROOT, suite.name)}: ${fullName}`),
+        .map(({ fullName }) => ({ file: relative(ROOT, suite.name), fullName })),
     ),
   );
   const passed = sum('numPassedTests');
@@ -93,9 +95,9 @@ function report(rounds) {
   }
   if (skipped.length > 0) {
     process.stdout.write(`\nSkipped for what this machine lacks (see test/support/requirements.ts${failOnSkip ? '; this counts as failed here' : ''}):\n`);
-    for (const name of skipped) process.stdout.write(`  ${name}\n`);
+    for (const { file, fullName } of skipped) process.stdout.write(`  ${file}: ${fullName}\n`);
   }
-  if (failOnSkip) failed += skipped.length;
+  if (failOnSkip) failed += skipped.filter(({ file }) => !NEED_HISTORY.includes(file)).length;
   const counted = [`${passed} passed`, `${failed} failed`, ...(skipped.length > 0 && !failOnSkip ? [`${skipped.length} skipped`] : [])];
   process.stdout.write(`\n${counted.join(', ')}\n`);
   return failed === 0 ? 0 : 1;

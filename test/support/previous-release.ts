@@ -9,13 +9,18 @@ import { fileURLToPath } from 'node:url';
  */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const PREVIOUS = 'v0.1.0';
+/** 0.1.0, by its tag or, in a clone without tags, by its commit. */
+const NAMES = ['v0.1.0', 'e519ddd906babd2418e8133ac20b641cfd09c047'];
 const COMMAND_MS_MAX = 60_000;
 
-/** False in a clone without history or tags. */
-export function hasPreviousRelease(): boolean {
+/** Null in a clone whose history does not go back so far. */
+const findPrevious = (): string | null => NAMES.find(isCommit) ?? null;
+
+export const hasPreviousRelease = (): boolean => findPrevious() !== null;
+
+function isCommit(name: string): boolean {
   try {
-    git('cat-file', '-e', `${PREVIOUS}^{commit}`);
+    git('cat-file', '-e', `${name}^{commit}`);
     return true;
   } catch {
     // No repository, no git, or not that far back: all the same to whoever asks.
@@ -32,7 +37,9 @@ export interface BuiltRelease {
 export function buildPreviousRelease(folder: string): BuiltRelease {
   mkdirSync(folder, { recursive: true });
   const archive = join(folder, 'release.tar');
-  git('archive', '--output', archive, PREVIOUS, 'apps', 'libs', 'prisma', 'package.json', '.swcrc');
+  const previous = findPrevious();
+  if (previous === null) throw new Error('this clone does not have the previous release');
+  git('archive', '--output', archive, previous, 'apps', 'libs', 'prisma', 'package.json', '.swcrc');
   run('tar', ['xf', archive, '-C', folder], folder);
   linkPackages(folder);
   const libraries = readdirSync(join(folder, 'libs')).map((library) => `libs/${library}`);
