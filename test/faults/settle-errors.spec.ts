@@ -25,7 +25,7 @@ beforeAll(async () => {
     BEGIN
       FOR f IN SELECT * FROM fault LOOP
         IF (f.end_user IS NULL OR f.end_user = NEW.end_user) AND nextval('fault_execution') <= f.failures THEN
-          RAISE EXCEPTION 'a fault of the test' USING ERRCODE = f.sql_state;
+          RAISE EXCEPTION 'a fault of the test' USING ERRCODE = f.sql_state, CONSTRAINT = 'of_the_test';
         END IF;
       END LOOP;
       RETURN NEW;
