@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { Controller, Get, Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
@@ -202,6 +203,21 @@ describe('a process that drains', () => {
     expect(ended).toBe(false);
     finish();
     expect(await drained).toBe(true);
+  });
+
+  it('who comes while the server closes is told the same: its connection was not idle, so it was not cut', async () => {
+    const url = await start();
+    const socket = connect(running!.port, '127.0.0.1');
+    socket.write('GET /refused HTTP/1.1\r\nhost: ');
+    await until('the connection is there', () => new Promise<boolean>((resolve) => running!.fastify.server.getConnections((_error, count) => resolve(count === 1))));
+    const closed = running!.close();
+    socket.write('orders\r\n\r\n');
+    const answer = Buffer.concat(await socket.toArray()).toString();
+    expect(answer).toMatch(/^HTTP\/1\.1 503 /);
+    expect(answer).toMatch(/\r\nconnection: close\r\n/i);
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({ error: { code: 'draining' } });
+    await closed;
+    await expect(fetch(url)).rejects.toThrow();
   });
 
   it('closing runs the shutdown of the providers and frees the port', async () => {

@@ -154,6 +154,7 @@ export const startApp = async <Settings extends ProcessSettings>(
   let metrics: OpsServer | null = null;
 
   const close = async (): Promise<void> => {
+    state.draining = true;
     const cut = setTimeout(() => fastify.server.closeAllConnections(), closeMsMax);
     await Promise.allSettled([app.close(), metrics?.close()]);
     clearTimeout(cut);

@@ -39,6 +39,8 @@ export const createFace = ({ clock, internalToken, bodyLimitBytes = bodyLimitByt
     keepAliveTimeout: keepAliveTimeoutMs,
     http: { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: connectionsCheckMs },
     forceCloseConnections: 'idle',
+    // Who comes while the server closes is refused by our own hook, in the shape of all our errors.
+    return503OnClosing: false,
     requestIdHeader: false,
     genReqId: () => mintId(clock.nowMs()),
     // The router refuses malformed addresses before any hook runs; a stranger is not told even that.
