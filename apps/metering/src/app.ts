@@ -31,8 +31,7 @@ export const meteringApp: AppDefinition<MeteringSettings> = {
       ],
       drain: async () => {
         reaping.stop();
-        closing.stop();
-        await rating.stop();
+        await Promise.all([closing.stop(), rating.stop()]);
       },
     };
   },

@@ -45,8 +45,7 @@ export class MeteringModule implements BeforeApplicationShutdown {
   /** Before any pool closes: Nest calls this on all modules before it shuts the first one down. */
   async beforeApplicationShutdown(): Promise<void> {
     this.reaping.stop();
-    this.closing.stop();
-    await this.rating.stop();
+    await Promise.all([this.closing.stop(), this.rating.stop()]);
   }
 }
 

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { sqlStateOf } from '@kilotoken/platform';
+import { Repetition, sqlStateOf } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { claimNight, endNight } from './nightly.store.js';
-import { Repetition } from './repetition.service.js';
 
 /** Something that is done once a night, by one process, however many there are. */
 export interface NightlyJob {

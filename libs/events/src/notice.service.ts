@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { inTransaction, sqlStateOf } from '@kilotoken/platform';
+import { inTransaction, Repetition, sqlStateOf } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { conflict, parseInput } from './events.errors.js';
 import { noticeChangeSchema, thresholdsMax, type NoticeChange, type NoticeSettings } from './notice.js';
 import { checkBalances, findNoticeAddress, listThresholds, writeNoticeAddress, writeThreshold, type BalancePlace } from './notice.store.js';
-import { Repetition } from './repetition.service.js';
 
 export const getNoticeSettings = async (pool: Pool, organizationId: string): Promise<NoticeSettings> => ({
   organizationId,

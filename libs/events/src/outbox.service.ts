@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { mailedEventNames, queuedJobId, queueNames, type QueueName } from '@kilotoken/contracts';
-import { sqlStateOf } from '@kilotoken/platform';
+import { Repetition, sqlStateOf } from '@kilotoken/platform';
 import type { QueueStore } from '@kilotoken/platform/queue';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { dispatchEvents, takeDueJobs, type DueJob } from './outbox.store.js';
-import { Repetition } from './repetition.service.js';
 import { attemptsMaxOf, mailWaitsSeconds, webhookWaitsSeconds } from './retry.js';
 
 export interface OutboxSettings {

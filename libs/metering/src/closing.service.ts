@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { sqlStateOf, type Db } from '@kilotoken/platform';
+import { Repetition, sqlStateOf, type Db } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 
@@ -14,32 +14,26 @@ const closeGrants = async (db: Db, limit: number): Promise<number> => {
 /** Finishes refunds once gateways have returned what they leased of the grant. Several may run: the database lets one of them do it. */
 @Injectable()
 export class ClosingService {
-  private timer: NodeJS.Timeout | undefined;
-  private busy = false;
+  private readonly repetition: Repetition;
 
   constructor(
     private readonly pool: Pool,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    const onError = (error: unknown): void => logger.warn({ event: 'grants.refund_failed', sqlState: sqlStateOf(error), error });
+    this.repetition = new Repetition({ once: () => this.look().then(() => lookMs), onError });
+  }
 
   start(): void {
-    this.timer = setInterval(() => void this.look(), lookMs);
+    this.repetition.start();
   }
 
-  stop(): void {
-    clearInterval(this.timer);
+  async stop(): Promise<void> {
+    await this.repetition.stop();
   }
 
-  async look(): Promise<void> {
-    if (this.busy) return;
-    this.busy = true;
-    try {
-      const closed = await closeGrants(this.pool, grantsPerLookMax);
-      if (closed > 0) this.logger.info({ event: 'grants.refunded', grants: closed });
-    } catch (error) {
-      this.logger.warn({ event: 'grants.refund_failed', sqlState: sqlStateOf(error), error });
-    } finally {
-      this.busy = false;
-    }
+  private async look(): Promise<void> {
+    const closed = await closeGrants(this.pool, grantsPerLookMax);
+    if (closed > 0) this.logger.info({ event: 'grants.refunded', grants: closed });
   }
 }

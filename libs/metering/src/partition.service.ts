@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { sqlStateOf } from '@kilotoken/platform';
+import { Repetition, sqlStateOf } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { PartitionPeriod } from './partition.js';
@@ -23,50 +23,40 @@ export const movedRowsMax = 10_000;
 /** Makes partitions ahead. Several may run: the database lets one of them do it, and what is there is left alone. */
 @Injectable()
 export class PartitionService {
-  private timer: NodeJS.Timeout | null = null;
-  private stopped = false;
-  private running: Promise<void> = Promise.resolve();
+  private readonly repetition: Repetition;
 
   constructor(
     private readonly settings: PartitionSettings,
     private readonly pool: Pool,
     private readonly nowMs: () => number,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    const onError = (error: unknown): void => {
+      const sqlState = sqlStateOf(error);
+      // KT032: too many rows are in usage_default to be moved without being asked.
+      logger[sqlState === 'KT032' ? 'error' : 'warn']({ event: 'partition.failed', sqlState, error });
+    };
+    this.repetition = new Repetition({ once: (signal) => this.makeAhead(signal).then(() => lookMs), onError, pauseAfterErrorMs: busyMs });
+  }
 
   start(): void {
-    this.running = this.run();
+    this.repetition.start();
   }
 
   async stop(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearTimeout(this.timer);
-    await this.running;
+    await this.repetition.stop();
   }
 
   /** Answers the names of what it made. */
-  async makeAhead(): Promise<string[]> {
+  async makeAhead(signal?: AbortSignal): Promise<string[]> {
     const { period, aheadDays } = this.settings;
     const names: string[] = [];
-    while (names.length < partitionsPerRunMax && !this.stopped) {
+    while (names.length < partitionsPerRunMax && !signal?.aborted) {
       const made = await makePartition(this.pool, period, { from: null, until: new Date(this.nowMs() + aheadDays * dayMs) }, movedRowsMax);
       if (!made) break;
       this.logger.info({ event: 'partition.made', partition: made.name, moved: made.moved });
       names.push(made.name);
     }
     return names;
-  }
-
-  private async run(): Promise<void> {
-    let waitMs = lookMs;
-    try {
-      await this.makeAhead();
-    } catch (error) {
-      const sqlState = sqlStateOf(error);
-      waitMs = busyMs;
-      // KT032: too many rows are in usage_default to be moved without being asked.
-      this.logger[sqlState === 'KT032' ? 'error' : 'warn']({ event: 'partition.failed', sqlState, error });
-    }
-    if (!this.stopped) this.timer = setTimeout(() => this.start(), waitMs);
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { PriceVersion } from '@kilotoken/contracts';
 import { loadPriceVersion } from '@kilotoken/marketplace';
-import { inTransaction, mintId, sqlStateOf, type Clock, type Db } from '@kilotoken/platform';
+import { inTransaction, mintId, Repetition, sqlStateOf, type Clock, type Db } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { countRows } from './counters.js';
@@ -27,7 +27,7 @@ export interface RatingReport {
 
 /** As many rows end a claim: they are kept in memory until they are posted, some 50 MB of them. */
 const rowsPerRating = 50_000;
-const retryMs = 500;
+const pauseAfterErrorMs = 500;
 const priceVersionsMax = 10_000;
 
 /**
@@ -37,9 +37,7 @@ const priceVersionsMax = 10_000;
 @Injectable()
 export class RatingService {
   private readonly prices = new Map<string, PriceVersion>();
-  private stopping = false;
-  private running: Promise<void> = Promise.resolve();
-  private wake: (() => void) | null = null;
+  private readonly repetition: Repetition;
 
   constructor(
     private readonly settings: RatingSettings,
@@ -47,16 +45,17 @@ export class RatingService {
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly onRated: (rows: number, mismatches: number) => void,
-  ) {}
+  ) {
+    const onError = (error: unknown): void => logger.warn({ event: 'rating.failed', sqlState: sqlStateOf(error), error });
+    this.repetition = new Repetition({ once: (signal) => this.catchUp(signal).then(() => settings.pauseMs), onError, pauseAfterErrorMs });
+  }
 
   start(): void {
-    this.running = this.run();
+    this.repetition.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
-    this.wake?.();
-    await this.running;
+    await this.repetition.stop();
   }
 
   /** Rates one batch; answers whether it was a full one, so that more may wait. */
@@ -88,10 +87,10 @@ export class RatingService {
    * Rates until no batch is full any more. While a full one is proven here, Postgres can claim the next: behind a backlog two are
    * under way, as if two raters ran.
    */
-  async catchUp(): Promise<void> {
+  async catchUp(signal?: AbortSignal): Promise<void> {
     if (!(await this.rateOnce())) return;
     const lane = async (): Promise<void> => {
-      while (!this.stopping && (await this.rateOnce()));
+      while (!signal?.aborted && (await this.rateOnce()));
     };
     const ended = await Promise.allSettled([lane(), lane()]);
     const failed = ended.find((outcome) => outcome.status === 'rejected');
@@ -112,29 +111,5 @@ export class RatingService {
       const price = await loadPriceVersion(db, priceVersionId);
       if (price) this.prices.set(price.id, price);
     }
-  }
-
-  private async run(): Promise<void> {
-    while (!this.stopping) {
-      let waitMs = this.settings.pauseMs;
-      try {
-        await this.catchUp();
-      } catch (error) {
-        this.logger.warn({ event: 'rating.failed', sqlState: sqlStateOf(error), error });
-        waitMs = retryMs;
-      }
-      if (!this.stopping && waitMs > 0) await this.pause(waitMs);
-    }
-  }
-
-  private async pause(waitMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.wake = null;
   }
 }

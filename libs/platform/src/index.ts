@@ -14,6 +14,7 @@ export { openLog, type Log, type LogSettings } from './logging.js';
 export { createMetricsRegistry } from './metrics.js';
 export * from './migrate.js';
 export { withoutSecrets } from './redaction.js';
+export { Repetition } from './repetition.js';
 export { traceIdHeader } from './requests.js';
 export { exitCodes, runApp } from './run-app.js';
 export * from './tracing.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { sqlStateOf, type Clock } from '@kilotoken/platform';
+import { Repetition, sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { addRollups, pruneMinutes } from './rollup.store.js';
@@ -14,7 +14,6 @@ export interface RollupSettings {
 
 /** As many rows are enough for `rollup_add`: a statement that takes them has left some. */
 const rowsPerAdd = 40_000;
-const retryMs = 1_000;
 const pruneMs = 3_600_000;
 const rowsPerPruneMax = 20_000;
 
@@ -24,27 +23,28 @@ const rowsPerPruneMax = 20_000;
  */
 @Injectable()
 export class RollupService {
-  private stopping = false;
-  private running: Promise<void> = Promise.resolve();
-  private wake: (() => void) | null = null;
+  private readonly repetition: Repetition;
   private prunedMs = -Infinity;
 
   constructor(
     private readonly settings: RollupSettings,
     private readonly pool: Pool,
     private readonly clock: Clock,
-    private readonly logger: Logger,
+    logger: Logger,
     private readonly onAdded: (rows: number) => void,
-  ) {}
+  ) {
+    const onError = (error: unknown): void => logger.warn({ event: 'rollup.failed', sqlState: sqlStateOf(error), error });
+    // What is new goes before what is old.
+    const once = async (): Promise<number> => ((await this.addOnce()) || (await this.pruneOnce()) ? 0 : settings.pauseMs);
+    this.repetition = new Repetition({ once, onError });
+  }
 
   start(): void {
-    this.running = this.run();
+    this.repetition.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
-    this.wake?.();
-    await this.running;
+    await this.repetition.stop();
   }
 
   /** Adds once; answers whether more may wait. */
@@ -62,30 +62,5 @@ export class RollupService {
     if (pruned >= rowsPerPruneMax) return true;
     this.prunedMs = nowMs;
     return false;
-  }
-
-  private async run(): Promise<void> {
-    while (!this.stopping) {
-      let waitMs = this.settings.pauseMs;
-      try {
-        // What is new goes before what is old.
-        if ((await this.addOnce()) || (await this.pruneOnce())) waitMs = 0;
-      } catch (error) {
-        this.logger.warn({ event: 'rollup.failed', sqlState: sqlStateOf(error), error });
-        waitMs = retryMs;
-      }
-      if (!this.stopping && waitMs > 0) await this.pause(waitMs);
-    }
-  }
-
-  private async pause(waitMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.wake = null;
   }
 }

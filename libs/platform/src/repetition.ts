@@ -6,9 +6,11 @@ export interface RepetitionSettings {
   /** Answers how many milliseconds to wait before the next time. The signal ends when it is time to stop. */
   readonly once: (signal: AbortSignal) => Promise<number>;
   readonly onError: (error: unknown) => void;
+  /** A second unless said otherwise. */
+  readonly pauseAfterErrorMs?: number;
 }
 
-const pauseAfterErrorMs = 1_000;
+const secondMs = 1_000;
 
 export class Repetition {
   private readonly stopping = new AbortController();
@@ -27,7 +29,7 @@ export class Repetition {
   }
 
   private async run(): Promise<void> {
-    const { once, onError } = this.settings;
+    const { once, onError, pauseAfterErrorMs = secondMs } = this.settings;
     const { signal } = this.stopping;
     while (!signal.aborted) {
       let waitMs = pauseAfterErrorMs;
