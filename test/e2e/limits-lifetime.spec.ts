@@ -63,40 +63,66 @@ describe('a gateway that is killed', () => {
 });
 
 describe("a day's budget", () => {
+  /** So long before or after Kathmandu's midnight of the day after tomorrow. */
+  const shiftTo = (beforeMidnight: string) =>
+    cluster.sql(
+      `UPDATE database_mark SET clock_shift = (date_trunc('day', now() AT TIME ZONE 'Asia/Kathmandu') + interval '2 days') AT TIME ZONE 'Asia/Kathmandu' - interval '${beforeMidnight}' - now()`,
+    );
+  afterEach(() => cluster.sql("UPDATE database_mark SET clock_shift = '0'"));
+
   it("is whole again after the organization's midnight, and not before", async () => {
     const buyer = await seedBuyer(cluster);
     await cluster.sql("UPDATE organization SET time_zone = 'Asia/Kathmandu' WHERE id = $1", [buyer.organizationId]);
     await seedLimit(cluster, buyer, { measure: 'requests', amount: '3', per: 'day' });
     const ask = askAs(cluster, buyer);
-    const shiftTo = (beforeMidnight: string) =>
-      cluster.sql(
-        `UPDATE database_mark SET clock_shift = (date_trunc('day', now() AT TIME ZONE 'Asia/Kathmandu') + interval '2 days') AT TIME ZONE 'Asia/Kathmandu' - interval '${beforeMidnight}' - now()`,
+    await shiftTo('30 minutes');
+    const served = () =>
+      cluster.sql<{ served: number; ahead: boolean }>(
+        `SELECT count(*)::int AS served, bool_and(admitted_at > now() + interval '12 hours') AS ahead FROM usage WHERE organization_id = $1
+         GROUP BY (admitted_at AT TIME ZONE 'Asia/Kathmandu')::date`,
+        [buyer.organizationId],
       );
-    try {
-      await shiftTo('30 minutes');
-      const served = () =>
-        cluster.sql<{ served: number; ahead: boolean }>(
-          `SELECT count(*)::int AS served, bool_and(admitted_at > now() + interval '12 hours') AS ahead FROM usage WHERE organization_id = $1
-           GROUP BY (admitted_at AT TIME ZONE 'Asia/Kathmandu')::date`,
-          [buyer.organizationId],
-        );
-      // Gateways hear the new time with their next poll; until then they serve the day that it really is.
-      await until('the day before is used up on both gateways', async () => {
-        const answers: Asked[] = await Promise.all([0, 1, 0, 1].map((gateway) => ask({ gateway })));
-        return countOf(answers, 429) === 4 && (await served()).some(({ ahead }) => ahead);
-      });
-      expect((await served()).every(({ served: requests }) => requests <= 3)).toBe(true);
-      const refused = await ask();
-      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(29 * 60 - 5);
-      expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(30 * 60);
-      await shiftTo('-1 second');
-      await until('the new day has begun', async () => (await ask()).status === 200);
-      await until('the new day is used up', async () => (await ask()).status === 429);
-      expect((await served()).map(({ served: requests }) => requests).every((requests) => requests <= 3)).toBe(true);
-    } finally {
-      await cluster.sql("UPDATE database_mark SET clock_shift = '0'");
-    }
+    // Gateways hear the new time with their next poll; until then they serve the day that it really is.
+    await until('the day before is used up on both gateways', async () => {
+      const answers: Asked[] = await Promise.all([0, 1, 0, 1].map((gateway) => ask({ gateway })));
+      return countOf(answers, 429) === 4 && (await served()).some(({ ahead }) => ahead);
+    });
+    expect((await served()).every(({ served: requests }) => requests <= 3)).toBe(true);
+    const refused = await ask();
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(29 * 60 - 5);
+    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(30 * 60);
+    await shiftTo('-1 second');
+    await until('the new day has begun', async () => (await ask()).status === 200);
+    await until('the new day is used up', async () => (await ask()).status === 429);
+    expect((await served()).map(({ served: requests }) => requests).every((requests) => requests <= 3)).toBe(true);
   });
+
+  it('ends by the zone that a person sets while it is used up, on both gateways', async () => {
+    const buyer = await seedBuyer(cluster);
+    await seedLimit(cluster, buyer, { measure: 'requests', amount: '3', per: 'day' });
+    const ask = askAs(cluster, buyer);
+    const retryAfterS = async (gateway: number): Promise<number> => Number((await ask({ gateway })).headers.get('retry-after'));
+    await shiftTo('30 minutes');
+    await until('the day of UTC is used up on both gateways', async () => {
+      const waits = await Promise.all([0, 1].map(retryAfterS));
+      // Midnight of UTC is a quarter to six in Kathmandu.
+      return waits.every((waitS) => waitS > 5 * 3600 && waitS <= 6.25 * 3600);
+    });
+    expect(await kt('orgs', 'set', '--org', buyer.organizationId, '--time-zone', 'Asia/Kathmandu')).toMatchObject({ timeZone: 'Asia/Kathmandu' });
+    await until('both gateways know the new midnight', async () => {
+      const waits = await Promise.all([0, 1].map(retryAfterS));
+      return waits.every((waitS) => waitS > 0 && waitS <= 30 * 60);
+    });
+    await shiftTo('-1 second');
+    await until('the new day has begun', async () => (await ask()).status === 200);
+    await until('the new day is used up', async () => (await ask()).status === 429);
+    const days = await cluster.sql<{ served: number }>(
+      "SELECT count(*)::int AS served FROM usage WHERE organization_id = $1 GROUP BY (admitted_at AT TIME ZONE 'Asia/Kathmandu')::date",
+      [buyer.organizationId],
+    );
+    expect(days.length).toBeGreaterThan(1);
+    expect(days.every(({ served: requests }) => requests <= 3)).toBe(true);
+  }, COMMAND_MS_MAX);
 });
 
 describe('a key that is rolled', () => {

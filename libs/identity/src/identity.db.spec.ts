@@ -6,7 +6,7 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/pos
 import { createApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey } from './api-key.service.js';
 import { parseApiKey } from './api-key.js';
 import type { Organization, Project } from './identity.js';
-import { createOrganization, createProject, getOrganization, getProject, listOrganizations, listProjects } from './organization.service.js';
+import { createOrganization, createProject, getOrganization, getProject, listOrganizations, listProjects, setTimeZone } from './organization.service.js';
 
 const priceBookId = '01890000-0000-7000-8000-000000000000';
 const hourMs = 3_600_000;
@@ -103,6 +103,22 @@ describe('organizations and projects', () => {
   test('need a price book and an organization that exist', async () => {
     await expect(createOrganization(prisma, { name: 'A', slug: 'a', priceBook: 'none' })).rejects.toMatchObject({ code: 'price_book_not_found' });
     await expect(createProject(prisma, { organizationId: priceBookId, name: 'a' })).rejects.toMatchObject({ code: 'organization_not_found' });
+  });
+
+  test('begin their days by another zone when that is set, and gateways are told', async () => {
+    const version = await readConfigVersion();
+    expect(await setTimeZone(prisma, { id: acme.id, timeZone: 'asia/kathmandu' })).toEqual({ ...acme, timeZone: 'Asia/Kathmandu' });
+    expect((await getOrganization(prisma, acme.id)).timeZone).toBe('Asia/Kathmandu');
+    expect(await readConfigVersion()).toBe(version + 1n);
+    const nobody = '01890000-0000-7000-8000-000000000009';
+    await expect(setTimeZone(prisma, { id: nobody, timeZone: 'UTC' })).rejects.toMatchObject({ code: 'organization_not_found' });
+  });
+
+  // The last one is a zone of Postgres alone.
+  test.each(['Mars', '', '+02:00', "UTC'; --", 'Factory'])('have no days by a zone that is none: %j', async (timeZone) => {
+    await expect(setTimeZone(prisma, { id: acme.id, timeZone })).rejects.toMatchObject({ code: 'identity_invalid', publicMessage: expect.stringContaining('timeZone') });
+    await expect(createOrganization(prisma, { name: 'Acme', slug: 'other', priceBook: 'list', timeZone })).rejects.toMatchObject({ code: 'identity_invalid' });
+    expect(await getOrganization(prisma, acme.id)).toEqual(acme);
   });
 
   test('are listed page by page, each once', async () => {

@@ -63,13 +63,20 @@ const isTimeZone = (text: string): boolean => {
   }
 };
 
+export const timeZoneNeeded = 'the name of a time zone is needed, such as Europe/Berlin or UTC';
+/** One that JavaScript knows. Days are counted by Postgres too, with tables of its own: see `getTimeZone`. */
+const timeZoneSchema = z.string().refine(isTimeZone, timeZoneNeeded);
+
 export const newOrganizationSchema = z.strictObject({
   name: nameSchema,
   slug: slugSchema,
   priceBook: z.string().min(1),
-  timeZone: z.string().refine(isTimeZone, 'the name of a time zone is needed, such as Europe/Berlin or UTC').default('UTC'),
+  timeZone: timeZoneSchema.default('UTC'),
 });
 export type NewOrganization = z.input<typeof newOrganizationSchema>;
+
+export const organizationTimeZoneSchema = z.strictObject({ id: z.uuid(), timeZone: timeZoneSchema });
+export type OrganizationTimeZone = z.input<typeof organizationTimeZoneSchema>;
 
 export const newProjectSchema = z.strictObject({ organizationId: z.uuid(), name: nameSchema });
 export type NewProject = z.input<typeof newProjectSchema>;

@@ -1,6 +1,6 @@
 export { apiKeyLength, apiKeyPrefix, mintApiKey, parseApiKey, type MintedApiKey, type ParsedApiKey, type RandomBytes } from './api-key.js';
 export { createApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, type IssuedApiKey } from './api-key.service.js';
-export type { ApiKey, ApiKeyPlace, NewApiKey, NewOrganization, NewProject, Organization, Page, Project, RollApiKey } from './identity.js';
+export type { ApiKey, ApiKeyPlace, NewApiKey, NewOrganization, NewProject, Organization, OrganizationTimeZone, Page, Project, RollApiKey } from './identity.js';
 export {
   createOrganization,
   createProject,
@@ -10,4 +10,5 @@ export {
   getProject,
   listOrganizations,
   listProjects,
+  setTimeZone,
 } from './organization.service.js';

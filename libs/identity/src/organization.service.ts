@@ -1,15 +1,18 @@
 import { mintId, readDatabaseNow, takenConstraintOf } from '@kilotoken/platform';
 import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
-import { conflict, notFound, parseInput } from './identity.errors.js';
+import { conflict, invalid, notFound, parseInput } from './identity.errors.js';
 import {
   namePageSchema,
   nameSchema,
   newOrganizationSchema,
   newProjectSchema,
+  organizationTimeZoneSchema,
   slugSchema,
+  timeZoneNeeded,
   type NewOrganization,
   type NewProject,
   type Organization,
+  type OrganizationTimeZone,
   type Page,
   type Project,
 } from './identity.js';
@@ -17,26 +20,47 @@ import {
   findOrganization,
   findPriceBookId,
   findProject,
+  findTimeZone,
   insertOrganization,
   insertProject,
   listOrganizationRows,
   listProjectRows,
+  updateTimeZone,
 } from './organization.store.js';
 
 /** Throws `identity_invalid`, `price_book_not_found` or `organization_exists`. */
 export const createOrganization = async (prisma: PrismaClient, input: NewOrganization): Promise<Organization> => {
   const { priceBook, ...organization } = parseInput(newOrganizationSchema, input);
+  const timeZone = await getTimeZone(prisma, organization.timeZone);
   try {
     return await prisma.$transaction(async (db) => {
       const priceBookId = await findPriceBookId(db, priceBook);
       if (!priceBookId) throw notFound('price_book', `There is no price book "${priceBook}".`);
       const id = mintId((await readDatabaseNow(db)).getTime());
-      return insertOrganization(db, { ...organization, id, priceBookId });
+      return insertOrganization(db, { ...organization, timeZone, id, priceBookId });
     });
   } catch (error) {
     if (takenConstraintOf(error) === 'organization_slug_key') throw conflict('organization_exists', `There is an organization "${organization.slug}" already.`);
     throw error;
   }
+};
+
+/** As Postgres spells it. A zone that only one of Postgres and JavaScript knows would have days that cannot be counted in. */
+const getTimeZone = async (db: PrismaDb, name: string): Promise<string> => {
+  const known = await findTimeZone(db, name);
+  if (known === null) throw invalid(`timeZone: ${timeZoneNeeded}`);
+  return known;
+};
+
+/**
+ * Its days, weeks and months begin by another zone from now on, those of its limits within a second on every gateway: the
+ * window under way ends by the new zone, with what it has counted. Throws `identity_invalid` or `organization_not_found`.
+ */
+export const setTimeZone = async (prisma: PrismaClient, input: OrganizationTimeZone): Promise<Organization> => {
+  const { id, timeZone } = parseInput(organizationTimeZoneSchema, input);
+  const organization = await updateTimeZone(prisma, id, await getTimeZone(prisma, timeZone));
+  if (!organization) throw notFound('organization', `There is no organization "${id}".`);
+  return organization;
 };
 
 /** By id or slug; null when there is none. */

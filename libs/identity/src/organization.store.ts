@@ -25,6 +25,18 @@ export const insertOrganization = async (
   // Trees of organizations come later; until then each is the root of its own.
   toOrganization(await db.organization.create({ data: { ...organization, accountRootId: organization.id }, include: withPriceBook }));
 
+/** Null: there is no such organization. */
+export const updateTimeZone = async (db: PrismaDb, id: string, timeZone: string): Promise<Organization | null> => {
+  const [row] = await db.organization.updateManyAndReturn({ where: { id }, data: { timeZone }, include: withPriceBook });
+  return row ? toOrganization(row) : null;
+};
+
+/** As Postgres spells the name of a zone, in whatever case it is asked for; null where it knows none by it. */
+export const findTimeZone = async (db: PrismaDb, name: string): Promise<string | null> => {
+  const rows = await db.$queryRaw<{ name: string }[]>`SELECT name FROM pg_timezone_names WHERE lower(name) = lower(${name})`;
+  return rows[0]?.name ?? null;
+};
+
 export const findOrganization = async (db: PrismaDb, where: { id: string } | { slug: string }): Promise<Organization | null> => {
   const row = await db.organization.findUnique({ where, include: withPriceBook });
   return row && toOrganization(row);

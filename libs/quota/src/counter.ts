@@ -12,9 +12,9 @@ import type { Amount, Limit } from './limit.js';
 export interface Slice {
   /** The window's key in the database. */
   readonly startMs: number;
-  /** Usable in [fromMs, untilMs), in database time. */
+  /** Usable in [fromMs, untilMs), in database time. A window's end moves when the organization's time zone is changed. */
   readonly fromMs: number;
-  readonly untilMs: number;
+  untilMs: number;
   free: Amount;
   held: Amount;
   used: Amount;
@@ -196,6 +196,7 @@ export const applySlices = (counter: Counter, states: readonly SliceState[], now
       const more = amount - known.free - known.held - known.used;
       assert(more >= 0n, 'the database never takes away from a slice by itself');
       known.free += more;
+      known.untilMs = untilMs;
       added += more;
       if (more > 0n) known.usedAtMs = nowMs;
       continue;

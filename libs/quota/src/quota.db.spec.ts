@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { rollApiKey } from '@kilotoken/identity';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
@@ -164,6 +164,73 @@ describe('a window', () => {
     } finally {
       await money.shiftClock('0');
     }
+  });
+
+  describe('under way when the time zone is changed', () => {
+    const at = (moment: string) => money.sql('UPDATE database_mark SET clock_shift = $1::timestamptz - now()', [moment]);
+    const setZone = (zone: string) => money.sql('UPDATE organization SET time_zone = $2 WHERE id = $1', [organizationId, zone]);
+    const endsOf = async (limit: string): Promise<string[]> => {
+      const rows = await money.sql<{ ends: string }>("SELECT to_char(to_timestamp(window_end_ms / 1000.0) AT TIME ZONE 'UTC', 'MM-DD HH24:MI') AS ends FROM limit_counter WHERE limit_id = $1 ORDER BY 1", [limit]);
+      return rows.map(({ ends }) => ends);
+    };
+    afterEach(() => money.shiftClock('0'));
+
+    it.each<[string, 'day' | 'week' | 'month', string, string, string, string]>([
+      ['a day', 'day', 'UTC', 'Asia/Kathmandu', '2027-06-15T18:10Z', '06-15 18:15'],
+      ['a day that becomes longer', 'day', 'Asia/Kathmandu', 'UTC', '2027-06-15T18:10Z', '06-16 00:00'],
+      ['a week', 'week', 'UTC', 'Pacific/Kiritimati', '2027-06-20T09:00Z', '06-20 10:00'],
+      ['a month', 'month', 'UTC', 'Europe/Berlin', '2027-06-30T21:50Z', '06-30 22:00'],
+      ['a month that begins as before and ends later', 'month', 'Europe/London', 'UTC', '2027-03-31T22:50Z', '04-01 00:00'],
+    ])('%s counts on until it ends by the new one, and then the limit is whole', async (_name, window, from, to, moment, end) => {
+      await newOrganization();
+      await setZone(from);
+      const limit = await limitOn({ window });
+      const session = await money.newSession();
+      await at(moment);
+      await exchange(session, limit, { need: 80 });
+      await setZone(to);
+      expect(await exchange(session, limit, { need: 30 })).toMatchObject({ remaining: '20.000000000000', slices: [{ until: Date.parse(`2027-${end.replace(' ', 'T')}Z`) }] });
+      await at(`2027-${end}Z`);
+      await exchange(session, limit, { need: 100 });
+      expect(await taken(limit)).toBe(180);
+    });
+
+    it('counts in the next one too where it ends in the next minute: a gateway may not have heard', async () => {
+      await newOrganization();
+      const limit = await limitOn();
+      const session = await money.newSession();
+      await at('2027-06-15T18:14:30Z');
+      await exchange(session, limit, { need: 80 });
+      await setZone('Asia/Kathmandu');
+      expect(await endsOf(limit)).toEqual(['06-16 18:15']);
+      await at('2027-06-15T18:15:00Z');
+      expect(await exchange(session, limit, { need: 30 })).toMatchObject({ remaining: '20.000000000000' });
+    });
+
+    it('is taken from again where the zone is changed back after its end', async () => {
+      await newOrganization();
+      const limit = await limitOn();
+      const session = await money.newSession();
+      await at('2027-06-15T12:00Z');
+      await exchange(session, limit, { need: 80 });
+      await setZone('Asia/Kathmandu');
+      await at('2027-06-15T19:00Z');
+      await setZone('UTC');
+      expect(await exchange(session, limit, { need: 15 })).toMatchObject({ remaining: '5.000000000000', slices: [{ amount: '95.000000000000', until: Date.parse('2027-06-16T00:00Z') }] });
+    });
+
+    it('moves no window that rolls, and none of another organization', async () => {
+      await newOrganization();
+      const other = await limitOn();
+      await at('2027-06-15T12:00Z');
+      await exchange(await money.newSession(), other, { need: 1 });
+      await newOrganization();
+      const rolling = await limitOn({ window: 3_600_000 });
+      await exchange(await money.newSession(), rolling, { need: 1 });
+      const before = await endsOf(rolling);
+      await setZone('Asia/Kathmandu');
+      expect([await endsOf(rolling), await endsOf(other)]).toEqual([before, ['06-16 00:00']]);
+    });
   });
 
   it('that rolls gives back as time passes, a part at a time, and never early', async () => {

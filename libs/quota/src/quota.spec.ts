@@ -153,6 +153,16 @@ describe('a slice', () => {
     expect(exchangeIn(effects).rows[0]!.keep).toEqual([{ startMs, keep: whole(1), open: false, close: true }]);
   });
 
+  it('ends when the database says: a changed time zone moves the end of its window', () => {
+    const { quota } = withSlice(5);
+    recallAll(quota);
+    const recalled = exchangeIn(tickQuota(quota, mint(), startMs + 300));
+    const untilMs = startMs + 60_000;
+    answer(quota, startMs + 300, ...recalled.rows.map(() => state(5, { slices: [{ startMs, fromMs: startMs, untilMs, amount: whole(5) }] })));
+    expect(kinds(ask(quota, untilMs - 1))).toEqual(['reserved']);
+    expect(kinds(ask(quota, untilMs))).toEqual(['exchange']);
+  });
+
   it('goes back when it is idle, when another gateway needs it and when limits change', () => {
     const keepAfter = (act: (quota: Quota) => void, nowMs: number) => {
       const { quota, first } = withSlice(5);

@@ -84,6 +84,16 @@ describe('the command line', () => {
     expect(await runJson('ledger', 'verify')).toMatchObject({ balanced: true, imbalances: [] });
   });
 
+  test("says where an organization's days begin, and changes it", async () => {
+    const made = await runJson('orgs', 'create', '--slug', `${org}-zone`, '--time-zone', 'Europe/Berlin');
+    expect(made.timeZone).toBe('Europe/Berlin');
+    const changed = { ...made, timeZone: 'Asia/Kathmandu' };
+    expect(await runJson('orgs', 'set', '--org', made.slug, '--time-zone', 'Asia/Kathmandu')).toEqual(changed);
+    expect(await runJson('orgs', 'show', '--org', made.id)).toEqual(changed);
+    expect(await runJson('orgs', 'list', '--after', org, '--limit', '1')).toEqual([changed]);
+    expect((await run(['orgs', 'show', '--org', made.slug])).out).toMatch(/^timeZone +Asia\/Kathmandu$/m);
+  });
+
   test('issues a grant once for a reference', async () => {
     const issue = ['grants', 'issue', '--org', org, '--amount', '10', '--source', 'package', '--reference', 'order-1'];
     expect(await runJson(...issue)).toEqual(await runJson(...issue));
@@ -154,6 +164,9 @@ describe('what cannot be done is said, with exit code 1, and nothing is changed'
     ['a slug that is none', ['orgs', 'create', '--slug', 'A B'], 'identity_invalid'],
     ['an unknown price book', ['orgs', 'create', '--slug', 'x', '--price-book', 'none'], 'price_book_not_found'],
     ['an unknown time zone', ['orgs', 'create', '--slug', 'x', '--time-zone', 'Mars'], 'identity_invalid'],
+    ['a time zone to change to that is unknown', ['orgs', 'set', '--org', 'ORG', '--time-zone', 'Europe/Atlantis'], 'identity_invalid'],
+    ['an organization to change that is unknown', ['orgs', 'set', '--org', 'nobody', '--time-zone', 'UTC'], 'organization_not_found'],
+    ['no time zone to change to', ['orgs', 'set', '--org', 'ORG'], 'arguments_invalid'],
     ['an unknown project', ['keys', 'create', '--org', 'ORG', '--project', 'none', '--name', 'x'], 'project_not_found'],
     ['a moment without a zone', ['keys', 'create', '--org', 'ORG', '--project', 'chat', '--name', 'x', '--expires', '2030-01-01T00:00:00'], 'argument_invalid'],
     ['a day that does not exist', ['keys', 'create', '--org', 'ORG', '--project', 'chat', '--name', 'x', '--expires', '2027-02-29'], 'argument_invalid'],

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { createOrganization, createProject, getOrganization, listOrganizations, listProjects, type Organization, type Project } from '@kilotoken/identity';
+import { createOrganization, createProject, getOrganization, listOrganizations, listProjects, setTimeZone, type Organization, type Project } from '@kilotoken/identity';
 import { ensureListPriceBook, listPriceBook } from '@kilotoken/marketplace';
 import { addCommand, addPageOptions, iso, readPage, type Context } from './context.js';
 import type { Row } from './output.js';
@@ -16,6 +16,7 @@ const organizationRow = ({ id, slug, name, priceBook, timeZone, status, createdA
 
 const projectRow = ({ id, name, createdAt, archivedAt }: Project): Row => ({ id, name, createdAt: iso(createdAt), archivedAt: iso(archivedAt) });
 
+const timeZoneOption = ['--time-zone <zone>', 'where its days begin: a name such as Europe/Berlin'] as const;
 export const organizationOption = ['--org <slug or id>', 'the organization'] as const;
 
 export const addOrganizationCommands = (program: Command, context: Context): void => {
@@ -28,7 +29,19 @@ export const addOrganizationCommands = (program: Command, context: Context): voi
     .requiredOption('--slug <slug>', 'a short name of small letters, digits and dashes')
     .option('--name <name>', 'what it is called (the slug, if left out)')
     .option('--price-book <name>', 'what it is sold at', listPriceBook)
-    .option('--time-zone <zone>', 'where its days begin', 'UTC');
+    .option(...timeZoneOption, 'UTC');
+
+  addCommand(orgs, 'set', 'say where the days of an organization begin from now on', async (command) => {
+    const { org, timeZone } = command.opts<{ org: string; timeZone: string }>();
+    const { id } = await getOrganization(context.prisma, org);
+    context.printRow(command, organizationRow(await setTimeZone(context.prisma, { id, timeZone })));
+  })
+    .requiredOption(...organizationOption)
+    .requiredOption(...timeZoneOption);
+
+  addCommand(orgs, 'show', 'show an organization', async (command) => {
+    context.printRow(command, organizationRow(await getOrganization(context.prisma, command.opts<{ org: string }>().org)));
+  }).requiredOption(...organizationOption);
 
   const list = addCommand(orgs, 'list', 'show organizations in the order of their slugs', async (command) => {
     const rows = (await listOrganizations(context.prisma, readPage(command))).map(organizationRow);
