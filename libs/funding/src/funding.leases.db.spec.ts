@@ -273,6 +273,30 @@ describe('a grant that expires', () => {
     expect(await money.grant(grantId!)).toEqual({ available: '0', leased: '0', settled: '1', expired: '9' });
     expect(await breakage(grantId!)).toBe('9');
   });
+
+  it('is posted in the order of organizations, whatever the plan: a rating locks their chains in that order too', async () => {
+    const returns: { organization: string; lease: string; keep: number; close: boolean }[] = [];
+    for (let organizations = 0; organizations < 12; organizations += 1) {
+      const { organizationId } = await money.newTenant({ amount: '10', expiresInMs: 3_600_000 });
+      const [lease] = (await money.take(session, { need: '6' })).leases;
+      returns.push({ organization: organizationId, lease: lease!.leaseId, keep: 0, close: false });
+    }
+    await money.shiftClock('2 hours');
+    const client = await money.app.connect();
+    try {
+      // Grants are summed up by hashing, as where there are many: what comes out of that has no order.
+      await client.query('SET enable_sort = off');
+      expect((await client.query('SELECT lease_return($1, $2) AS changed', [session, JSON.stringify(returns)])).rows).toEqual([{ changed: 12 }]);
+    } finally {
+      client.release(true);
+    }
+    const posted = await money.sql<{ organization: string }>(
+      // Ids that one connection mints ascend.
+      "SELECT organization_id AS organization FROM ledger_transaction WHERE kind = 'grant_expired' AND organization_id = ANY ($1) ORDER BY id",
+      [returns.map(({ organization }) => organization)],
+    );
+    expect(posted.map(({ organization }) => organization)).toEqual(returns.map(({ organization }) => organization).sort());
+  });
 });
 
 describe('the floor', () => {
