@@ -10,6 +10,7 @@ import { loadWorker, measureShortBesideLong, type ShortBesideLong, type WorkerAd
 import { readEngineBenchOptions, readModelPlace, type EngineBenchOptions } from './engine-options.js';
 import { batchTokens, contextTokens, engineResult, promptsFor, type EngineOrder, type EngineResult } from './engine-order.js';
 import { compareEngines, engineHeading, engineLines, engineSides, type EngineComparison, type EngineRound, type EngineSide } from './engine-report.js';
+import { runMeasurement, type BenchRun, type Cleanup } from './run.js';
 
 interface Report {
   readonly machine: string;
@@ -21,7 +22,6 @@ interface Report {
 }
 
 type Sides = Readonly<Record<EngineSide, (order: EngineOrder) => Promise<EngineResult>>>;
-type Cleanup = (() => Promise<void> | void)[];
 
 const roundMsMax = 600_000;
 const warmUpTokens = 8;
@@ -29,33 +29,17 @@ const warmUpTokens = 8;
 /** The worker through its HTTP face against bare loops over node-llama-cpp, in alternating rounds of one run. */
 export const runBench = async (args: string[]): Promise<void> => {
   const options = readEngineBenchOptions(args);
-  const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`);
-  const cleanup: Cleanup = [];
-  const cleanUp = async (): Promise<void> => {
-    for (let end = cleanup.pop(); end; end = cleanup.pop()) await end();
-  };
-  const interrupt = (): void => void cleanUp().finally(() => process.exit(130));
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  try {
-    const report = await measure(options, await findModel(say), say, cleanup);
-    if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-  } catch (error) {
-    process.stderr.write(`\nThe bench failed: ${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exitCode = 1;
-  } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    await cleanUp();
-  }
+  await runMeasurement(options.json, async (run) => measure(options, await findModel(run.say), run));
 };
 
-const findModel = async (say: (line: string) => void): Promise<ResolvedModel> => {
+const findModel = async (say: BenchRun['say']): Promise<ResolvedModel> => {
   const { KILOTOKEN_HOME, KILOTOKEN_MODEL_PATH } = readModelPlace();
   const model = await resolveModel({ home: resolve(KILOTOKEN_HOME), modelPath: KILOTOKEN_MODEL_PATH, onNotice: say });
   if (!model) throw new Error('without a model there is nothing to measure');
   return model;
 };
 
-const measure = async (options: EngineBenchOptions, model: ResolvedModel, say: (line: string) => void, cleanup: Cleanup): Promise<Report> => {
+const measure = async (options: EngineBenchOptions, model: ResolvedModel, { say, cleanup }: BenchRun): Promise<Report> => {
   const { slots, threads } = options;
   const worker = await startWorker(options, model, cleanup);
   const start = async (kind: Exclude<EngineSide, 'worker'>): Promise<BenchProcess> => {

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { startBenchProcess, type BenchProcess } from './child.js';
 import { measureHeap, type HeapReport } from './heap.js';
-import { startInstallation, type Cleanup, type Installation } from './installation.js';
+import { startInstallation, type Installation } from './installation.js';
 import { readGatewayBenchOptions, type GatewayBenchOptions, type Mode } from './options.js';
 import { measureOrganizations, type OrganizationsReport } from './organizations.js';
 import { summarizeProfile, type ProfileSummary } from './profile.js';
 import { compare, comparisonLines, heading, type Comparison } from './report.js';
 import { gatewaySide, proxySide, runPair, runRound, type Pair, type RoundOrder, type Side } from './rounds.js';
+import { runMeasurement, type BenchRun } from './run.js';
 
 /**
  * npm run bench: what a gateway with everything on costs against the least that a proxy on the same stack can do. One
@@ -20,7 +21,7 @@ interface Bench {
   readonly load: BenchProcess;
   readonly gateway: Side;
   readonly proxy: Side;
-  readonly say: (line: string) => void;
+  readonly say: BenchRun['say'];
 }
 
 interface Report {
@@ -38,28 +39,10 @@ const functionsMax = 25;
 
 export const runBench = async (args: string[]): Promise<void> => {
   const options = readGatewayBenchOptions(args);
-  // With --json standard output is one document; what happens meanwhile is told beside it.
-  const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`);
-  const cleanup: Cleanup = [];
-  const interrupt = (): void => void cleanUp(cleanup).finally(() => process.exit(130));
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  try {
-    const report = await measure(await prepare(options, say, cleanup));
-    if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-  } catch (error) {
-    process.stderr.write(`\nThe bench failed: ${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exitCode = 1;
-  } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    await cleanUp(cleanup);
-  }
+  await runMeasurement(options.json, async (run) => measure(await prepare(options, run)));
 };
 
-const cleanUp = async (cleanup: Cleanup): Promise<void> => {
-  for (let end = cleanup.pop(); end; end = cleanup.pop()) await end();
-};
-
-const prepare = async (options: GatewayBenchOptions, say: Bench['say'], cleanup: Cleanup): Promise<Bench> => {
+const prepare = async (options: GatewayBenchOptions, { say, cleanup }: BenchRun): Promise<Bench> => {
   const start = async (name: string, args: string[] = []): Promise<BenchProcess> => {
     const started = await startBenchProcess(name, args);
     cleanup.push(started.stop);

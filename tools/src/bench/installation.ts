@@ -1,14 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { appLoginName, ensureAppLogin, migrateDatabase } from '@kilotoken/platform';
-import pg from 'pg';
+import type pg from 'pg';
 import { findFreePort } from '../free-port.js';
-import { embeddedSettings } from '../launcher/embedded-database.js';
-import { startPostgres, type RunningPostgres } from '../postgres/index.js';
 import { startBenchApp, type App } from './app.js';
+import { connect, startBenchDatabase } from './database.js';
 import { openInspector, type Inspector } from './inspector.js';
+import type { Cleanup } from './run.js';
 import { seedCatalogue, seedOrganizations } from './seed.js';
 
 /** One gateway with everything on, in a folder and with a Postgres of its own. */
@@ -35,21 +31,8 @@ export interface Installation {
   readonly durability: Readonly<Record<string, string>>;
 }
 
-/** What was started, latest last, to be ended in the opposite order however the bench ends. */
-export type Cleanup = (() => Promise<void> | void)[];
-
-const database = 'kilotoken';
-const connectMsMax = 10_000;
-
 export const startInstallation = async (options: InstallationOptions, cleanup: Cleanup): Promise<Installation> => {
-  // Not mkdtemp, whose folders are closed to the user that Postgres runs as under root.
-  const folder = join(tmpdir(), `kilotoken-bench-${randomBytes(4).toString('hex')}`);
-  mkdirSync(folder, { mode: 0o711 });
-  cleanup.push(() => rmSync(folder, { recursive: true, force: true }));
-  const server = await startPostgres({ dataDir: join(folder, 'postgres'), superuserPassword: randomBytes(16).toString('hex'), settings: { ...embeddedSettings, ...options.postgres } });
-  cleanup.push(() => server.stop('immediate'));
-  const ownerUrl = await createDatabase(server);
-  const appUrl = await ensureAppLogin(ownerUrl, appLoginName(database), randomBytes(16).toString('hex'));
+  const { folder, postgresPid, ownerUrl, appUrl } = await startBenchDatabase(options.postgres, cleanup);
   const owner = await connect(ownerUrl);
   cleanup.push(() => owner.end().catch(() => undefined));
 
@@ -73,24 +56,7 @@ export const startInstallation = async (options: InstallationOptions, cleanup: C
   cleanup.push(gateway.stop);
   const inspector = options.inspected ? await openInspector(inspectPort) : null;
   cleanup.push(() => inspector?.close());
-  return { gateway, metering, postgresPid: server.identity.pid, owner, key: key!, otherKeys, inspector, durability: await readDurability(appUrl) };
-};
-
-const createDatabase = async (server: RunningPostgres): Promise<string> => {
-  const client = await connect(server.databaseUrl('postgres'));
-  await client.query(`CREATE DATABASE ${database}`);
-  await client.end();
-  const ownerUrl = server.databaseUrl(database);
-  await migrateDatabase(ownerUrl);
-  return ownerUrl;
-};
-
-const connect = async (connectionString: string): Promise<pg.Client> => {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: connectMsMax });
-  // A lost connection rejects the running query too.
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
+  return { gateway, metering, postgresPid, owner, key: key!, otherKeys, inspector, durability: await readDurability(appUrl) };
 };
 
 const readDurability = async (appUrl: string): Promise<Record<string, string>> => {

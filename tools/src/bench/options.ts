@@ -1,5 +1,6 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
+import { number, numbers, readOptions } from './run.js';
 
 /** What a run of `npm run bench` measures. */
 export const modes = ['json', 'stream'] as const;
@@ -24,7 +25,7 @@ const gatewayBenchOptions = z.object({
   /** How many organizations are stored for the part that spreads the load; 0 leaves it out. */
   organizations: z.number().int().min(0).max(organizationsMax),
   /** A folder for CPU profiles of the gateway; null takes none. */
-  profile: z.string().nullable(),
+  profile: z.string().nullable().default(null),
   /** Further settings of the gateway and metering, for experiments. */
   set: z.record(z.string(), z.string()),
   /** Further settings of Postgres, for experiments. */
@@ -37,13 +38,6 @@ const full = { rounds: 5, seconds: 5, warmUpSeconds: 10 };
 /** For development: enough to see a change of some ten percent. */
 const quick = { rounds: 3, seconds: 2, warmUpSeconds: 5 };
 
-const number = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isFinite(value)) throw new InvalidArgumentError('A number is needed.');
-  return value;
-};
-
-const numbers = (text: string): number[] => text.split(',').map(number);
 const words = (text: string): string[] => text.split(',');
 
 const pair = (text: string, before: Record<string, string>): Record<string, string> => {
@@ -52,7 +46,6 @@ const pair = (text: string, before: Record<string, string>): Record<string, stri
   return { ...before, [name]: value! };
 };
 
-/** Ends the process with a message when the arguments are wrong, and with the help when it was asked for. */
 export const readGatewayBenchOptions = (args: string[]): GatewayBenchOptions => {
   const command = new Command('npm run bench --')
     .description('Compares the gateway, with everything on, with a bare Fastify and undici proxy before the same vendor.')
@@ -62,24 +55,11 @@ export const readGatewayBenchOptions = (args: string[]): GatewayBenchOptions => 
     .option('--connections <list>', 'how many connections the client has', numbers, [32, 64, 128])
     .option('--modes <list>', 'json, stream', words, [...modes])
     .option('--quick', `short rounds: ${quick.rounds} of ${quick.seconds} s`, false)
-    .option('--json', 'print one JSON document to standard output', false)
     .option('--no-compare', 'leave the comparison out: only the parts that are named')
     .option('--heap', 'measure the heap after 200,000 and after 1,000,000 requests', false)
     .option('--organizations <count>', 'store so many organizations and spread the load over 1,000 of them, then over all', number, 0)
     .option('--profile <folder>', 'write a CPU profile of the gateway for each mode and number of connections, and print where its time goes')
     .option('--set <name=value>', 'a setting of the gateway and metering, for an experiment', pair, {})
-    .option('--postgres <name=value>', 'a setting of Postgres, for an experiment', pair, {})
-    .allowExcessArguments(false)
-    .exitOverride();
-  try {
-    command.parse(args, { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError) process.exit(error.exitCode);
-    throw error;
-  }
-  const given = command.opts<Record<string, unknown>>();
-  const parsed = gatewayBenchOptions.safeParse({ ...(given['quick'] ? quick : full), profile: null, ...given });
-  if (parsed.success) return parsed.data;
-  process.stderr.write(`${z.prettifyError(parsed.error)}\n`);
-  process.exit(1);
+    .option('--postgres <name=value>', 'a setting of Postgres, for an experiment', pair, {});
+  return readOptions(command, args, gatewayBenchOptions, { full, quick });
 };

@@ -1,12 +1,8 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { appLoginName, createPool, ensureAppLogin, migrateDatabase } from '@kilotoken/platform';
+import { randomUUID } from 'node:crypto';
+import { createPool } from '@kilotoken/platform';
 import type pg from 'pg';
-import { embeddedSettings } from '../launcher/embedded-database.js';
-import { startPostgres } from '../postgres/index.js';
-import type { Cleanup } from './installation.js';
+import { connect, startBenchDatabase } from './database.js';
+import type { Cleanup } from './run.js';
 import { seedCatalogue, seedOrganizations } from './seed.js';
 
 /** A Postgres of the bench's own with usage rows that wait to be rated, as gateways' flushes leave them. */
@@ -16,35 +12,25 @@ export interface RatingDatabase {
   readonly app: pg.Pool;
 }
 
-const database = 'kilotoken';
 const rowsPerFlush = 64;
 const rowsPerStatement = 64_000;
 const statementMsMax = 30 * 60_000;
 
 export const startRatingDatabase = async (organizations: number, cleanup: Cleanup): Promise<RatingDatabase> => {
-  // Not mkdtemp, whose folders are closed to the user that Postgres runs as under root.
-  const folder = join(tmpdir(), `kilotoken-bench-${randomBytes(4).toString('hex')}`);
-  mkdirSync(folder, { mode: 0o711 });
-  cleanup.push(() => rmSync(folder, { recursive: true, force: true }));
-  const server = await startPostgres({ dataDir: join(folder, 'postgres'), superuserPassword: randomBytes(16).toString('hex'), settings: embeddedSettings });
-  cleanup.push(() => server.stop('immediate'));
-  const connect = (connectionString: string, max: number): pg.Pool => {
+  const { ownerUrl, appUrl } = await startBenchDatabase({}, cleanup);
+  const openPool = (connectionString: string, max: number): pg.Pool => {
     const pool = createPool({ connectionString, max, applicationName: 'bench', statementTimeoutMs: statementMsMax });
     cleanup.push(() => pool.end());
     return pool;
   };
-  await connect(server.databaseUrl('postgres'), 1).query(`CREATE DATABASE ${database}`);
-  const ownerUrl = server.databaseUrl(database);
-  await migrateDatabase(ownerUrl);
-  const owner = connect(ownerUrl, 3);
-  const app = connect(await ensureAppLogin(ownerUrl, appLoginName(database), randomBytes(16).toString('hex')), 2);
-  const client = await owner.connect();
+  const client = await connect(ownerUrl);
   try {
-    // A client of the pool does what the seeds need of one.
-    await seedOrganizations(client as unknown as pg.Client, await seedCatalogue(client as unknown as pg.Client, 'http://127.0.0.1:1/v1'), organizations);
+    await seedOrganizations(client, await seedCatalogue(client, 'http://127.0.0.1:1/v1'), organizations);
   } finally {
-    client.release();
+    await client.end();
   }
+  const owner = openPool(ownerUrl, 3);
+  const app = openPool(appUrl, 2);
   // Every flush that was stored, to put them all into the queue again.
   await owner.query('CREATE TABLE bench_batch (LIKE unrated_batch); CREATE TABLE bench_posting (LIKE ledger_posting INCLUDING DEFAULTS INCLUDING INDEXES)');
   return { owner, app };

@@ -1,11 +1,11 @@
 import { RatingService } from '@kilotoken/metering';
 import { systemClock } from '@kilotoken/platform';
 import { pino } from 'pino';
-import type { Cleanup } from './installation.js';
 import { startBareLoop, type BareLoop } from './rating-bare.js';
 import { startRatingDatabase, storeUsage, type RatingDatabase } from './rating-database.js';
 import { readRatingBenchOptions } from './rating-options.js';
 import { median } from './report.js';
+import { runMeasurement } from './run.js';
 
 /**
  * npm run bench:rating: how many usage rows a second one process rates and posts, against the least that a loop in the same language
@@ -39,11 +39,7 @@ const rowsPerBatch = 50_000;
 
 export const runBench = async (args: string[]): Promise<void> => {
   const options = readRatingBenchOptions(args);
-  const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`);
-  const cleanup: Cleanup = [];
-  const interrupt = (): void => void cleanUp(cleanup).finally(() => process.exit(130));
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  try {
+  await runMeasurement(options.json, async ({ say, cleanup }) => {
     const database = await startRatingDatabase(options.organizations, cleanup);
     const measurements: Measurement[] = [];
     let stored = 0;
@@ -54,18 +50,8 @@ export const runBench = async (args: string[]): Promise<void> => {
       measurements.push(await measure(database, rows));
       describe(measurements.at(-1)!).forEach(say);
     }
-    if (options.json) process.stdout.write(`${JSON.stringify({ organizations: options.organizations, measurements }, null, 2)}\n`);
-  } catch (error) {
-    process.stderr.write(`\nThe bench failed: ${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exitCode = 1;
-  } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    await cleanUp(cleanup);
-  }
-};
-
-const cleanUp = async (cleanup: Cleanup): Promise<void> => {
-  for (let end = cleanup.pop(); end; end = cleanup.pop()) await end();
+    return { organizations: options.organizations, measurements };
+  });
 };
 
 const measure = async (database: RatingDatabase, rows: number): Promise<Measurement> => {

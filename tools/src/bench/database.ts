@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { appLoginName, ensureAppLogin, migrateDatabase } from '@kilotoken/platform';
+import pg from 'pg';
+import { embeddedSettings } from '../launcher/embedded-database.js';
+import { startPostgres, type RunningPostgres } from '../postgres/index.js';
+import type { Cleanup } from './run.js';
+
+/** A Postgres of a bench's own, set as an installation's is, with the schema and the applications' login. */
+export interface BenchDatabase {
+  /** What else the bench writes goes there too. */
+  readonly folder: string;
+  readonly postgresPid: number;
+  readonly ownerUrl: string;
+  /** What the applications log in with. */
+  readonly appUrl: string;
+}
+
+const database = 'kilotoken';
+const connectMsMax = 10_000;
+
+export const startBenchDatabase = async (furtherSettings: Readonly<Record<string, string>>, cleanup: Cleanup): Promise<BenchDatabase> => {
+  // Not mkdtemp, whose folders are closed to the user that Postgres runs as under root.
+  const folder = join(tmpdir(), `kilotoken-bench-${randomBytes(4).toString('hex')}`);
+  mkdirSync(folder, { mode: 0o711 });
+  cleanup.push(() => rmSync(folder, { recursive: true, force: true }));
+  const server = await startPostgres({ dataDir: join(folder, 'postgres'), superuserPassword: randomBytes(16).toString('hex'), settings: { ...embeddedSettings, ...furtherSettings } });
+  cleanup.push(() => server.stop('immediate'));
+  const ownerUrl = await createDatabase(server);
+  const appUrl = await ensureAppLogin(ownerUrl, appLoginName(database), randomBytes(16).toString('hex'));
+  return { folder, postgresPid: server.identity.pid, ownerUrl, appUrl };
+};
+
+const createDatabase = async (server: RunningPostgres): Promise<string> => {
+  const client = await connect(server.databaseUrl('postgres'));
+  await client.query(`CREATE DATABASE ${database}`);
+  await client.end();
+  const ownerUrl = server.databaseUrl(database);
+  await migrateDatabase(ownerUrl);
+  return ownerUrl;
+};
+
+export const connect = async (connectionString: string): Promise<pg.Client> => {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: connectMsMax });
+  // A lost connection rejects the running query too.
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+};
