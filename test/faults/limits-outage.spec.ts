@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startCluster, type Cluster } from '../support/cluster.js';
-import { askAs, countOf, seedBuyer, seedLimit } from '../support/limits.js';
+import { askAs, countOf, seedBuyer, seedLimit, type Asked } from '../support/limits.js';
 import { until } from '../support/until.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
 
@@ -34,15 +34,17 @@ describe('a limit whose database cannot be reached', () => {
       proxy.refuse(true);
       proxy.resetAll();
     }
-    let refused = 0;
+    const refused: Asked[] = [];
     const away = Array.from({ length: 6 * LIMIT }, async (_, index) => {
       const answer = await ask({ gateway: index % 2 });
-      if (answer.status !== 200) refused += 1;
+      if (answer.status !== 200) refused.push(answer);
       return answer;
     });
     // What a gateway had in hand may run and waits for its settlement; all else is told no while the database is away.
-    await until('what was not given out is refused', () => refused >= 5 * LIMIT, 40_000);
+    await until('what was not given out is refused', () => refused.length >= 5 * LIMIT, 40_000);
     expect(vendor.log().length).toBeLessThanOrEqual(LIMIT);
+    // Nobody is told of a limit: whether it has room is what cannot be known.
+    for (const { error, headers } of refused) expect([error?.status, error?.code, headers.get('retry-after')]).toEqual([503, 'service_unavailable', '1']);
     for (const proxy of cluster.proxies) proxy.refuse(false);
 
     const answers = await Promise.all(away);

@@ -75,6 +75,7 @@ export const startExchange = (quota: Quota, askId: string, nowMs: number, withRe
   const [oldest] = quota.waiters;
   quota.exchange = { id: askId, firstUsageId: oldest && oldest.id < askId ? oldest.id : askId, rows };
   quota.exchangedAtMs = nowMs;
+  quota.exchangeFailed = false;
   return [{ kind: 'exchange', exchange: quota.exchange }];
 };
 

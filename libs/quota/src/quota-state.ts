@@ -69,11 +69,15 @@ export interface CounterState {
 export type QuotaEffect =
   | { readonly kind: 'reserved'; readonly reservation: Reservation }
   | { readonly kind: 'refused'; readonly id: string; readonly refusal: QuotaRefusal }
+  /** The database does not answer: whether the limits have room is not known. */
+  | { readonly kind: 'unanswered'; readonly id: string }
   | { readonly kind: 'exchange'; readonly exchange: Exchange };
 
 export interface QuotaTimes extends KeepTimes {
   /** How long a request may wait for what others hold. */
   waitMs: number;
+  /** How long it waits instead where the database is slow to say anything. */
+  answerMs: number;
   /** How many requests of one organization may wait. */
   waitersMax: number;
   /** Pause between exchanges for what was not there. */
@@ -105,9 +109,11 @@ export interface Quota {
   readonly waiters: Waiter[];
   exchange: Exchange | null;
   exchangedAtMs: number;
+  /** The exchange under way has failed at least once, and is tried again. */
+  exchangeFailed: boolean;
 }
 
-export const createQuota = (times: QuotaTimes): Quota => ({ times, counters: new Map(), size: 0, waiters: [], exchange: null, exchangedAtMs: -Infinity });
+export const createQuota = (times: QuotaTimes): Quota => ({ times, counters: new Map(), size: 0, waiters: [], exchange: null, exchangedAtMs: -Infinity, exchangeFailed: false });
 
 export function* countersOf(quota: Quota): Generator<Counter> {
   for (const bySubject of quota.counters.values()) yield* bySubject.values();

@@ -6,6 +6,7 @@ import type { Amount, Measure } from './limit.js';
 import {
   cancelRequest,
   endReservation,
+  failExchange,
   hasFree,
   recallAll,
   recallCounter,
@@ -53,6 +54,7 @@ interface Account {
 const times: Omit<QuotaTimes, 'waitersMax'> = {
   // Long enough for another gateway to hear in a poll that something is wanted back, and to give it.
   waitMs: 600,
+  answerMs: 1_500,
   askAgainMs: 100,
   shortMs: 250,
   returnMs: 250,
@@ -95,7 +97,7 @@ export class QuotaService {
     const [first] = effects;
     if (first && first.kind !== 'exchange') {
       this.perform(account, effects.slice(1));
-      return first.kind === 'reserved' ? first : { kind: 'refused', refusal: first.refusal };
+      return first.kind === 'unanswered' ? unavailable : first;
     }
     return new Promise((resolve) => {
       account.waiting.set(requestId, resolve);
@@ -167,8 +169,8 @@ export class QuotaService {
       const id = effect.kind === 'reserved' ? effect.reservation.id : effect.id;
       const resolve = account.waiting.get(id);
       account.waiting.delete(id);
-      if (effect.kind === 'reserved') resolve?.({ kind: 'reserved', reservation: effect.reservation });
-      else resolve?.(this.session.isCurrent() ? { kind: 'refused', refusal: effect.refusal } : unavailable);
+      const isKnown = effect.kind === 'reserved' || (effect.kind === 'refused' && this.session.isCurrent());
+      resolve?.(isKnown ? effect : unavailable);
     }
   }
 
@@ -185,6 +187,7 @@ export class QuotaService {
           break;
         }
         if (this.pool.ending) return;
+        failExchange(account.quota);
         this.logger.warn({ event: 'limits.exchange_failed', organizationId: account.organizationId, sqlState, error });
         await new Promise((resolve) => setTimeout(resolve, retryMs));
       }

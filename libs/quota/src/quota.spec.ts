@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { whole, type Limit } from './limit.js';
 import { createQuota, type CounterState, type Exchange, type Need, type Quota, type QuotaEffect, type Reservation } from './quota-state.js';
-import { cancelRequest, endReservation, hasFree, receiveStates, recallAll, recallCounter, requestReservation, tickQuota } from './quota.js';
+import { cancelRequest, endReservation, failExchange, hasFree, receiveStates, recallAll, recallCounter, requestReservation, tickQuota } from './quota.js';
 
-const times = { waitMs: 600, waitersMax: 2, askAgainMs: 100, shortMs: 250, returnMs: 250, idleMs: 2_000, idleNearLimitMs: 250, forgetMs: 60_000, rowsMax: 10, countersMax: 10 };
+const times = { waitMs: 600, answerMs: 1_500, waitersMax: 2, askAgainMs: 100, shortMs: 250, returnMs: 250, idleMs: 2_000, idleNearLimitMs: 250, forgetMs: 60_000, rowsMax: 10, countersMax: 10 };
 const limit: Limit = { id: 'l', subjectKind: 'organization', subjectId: 'o', measure: 'requests', unit: 'count', windowKind: 'day', windowMs: 0, amount: whole(100), mode: 'hard' };
 const startMs = 1_000_000;
 
@@ -69,6 +69,46 @@ describe('a request', () => {
     expect(kinds(tickQuota(quota, mint(), startMs + 120))).toEqual(['exchange']);
     answer(quota, startMs + 130, pending);
     expect(kinds(tickQuota(quota, mint(), startMs + 600))).toEqual(['refused']);
+  });
+
+  describe('that the database says nothing about', () => {
+    it('waits longer for a late answer, which serves it', () => {
+      const quota = createQuota(times);
+      ask(quota, startMs);
+      expect(tickQuota(quota, mint(), startMs + 1_400)).toEqual([]);
+      expect(kinds(answer(quota, startMs + 1_450, state(5)))).toEqual(['reserved']);
+    });
+
+    it('is not told of a limit when no answer comes', () => {
+      const quota = createQuota(times);
+      ask(quota, startMs);
+      expect(kinds(tickQuota(quota, mint(), startMs + 1_500))).toEqual(['unanswered']);
+    });
+
+    it('is told so as soon as it has waited, where the exchange is known to have failed', () => {
+      const quota = createQuota(times);
+      ask(quota, startMs);
+      failExchange(quota);
+      expect(tickQuota(quota, mint(), startMs + 599)).toEqual([]);
+      expect(kinds(tickQuota(quota, mint(), startMs + 600))).toEqual(['unanswered']);
+    });
+
+    it('is told of its limit again after an answer', () => {
+      const quota = createQuota(times);
+      ask(quota, startMs);
+      failExchange(quota);
+      answer(quota, startMs + 400, state(0, { remaining: 0n, pending: true, slices: [] }));
+      expect(kinds(tickQuota(quota, mint(), startMs + 600))).toEqual(['refused']);
+    });
+
+    it('is not told that too many wait, where they wait for the database', () => {
+      const quota = createQuota(times);
+      for (let waiting = 0; waiting < times.waitersMax; waiting += 1) ask(quota, startMs);
+      expect(kinds(ask(quota, startMs + 599))).toEqual(['refused']);
+      expect(kinds(ask(quota, startMs + 600))).toEqual(['unanswered']);
+      failExchange(quota);
+      expect(kinds(ask(quota, startMs + 10))).toEqual(['unanswered']);
+    });
   });
 
   it('that needs more than the limit allows at all is refused without asking', () => {

@@ -110,11 +110,20 @@ export const requestReservation = (quota: Quota, request: QuotaRequest, askId: s
     return lookAhead(quota, parts, nowMs) ? [...effects, ...startExchange(quota, askId, nowMs)] : effects;
   }
   if (quota.waiters.length >= quota.times.waitersMax || quota.size > quota.times.countersMax) {
-    return [refuse(request.id, parts, tooMany, nowMs)];
+    return [isLate(quota, nowMs) ? { kind: 'unanswered', id: request.id } : refuse(request.id, parts, tooMany, nowMs)];
   }
   quota.waiters.push({ id: request.id, parts, deadlineMs: nowMs + quota.times.waitMs });
   for (const { counter } of parts) counter.waiting += 1;
   return startExchange(quota, askId, nowMs);
+};
+
+/** An exchange failed, or takes longer than a request waits for other gateways: who waits does not wait for a limit. */
+const isLate = ({ exchange, exchangeFailed, exchangedAtMs, times }: Quota, nowMs: number): boolean =>
+  exchange !== null && (exchangeFailed || nowMs - exchangedAtMs >= times.waitMs);
+
+/** The exchange under way did not reach the database, or its answer was lost; it is executed again. */
+export const failExchange = (quota: Quota): void => {
+  quota.exchangeFailed = true;
 };
 
 const leave = (quota: Quota, index: number): Waiter => {
@@ -189,20 +198,36 @@ export const recallCounter = (quota: Quota, limitId: string, subject: string): v
   if (counter) counter.recalled = true;
 };
 
-/** Refuses who has waited too long, serves who can be, and starts the exchange that is due. Called every few tens of milliseconds. */
-export const tickQuota = (quota: Quota, askId: string, nowMs: number): QuotaEffect[] => {
+/**
+ * Lets those go who have waited too long. A limit is said to be reached only to who has waited for other gateways: where the
+ * database itself is late it is waited for a little longer, and what is said then is that nothing is known.
+ */
+const expireWaiters = (quota: Quota, nowMs: number): QuotaEffect[] => {
   const effects: QuotaEffect[] = [];
+  const late = isLate(quota, nowMs);
+  const { waitMs, answerMs } = quota.times;
+  const moreMs = late && !quota.exchangeFailed ? answerMs - waitMs : 0;
   for (let index = 0; index < quota.waiters.length; ) {
-    if (nowMs < quota.waiters[index]!.deadlineMs) {
+    if (nowMs < quota.waiters[index]!.deadlineMs + moreMs) {
       index += 1;
       continue;
     }
     const { id, parts } = leave(quota, index);
+    if (late) {
+      effects.push({ kind: 'unanswered', id });
+      continue;
+    }
     const short = parts.find(({ counter, want }) => freeOf(counter, nowMs) < want);
     // Whoever comes now would wait in vain as long.
     if (short && !quota.exchange) short.counter.shortUntilMs = nowMs + quota.times.shortMs;
     effects.push(refuse(id, parts, short ? { limit: short.limit, counter: short.counter, want: short.want, retryAtMs: null, tooLarge: false } : tooMany, nowMs));
   }
+  return effects;
+};
+
+/** Refuses who has waited too long, serves who can be, and starts the exchange that is due. Called every few tens of milliseconds. */
+export const tickQuota = (quota: Quota, askId: string, nowMs: number): QuotaEffect[] => {
+  const effects = expireWaiters(quota, nowMs);
   effects.push(...serve(quota, nowMs));
   const withReturns = nowMs - quota.exchangedAtMs >= quota.times.returnMs;
   effects.push(...startExchange(quota, askId, nowMs, withReturns));
