@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
-import { AppError, ConfigError, isDatabaseAway, prismaAwayReasonOf, prismaSqlStateOf, readEnvironment, sqlStateOf, type Environment } from '@kilotoken/platform';
+import { AppError, ConfigError, prismaSqlStateOf, sqlStateOf } from '@kilotoken/platform';
+import { databaseAwayReasonOf } from '../database-away.js';
+import { readSurroundings, type Surroundings } from '../surroundings.js';
 import { addLaneCommands, addModelCommands } from './catalogue.js';
 import { readKtConfig } from './config.js';
 import { Context } from './context.js';
@@ -61,17 +63,8 @@ const createProgram = (context: Context, output: Output, asJson: boolean): Comma
   return program;
 };
 
-export interface KtSurroundings {
-  readonly environment: Environment;
-  /** What `KILOTOKEN_HOME` is relative to: the folder of this process, as for `npm start`. */
-  readonly workingFolder: string;
-  /** What paths on the command line are relative to. npm changes the folder before it runs a script. */
-  readonly callersFolder: string;
-  readonly output: Output;
-}
-
 /** Runs one command and answers the exit code. */
-export const runKt = async (words: readonly string[], { environment, workingFolder, callersFolder, output }: KtSurroundings): Promise<number> => {
+export const runKt = async (words: readonly string[], { environment, workingFolder, callersFolder, output }: Surroundings): Promise<number> => {
   // Known before anything is parsed: an error in the arguments is reported in the form that was asked for, too.
   const asJson = words.includes('--json');
   try {
@@ -104,7 +97,7 @@ const explain = (error: unknown): Explanation => {
   if (error instanceof AppError) {
     return { code: error.code, message: error.publicMessage, exitCode: error.kind === 'unavailable' ? exitCodes.databaseAway : exitCodes.refused };
   }
-  const awayReason = awayReasonOf(error);
+  const awayReason = databaseAwayReasonOf(error);
   if (awayReason !== null) {
     const message = `The database cannot be reached: ${awayReason}. Is Kilotoken running (npm start), or DATABASE_URL wrong?`;
     return { code: 'database_unreachable', message, exitCode: exitCodes.databaseAway };
@@ -121,23 +114,5 @@ const explain = (error: unknown): Explanation => {
   return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: exitCodes.refused };
 };
 
-/** 28…: the login was refused. 3D000: there is no such database. */
-const awayReasonOf = (error: unknown): string | null => {
-  const reason = prismaAwayReasonOf(error);
-  if (reason !== null) return reason.replace(/\.$/, '');
-  const sqlState = sqlStateOf(error);
-  const refused = sqlState?.startsWith('28') || sqlState === '3D000';
-  return refused || isDatabaseAway(error) ? describeError(error) : null;
-};
-
-/** A name with several addresses fails with an error that has no message of its own. */
-const describeError = (error: unknown): string => (error as Error).message || String((error as { code?: unknown }).code ?? error);
-
 /** For `kt.mjs`, which knows where it was called from. */
-export const main = (callersFolder: string): Promise<number> =>
-  runKt(process.argv.slice(2), {
-    environment: readEnvironment(),
-    workingFolder: process.cwd(),
-    callersFolder,
-    output: { out: (text) => void process.stdout.write(text), error: (text) => void process.stderr.write(text) },
-  });
+export const main = (callersFolder: string): Promise<number> => runKt(process.argv.slice(2), readSurroundings(callersFolder));

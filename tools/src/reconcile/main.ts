@@ -1,27 +1,19 @@
 import { CommanderError } from 'commander';
-import { AppError, ConfigError, isDatabaseAway, readEnvironment, sqlStateOf, type Environment } from '@kilotoken/platform';
+import { AppError, ConfigError } from '@kilotoken/platform';
 import { openAuditPool, runReconcile } from '@kilotoken/reconcile';
 import { z } from 'zod';
+import { databaseAwayReasonOf } from '../database-away.js';
 import { readKtConfig } from '../kt/config.js';
 import type { Output } from '../kt/output.js';
+import { readSurroundings, type Surroundings } from '../surroundings.js';
 import { readOptions, type Options } from './options.js';
 import { checkLine, closingLines, headLine } from './report.js';
 
 /** `npm run reconcile`: proves the books of an installation, whether or not it runs. */
 const exitCodes = { holds: 0, found: 1, couldNotCheck: 2 } as const;
 
-export interface ReconcileSurroundings {
-  readonly environment: Environment;
-  /** What `KILOTOKEN_HOME` is relative to. */
-  readonly workingFolder: string;
-  /** What paths on the command line are relative to. */
-  readonly callersFolder: string;
-  readonly output: Output;
-}
-
 /** Runs one reconciliation and answers the exit code. */
-export const runReconcileTool = async (words: readonly string[], surroundings: ReconcileSurroundings): Promise<number> => {
-  const { environment, workingFolder, callersFolder, output } = surroundings;
+export const runReconcileTool = async (words: readonly string[], { environment, workingFolder, callersFolder, output }: Surroundings): Promise<number> => {
   // Known before anything is parsed: an error in the arguments is reported in the form that was asked for, too.
   const asJson = words.includes('--json');
   try {
@@ -54,18 +46,10 @@ const explain = (error: unknown): { code: string; message: string } => {
   if (error instanceof z.ZodError) return { code: 'arguments_invalid', message: error.issues.map(({ path, message }) => `--${String(path[0]).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${message}`).join('; ') };
   if (error instanceof ConfigError) return { code: 'settings_invalid', message: error.message };
   if (error instanceof AppError) return { code: error.code, message: error.publicMessage };
-  const sqlState = sqlStateOf(error);
-  const reason = (error as Error).message || String((error as { code?: unknown }).code ?? error);
-  // 28…: the login was refused. 3D000: there is no such database.
-  if (isDatabaseAway(error) || sqlState?.startsWith('28') || sqlState === '3D000') return { code: 'database_unreachable', message: `the database cannot be reached: ${reason}` };
+  const awayReason = databaseAwayReasonOf(error);
+  if (awayReason !== null) return { code: 'database_unreachable', message: `the database cannot be reached: ${awayReason}` };
   return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 };
 
 /** For `reconcile.mjs`, which knows where it was called from. */
-export const main = (callersFolder: string): Promise<number> =>
-  runReconcileTool(process.argv.slice(2), {
-    environment: readEnvironment(),
-    workingFolder: process.cwd(),
-    callersFolder,
-    output: { out: (text) => void process.stdout.write(text), error: (text) => void process.stderr.write(text) },
-  });
+export const main = (callersFolder: string): Promise<number> => runReconcileTool(process.argv.slice(2), readSurroundings(callersFolder));
