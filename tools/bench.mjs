@@ -1,6 +1,6 @@
 // npm run bench, npm run bench:engine, npm run bench:rating: prepares this checkout and hands over to tools/src/bench/<name>.ts in the same
 // process. What follows the name are the bench's own options (npm run bench -- --quick).
-import { PrepareError, prepareWorkspace } from './prepare.mjs';
+import { explainProblem, prepareWorkspace } from './prepare.mjs';
 import { createTerminal } from './terminal.mjs';
 
 const benches = ['gateway', 'engine', 'rating'];
@@ -15,7 +15,7 @@ if (!benches.includes(name)) {
 try {
   await prepareWorkspace(terminal);
 } catch (error) {
-  process.stderr.write(`\n${error instanceof PrepareError ? error.message : `${error?.stack ?? error}`}\n`);
+  process.stderr.write(`\n${explainProblem(error)}\n`);
   process.exit(1);
 }
 const { runBench } = await import(`./dist/bench/${name}.js`);

@@ -3,7 +3,7 @@
 // Standard output is the command's alone; npm itself prints a banner there, which `npm run -s kt -- … --json` leaves out.
 import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PrepareError, prepareWorkspace, ROOT } from './prepare.mjs';
+import { explainProblem, prepareWorkspace, ROOT } from './prepare.mjs';
 import { createTerminal } from './terminal.mjs';
 
 /** A build that changes nothing is over before anybody wonders what is going on. */
@@ -32,7 +32,7 @@ async function prepare(terminal) {
   try {
     await prepareWorkspace(quietAtFirst(terminal));
   } catch (error) {
-    terminal.problem(error instanceof PrepareError ? error.message : `${error?.stack ?? error}`);
+    terminal.problem(explainProblem(error));
     process.exit(1);
   }
   writeFileSync(STAMP, '');

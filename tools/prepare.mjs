@@ -14,7 +14,10 @@ const TURN_WAIT_MS_MAX = 15 * 60_000;
 const OUTPUT_CHARACTERS_MAX = 8_000;
 
 /** Its message is for a person and says what to do; no stack is worth printing. */
-export class PrepareError extends Error {}
+class PrepareError extends Error {}
+
+/** Why a preparation failed, as a person is told. */
+export const explainProblem = (error) => (error instanceof PrepareError ? error.message : `${error?.stack ?? error}`);
 
 export function checkNodeVersion(version = process.versions.node) {
   const [major, minor] = version.split('.').map(Number);

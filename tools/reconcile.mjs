@@ -1,13 +1,13 @@
 // npm run reconcile: proves the books of an installation. Prepares this checkout and hands over to tools/src/reconcile/main.ts in
 // the same process. What follows are its own options (npm run -s reconcile -- --json).
-import { PrepareError, prepareWorkspace } from './prepare.mjs';
+import { explainProblem, prepareWorkspace } from './prepare.mjs';
 import { createTerminal } from './terminal.mjs';
 
 try {
   // Standard output is for the result: with --json nothing but JSON may stand there.
   await prepareWorkspace(createTerminal(process.stderr));
 } catch (error) {
-  process.stderr.write(`\n${error instanceof PrepareError ? error.message : `${error?.stack ?? error}`}\n`);
+  process.stderr.write(`\n${explainProblem(error)}\n`);
   // 2: it could not check.
   process.exit(2);
 }

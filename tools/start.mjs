@@ -1,6 +1,6 @@
 // npm start: from a clone to a running Kilotoken. This file needs nothing but Node; it installs and builds what the
 // launcher itself is made of (tools/src/launcher) and hands over to it in the same process.
-import { PrepareError, prepareWorkspace } from './prepare.mjs';
+import { explainProblem, prepareWorkspace } from './prepare.mjs';
 import { createTerminal } from './terminal.mjs';
 
 const HELP = `
@@ -46,7 +46,7 @@ terminal.line(`\n${terminal.bold('Kilotoken')}\n`);
 try {
   await prepareWorkspace(terminal);
 } catch (error) {
-  terminal.problem(error instanceof PrepareError ? error.message : `${error?.stack ?? error}`);
+  terminal.problem(explainProblem(error));
   process.exit(1);
 }
 const { launch } = await import('./dist/launcher/main.js');

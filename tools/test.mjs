@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { PrepareError, prepareWorkspace, ROOT } from './prepare.mjs';
+import { explainProblem, prepareWorkspace, ROOT } from './prepare.mjs';
 import { createTerminal } from './terminal.mjs';
 
 const PROCESS_TESTS = '/test/(e2e|concurrency|faults)/';
@@ -31,7 +31,7 @@ const terminal = createTerminal();
 try {
   await prepareWorkspace(terminal);
 } catch (error) {
-  terminal.problem(error instanceof PrepareError ? error.message : `${error?.stack ?? error}`);
+  terminal.problem(explainProblem(error));
   process.exit(1);
 }
 // Jest removes what its tests started before it ends; whoever interrupts the run waits for that.

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Ran } from '../support/command-run.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 
 /** The command line as a person runs it: the real script in a process of its own. Every command's cases are in kt.db.spec.ts. */
@@ -13,12 +14,6 @@ beforeAll(async () => {
   database = await createTestDatabase();
 });
 afterAll(() => database.drop());
-
-interface Ran {
-  readonly exitCode: number;
-  readonly out: string;
-  readonly error: string;
-}
 
 const run = (words: string[], settings: Record<string, string> = {}): Promise<Ran> =>
   new Promise((resolve) => {

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ensureAuditLogin } from '@kilotoken/platform';
-import { createBackoffice } from '../support/backoffice.js';
+import { createBackoffice, type Backoffice } from '../support/backoffice.js';
 import { EventsDatabase } from '../support/events-database.js';
 import { until } from '../support/until.js';
 
 /** Nightly work by a real backoffice, while the database's clock goes from night to night. */
 let events: EventsDatabase;
-let backoffice: Awaited<ReturnType<typeof createBackoffice>>;
+let backoffice: Backoffice;
 
 const TEST_MS_MAX = 90_000;
 

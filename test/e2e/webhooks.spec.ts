@@ -4,14 +4,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from '@j
 import { eventEnvelopeSchema, type EventEnvelope } from '@kilotoken/contracts';
 import { createWebhookEndpoint, listDeliveries, replayDeliveries, rotateWebhookSecret, setNotices, WebhookGuard } from '@kilotoken/events';
 import { Webhook } from 'standardwebhooks';
-import { createBackoffice, startReceiver, type ReceivedWebhook, type Receiver } from '../support/backoffice.js';
+import { createBackoffice, startReceiver, type Backoffice, type ReceivedWebhook, type Receiver } from '../support/backoffice.js';
 import { EventsDatabase } from '../support/events-database.js';
 import { queueStores } from '../support/queue-stores.js';
 import { until } from '../support/until.js';
 
 /** From a cause in the database to a customer's receiver and mailbox, by a real backoffice. */
 let events: EventsDatabase;
-let backoffice: Awaited<ReturnType<typeof createBackoffice>>;
+let backoffice: Backoffice;
 let receiver: Receiver;
 let organizationId: string;
 

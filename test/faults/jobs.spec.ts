@@ -1,14 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from '@jest/globals';
-import { createBackoffice, startReceiver, type Receiver } from '../support/backoffice.js';
+import { eventCatalogue } from '@kilotoken/contracts';
+import { createBackoffice, startReceiver, type Backoffice, type Receiver } from '../support/backoffice.js';
 import { EventsDatabase } from '../support/events-database.js';
 import { queueStores } from '../support/queue-stores.js';
 import { until } from '../support/until.js';
 
 /** Jobs whose process dies, freezes or is asked to stop, and jobs that never succeed; on each store of queues. */
-type Backoffice = Awaited<ReturnType<typeof createBackoffice>>;
-
 const TEST_MS_MAX = 90_000;
-const keyEvent = { key_id: '019b1c70-8d1f-7c55-8a30-5b1d2a7f9e21', project_id: '019b1c6d-0f13-7bb0-a6a1-93cf0a4ed5c2', name: 'server', prefix: 'kt_live_', expires_at: null };
+const keyEvent = eventCatalogue['key.created'].example;
 
 let events: EventsDatabase;
 let receiver: Receiver;

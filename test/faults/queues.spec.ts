@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ClientLog } from '../support/client-log.js';
 import { startLoad } from '../support/client-load.js';
-import { createBackoffice, startReceiver, type Receiver } from '../support/backoffice.js';
+import { createBackoffice, startReceiver, type Backoffice, type Receiver } from '../support/backoffice.js';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { RedisProcess } from '../support/redis.js';
 import { itNeeds } from '../support/requirements.js';
@@ -12,7 +12,6 @@ import { startVendor, type Vendor } from '../support/vendor.js';
  * What becomes of queues whose store is flushed, frozen or killed, while customers are served: money is untouched, and every
  * job is done, since each stands in Postgres.
  */
-type Backoffice = Awaited<ReturnType<typeof createBackoffice>>;
 
 const EVENTS = 12;
 const TEST_MS_MAX = 120_000;

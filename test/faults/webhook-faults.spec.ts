@@ -1,13 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { createBackoffice, startReceiver, type Receiver } from '../support/backoffice.js';
+import { eventCatalogue } from '@kilotoken/contracts';
+import { createBackoffice, startReceiver, type Backoffice, type Receiver } from '../support/backoffice.js';
 import { EventsDatabase } from '../support/events-database.js';
 import { until } from '../support/until.js';
 
 /** Receivers that misbehave cost themselves alone; and where a webhook may not go, a real process does not go. */
-type Backoffice = Awaited<ReturnType<typeof createBackoffice>>;
-
 const TEST_MS_MAX = 90_000;
-const keyEvent = { key_id: '019b1c70-8d1f-7c55-8a30-5b1d2a7f9e21', project_id: '019b1c6d-0f13-7bb0-a6a1-93cf0a4ed5c2', name: 'server', prefix: 'kt_live_', expires_at: null };
+const keyEvent = eventCatalogue['key.created'].example;
 
 let events: EventsDatabase;
 const receivers: Receiver[] = [];

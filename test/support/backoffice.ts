@@ -7,8 +7,10 @@ import { findFreePort } from '@kilotoken/tools/free-port';
 import { AppProcess } from './cluster-process.js';
 import { testRunFolder } from './postgres.js';
 
+export type Backoffice = AppProcess & { readonly token: string; readonly home: string };
+
 /** A real backoffice process on a test's database, that looks at everything far more often than one needs to. */
-export const createBackoffice = async (appUrl: string, env: Record<string, string> = {}): Promise<AppProcess & { readonly token: string; readonly home: string }> => {
+export const createBackoffice = async (appUrl: string, env: Record<string, string> = {}): Promise<Backoffice> => {
   const port = await findFreePort();
   const token = randomBytes(16).toString('hex');
   const home = mkdtempSync(join(testRunFolder(), 'backoffice-'));

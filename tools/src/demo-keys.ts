@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { mintApiKey, parseApiKey } from '@kilotoken/identity';
 import { AppError } from '@kilotoken/platform';
 import { z } from 'zod';
-import { writeWholeFile } from './whole-file.js';
+import { readIfThere, writeWholeFile } from './whole-file.js';
 
 /**
  * The keys of the demo organizations, random per installation and the same after a restart. The database has their hashes
@@ -37,14 +36,5 @@ const parseKeys = (file: string, text: string): DemoKeys => {
       kind: 'invalid',
       publicMessage: `${file} is damaged. Put it back from a backup, or delete it to get new keys of the demo. Nothing was changed.`,
     });
-  }
-};
-
-const readIfThere = (file: string): string | null => {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
   }
 };

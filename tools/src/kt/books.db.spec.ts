@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { runCommand } from '../../../test/support/command-run.js';
 import { MoneyDatabase } from '../../../test/support/money-database.js';
 import { runKt } from './main.js';
 
@@ -19,9 +20,8 @@ afterAll(async () => {
 });
 
 const run = async (...words: string[]) => {
-  let [out, error] = ['', ''];
-  const output = { out: (text: string) => void (out += text), error: (text: string) => void (error += text) };
-  const exitCode = await runKt([...words, '--json'], { environment: { DATABASE_URL: money.database.ownerUrl }, workingFolder: folder, callersFolder: folder, output });
+  const environment = { DATABASE_URL: money.database.ownerUrl };
+  const { exitCode, out, error } = await runCommand((output) => runKt([...words, '--json'], { environment, workingFolder: folder, callersFolder: folder, output }));
   return { exitCode, answer: out === '' ? null : JSON.parse(out), error: error === '' ? null : JSON.parse(error).error };
 };
 

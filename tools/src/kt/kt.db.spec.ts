@@ -6,6 +6,7 @@ import { parseApiKey } from '@kilotoken/identity';
 import { loadCatalogue } from '@kilotoken/marketplace';
 import { createPool } from '@kilotoken/platform';
 import type pg from 'pg';
+import { runCommand, type Ran } from '../../../test/support/command-run.js';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
@@ -27,18 +28,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-interface Ran {
-  readonly exitCode: number;
-  readonly out: string;
-  readonly error: string;
-}
-
-const run = async (words: string[], environment: Record<string, string> = { DATABASE_URL: database.ownerUrl }): Promise<Ran> => {
-  let [out, error] = ['', ''];
-  const output = { out: (text: string) => void (out += text), error: (text: string) => void (error += text) };
-  const exitCode = await runKt(words, { environment, workingFolder: folder, callersFolder: folder, output });
-  return { exitCode, out, error };
-};
+const run = (words: string[], environment: Record<string, string> = { DATABASE_URL: database.ownerUrl }): Promise<Ran> =>
+  runCommand((output) => runKt(words, { environment, workingFolder: folder, callersFolder: folder, output }));
 
 /** Runs a command that must succeed, and reads its JSON. */
 const runJson = async (...words: string[]) => {

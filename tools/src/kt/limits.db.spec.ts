@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { runCommand, type Ran } from '../../../test/support/command-run.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
@@ -10,12 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-const run = async (...words: string[]): Promise<{ exitCode: number; out: string; error: string }> => {
-  let [out, error] = ['', ''];
-  const output = { out: (text: string) => void (out += text), error: (text: string) => void (error += text) };
-  const exitCode = await runKt(words, { environment: { DATABASE_URL: database.ownerUrl }, workingFolder: '/', callersFolder: '/', output });
-  return { exitCode, out, error };
-};
+const run = (...words: string[]): Promise<Ran> =>
+  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl }, workingFolder: '/', callersFolder: '/', output }));
 const kt = async (...words: string[]) => {
   const ran = await run(...words, '--json');
   expect(ran).toMatchObject({ exitCode: 0, error: '' });

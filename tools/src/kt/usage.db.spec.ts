@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { runCommand } from '../../../test/support/command-run.js';
 import { RollupDatabase } from '../../../test/support/rollup-database.js';
 import { runKt } from './main.js';
 
@@ -32,9 +33,8 @@ beforeEach(async () => {
 
 const run = (...words: string[]) => runWith({}, ...words);
 const runWith = async (settings: Record<string, string>, ...words: string[]) => {
-  let [out, error] = ['', ''];
-  const output = { out: (text: string) => void (out += text), error: (text: string) => void (error += text) };
-  const exitCode = await runKt([...words, '--json'], { environment: { DATABASE_URL: rollups.money.database.ownerUrl, ...settings }, workingFolder: folder, callersFolder: folder, output });
+  const environment = { DATABASE_URL: rollups.money.database.ownerUrl, ...settings };
+  const { exitCode, out, error } = await runCommand((output) => runKt([...words, '--json'], { environment, workingFolder: folder, callersFolder: folder, output }));
   return { exitCode, out: out && JSON.parse(out), error: error && (JSON.parse(error) as { error: { code: string } }).error.code };
 };
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createPool } from '@kilotoken/platform';
 import type pg from 'pg';
+import { runCommand, type Ran } from '../../../test/support/command-run.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
@@ -22,13 +23,8 @@ beforeEach(async () => {
   await runJson('orgs', 'create', '--slug', org);
 });
 
-const run = async (words: string[], environment: Record<string, string> = {}): Promise<{ exitCode: number; out: string; error: string }> => {
-  let [out, error] = ['', ''];
-  const output = { out: (text: string) => void (out += text), error: (text: string) => void (error += text) };
-  const settings = { DATABASE_URL: database.ownerUrl, ...environment };
-  const exitCode = await runKt(words, { environment: settings, workingFolder: '/', callersFolder: '/', output });
-  return { exitCode, out, error };
-};
+const run = (words: string[], settings: Record<string, string> = {}): Promise<Ran> =>
+  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl, ...settings }, workingFolder: '/', callersFolder: '/', output }));
 
 const runJson = async (...words: string[]) => {
   const { exitCode, out, error } = await run([...words, '--json'], { WEBHOOK_ALLOW_PRIVATE: '1' });

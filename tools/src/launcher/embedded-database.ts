@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { findFreePort, isPortFree } from '../free-port.js';
 import { startPostgres, type RunningPostgres } from '../postgres/index.js';
-import { writeWholeFile } from '../whole-file.js';
+import { readIfThere, writeWholeFile } from '../whole-file.js';
 import type { Home } from './home.js';
 import type { Secrets } from './secrets.js';
 import { portSettings, type LauncherSettings } from './settings.js';
@@ -53,13 +52,8 @@ async function choosePort(home: Home, launcher: LauncherSettings): Promise<numbe
 }
 
 function readKeptPort(file: string): number | null {
-  try {
-    const port = Number(readFileSync(file, 'utf8'));
-    return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+  const port = Number(readIfThere(file) ?? 0);
+  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
 }
 
 /** Creates the database in a new cluster; returns its owner's URL. */

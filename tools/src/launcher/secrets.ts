@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { writeWholeFile } from '../whole-file.js';
+import { readIfThere, writeWholeFile } from '../whole-file.js';
 import { LauncherError } from './launcher-error.js';
 
 /** Made once an installation, random, readable by its owner alone. */
@@ -28,15 +27,6 @@ function parseSecrets(text: string, file: string): Secrets {
     return secretsSchema.parse(JSON.parse(text));
   } catch (cause) {
     throw new LauncherError(`${file} is damaged: it must hold ${Object.keys(secretsSchema.shape).join(', ')}. Put it back from a backup. Nothing was changed.`, { cause });
-  }
-}
-
-function readIfThere(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
   }
 }
 

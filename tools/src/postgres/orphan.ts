@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { identifyProcess, signalProcess, waitForExit, type ProcessIdentity } from '../process-identity.js';
+import { readIfThere } from '../whole-file.js';
 
 /**
  * Postgres outlives a launcher that was killed hard. The next start finds it by `postmaster.pid` and stops it, so that
@@ -19,15 +20,10 @@ export interface PostmasterFile {
 
 /** Lines by number: https://www.postgresql.org/docs/18/storage-file-layout.html and `pidfile.h`. Null: no server. */
 export function readPostmasterFile(dataDir: string): PostmasterFile | null {
-  try {
-    const lines = readFileSync(join(dataDir, 'postmaster.pid'), 'utf8').split('\n');
-    const pid = Number(lines[0]);
-    if (!Number.isSafeInteger(pid) || pid <= 0) return null;
-    return { pid, port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+  const lines = readIfThere(join(dataDir, 'postmaster.pid'))?.split('\n') ?? [];
+  const pid = Number(lines[0]);
+  if (!Number.isSafeInteger(pid) || pid <= 0) return null;
+  return { pid, port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' };
 }
 
 /** The server that runs on this data folder, whoever started it. */

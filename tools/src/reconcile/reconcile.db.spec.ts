@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { runCommand, type Ran } from '../../../test/support/command-run.js';
 import { ReconcileFixture } from '../../../test/support/reconcile-fixture.js';
 import { runReconcileTool } from './main.js';
 
@@ -22,12 +23,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const run = async (words: string[], databaseUrl: string | undefined = books.money.database.ownerUrl) => {
-  let [out, error] = ['', ''];
-  const output = { out: (text: string) => void (out += text), error: (text: string) => void (error += text) };
+const run = (words: string[], databaseUrl: string | undefined = books.money.database.ownerUrl): Promise<Ran> => {
   const environment = databaseUrl === '' ? {} : { DATABASE_URL: databaseUrl };
-  const exitCode = await runReconcileTool(words, { environment, workingFolder: folder, callersFolder: folder, output });
-  return { exitCode, out, error };
+  return runCommand((output) => runReconcileTool(words, { environment, workingFolder: folder, callersFolder: folder, output }));
 };
 
 describe('npm run reconcile', () => {
