@@ -46,8 +46,9 @@ export const createJsonAttempt = (attempt: Attempt, nowMs: () => number): JsonAt
   };
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
+      // Ended while its connection was made: nothing of it is sent, so nothing of it is charged.
+      if (aborted) return started.abort(new Error('aborted'));
       controller = started;
-      if (aborted) started.abort(new Error('aborted'));
     },
     onResponseStart(_controller, status, received) {
       attempt.upstreamStatus = status;

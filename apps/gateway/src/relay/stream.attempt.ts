@@ -82,8 +82,9 @@ export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onEve
 
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
+      // Ended while its connection was made: nothing of it is sent, so nothing of it is charged.
+      if (aborted) return started.abort(new Error('aborted'));
       controller = started;
-      if (aborted) started.abort(new Error('aborted'));
     },
     onResponseStart(_controller, status, headers) {
       attempt.upstreamStatus = status;
