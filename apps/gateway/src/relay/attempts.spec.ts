@@ -1,6 +1,7 @@
 import type { Lane } from '@kilotoken/marketplace';
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Pool, type Dispatcher } from 'undici';
 import type { Attempt } from './generation.js';
