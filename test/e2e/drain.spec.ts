@@ -27,8 +27,8 @@ describe('a gateway that is asked to stop', () => {
   it('finishes its streams, refuses new requests with 503, returns its leases and ends', async () => {
     const [gateway] = cluster.gateways;
     const ask = (script: object, stream: boolean) => client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream, script });
-    const running = [ask({ outputTokens: 40, chunkDelayMs: 40 }, true), ask({ outputTokens: 3, firstByteDelayMs: 1_200 }, false)];
-    await until('both run', () => vendor.log().length === 2 && client.entries[0]!.chunks > 2);
+    const running = [ask({ outputTokens: 40, waitAfterChunks: 10 }, true), ask({ outputTokens: 3, waitAfterChunks: 0 }, false)];
+    await until('both run', () => vendor.waiting() === 2 && client.entries[0]!.chunks > 2);
     gateway!.signal('SIGTERM');
     // Connections that are there are still heard; that is where a load balancer's next request comes from.
     const refused = await until('a new request is refused', async () => {
@@ -36,6 +36,7 @@ describe('a gateway that is asked to stop', () => {
       return entry.status !== 200 && entry;
     });
     if (refused.status !== null) expect(refused).toMatchObject({ status: 503, errorCode: 'server_draining' });
+    vendor.letGo();
     expect(await Promise.all(running)).toMatchObject([{ completed: true, chunks: 40 }, { completed: true }]);
     expect(await gateway!.untilExit()).toEqual({ code: 0, signal: null });
 

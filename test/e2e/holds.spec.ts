@@ -24,7 +24,7 @@ beforeAll(async () => {
       { model: 'dead', lanes: [{ baseUrl: 'http://127.0.0.1:1/v1', timeouts: { connectMs: 300 } }] },
       { model: 'thinking', sale: rates, lanes: [{ baseUrl: vendor.baseUrl, tokenClasses: ['input', 'output', 'reasoning'] }] },
     ],
-    env: { FLOOR_WAIT_MS: '400', CHECKPOINT_MS: '300' },
+    env: { CHECKPOINT_MS: '300' },
   });
 });
 beforeEach(() => {
@@ -84,15 +84,13 @@ describe('a hold', () => {
 
   it('is seen as held while its request runs, by every gateway, and as used the moment it has ended', async () => {
     const tenant = await buyer('1');
-    let seen: Credit[][] = [];
-    const entry = await ask(tenant, {
-      stream: true,
-      script: { outputTokens: 40, chunkDelayMs: 60 },
-      onChunk: ({ chunks }) => {
-        if (chunks === 30) void Promise.all([credits(tenant, 0), credits(tenant, 1)]).then((both) => (seen = both));
-      },
-    });
-    await until('both gateways have been asked', () => seen.length === 2);
+    const running = ask(tenant, { stream: true, script: { outputTokens: 40, waitAfterChunks: 30 } });
+    await until('it is in the middle', () => vendor.waiting() === 1);
+    // The other gateway reads a hold of the database, where it is once its request is opened.
+    await until('it is opened', async () => (await cluster.sql('SELECT FROM open_request WHERE organization_id = $1', [tenant.organizationId])).length === 1);
+    const seen = [await credits(tenant, 0), await credits(tenant, 1)];
+    vendor.letGo();
+    const entry = await running;
     for (const [credit] of seen) {
       expect(credit).toMatchObject({ granted: '1', held: entry.hold, used: '0' });
       expect(parseMoney(credit!.available)).toBe(parseMoney('1') - parseMoney(entry.hold!));
@@ -123,13 +121,17 @@ describe('a hold', () => {
 
   it('comes back from requests that waited for money and were left: later ones are served, by another gateway too', async () => {
     const body = { max_tokens: 20 };
-    const script = { outputTokens: 10, chunkDelayMs: 60 };
-    const { hold } = await ask(await buyer('1'), { body, script: { label: 'w', ...script } });
+    const script = { outputTokens: 10, waitAfterChunks: 5 };
+    const measured = ask(await buyer('1'), { body, script: { label: 'w', ...script } });
+    await until('it is measured', () => vendor.waiting() === 1);
+    vendor.letGo();
+    const { hold } = await measured;
     const tenant = await buyer(hold!);
     const first = ask(tenant, { stream: true, body, script: { label: 'f', ...script } });
-    await until('the first one runs', () => client.entries.some(({ label, chunks }) => label === 'f' && chunks > 0));
+    await until('the first one runs', () => vendor.waiting() === 1);
     const waiting = Array.from({ length: 20 }, (_, index) => ask(tenant, { body, script: { label: 'x' }, signal: AbortSignal.timeout(30 + index * 10) }, index % 2));
     for (const entry of await Promise.all(waiting)) expect(entry.completed).toBe(false);
+    vendor.letGo();
     expect((await first).completed).toBe(true);
     await withOwner(cluster.ownerUrl, (owner) => seedGrant(owner, tenant.organizationId, hold!));
     expect(await until('the other gateway serves', async () => {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,8 @@ import { until } from '../support/until.js';
 
 /** A built process, started as the launcher does: what it prints, how it ends. It needs `npm run build`. */
 const main = fileURLToPath(new URL('../../apps/backoffice/dist/main.js', import.meta.url));
+
+const TOKEN = 'a-token-of-24-characters';
 
 const cleanups: (() => unknown)[] = [];
 
@@ -27,7 +29,7 @@ interface Started {
 }
 
 const start = (settings: Record<string, string>): Started => {
-  const environment = { BACKOFFICE_PORT: '0', INTERNAL_TOKEN: 'a-token-of-24-characters', APP_DATABASE_URL: 'postgresql://a:b@127.0.0.1:1/c' };
+  const environment = { BACKOFFICE_PORT: '0', INTERNAL_TOKEN: TOKEN, APP_DATABASE_URL: 'postgresql://a:b@127.0.0.1:1/c' };
   const child = spawn(process.execPath, [main], { env: { PATH: process.env['PATH'], ...environment, ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
   cleanups.push(() => child.kill('SIGKILL'));
   let output = '';
@@ -41,7 +43,7 @@ const start = (settings: Record<string, string>): Started => {
 const portOf = async ({ output }: Started): Promise<number> => Number(await until('it listens', () => /"event":"process.listening".*?"port":(\d+)/.exec(output())?.[1]));
 
 /** Accepts connections and never says a word: what a database behind a broken network looks like. */
-const startSilence = async (): Promise<{ port: number; connections(): number }> => {
+const startSilence = async (): Promise<{ port: number }> => {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
   server.listen(0, '127.0.0.1');
@@ -50,18 +52,19 @@ const startSilence = async (): Promise<{ port: number; connections(): number }> 
     sockets.forEach((socket) => socket.destroy());
     server.close();
   });
-  return { port: (server.address() as AddressInfo).port, connections: () => sockets.size };
+  return { port: (server.address() as AddressInfo).port };
 };
 
-/** A process with one request that lasts two seconds: its readiness waits for a database that is silent. */
+/** A process with one request that lasts: the rest of its body never comes. */
 const startBusy = async (settings: Record<string, string>): Promise<Started> => {
-  const silence = await startSilence();
-  const started = start({ APP_DATABASE_URL: `postgresql://a:b@127.0.0.1:${silence.port}/c`, ...settings });
-  const port = await portOf(started);
-  const answer = fetch(`http://127.0.0.1:${port}/readyz`);
-  // The process ends before it answers, or after: neither is what these tests are about.
-  answer.catch(() => undefined);
-  await until('it turned to its database', () => silence.connections() > 0);
+  const started = start(settings);
+  const socket = connect(await portOf(started), '127.0.0.1').on('error', () => undefined);
+  cleanups.push(() => socket.destroy());
+  // Told to go on, it knows that the request runs.
+  socket.write(`POST /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n`);
+  let answer = '';
+  socket.on('data', (bytes: Buffer) => (answer += bytes.toString()));
+  await until('its request runs', () => answer.startsWith('HTTP/1.1 100 '));
   return started;
 };
 

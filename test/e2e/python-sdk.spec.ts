@@ -10,7 +10,7 @@ import { instruct } from '../support/vendor-script.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
 
 const PROGRAM = fileURLToPath(new URL('python-sdk.py', import.meta.url));
-const PROGRAM_MS_MAX = 30_000;
+const PROGRAM_MS_MAX = 120_000;
 
 let vendor: Vendor;
 let cluster: Cluster;

@@ -18,7 +18,11 @@ let client: ClientLog;
 beforeAll(async () => {
   vendor = await startVendor();
   cluster = await startCluster({
-    models: [{ model: 'mock', maxOutputTokens: 400, lanes: [{ baseUrl: vendor.baseUrl, timeouts: { connectMs: 1_000, firstByteMs: 1_500, idleMs: 1_000 } }] }],
+    models: [
+      { model: 'mock', maxOutputTokens: 400, lanes: [{ baseUrl: vendor.baseUrl }] },
+      // For vendors that fall silent: no other answer ends because a machine stood still for a second.
+      { model: 'brief', lanes: [{ baseUrl: vendor.baseUrl, timeouts: { firstByteMs: 1_500, idleMs: 3_000 } }] },
+    ],
     grants: ['100'],
     env: { ATTEMPTS_MAX: '1' },
   });
@@ -118,7 +122,7 @@ describe('a vendor that fails within its stream', () => {
     ['sends an error', { errorAfterChunks: 3 }, 'upstream_error'],
     ['falls silent', { hangAfterChunks: 3 }, 'upstream_timeout'],
   ])('%s: the stream ends with an error, and the prompt and what was served are billed', async (_, script, code) => {
-    const entry = await stream({ ...script, outputTokens: 9 });
+    const entry = await stream({ ...script, outputTokens: 9 }, script.hangAfterChunks ? { model: 'brief' } : {});
     expect(entry).toMatchObject({ completed: false, errorCode: code, chunks: 3, finishReasons: [] });
     const usage = await usageOf(entry);
     expect(usage).toMatchObject({ outcome: 'interrupted', estimated: true, error_code: code });
@@ -137,7 +141,7 @@ describe('a vendor that fails within its stream', () => {
     ['finds the prompt too long', { status: 400, errorCode: 'context_length_exceeded' }, 400, 'context_length_exceeded'],
     ['answers a page of HTML', { contentType: 'text/html', garbage: true }, 502, 'upstream_error'],
   ])('%s: nothing is charged', async (_, script, status, code) => {
-    const entry = await stream(script);
+    const entry = await stream(script, script.hangBeforeHeaders ? { model: 'brief' } : {});
     expect(entry).toMatchObject({ completed: false, errorCode: code });
     expect(entry.status).toBe(status);
     expect(await usageOf(entry)).toMatchObject({ outcome: 'upstream_failed', charge: '0', counts: {} });
@@ -150,7 +154,7 @@ describe('a vendor that fails within its stream', () => {
 
 describe('a client that leaves', () => {
   it('in the middle of a stream pays for the prompt and at most what was generated, and the vendor is told to stop', async () => {
-    const entry = await stream({ outputTokens: 300, chunkDelayMs: 10 }, { abortAfterChunks: 5 });
+    const entry = await stream({ outputTokens: 300, chunkDelayMs: 100 }, { abortAfterChunks: 5 });
     expect(entry).toMatchObject({ aborted: true, completed: false, chunks: 5 });
     const usage = await usageOf(entry);
     const served = vendor.log().find(({ label }) => label === entry.label)!;
@@ -164,10 +168,11 @@ describe('a client that leaves', () => {
 
   it('from a JSON request is billed as if it had stayed', async () => {
     const leaving = new AbortController();
-    const running = json({ outputTokens: 5, firstByteDelayMs: 400, label: 'left-json' }, { signal: leaving.signal });
-    await until('the vendor has it', () => vendor.log().some(({ label }) => label === 'left-json'));
+    const running = json({ outputTokens: 5, waitAfterChunks: 0, label: 'left-json' }, { signal: leaving.signal });
+    await until('the vendor has it', () => vendor.waiting() === 1);
     leaving.abort();
     expect(await running).toMatchObject({ completed: false, aborted: true });
+    vendor.letGo();
     const rows = await until('it is settled', async () => {
       const found = await cluster.sql<Usage>("SELECT outcome, counts, charge > 0 AS charged FROM usage WHERE upstream_id = $1", [vendor.log().find(({ label }) => label === 'left-json')!.id]);
       return found.length > 0 && found;
@@ -177,7 +182,7 @@ describe('a client that leaves', () => {
 
   it('by the SDK’s abort is the same', async () => {
     const openai = new OpenAI({ baseURL: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, maxRetries: 0 });
-    const running = await openai.chat.completions.create({ model: 'mock', stream: true, messages: [{ role: 'user', content: '{"vendor": {"outputTokens": 300, "chunkDelayMs": 10, "label": "sdk-abort"}}' }] });
+    const running = await openai.chat.completions.create({ model: 'mock', stream: true, messages: [{ role: 'user', content: '{"vendor": {"outputTokens": 300, "chunkDelayMs": 100, "label": "sdk-abort"}}' }] });
     let seen = 0;
     for await (const chunk of running) if (chunk.choices[0]?.delta.content && ++seen === 3) running.controller.abort();
     const { id } = vendor.log().find(({ label }) => label === 'sdk-abort')!;

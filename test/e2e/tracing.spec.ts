@@ -60,7 +60,7 @@ const ask = async (gateway: number, body: Record<string, unknown>): Promise<Aske
     method: 'POST',
     headers: { authorization: `Bearer ${cluster.apiKey}`, 'content-type': 'application/json', traceparent: `00-${traceId}-${CLIENT_SPAN}-01` },
     body: JSON.stringify({ messages: [{ role: 'user', content: PROMPT }], max_tokens: 2, temperature: 0.5, ...body }),
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(60_000),
   });
   return { traceId, status: response.status, header: response.headers.get('x-trace-id'), text: await response.text() };
 };

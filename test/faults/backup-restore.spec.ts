@@ -12,6 +12,7 @@ import { startCluster, type Cluster } from '../support/cluster.js';
 import { AppProcess } from '../support/cluster-process.js';
 import { seedGrant } from '../support/cluster-seed.js';
 import { expectInvariants, untilRated, withOwner } from '../support/invariants.js';
+import { patience } from '../support/patience.js';
 import { testRunFolder } from '../support/postgres.js';
 import { createPrivatePostgres, type PrivatePostgres } from '../support/private-postgres.js';
 import { until } from '../support/until.js';
@@ -23,7 +24,7 @@ import { startVendor, type Vendor } from '../support/vendor.js';
  * books hold, and work goes on.
  */
 
-const SESSION_TTL_MS = '2500';
+const SESSION_TTL_MS = '5000';
 const DRILL_MS_MAX = 150_000;
 
 let vendor: Vendor;
@@ -73,7 +74,7 @@ const untilArchived = async (): Promise<void> => {
 };
 
 const startOn = async (appUrl: string): Promise<AppProcess> => {
-  const shared = { HOST: '127.0.0.1', INTERNAL_TOKEN: cluster.internalToken, APP_DATABASE_URL: appUrl, SESSION_TTL_MS, RATING_PAUSE_MS: '200' };
+  const shared = { HOST: '127.0.0.1', INTERNAL_TOKEN: cluster.internalToken, APP_DATABASE_URL: appUrl, SESSION_TTL_MS, RATING_PAUSE_MS: '200', ...patience };
   const [gatewayPort, metricsPort, meteringPort] = [await findFreePort(), await findFreePort(), await findFreePort()];
   const gateway = new AppProcess({ app: 'gateway', name: `restored-gateway-${gatewayPort}`, port: gatewayPort, env: { ...shared, GATEWAY_PORT: String(gatewayPort), GATEWAY_METRICS_PORT: String(metricsPort) } });
   const metering = new AppProcess({ app: 'metering', name: `restored-metering-${meteringPort}`, port: meteringPort, env: { ...shared, METERING_PORT: String(meteringPort) } });

@@ -38,7 +38,7 @@ describe('a disk that is full', () => {
     chmodSync(folder, 0o711);
     vendor = await startVendor();
     postgres = await createPrivatePostgres({ parentFolder: folder, settings: { min_wal_size: '32MB', max_wal_size: '48MB', wal_recycle: 'off' } });
-    cluster = await startCluster({ postgres, models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], grants: ['1000'], env: { SESSION_TTL_MS: '5000', SETTLE_WAIT_MS: '2000' } });
+    cluster = await startCluster({ postgres, models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], grants: ['1000'], env: { SESSION_TTL_MS: '10000', SETTLE_WAIT_MS: '2000' } });
     const client = new ClientLog();
     const load = startLoad(client, { baseUrls: cluster.gatewayUrls, apiKey: cluster.apiKey, concurrency: 16, script: () => ({ outputTokens: 3 }) });
     await until('answers are complete', () => client.completed().length > 50);

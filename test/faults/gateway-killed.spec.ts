@@ -25,7 +25,7 @@ beforeAll(async () => {
     gateways: 2,
     models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }],
     grants: ['2', '100'],
-    env: { SESSION_TTL_MS: '2500', CHECKPOINT_MS: '300', IDLE_LEASE_MS: '500' },
+    env: { SESSION_TTL_MS: '5000', CHECKPOINT_MS: '300', IDLE_LEASE_MS: '500' },
   });
 });
 beforeEach(() => {

@@ -24,7 +24,7 @@ beforeAll(async () => {
     gateways: 2,
     models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }],
     grants: ['100'],
-    env: { SESSION_TTL_MS: '2000', CHECKPOINT_MS: '300', IDLE_LEASE_MS: '500' },
+    env: { SESSION_TTL_MS: '5000', CHECKPOINT_MS: '300', IDLE_LEASE_MS: '500' },
   });
 });
 afterAll(async () => {

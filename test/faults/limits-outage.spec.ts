@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startCluster, type Cluster } from '../support/cluster.js';
-import { askAs, countOf, seedBuyer, seedLimit, type Asked } from '../support/limits.js';
+import { askOnceAs, countOf, seedBuyer, seedLimit, type Asked } from '../support/limits.js';
 import { until } from '../support/until.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
 
@@ -27,7 +27,7 @@ describe('a limit whose database cannot be reached', () => {
   it('is not exceeded by requests that come meanwhile, on two gateways: what was not given out is refused, and nothing is admitted on trust', async () => {
     const buyer = await seedBuyer(cluster);
     await seedLimit(cluster, buyer, { measure: 'requests', amount: String(LIMIT), per: 3_600_000 });
-    const ask = askAs(cluster, buyer);
+    const ask = askOnceAs(cluster, buyer);
     for (const gateway of [0, 1]) expect((await ask({ gateway })).status).toBe(200);
 
     for (const proxy of cluster.proxies) {

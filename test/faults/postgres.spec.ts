@@ -33,7 +33,8 @@ beforeAll(async () => {
     proxied: true,
     models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }],
     grants: ['100'],
-    env: { SESSION_TTL_MS: '5000', CHECKPOINT_MS: '300' },
+    // As in production: that new requests are refused is a part of what is proven.
+    env: { SESSION_TTL_MS: '10000', CHECKPOINT_MS: '300', SNAPSHOT_AGE_MS_MAX: '1000' },
   });
 });
 beforeEach(() => {

@@ -10,6 +10,7 @@ import { AppProcess, type AppName } from '../support/cluster-process.js';
 import { seedTenant, type SeededTenant } from '../support/cluster-seed.js';
 import { expectInvariants, untilRated, withOwner } from '../support/invariants.js';
 import { expectLogsAgree } from '../support/invariants-logs.js';
+import { patience } from '../support/patience.js';
 import { createEmptyDatabase, testRunFolder } from '../support/postgres.js';
 import { buildPreviousRelease, hasPreviousRelease, type BuiltRelease } from '../support/previous-release.js';
 import { itNeeds } from '../support/requirements.js';
@@ -55,7 +56,7 @@ afterAll(async () => {
 const start = async (app: AppName, release: BuiltRelease | null): Promise<AppProcess> => {
   const [port, metricsPort] = [await findFreePort(), await findFreePort()];
   const ports: Record<string, string> = app === 'gateway' ? { GATEWAY_PORT: String(port), GATEWAY_METRICS_PORT: String(metricsPort) } : { METERING_PORT: String(port) };
-  const env = { HOST: '127.0.0.1', INTERNAL_TOKEN: internalToken, APP_DATABASE_URL: appUrl, SESSION_TTL_MS: '2500', CHECKPOINT_MS: '300', RATING_PAUSE_MS: '200', ...ports };
+  const env = { HOST: '127.0.0.1', INTERNAL_TOKEN: internalToken, APP_DATABASE_URL: appUrl, SESSION_TTL_MS: '5000', CHECKPOINT_MS: '300', RATING_PAUSE_MS: '200', ...patience, ...ports };
   const started = new AppProcess({ app, name: `${release ? 'previous' : 'this'}-${app}-${port}`, port, env, ...(release ? { appsFolder: release.appsFolder } : {}) });
   processes.push(started);
   await started.start();

@@ -25,7 +25,7 @@ let tracer: ChildProcess | null = null;
 beforeAll(async () => {
   vendor = await startVendor();
   postgres = await createPrivatePostgres();
-  cluster = await startCluster({ postgres, models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], grants: ['100'], env: { SESSION_TTL_MS: '4000' } });
+  cluster = await startCluster({ postgres, models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], grants: ['100'], env: { SESSION_TTL_MS: '10000' } });
 });
 afterEach(async () => {
   await endTrace();

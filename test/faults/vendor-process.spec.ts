@@ -7,6 +7,9 @@ import type { VendorScript } from '../support/vendor-script.js';
 
 /** A vendor whose process freezes, whose kernel goes on to accept; and one that is killed within its streams. */
 
+/** More than a machine of tests stands still. */
+const SILENCE_MS_MAX = 4_000;
+
 let vendor: VendorProcess;
 let cluster: Cluster;
 let client: ClientLog;
@@ -14,7 +17,7 @@ let client: ClientLog;
 beforeAll(async () => {
   vendor = await startVendorProcess();
   cluster = await startCluster({
-    models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl, timeouts: { connectMs: 500, firstByteMs: 800, idleMs: 800 } }] }],
+    models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl, timeouts: { firstByteMs: SILENCE_MS_MAX, idleMs: SILENCE_MS_MAX } }] }],
     grants: ['1'],
     env: { ATTEMPTS_MAX: '2' },
   });
@@ -27,7 +30,7 @@ afterAll(async () => {
 });
 
 const ask = (stream: boolean, script: VendorScript = {}): Promise<ClientLogEntry> => client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream, script });
-const streams = (): Promise<ClientLogEntry>[] => Array.from({ length: 5 }, () => ask(true, { outputTokens: 100, chunkDelayMs: 20 }));
+const streams = (): Promise<ClientLogEntry>[] => Array.from({ length: 5 }, () => ask(true, { outputTokens: 5_000, chunkDelayMs: 20 }));
 const untilAllRun = (): Promise<true> => until('all streams run', () => client.entries.slice(-5).every(({ chunks }) => chunks > 2));
 
 describe('a vendor’s process', () => {
@@ -50,7 +53,7 @@ describe('a vendor’s process', () => {
     vendor.signal('SIGKILL');
     for (const entry of await Promise.all(running)) {
       expect(entry).toMatchObject({ completed: false, errorCode: 'upstream_error', finishReasons: [] });
-      const [row] = await cluster.sql<{ outcome: string; output: string }>("SELECT outcome, counts ->> 'output' AS output FROM usage WHERE id = $1", [entry.requestId]);
+      const row = await until('it is settled', async () => (await cluster.sql<{ outcome: string; output: string }>("SELECT outcome, counts ->> 'output' AS output FROM usage WHERE id = $1", [entry.requestId]))[0]);
       expect(row).toEqual({ outcome: 'interrupted', output: String(entry.chunks) });
     }
     expect(await ask(false)).toMatchObject({ status: 502, errorCode: 'upstream_error' });

@@ -9,7 +9,8 @@ import { startVendor, type Vendor } from '../support/vendor.js';
 
 /** Which gateway is alive is decided by its heartbeat; who may move money is decided by its fence row. */
 
-const SESSION_TTL_MS = 2_000;
+/** More than a machine of tests stands still. */
+const SESSION_TTL_MS = 4_000;
 
 let vendor: Vendor;
 let postgres: PrivatePostgres;
@@ -48,12 +49,14 @@ describe('a gateway that was frozen beyond its session', () => {
     const ask = (script: object, stream: boolean) => client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream, script });
     // One that is over for the vendor while the gateway is frozen, one that goes on after it, one that waits for JSON.
     const running = [
-      ask({ outputTokens: 60, chunkDelayMs: 50, label: 'short' }, true),
-      ask({ outputTokens: 200, chunkDelayMs: 60, label: 'long' }, true),
-      ask({ outputTokens: 5, firstByteDelayMs: 1_500, label: 'json' }, false),
+      ask({ outputTokens: 60, waitAfterChunks: 20, label: 'short' }, true),
+      ask({ outputTokens: 1_000, chunkDelayMs: 60, label: 'long' }, true),
+      ask({ outputTokens: 5, waitAfterChunks: 0, label: 'json' }, false),
     ];
-    await until('the streams are open', async () => (await cluster.sql('SELECT 1 FROM open_request WHERE session_id = $1', [session])).length >= 2);
+    await until('all are open', async () => (await cluster.sql('SELECT 1 FROM open_request WHERE session_id = $1', [session])).length === running.length);
     zombie!.signal('SIGSTOP');
+    vendor.letGo();
+    await until('two are over for the vendor', () => vendor.log().filter(({ complete }) => complete).length === 2);
     await cluster.untilReaped(zombie!.pid);
     const billed = await cluster.sql('SELECT id, attempt, charge, counts FROM usage WHERE session_id = $1 ORDER BY id', [session]);
     zombie!.signal('SIGCONT');
@@ -84,9 +87,10 @@ describe('a gateway whose heartbeats and polls are lost', () => {
     for (const statement of ['session_beat', 'gateway_poll']) {
       void proxy!.cut({ direction: 'toServer', pattern: Buffer.from(`\0${statement}\0`), trigger: 'swallow', how: 'silence', times: Infinity });
     }
-    const running = [ask({ outputTokens: 5, firstByteDelayMs: 9_000 }, false), ask({ outputTokens: 60, chunkDelayMs: 150 }, true), ask({ outputTokens: 5, firstByteDelayMs: 9_000 }, true)];
-    await until('the vendor has them', () => vendor.log().filter(({ endedAtMs }) => endedAtMs === null).length === running.length);
+    const running = [ask({ outputTokens: 5, waitAfterChunks: 0 }, false), ask({ outputTokens: 60, waitAfterChunks: 30 }, true), ask({ outputTokens: 5, waitAfterChunks: 0 }, true)];
+    await until('the vendor has them', () => vendor.waiting() === running.length);
     await cluster.untilReaped(lost!.pid);
+    vendor.letGo();
     const entries = await Promise.all(running);
     for (const entry of entries) expect(entry).toMatchObject({ completed: false, aborted: false, finishReasons: [] });
     expect(await cluster.sql('SELECT 1 FROM usage u JOIN session s ON s.id = u.session_id WHERE s.id = $1 AND u.settled_at > s.reaped_at', [session])).toEqual([]);

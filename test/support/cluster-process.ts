@@ -25,8 +25,8 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
-const READY_MS_MAX = 30_000;
-const EXIT_MS_MAX = 40_000;
+const READY_MS_MAX = 60_000;
+const EXIT_MS_MAX = 60_000;
 const LOG_BYTES_MAX = 4 * 1024 * 1024;
 const APPS_FOLDER = fileURLToPath(new URL('../../apps', import.meta.url));
 

@@ -4,6 +4,7 @@ import { findFreePort } from '@kilotoken/tools/free-port';
 import { AppProcess } from './cluster-process.js';
 import { seedTenant, type SeededTenant, type SeedOptions } from './cluster-seed.js';
 import { expectInvariants, untilRated, withOwner, type InvariantOptions } from './invariants.js';
+import { patience } from './patience.js';
 import { createTestDatabase } from './postgres.js';
 import { expectReconciled } from './reconciled.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
@@ -52,7 +53,7 @@ export interface Cluster {
 }
 
 const REAPED_MS_MAX = 60_000;
-const OPEN_MS_MAX = 30_000;
+const OPEN_MS_MAX = 60_000;
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const database = options.postgres ? null : await createTestDatabase();
@@ -69,7 +70,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const run = randomBytes(3).toString('hex');
     const internalToken = randomBytes(16).toString('hex');
     // Tests wait for rating and rollups far more often than a process does.
-    const shared = { HOST: '127.0.0.1', INTERNAL_TOKEN: internalToken, LOG_LEVEL: 'info', RATING_PAUSE_MS: '200', ROLLUP_PAUSE_MS: '300', ...options.env };
+    const shared = { HOST: '127.0.0.1', INTERNAL_TOKEN: internalToken, LOG_LEVEL: 'info', RATING_PAUSE_MS: '200', ROLLUP_PAUSE_MS: '300', ...patience, ...options.env };
     const gateways: AppProcess[] = [];
     for (let index = 0; index < (options.gateways ?? 1); index += 1) {
       let databaseUrl = appUrl;

@@ -16,7 +16,7 @@ export interface InvariantOptions {
 }
 
 const STATEMENT_MS_MAX = 60_000;
-const RATED_MS_MAX = 30_000;
+const RATED_MS_MAX = 60_000;
 const DETAILS_PER_QUERY_MAX = 20;
 
 export async function withOwner<Result>(ownerUrl: string, use: (client: pg.Client) => Promise<Result>): Promise<Result> {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { findFreePort } from '@kilotoken/tools/free-port';
 import { findRunningPostgres } from '@kilotoken/tools/postgres';
 import { identifyProcess, isAlive, signalProcess, type ProcessIdentity } from '@kilotoken/tools/process-identity';
+import { patience } from './patience.js';
 import { testRunFolder } from './postgres.js';
 import { until } from './until.js';
 
@@ -38,7 +39,7 @@ export class LauncherHome {
     const folder = join(testRunFolder(), `${name}-${process.pid}`);
     mkdirSync(folder);
     const ports = await Promise.all(PORTS.map(async (setting) => [setting, String(await findFreePort())] as const));
-    return new LauncherHome(folder, { ...Object.fromEntries(ports), KILOTOKEN_HOME: folder, DRAIN_MS: '5000', KILOTOKEN_MODEL_PATH: 'loopback', ...environment });
+    return new LauncherHome(folder, { ...Object.fromEntries(ports), KILOTOKEN_HOME: folder, DRAIN_MS: '5000', KILOTOKEN_MODEL_PATH: 'loopback', ...patience, ...environment });
   }
 
   /** Begins `npm start`; `overrides` are further settings. */

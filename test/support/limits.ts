@@ -3,6 +3,7 @@ import OpenAI, { APIError } from 'openai';
 import type { Cluster } from './cluster.js';
 import { seedOrganization, type SeedKey, type SeededTenant } from './cluster-seed.js';
 import { withOwner } from './invariants.js';
+import { until } from './until.js';
 import { instruct, type VendorScript } from './vendor-script.js';
 
 /** Organizations with limits, set by SQL as the owner, and requests by the official SDK that tell what became of them. */
@@ -49,7 +50,17 @@ export interface Ask {
   script?: VendorScript;
 }
 
-export const askAs = (cluster: Cluster, buyer: Buyer) => async ({ gateway = 0, key = 0, user, maxTokens = 5, script = { outputTokens: 5 } }: Ask = {}): Promise<Asked> => {
+/** Where a gateway says that it knows nothing, because its machine or its database stood still, it is asked again. */
+export const askAs = (cluster: Cluster, buyer: Buyer) => {
+  const ask = askOnceAs(cluster, buyer);
+  return (asked: Ask = {}): Promise<Asked> =>
+    until('the gateway knows', async () => {
+      const answer = await ask(asked);
+      return answer.error?.code !== 'service_unavailable' && answer;
+    });
+};
+
+export const askOnceAs = (cluster: Cluster, buyer: Buyer) => async ({ gateway = 0, key = 0, user, maxTokens = 5, script = { outputTokens: 5 } }: Ask = {}): Promise<Asked> => {
   const openai = new OpenAI({ baseURL: cluster.gatewayUrls[gateway]!, apiKey: buyer.keys[key]!.key, maxRetries: 0 });
   try {
     const { data, response } = await openai.chat.completions

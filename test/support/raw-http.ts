@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 
-const answerMsMax = 5_000;
+const answerMsMax = 60_000;
 
 /** Sends bytes as they are, which no HTTP client does, and resolves to all that came back before the peer closed. */
 export const exchangeRaw = async (port: number, request: string): Promise<string> =>

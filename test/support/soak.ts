@@ -79,7 +79,7 @@ const startWorld = async (ending: (() => Promise<void>)[]): Promise<SoakWorld> =
     proxied: true,
     models: [{ model: 'mock', lanes: vendors.map(({ baseUrl }) => ({ baseUrl, timeouts: { firstByteMs: 10_000, idleMs: 10_000 } })) }],
     grants: ['0.01', '1000'],
-    env: { SESSION_TTL_MS: String(sessionTtlMs), CHECKPOINT_MS: '300', IDLE_LEASE_MS: '500' },
+    env: { SESSION_TTL_MS: String(sessionTtlMs), CHECKPOINT_MS: '300', IDLE_LEASE_MS: '500', SNAPSHOT_AGE_MS_MAX: '1000', FLOOR_WAIT_MS: '2000' },
   });
   ending.push(async () => cluster.stop());
   const client = new ClientLog('soak');

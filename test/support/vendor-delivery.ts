@@ -16,17 +16,54 @@ export interface Delivery {
   usage: unknown;
 }
 
+/** Where answers wait for their test. */
+export class Gate {
+  private readonly waiting = new Set<() => void>();
+
+  get size(): number {
+    return this.waiting.size;
+  }
+
+  open(): void {
+    for (const go of this.waiting) go();
+  }
+
+  /** Until it is opened or the client is gone. */
+  async pass(gone: AbortSignal): Promise<void> {
+    if (gone.aborted) return;
+    await new Promise<void>((resolve) => {
+      const go = (): void => {
+        this.waiting.delete(go);
+        gone.removeEventListener('abort', go);
+        resolve();
+      };
+      this.waiting.add(go);
+      gone.addEventListener('abort', go, { once: true });
+    });
+  }
+}
+
 /** Bytes that are an SSE stream in name only. */
 const GARBAGE = Buffer.from('data: {"choices": [{"delta\n\n\u0000\ufffd: :::\nevent: \ndata: [1, 2\n\ndata: NaN\n\n');
 
-export async function deliver(response: ServerResponse, request: VendorRequest, answer: VendorAnswer, script: VendorScript, record: Delivery): Promise<void> {
+export interface Order {
+  request: VendorRequest;
+  answer: VendorAnswer;
+  script: VendorScript;
+  gate: Gate;
+}
+
+export async function deliver(response: ServerResponse, order: Order, record: Delivery): Promise<void> {
+  const { request, answer, script, gate } = order;
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   try {
     if (script.firstByteDelayMs) await delay(script.firstByteDelayMs, undefined, { signal: gone.signal });
     if (script.hangBeforeHeaders) return await hang(gone.signal);
+    if (script.waitAfterChunks === 0 || (script.waitAfterChunks !== undefined && !request.stream)) await gate.pass(gone.signal);
+    if (gone.signal.aborted) return;
     const writer = new Writer(response, script, gone.signal);
-    if (request.stream) await deliverStream(writer, response, request, answer, script, record);
+    if (request.stream) await deliverStream(writer, response, order, record);
     else await deliverJson(writer, response, request, answer, script, record);
   } catch (error) {
     // The client went away while the stand-in waited; what was served until then is in the record.
@@ -54,7 +91,7 @@ async function deliverJson(writer: Writer, response: ServerResponse, request: Ve
   record.complete = true;
 }
 
-async function deliverStream(writer: Writer, response: ServerResponse, request: VendorRequest, answer: VendorAnswer, script: VendorScript, record: Delivery): Promise<void> {
+async function deliverStream(writer: Writer, response: ServerResponse, { request, answer, script, gate }: Order, record: Delivery): Promise<void> {
   response.writeHead(200, { 'content-type': script.contentType ?? 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
   response.flushHeaders();
   if (script.garbage) {
@@ -73,6 +110,7 @@ async function deliverStream(writer: Writer, response: ServerResponse, request: 
         response.end();
         return;
       }
+      if (chunks > 0 && chunks === script.waitAfterChunks) await gate.pass(writer.gone);
       if (chunks > 0 && script.chunkDelayMs) await delay(script.chunkDelayMs, undefined, { signal: writer.gone });
       chunks += 1;
     }

@@ -57,6 +57,8 @@ export const vendorScriptSchema = z
     slowDripMs: delayMs,
     splitEveryByte: z.boolean(),
 
+    /** Waits after so many chunks until the test lets it go on (`Vendor.letGo`); with 0, and for JSON, before its headers. */
+    waitAfterChunks: count,
     hangBeforeHeaders: z.boolean(),
     hangAfterChunks: count,
     /** Resets the connection after so many chunks; for JSON, after half of the body. */

@@ -40,6 +40,16 @@ describe('the stand-in of a vendor', () => {
     expect(vendor.log()).toMatchObject([{ label: 'count', tokens: 7, complete: true }, { label: 'count', tokens: 7, complete: true }]);
   });
 
+  it('lets an answer wait until its test lets it go on, before its headers or between chunks', async () => {
+    const [json, streamed] = [ask({ outputTokens: 3, waitAfterChunks: 2 }), collect({ outputTokens: 3, waitAfterChunks: 2 })];
+    await until('both wait', () => vendor.waiting() === 2);
+    expect(vendor.log().map(({ tokens, complete }) => [tokens, complete]).sort()).toEqual([[0, false], [2, false]]);
+    vendor.letGo();
+    expect((await json).usage!.completion_tokens).toBe(3);
+    expect((await streamed).at(-1)!.usage!.completion_tokens).toBe(3);
+    expect(vendor.waiting()).toBe(0);
+  });
+
   it('serves every choice of every prompt and lets max_tokens cut each', async () => {
     const answer = await ask({ outputTokens: 9 }, { n: 2, max_tokens: 4 });
     expect(answer.choices.map(({ finish_reason }) => finish_reason)).toEqual(['length', 'length']);

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { z } from 'zod';
 import { planAnswer } from './vendor-answer.js';
 import { readVendorRequest, type VendorOperation, type VendorRequest } from './vendor-contract.js';
-import { deliver, type Delivery } from './vendor-delivery.js';
+import { deliver, Gate, type Delivery } from './vendor-delivery.js';
 import { controlSchema, readInstruction, type VendorControl, type VendorScript } from './vendor-script.js';
 
 /**
@@ -50,6 +50,10 @@ export interface Vendor {
   violations(): string[];
   connectionsAccepted(): number;
   control(control: VendorControl): void;
+  /** Answers that wait for their test (`waitAfterChunks`). */
+  waiting(): number;
+  /** Lets those go on that wait now. */
+  letGo(): void;
   /** Forgets the log, the violations and the scripts. */
   reset(): void;
   /** Cuts every connection and stops listening. */
@@ -88,6 +92,8 @@ export async function startVendor(options: VendorOptions = {}): Promise<Vendor> 
     violations: () => state.violations,
     connectionsAccepted: () => state.connections,
     control: (control) => state.setControl(control),
+    waiting: () => state.gate.size,
+    letGo: () => state.gate.open(),
     reset: () => state.reset(),
     close: () =>
       new Promise((resolve) => {
@@ -107,6 +113,7 @@ class VendorState {
   entries: VendorLogEntry[] = [];
   violations: string[] = [];
   connections = 0;
+  readonly gate = new Gate();
   private answers = 0;
   /** Two vendors never give the same id. */
   private readonly name = randomBytes(4).toString('hex');
@@ -187,7 +194,7 @@ class VendorState {
       response.end(errorBody(`scripted ${script.status}`, script.status === 429 ? 'rate_limit_exceeded' : 'server_error', script.errorCode));
       return;
     }
-    await deliver(response, asked, answer, script, entry);
+    await deliver(response, { request: asked, answer, script, gate: this.gate }, entry);
   }
 
   private mayFail(script: VendorScript, asked: VendorRequest): boolean {

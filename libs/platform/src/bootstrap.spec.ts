@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Controller, Get, Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
@@ -205,11 +206,21 @@ describe('a process that drains', () => {
     expect(await drained).toBe(true);
   });
 
+  it('is over when what all work depends on does not answer', async () => {
+    const { wire } = createStreams();
+    const url = await start({ wire: async (context) => ({ ...(await wire(context)), lifeline: () => Promise.reject(new Error('away')) }) }, 600_000);
+    const response = await fetch(`${url}/stream`);
+    expect(await running!.drain()).toBe(false);
+    running!.fastify.server.closeAllConnections();
+    await expect(response.text()).rejects.toThrow();
+  });
+
   it('who comes while the server closes is told the same: its connection was not idle, so it was not cut', async () => {
     const url = await start();
     const socket = connect(running!.port, '127.0.0.1');
+    const [accepted] = (await once(running!.fastify.server, 'connection')) as [Socket];
     socket.write('GET /refused HTTP/1.1\r\nhost: ');
-    await until('the connection is there', () => new Promise<boolean>((resolve) => running!.fastify.server.getConnections((_error, count) => resolve(count === 1))));
+    await until('its request has begun', () => accepted.bytesRead > 0);
     const closed = running!.close();
     socket.write('orders\r\n\r\n');
     const answer = Buffer.concat(await socket.toArray()).toString();
