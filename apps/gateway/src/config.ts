@@ -13,7 +13,7 @@ export const gatewaySettings = z.object({
   SESSION_TTL_MS: setting.durationMs(15_000, 1_000, 600_000),
   /** Without a poll of the configuration for this long nothing is admitted. */
   SNAPSHOT_AGE_MS_MAX: setting.durationMs(1_000, 300, 60_000),
-  IDLE_LEASE_MS: setting.durationMs(5_000, 100, 600_000),
+  IDLE_LEASE_MS: setting.durationMs(60_000, 100, 600_000),
   FLOOR_WAIT_MS: setting.durationMs(2_000, 0, 60_000),
   FLOOR_WAITERS: setting.wholeNumber({ fallback: 1_000, min: 0, max: 100_000 }),
   PENDING_SETTLES_MAX: setting.wholeNumber({ fallback: 5_000, min: 1, max: 100_000 }),

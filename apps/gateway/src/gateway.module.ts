@@ -27,7 +27,7 @@ const flushEntriesMax = 500;
 const flushBytesMax = 2 * 1024 * 1024;
 const release = '0.1.0';
 
-const floorLimits = { idleLeaseNearFloorMs: 250, askAgainMs: 100 };
+const leaseLimits = { idleLeaseNearFloorMs: 250, askAgainMs: 100, sweptPerTickMax: 1_000 };
 
 interface Parts {
   readonly pool: Pool;
@@ -49,7 +49,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const pool = createPool({ connectionString: databaseUrl, max: readConnectionsMax, applicationName: 'gateway reads' });
   const session = new SessionService({ databaseUrl, beatMs: Math.min(beatMsMax, settings.SESSION_TTL_MS / beatsPerTtl), pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release }, clock, logger);
   const leases = new LeaseService(
-    { databaseUrl, floorWaitMs: settings.FLOOR_WAIT_MS, floorWaiters: settings.FLOOR_WAITERS, idleLeaseMs: settings.IDLE_LEASE_MS, ...floorLimits },
+    { databaseUrl, floorWaitMs: settings.FLOOR_WAIT_MS, floorWaiters: settings.FLOOR_WAITERS, idleLeaseMs: settings.IDLE_LEASE_MS, ...leaseLimits },
     session,
     clock,
     logger,

@@ -21,7 +21,7 @@ export const meteringSettings = z.object({
   /** After this long without a heartbeat a gateway's session is reaped. The same as the gateways'. */
   SESSION_TTL_MS: setting.durationMs(15_000, 1_000, 600_000),
   /** Pause between two ratings. */
-  RATING_PAUSE_MS: setting.durationMs(3_000, 10, 60_000),
+  RATING_PAUSE_MS: setting.durationMs(5_000, 10, 60_000),
   /** Which shards of the account trees this process rates. */
   RATING_SHARDS: shards(),
   /** Older unrated usage than this makes the process not ready. */

@@ -27,6 +27,8 @@ import {
 
 export interface LeaseSettings extends WalletLimits {
   readonly databaseUrl: string;
+  /** Wallets that a tick looks at for what can go back: with more of them, each is looked at every so many ticks. */
+  readonly sweptPerTickMax: number;
 }
 
 /** Which wallet: an organization's money of one unit. */
@@ -58,6 +60,8 @@ const unavailable = (): AppError => new AppError({ code: 'service_unavailable', 
 @Injectable()
 export class LeaseService {
   private readonly accounts = new Map<string, Account>();
+  private sweep = this.accounts.entries();
+  private readonly accountsWaiting = new Set<Account>();
   private readonly pool: Pool;
   private readonly timer: NodeJS.Timeout;
   private readonly returns = createReturnQueue(returnRowsMax);
@@ -91,6 +95,7 @@ export class LeaseService {
     }
     return new Promise<Hold>((resolve, reject) => {
       account.waiting.set(request.id, { resolve, reject });
+      this.accountsWaiting.add(account);
       this.perform(account, effects);
     });
   }
@@ -189,13 +194,28 @@ export class LeaseService {
   private tick(): void {
     if (this.session.isEnded()) return;
     const nowMs = this.session.nowMs();
-    for (const [key, account] of this.accounts) {
+    for (const account of this.accountsWaiting) {
       if (account.waiting.size > 0) this.perform(account, tickWallet(account.wallet, this.mint(), nowMs));
-      this.queueReturns(account, this.recalled.get(account.organizationId) ?? nothing);
+      else this.accountsWaiting.delete(account);
+    }
+    if (this.recalled.size > 0) for (const account of this.accounts.values()) this.queueReturns(account, this.recalled.get(account.organizationId) ?? nothing);
+    this.recalled.clear();
+    this.sweepAccounts();
+    if (unreturned(this.returns) > 0) void this.sendReturns();
+  }
+
+  /** Goes on where the tick before it stopped. */
+  private sweepAccounts(): void {
+    for (let swept = 0; swept < this.settings.sweptPerTickMax; swept += 1) {
+      const { value, done } = this.sweep.next();
+      if (done) {
+        this.sweep = this.accounts.entries();
+        return;
+      }
+      const [key, account] = value;
+      this.queueReturns(account, nothing);
       if (isIdle(account.wallet) && account.waiting.size === 0) this.accounts.delete(key);
     }
-    this.recalled.clear();
-    if (unreturned(this.returns) > 0) void this.sendReturns();
   }
 
   private recall(leases: readonly { organizationId: string; leaseId: string }[]): void {

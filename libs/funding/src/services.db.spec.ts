@@ -6,7 +6,7 @@ import { expectInvariants } from '../../../test/support/invariants.js';
 import { MoneyDatabase, type Usage } from '../../../test/support/money-database.js';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { until } from '../../../test/support/until.js';
-import { LeaseService } from './lease.service.js';
+import { LeaseService, type LeaseSettings } from './lease.service.js';
 import { SessionService } from './session.service.js';
 import { SettlementService, type Settlement } from './settlement.service.js';
 import { allocate, type Hold } from './wallet.js';
@@ -26,10 +26,10 @@ interface Gateway {
   settlement: SettlementService;
 }
 
-const startGateway = async (): Promise<Gateway> => {
+const startGateway = async (limits: Partial<LeaseSettings> = {}): Promise<Gateway> => {
   const databaseUrl = proxy.through(money.database.appUrl);
   const session = new SessionService({ databaseUrl, beatMs: 200, pollMs: 50, snapshotAgeMsMax: 5_000, release: 'test' }, systemClock, silent);
-  const floor = { floorWaitMs: 1_000, floorWaiters: 10, idleLeaseMs: 60_000, idleLeaseNearFloorMs: 60_000, askAgainMs: 50 };
+  const floor = { floorWaitMs: 1_000, floorWaiters: 10, idleLeaseMs: 60_000, idleLeaseNearFloorMs: 60_000, askAgainMs: 50, sweptPerTickMax: 1_000, ...limits };
   const leases = new LeaseService({ databaseUrl, ...floor }, session, systemClock, silent);
   const settlement = new SettlementService(
     { databaseUrl, entriesMax: 100, bytesMax: 1_000_000, pendingSettlesMax: 100, settleWaitMs: waitMsMax, failpoint: () => undefined },
@@ -117,6 +117,24 @@ describe('a hold', () => {
     expect((await money.sql('SELECT FROM lease WHERE session_id = $1', [gateway.session.id])).length).toBe(1);
     expect(Number(leased)).toBeGreaterThanOrEqual(10);
     gateway.leases.release(funds(), held, 0n);
+  });
+});
+
+describe('what is idle', () => {
+  it('goes back of every organization, also when a tick cannot look at all of them', async () => {
+    await stopGateway(gateway);
+    await money.reap(gateway.session.id);
+    gateway = await startGateway({ idleLeaseMs: 100, idleLeaseNearFloorMs: 100, sweptPerTickMax: 1 });
+    const organizations: string[] = [];
+    for (let count = 0; count < 5; count += 1) {
+      await money.newTenant('100');
+      organizations.push(funds().organizationId);
+      gateway.leases.release(funds(), await hold('10'), 0n);
+    }
+    await until('all leases are closed', async () => {
+      const [open] = await money.sql<{ count: string }>('SELECT count(*) FROM lease WHERE organization_id = ANY ($1) AND closed_at IS NULL', [organizations]);
+      return Number(open!.count) === 0;
+    });
   });
 });
 
