@@ -26,6 +26,26 @@ const monthOf = (atMs: number): { readonly beginMs: number; readonly endMs: numb
   return { beginMs: Date.UTC(at.getUTCFullYear(), at.getUTCMonth()), endMs: Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1) };
 };
 
+interface CountableGroup {
+  readonly accountRootId: string;
+  readonly firstSettledMs: number;
+  readonly lastSettledMs: number;
+  readonly rows: Iterable<{ readonly settledAtMs: number }>;
+}
+
+/** The counters that rows will count on, to be locked before any of them is rated. Rows are looked at where a group is not of one month. */
+export const countersOf = (groups: readonly CountableGroup[]): CounterKey[] => {
+  const keys = new Map<string, CounterKey>();
+  for (const { accountRootId, firstSettledMs, lastSettledMs, rows } of groups) {
+    const isOfOneMonth = lastSettledMs < monthOf(firstSettledMs).endMs;
+    for (const { settledAtMs } of isOfOneMonth ? [{ settledAtMs: firstSettledMs }] : rows) {
+      const key = { accountRootId, accumulator: tokensByMonth, periodMs: monthOf(settledAtMs).beginMs };
+      keys.set(counterName(key), key);
+    }
+  }
+  return [...keys.values()];
+};
+
 /** Counts that cannot be rated count nothing here either; their row is in quarantine. */
 const tokensOf = (counts: TokenCounts): number => {
   let tokens = 0;
@@ -37,23 +57,29 @@ const tokensOf = (counts: TokenCounts): number => {
 };
 
 interface Countable {
-  readonly accountRootId: string;
   readonly counts: TokenCounts;
   readonly settledAtMs: number;
 }
 
-/** What rows add to which counters. */
-export const countRows = (rows: readonly Countable[]): CounterIncrement[] => {
+export interface Counting {
+  count(accountRootId: string, row: Countable): void;
+  /** What was counted so far, by counter. */
+  readonly increments: () => CounterIncrement[];
+}
+
+export const startCounting = (): Counting => {
   // Found by the root first; nearly all rows of a rating are of one month, so a root has one or two.
   const increments = new Map<string, CounterIncrement[]>();
   let month = { beginMs: 0, endMs: 0 };
-  for (const { accountRootId, counts, settledAtMs } of rows) {
-    if (settledAtMs < month.beginMs || settledAtMs >= month.endMs) month = monthOf(settledAtMs);
-    let ofRoot = increments.get(accountRootId);
-    if (!ofRoot) increments.set(accountRootId, (ofRoot = []));
-    let increment = ofRoot.find(({ periodMs }) => periodMs === month.beginMs);
-    if (!increment) ofRoot.push((increment = { accountRootId, accumulator: tokensByMonth, periodMs: month.beginMs, counted: 0n }));
-    increment.counted += BigInt(tokensOf(counts));
-  }
-  return [...increments.values()].flat();
+  return {
+    count: (accountRootId, { counts, settledAtMs }) => {
+      if (settledAtMs < month.beginMs || settledAtMs >= month.endMs) month = monthOf(settledAtMs);
+      let ofRoot = increments.get(accountRootId);
+      if (!ofRoot) increments.set(accountRootId, (ofRoot = []));
+      let increment = ofRoot.find(({ periodMs }) => periodMs === month.beginMs);
+      if (!increment) ofRoot.push((increment = { accountRootId, accumulator: tokensByMonth, periodMs: month.beginMs, counted: 0n }));
+      increment.counted += BigInt(tokensOf(counts));
+    },
+    increments: () => [...increments.values()].flat(),
+  };
 };

@@ -9,7 +9,12 @@ const flushesTaken = 5;
 /** Postgres plans the first five executions anew and then keeps a plan. */
 const executions = 10;
 
-const queues = [`SELECT FROM rating_take(ARRAY(SELECT generate_series(0, 15))::smallint[], ${flushesTaken})`, `SELECT FROM rollup_add(${flushesTaken})`];
+const shards = 'ARRAY(SELECT generate_series(0, 15))::smallint[]';
+const queues = [
+  `SELECT FROM rating_take(${shards}, ${flushesTaken})`,
+  `SELECT FROM rating_claim(uuidv7(), ${shards}, ${flushesTaken}, ${flushes * rowsPerFlush})`,
+  `SELECT FROM rollup_add(${flushesTaken})`,
+];
 
 let money: MoneyDatabase;
 const connections = new Map<string, pg.PoolClient>();

@@ -4,9 +4,9 @@ import { loadPriceVersion } from '@kilotoken/marketplace';
 import { inTransaction, mintId, Repetition, sqlStateOf, type Clock, type Db } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { countRows } from './counters.js';
-import { rateBatch, type RatingResult, type UnratedUsage } from './rating.js';
-import { addToCounters, postRating, quarantineMismatch, takeCounters, takeUnrated, type FlushKey } from './rating.store.js';
+import { countersOf } from './counters.js';
+import { rateBatch, type RatingResult, type UnratedGroup } from './rating.js';
+import { addToCounters, listRatedFlushes, postRating, quarantineMismatch, takeCounters, takeUnrated, type FlushKey } from './rating.store.js';
 
 export interface RatingSettings {
   /** All shards unless several raters divide them. */
@@ -25,7 +25,7 @@ export interface RatingReport {
   readonly startedMs: number;
 }
 
-/** As many rows end a claim: they are kept in memory until they are posted, some 50 MB of them. */
+/** As many rows end a claim: their text is kept in memory until they are rated, some 7 MB of it. */
 const rowsPerRating = 50_000;
 const pauseAfterErrorMs = 500;
 const priceVersionsMax = 10_000;
@@ -62,25 +62,24 @@ export class RatingService {
   async rateOnce(): Promise<boolean> {
     const { shards, flushesPerRatingMax, onRating } = this.settings;
     const startedMs = this.clock.monotonicMs();
-    const { rows, flushes, result } = await inTransaction(this.pool, async (db) => {
+    const rating = await inTransaction(this.pool, async (db) => {
       const ratingId = mintId(this.clock.nowMs());
-      const taken = await takeUnrated(db, ratingId, shards, flushesPerRatingMax, rowsPerRating);
-      if (taken.rows.length === 0) return { rows: 0, flushes: [], result: null };
-      await this.loadPrices(db, taken.rows);
+      const { flushes, groups } = await takeUnrated(db, ratingId, shards, flushesPerRatingMax, rowsPerRating);
+      if (groups.length === 0) return null;
+      await this.loadPrices(db, groups);
       // Locked before anything is rated: a rate that depends on a counter sees what every rating before this one has added.
-      const counted = countRows(taken.rows);
-      await takeCounters(db, counted);
-      const rated = rateBatch(taken.rows, this.prices);
-      await addToCounters(db, counted);
-      await postRating(db, ratingId, rated);
-      for (const mismatch of rated.mismatches) await quarantineMismatch(db, mismatch);
-      return { rows: taken.rows.length, flushes: taken.flushes, result: rated };
+      await takeCounters(db, countersOf(groups));
+      const result = rateBatch(groups, this.prices);
+      await addToCounters(db, result.counted);
+      await postRating(db, ratingId, result);
+      for (const mismatch of result.mismatches) await quarantineMismatch(db, mismatch);
+      return { flushes, result, listed: onRating ? await listRatedFlushes(db, ratingId) : [] };
     });
-    if (result) {
-      this.report(rows, result);
-      onRating?.({ flushes, rows, startedMs });
-    }
-    return flushes.length >= flushesPerRatingMax || rows >= rowsPerRating;
+    if (!rating) return false;
+    const { flushes, result, listed } = rating;
+    this.report(result);
+    onRating?.({ flushes: listed, rows: result.rows, startedMs });
+    return flushes >= flushesPerRatingMax || result.rows >= rowsPerRating;
   }
 
   /**
@@ -97,16 +96,16 @@ export class RatingService {
     if (failed) throw failed.reason;
   }
 
-  private report(rows: number, { mismatches }: RatingResult): void {
+  private report({ rows, mismatches }: RatingResult): void {
     this.onRated(rows, mismatches.length);
-    for (const { usage, rated } of mismatches) {
-      this.logger.error({ event: 'rating.mismatch', organizationId: usage.organizationId, usageId: usage.id, stored: String(usage.rated), recomputed: String(rated) });
+    for (const { organizationId, usage, rated } of mismatches) {
+      this.logger.error({ event: 'rating.mismatch', organizationId, usageId: usage.id, stored: String(usage.rated), recomputed: String(rated) });
     }
   }
 
-  private async loadPrices(db: Db, rows: readonly UnratedUsage[]): Promise<void> {
+  private async loadPrices(db: Db, groups: readonly UnratedGroup[]): Promise<void> {
     if (this.prices.size > priceVersionsMax) this.prices.clear();
-    for (const { priceVersionId } of rows) {
+    for (const { priceVersionId } of groups) {
       if (this.prices.has(priceVersionId)) continue;
       const price = await loadPriceVersion(db, priceVersionId);
       if (price) this.prices.set(price.id, price);

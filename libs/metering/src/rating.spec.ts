@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { PriceVersion, TokenCounts } from '@kilotoken/contracts';
 import { parseMoney } from '@kilotoken/money';
 import fc from 'fast-check';
-import { rateBatch, type UnratedUsage } from './rating.js';
+import { rateBatch, type RatingResult, type UnratedGroup, type UnratedRow } from './rating.js';
 
 /** 3 and 5 per 7: what does not divide evenly is rounded half to even, 12 decimals. */
 const price: PriceVersion = {
@@ -17,7 +17,10 @@ const price: PriceVersion = {
 };
 const prices = new Map([[price.id, price]]);
 
-const usage = (change: Partial<UnratedUsage> = {}): UnratedUsage => ({
+/** A row with what it has in common with others of its group. */
+type Usage = UnratedRow & Omit<UnratedGroup, 'rows' | 'firstSettledMs' | 'lastSettledMs'>;
+
+const usage = (change: Partial<Usage> = {}): Usage => ({
   organizationId: 'acme',
   accountRootId: 'acme',
   id: 'usage-1',
@@ -36,21 +39,29 @@ const usage = (change: Partial<UnratedUsage> = {}): UnratedUsage => ({
   ...change,
 });
 
+const groupOf = (...rows: [Usage, ...Usage[]]): UnratedGroup => {
+  const settled = rows.map(({ settledAtMs }) => settledAtMs);
+  return { ...rows[0], firstSettledMs: Math.min(...settled), lastSettledMs: Math.max(...settled), rows };
+};
+
+/** Rates rows, each a group of its own. */
+const rate = (rows: readonly Usage[]): RatingResult => rateBatch(rows.map((row) => groupOf(row)), prices);
+
 describe('a charge', () => {
   it('that its price version gives is proven', () => {
-    expect(rateBatch([usage()], prices).mismatches).toEqual([]);
+    expect(rate([usage()]).mismatches).toEqual([]);
   });
 
   it('is what was rated, but never above the hold', () => {
     const [rated, hold] = [parseMoney('1.571428571429'), parseMoney('1')];
-    expect(rateBatch([usage({ rated, hold, charge: hold })], prices).mismatches).toEqual([]);
+    expect(rate([usage({ rated, hold, charge: hold })]).mismatches).toEqual([]);
   });
 
   it('of an attempt that counted nothing is nothing', () => {
-    expect(rateBatch([usage({ counts: {}, rated: 0n, charge: 0n, cost: 0n })], prices).mismatches).toEqual([]);
+    expect(rate([usage({ counts: {}, rated: 0n, charge: 0n, cost: 0n })]).mismatches).toEqual([]);
   });
 
-  it.each<[string, Partial<UnratedUsage>, string | null]>([
+  it.each<[string, Partial<Usage>, string | null]>([
     ['one digit too much', { rated: parseMoney('1.57142857143'), charge: parseMoney('1.57142857143') }, '1.571428571429'],
     ['less than was rated, though the hold covers it', { charge: parseMoney('1.5') }, '1.571428571429'],
     ['other counts', { counts: { input: 2, output: 2 } }, '2.285714285714'],
@@ -60,21 +71,20 @@ describe('a charge', () => {
     ['counts that are no numbers', { counts: { input: 'many' } as unknown as TokenCounts }, null],
   ])('with %s is named, with what it should be', (_name, change, rated) => {
     const wrong = usage(change);
-    expect(rateBatch([usage(), wrong], prices).mismatches).toEqual([{ usage: wrong, rated: rated === null ? null : parseMoney(rated) }]);
+    expect(rate([usage(), wrong]).mismatches).toEqual([
+      { organizationId: wrong.organizationId, priceVersionId: wrong.priceVersionId, usage: wrong, rated: rated === null ? null : parseMoney(rated) },
+    ]);
   });
 
   it('that is wrong is posted as it was charged: the books say what happened', () => {
     const charged = parseMoney('2');
-    expect(rateBatch([usage({ rated: charged, charge: charged })], prices).totals).toMatchObject([{ charge: charged, rated: charged }]);
+    expect(rate([usage({ rated: charged, charge: charged })]).totals).toMatchObject([{ charge: charged, rated: charged }]);
   });
 });
 
 describe('what is to be posted', () => {
   it('is added up per organization, unit and cost currency', () => {
-    const { totals } = rateBatch(
-      [usage(), usage({ id: 'usage-2' }), usage({ organizationId: 'other' }), usage({ unit: 'EUR' }), usage({ costCurrency: 'EUR' })],
-      prices,
-    );
+    const { totals } = rate([usage(), usage({ id: 'usage-2' }), usage({ organizationId: 'other' }), usage({ unit: 'EUR' }), usage({ costCurrency: 'EUR' })]);
     const [charge, cost] = [parseMoney('1.571428571429'), parseMoney('0.5')];
     expect(totals).toEqual([
       { organizationId: 'acme', unit: 'USD', costCurrency: 'USD', charge: charge * 2n, rated: charge * 2n, cost: cost * 2n },
@@ -85,18 +95,23 @@ describe('what is to be posted', () => {
   });
 
   it('counts rows per account tree, every attempt of them', () => {
-    const { roots } = rateBatch([usage(), usage({ attempt: 1 }), usage({ organizationId: 'child' }), usage({ accountRootId: 'other' })], prices);
+    const { roots } = rate([usage(), usage({ attempt: 1 }), usage({ organizationId: 'child' }), usage({ accountRootId: 'other' })]);
     expect([...roots]).toEqual([['acme', 3], ['other', 1]]);
   });
 
   it('says when each key was used last, in whatever order its rows come', () => {
-    const at = (apiKeyId: string, settledAtMs: number): UnratedUsage => usage({ apiKeyId, settledAtMs });
-    const { keysUsed } = rateBatch([at('a', 2_000), at('b', 5_000), at('a', 3_000), at('a', 1_000)], prices);
+    const at = (apiKeyId: string, settledAtMs: number): Usage => usage({ apiKeyId, settledAtMs });
+    const { keysUsed } = rate([at('a', 2_000), at('b', 5_000), at('a', 3_000), at('a', 1_000)]);
     expect([...keysUsed.values()].map(({ apiKeyId, usedAtMs }) => [apiKeyId, usedAtMs])).toEqual([['a', 3_000], ['b', 5_000]]);
   });
 
+  it('is the same however rows are grouped', () => {
+    const [one, other] = [usage(), usage({ id: 'usage-2', counts: { input: 7 }, rated: parseMoney('3'), charge: parseMoney('3'), settledAtMs: 2_000 })];
+    expect(rateBatch([groupOf(one, other)], prices)).toEqual(rate([one, other]));
+  });
+
   it('is nothing of no rows', () => {
-    const { totals, roots, keysUsed, mismatches } = rateBatch([], prices);
+    const { totals, roots, keysUsed, mismatches } = rate([]);
     expect([totals.length, roots.size, keysUsed.size, mismatches.length]).toEqual([0, 0, 0, 0]);
   });
 
@@ -106,9 +121,9 @@ describe('what is to be posted', () => {
     fc.assert(
       fc.property(fc.array(row, { maxLength: 30 }), fc.nat(30), (rows, at) => {
         const all = rows.map((change) => usage({ ...change, rated: change.charge }));
-        const parts = [all.slice(0, at), all.slice(at)].flatMap((part) => rateBatch(part, prices).totals);
+        const parts = [all.slice(0, at), all.slice(at)].flatMap((part) => rate(part).totals);
         expect(sum(parts)).toEqual(sum(all));
-        expect(rateBatch(all, prices).totals.length).toBe(new Set(all.map(({ organizationId, unit }) => `${organizationId} ${unit}`)).size);
+        expect(rate(all).totals.length).toBe(new Set(all.map(({ organizationId, unit }) => `${organizationId} ${unit}`)).size);
       }),
     );
   });

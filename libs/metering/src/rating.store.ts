@@ -2,7 +2,7 @@ import type { TokenCounts } from '@kilotoken/contracts';
 import { formatMoney, moneyDecimals, parseMoney, type Money } from '@kilotoken/money';
 import type { Db } from '@kilotoken/platform';
 import { counterName, type CounterIncrement, type CounterKey } from './counters.js';
-import type { Mismatch, RatingResult, UnratedUsage } from './rating.js';
+import type { Mismatch, RatingResult, UnratedGroup, UnratedRow } from './rating.js';
 
 export interface FlushKey {
   readonly sessionId: string;
@@ -11,8 +11,9 @@ export interface FlushKey {
 }
 
 export interface TakenUsage {
-  readonly flushes: readonly FlushKey[];
-  readonly rows: readonly UnratedUsage[];
+  /** How many flushes were taken. */
+  readonly flushes: number;
+  readonly groups: readonly UnratedGroup[];
 }
 
 /** NUMERIC(38,12) as Postgres writes it, always with 12 decimals: without its point it is the count that Money is. */
@@ -21,39 +22,66 @@ const storedMoney = (text: string): Money => {
   return text[point] === '.' ? BigInt(text.slice(0, point) + text.slice(point + 1)) : parseMoney(text);
 };
 
-/** Claims up to `batchesMax` unrated flushes of some shards for a rating, in this transaction, and no more once they hold `rowsMax` usage rows. */
-export const takeUnrated = async (db: Db, ratingId: string, shards: readonly number[], batchesMax: number, rowsMax: number): Promise<TakenUsage> => {
-  const { rows } = await db.query<{ flushes: [sessionId: string, flush: string, shard: number][] | null; lines: string | null }>({
+interface ClaimedGroup {
+  flushes: number;
+  organization_id: string;
+  account_root_id: string;
+  api_key_id: string;
+  price_version_id: string;
+  unit: string;
+  cost_currency: string;
+  first_ms: number;
+  last_ms: number;
+  lines: string;
+}
+
+/** Claims up to `flushesMax` unrated flushes of some shards for a rating, in this transaction, and no more once they hold `rowsMax` usage rows. */
+export const takeUnrated = async (db: Db, ratingId: string, shards: readonly number[], flushesMax: number, rowsMax: number): Promise<TakenUsage> => {
+  const { rows } = await db.query<ClaimedGroup>({
     name: 'rating_claim',
     text: 'SELECT * FROM rating_claim($1, $2, $3, $4)',
-    values: [ratingId, shards, batchesMax, rowsMax],
+    values: [ratingId, shards, flushesMax, rowsMax],
   });
-  const { flushes, lines } = rows[0]!;
-  return {
-    flushes: (flushes ?? []).map(([sessionId, flush, shard]) => ({ sessionId, flush: BigInt(flush), shard })),
-    rows: lines === null ? [] : lines.split('\n').map(parseLine),
-  };
+  const groups = rows.map((group) => ({
+    organizationId: group.organization_id,
+    accountRootId: group.account_root_id,
+    apiKeyId: group.api_key_id,
+    priceVersionId: group.price_version_id,
+    unit: group.unit,
+    costCurrency: group.cost_currency,
+    firstSettledMs: group.first_ms,
+    lastSettledMs: group.last_ms,
+    rows: { [Symbol.iterator]: () => readRows(group.lines) },
+  }));
+  return { flushes: rows[0]?.flushes ?? 0, groups };
 };
 
-/** The fields of `rating_claim`, in its order. They are parts of the whole text: what is kept for longer must not hold on to it. */
-const parseLine = (line: string): UnratedUsage => {
-  const fields = line.split('\t');
-  return {
-    organizationId: fields[0]!,
-    accountRootId: fields[1]!,
-    id: fields[2]!,
-    attempt: Number(fields[3]),
-    apiKeyId: fields[4]!,
-    priceVersionId: fields[5]!,
-    hold: storedMoney(fields[6]!),
-    rated: storedMoney(fields[7]!),
-    charge: storedMoney(fields[8]!),
-    cost: storedMoney(fields[9]!),
-    settledAtMs: Number(fields[10]),
-    counts: JSON.parse(fields[11]!) as TokenCounts,
-    unit: fields[12]!,
-    costCurrency: fields[13]!,
-  };
+const fieldsPerRow = 8;
+
+/** The rows of a group, in the order of `rating_claim`'s fields. */
+function* readRows(lines: string): Generator<UnratedRow> {
+  const fields = lines.split('\t');
+  for (let first = 0; first < fields.length; first += fieldsPerRow) {
+    const [rated, charge] = [fields[first + 4]!, fields[first + 5]!];
+    const ratedMoney = storedMoney(rated);
+    yield {
+      id: fields[first]!,
+      attempt: Number(fields[first + 1]),
+      settledAtMs: Number(fields[first + 2]),
+      hold: storedMoney(fields[first + 3]!),
+      rated: ratedMoney,
+      // Nearly always the same, and reading an amount is a good part of what a row costs here.
+      charge: charge === rated ? ratedMoney : storedMoney(charge),
+      cost: storedMoney(fields[first + 6]!),
+      counts: JSON.parse(fields[first + 7]!) as TokenCounts,
+    };
+  }
+}
+
+/** Which flushes a rating has taken. */
+export const listRatedFlushes = async (db: Db, ratingId: string): Promise<FlushKey[]> => {
+  const { rows } = await db.query<{ session_id: string; flush: bigint; shard: number }>('SELECT * FROM rating_flushes($1)', [ratingId]);
+  return rows.map(({ session_id, flush, shard }) => ({ sessionId: session_id, flush, shard }));
 };
 
 /** Posts a rating in the transaction that claimed its flushes. */
@@ -95,9 +123,9 @@ export const addToCounters = async (db: Db, increments: readonly CounterIncremen
   await db.query({ name: 'rating_counters_add', text: 'SELECT rating_counters_add($1)', values: [JSON.stringify(rows)] });
 };
 
-export const quarantineMismatch = async (db: Db, { usage, rated }: Mismatch): Promise<void> => {
-  const raw = Buffer.from(JSON.stringify({ counts: usage.counts, priceVersionId: usage.priceVersionId, stored: formatMoney(usage.rated), recomputed: rated === null ? null : formatMoney(rated) }));
-  await db.query('SELECT rating_quarantine($1, $2, $3, NULL, $4)', [usage.organizationId, usage.id, usage.attempt, raw]);
+export const quarantineMismatch = async (db: Db, { organizationId, priceVersionId, usage, rated }: Mismatch): Promise<void> => {
+  const raw = Buffer.from(JSON.stringify({ counts: usage.counts, priceVersionId, stored: formatMoney(usage.rated), recomputed: rated === null ? null : formatMoney(rated) }));
+  await db.query('SELECT rating_quarantine($1, $2, $3, NULL, $4)', [organizationId, usage.id, usage.attempt, raw]);
 };
 
 export interface RatingLag {
