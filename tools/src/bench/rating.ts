@@ -36,6 +36,8 @@ const shards = Array.from({ length: 16 }, (_, shard) => shard);
 const flushesPerRatingMax = 20_000;
 /** As the rater's batches are. */
 const rowsPerBatch = 50_000;
+/** Both work in whole batches, the rater in two at once: less than this says nothing, nor does what a side has left over at the end. */
+const segmentRowsMin = 2 * rowsPerBatch;
 
 export const runBench = async (args: string[]): Promise<void> => {
   const options = readRatingBenchOptions(args);
@@ -81,11 +83,10 @@ const runSegments = async ({ app }: RatingDatabase, bare: BareLoop, rows: number
     if (mismatches > 0) throw new Error(`${mismatches} rows are not rated as they were stored`);
     rated += count;
   });
-  const segmentRows = Math.min(segmentRowsMax, Math.ceil(rows / segmentsMin));
+  const segmentRows = Math.max(segmentRowsMin, Math.min(segmentRowsMax, Math.ceil(rows / segmentsMin)));
   const segments: Segment[] = [];
   let read = 0;
-  while (rated < rows || read < rows) {
-    const target = (segments.length + 1) * segmentRows;
+  for (let target = segmentRows; rated < rows || read < rows; target += segmentRows) {
     const raterBegan = { at: performance.now(), rows: rated };
     // The two that a rater has under way behind a backlog.
     const lane = async (): Promise<void> => {
@@ -95,7 +96,9 @@ const runSegments = async ({ app }: RatingDatabase, bare: BareLoop, rows: number
     const bareBegan = { at: performance.now(), rows: read };
     while (read < Math.min(target, rows)) read += await bare.step();
     const endedAt = performance.now();
-    segments.push({ rater: ((rated - raterBegan.rows) * 1_000) / (bareBegan.at - raterBegan.at), bare: ((read - bareBegan.rows) * 1_000) / (endedAt - bareBegan.at) });
+    const rowsOf = { rater: rated - raterBegan.rows, bare: read - bareBegan.rows };
+    if (segments.length > 0 && Math.min(rowsOf.rater, rowsOf.bare) < rowsPerBatch) continue;
+    segments.push({ rater: (rowsOf.rater * 1_000) / (bareBegan.at - raterBegan.at), bare: (rowsOf.bare * 1_000) / (endedAt - bareBegan.at) });
   }
   return segments;
 };
