@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { ClientLog } from '../support/client-log.js';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { itNeeds } from '../support/requirements.js';
+import { percentile } from '../support/rounds.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
@@ -12,6 +13,8 @@ import { startVendor, type Vendor } from '../support/vendor.js';
 const READERS = 8;
 /** A chunk is some 190 bytes on the wire, so each stream would be some 40 MB. */
 const OUTPUT_TOKENS = 200_000;
+/** The vendor is held back when it has served no more over so many looks. */
+const STANDS_LOOKS = 10;
 /** What kernels buffer is theirs; the gateway itself may keep little of each stream. */
 const GROWTH_BYTES_MAX = 96 * 1024 * 1024;
 
@@ -40,7 +43,13 @@ const residentBytes = (): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileS
 describe('readers of one byte a second', () => {
   itNeeds('linux')('bound the memory, hold the vendor back, are unnoticed by others and end when they stall', async () => {
     const client = new ClientLog();
-    for (let index = 0; index < 20; index += 1) await client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream: true });
+    const latencyMs = async (): Promise<number> => {
+      const { completed, startedAtMs, endedAtMs } = await client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream: true });
+      expect(completed).toBe(true);
+      return endedAtMs - startedAtMs;
+    };
+    const alone: number[] = [];
+    for (let index = 0; index < 20; index += 1) alone.push(await latencyMs());
     const before = residentBytes();
     proxy.setFaults({ bytesPerSecond: 1 }, 'toClient');
     const slow = new ClientLog('slow');
@@ -48,24 +57,23 @@ describe('readers of one byte a second', () => {
       slow.chat({ baseUrl: proxy.through(cluster.gatewayUrls[0]!), apiKey: cluster.apiKey, stream: true, script: { outputTokens: OUTPUT_TOKENS }, body: { max_tokens: OUTPUT_TOKENS } }),
     );
     const tokensServed = (): number[] => vendor.log().filter(({ label }) => label?.startsWith('slow')).map(({ tokens }) => tokens);
-    let last = -1;
+    let [last, same] = [-1, 0];
     await until('the vendor is held back', () => {
       const now = tokensServed().reduce((sum, tokens) => sum + tokens, 0);
-      const same = now === last && now > 0;
+      same = now === last ? same + 1 : 0;
       last = now;
-      return same && tokensServed().length === READERS;
-    }, 60_000);
+      return same >= STANDS_LOOKS && tokensServed().length === READERS;
+    });
     expect(Math.max(...tokensServed())).toBeLessThan(OUTPUT_TOKENS);
-    const latencies: number[] = [];
+    const beside: number[] = [];
     let peak = 0;
     for (let index = 0; index < 30; index += 1) {
-      const { completed, startedAtMs, endedAtMs } = await client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream: true });
-      expect(completed).toBe(true);
-      latencies.push(endedAtMs - startedAtMs);
+      beside.push(await latencyMs());
       peak = Math.max(peak, residentBytes());
     }
     expect(peak - before).toBeLessThan(GROWTH_BYTES_MAX);
-    expect(latencies.sort((a, b) => a - b)[15]).toBeLessThan(500);
+    // Who had to wait for the slow ones would wait for seconds.
+    expect(percentile(beside, 0.5)).toBeLessThan(500 + 5 * percentile(alone, 0.5));
 
     await until('all have been given up', async () => (await cluster.sql("SELECT 1 FROM usage WHERE outcome = 'client_closed'")).length === READERS, 60_000);
     proxy.resetAll();

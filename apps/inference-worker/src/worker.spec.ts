@@ -141,7 +141,7 @@ describe('the face of a worker', () => {
 
   it('what waits beyond the queue is refused with 429, and answered once there is room', async () => {
     await startSlow({ WORKER_LOOPBACK_SEQUENCES: '1', WORKER_QUEUE_SEQUENCES: '1' });
-    const first = post('/v1/chat/completions', ask('a b c d e f g h i j'));
+    const first = post('/v1/chat/completions', ask('word '.repeat(150)));
     await until('the first runs', async () => (await runningSequences()) === 1);
     const second = post('/v1/chat/completions', ask('x'));
     await until('the second waits', async () => (await waitingSequences()) === 1);

@@ -29,7 +29,7 @@ interface Gateway {
 const startGateway = async (limits: Partial<LeaseSettings> = {}): Promise<Gateway> => {
   const databaseUrl = proxy.through(money.database.appUrl);
   const session = new SessionService({ databaseUrl, beatMs: 200, pollMs: 50, snapshotAgeMsMax: 5_000, release: 'test' }, systemClock, silent);
-  const floor = { floorWaitMs: 1_000, floorWaiters: 10, idleLeaseMs: 60_000, idleLeaseNearFloorMs: 60_000, askAgainMs: 50, sweptPerTickMax: 1_000, ...limits };
+  const floor = { floorWaitMs: 4_000, floorWaiters: 10, idleLeaseMs: 60_000, idleLeaseNearFloorMs: 60_000, askAgainMs: 50, sweptPerTickMax: 1_000, ...limits };
   const leases = new LeaseService({ databaseUrl, ...floor }, session, systemClock, silent);
   const settlement = new SettlementService(
     { databaseUrl, entriesMax: 100, bytesMax: 1_000_000, pendingSettlesMax: 100, settleWaitMs: waitMsMax, failpoint: () => undefined },
