@@ -13,7 +13,7 @@ const knownSeeds = 3_000;
 const newSeeds = 1_000;
 const seedsPerMutationMax = 2_000;
 const eventsShown = 80;
-const schedulesMsMax = 120_000;
+const schedulesMsMax = 400_000;
 
 const findViolation = (seed: number, parts?: Parts): Error | null => {
   try {

@@ -6,6 +6,7 @@ import { defaultSale, seedGrant, seedOrganization } from '../support/cluster-see
 import { withOwner } from '../support/invariants.js';
 import { expectLogsAgree } from '../support/invariants-logs.js';
 import { sustainedLoadMs } from '../support/test-settings.js';
+import { until } from '../support/until.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
 
 /** Many clients, two gateways, little money: nobody is served more than the money is worth, and what it is worth is served. */
@@ -25,7 +26,7 @@ beforeAll(async () => {
     gateways: 2,
     models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }],
     // Small waits make many waiters give up: refusals are part of what is proven.
-    env: { FLOOR_WAIT_MS: '1500' },
+    env: { FLOOR_WAIT_MS: '4000' },
   });
 });
 afterAll(async () => {
@@ -81,12 +82,16 @@ describe('a grant that is worth 20 requests', () => {
     client = new ClientLog('one-by-one');
     const tenant = await buyer(WORTH);
     const entries: ClientLogEntry[] = [];
-    for (let index = 0; index < WORTH + 5; index += 1) entries.push(await ask(tenant.keys[0]!.key));
+    // For a moment a gateway may be refused what the other one has just been lent.
+    await until('nothing is left', async () => {
+      entries.push(await ask(tenant.keys[0]!.key));
+      return entries.at(-1)!.errorCode === 'insufficient_quota';
+    });
     const served = entries.filter(({ completed }) => completed).length;
     // A prompt is bounded by its bytes before it is counted, so the last bit of money covers no worst case any more.
     expect(served).toBeGreaterThanOrEqual(WORTH - 2);
     expect(served).toBeLessThanOrEqual(WORTH);
-    expect(entries.at(-1)).toMatchObject({ status: 402, errorCode: 'insufficient_quota' });
+    expect(entries.filter((entry) => !refusedRightly(entry))).toEqual([]);
   });
 });
 

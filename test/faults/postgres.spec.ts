@@ -136,6 +136,8 @@ describe('Postgres', () => {
     const [proxy] = cluster.proxies;
     proxy!.setFaults({ paused: true });
     await untilRefused();
+    // What had been committed before has arrived when another one was asked and answered.
+    await untilRefused();
     const completed = client.completed().length;
     // Nothing can be committed, so nothing may complete while requests go on being refused.
     await untilRefused(50);

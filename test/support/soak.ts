@@ -4,6 +4,7 @@ import { startCluster } from './cluster.js';
 import { findViolations, type Violation } from './invariants.js';
 import { expectLogsAgree } from './invariants-logs.js';
 import { createPrivatePostgres } from './private-postgres.js';
+import { startRunningClock } from './running-clock.js';
 import { SeededRandom } from './seeded-random.js';
 import { causeFault, partOf, reviveProcess, type SoakWorld } from './soak-faults.js';
 import { planSoak, type SoakStep } from './soak-plan.js';
@@ -113,29 +114,40 @@ const soakWorld = async (world: SoakWorld, { seed, durationMs, say }: SoakOption
 const runPlan = async (world: SoakWorld, steps: readonly SoakStep[], say: SoakOptions['say'], report: (problem: string) => void) => {
   const startedAtMs = performance.now();
   const begunAtMs: number[] = [];
+  const clock = startRunningClock();
+  const beginnings: Beginnings = {
+    mark: () => void begunAtMs.push(clock.nowMs()),
+    quietMs: () => (begunAtMs.length === 0 ? 0 : clock.nowMs() - begunAtMs.at(-1)!),
+  };
   const parts = new Map<string, Promise<void>>();
-  const filling = fillQuiet(world, steps[0]!, begunAtMs, report);
+  const filling = fillQuiet(world, steps[0]!, beginnings, report);
   for (const step of steps) {
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, step.atMs - (performance.now() - startedAtMs))));
     const part = partOf(step);
     const previous = parts.get(part) ?? Promise.resolve();
-    parts.set(part, previous.then(async () => runStep(world, step, startedAtMs, begunAtMs, say)).catch((error: Error) => report(`${step.fault} (target ${step.target}): ${error.message}`)));
+    parts.set(part, previous.then(async () => runStep(world, step, startedAtMs, beginnings, say)).catch((error: Error) => report(`${step.fault} (target ${step.target}): ${error.message}`)));
   }
   await Promise.all(parts.values());
   await filling.stop();
+  clock.stop();
   await reviveAll(world);
   begunAtMs.sort((one, other) => one - other);
   const gapMsMax = Math.max(0, ...begunAtMs.slice(1).map((atMs, index) => atMs - begunAtMs[index]!));
   return { faults: begunAtMs.length, gapMsMax };
 };
 
+/** When faults began, and for how long none has. */
+interface Beginnings {
+  mark(): void;
+  quietMs(): number;
+}
+
 /** Whatever else is slow: a fault begins at least every five seconds. */
-const fillQuiet = (world: SoakWorld, step: SoakStep, begunAtMs: number[], report: (problem: string) => void): { stop(): Promise<void> } => {
+const fillQuiet = (world: SoakWorld, step: SoakStep, beginnings: Beginnings, report: (problem: string) => void): { stop(): Promise<void> } => {
   const fills: Promise<void>[] = [];
   const timer = setInterval(() => {
-    const lastAtMs = begunAtMs.at(-1);
-    if (lastAtMs === undefined || performance.now() - lastAtMs < quietMsMax) return;
-    begunAtMs.push(performance.now());
+    if (beginnings.quietMs() < quietMsMax) return;
+    beginnings.mark();
     fills.push(causeFault(world, { ...step, fault: 'clients leave' }).catch((error: Error) => report(`clients leave: ${error.message}`)));
   }, quietCheckMs);
   return {
@@ -146,8 +158,8 @@ const fillQuiet = (world: SoakWorld, step: SoakStep, begunAtMs: number[], report
   };
 };
 
-const runStep = async (world: SoakWorld, step: SoakStep, startedAtMs: number, begunAtMs: number[], say: SoakOptions['say']): Promise<void> => {
-  begunAtMs.push(performance.now());
+const runStep = async (world: SoakWorld, step: SoakStep, startedAtMs: number, beginnings: Beginnings, say: SoakOptions['say']): Promise<void> => {
+  beginnings.mark();
   say(`  ${((performance.now() - startedAtMs) / 1_000).toFixed(1).padStart(6)} s  ${step.fault} (${step.target}), ${world.client.completed().length} answers`);
   // Another fault may have ended the process that this one is about: it is there again before.
   const gateway = world.cluster.gateways[step.target]!;

