@@ -18,7 +18,7 @@ describe('away from the floor', () => {
 
   it('and halved again when they come seldom', () => {
     const driver = new WalletDriver();
-    const spares = [0, 500, 500, 9_000, 9_000, 9_000].map((afterMs, index) => {
+    const spares = [0, 500, 500, 31_000, 31_000, 31_000].map((afterMs, index) => {
       driver.nowMs += afterMs;
       const { spare } = askOf(driver.request({ want: 1n }))!;
       const [first] = driver.answer(answer([lease(`lease-${index}`, 1n)]));

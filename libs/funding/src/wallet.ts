@@ -120,7 +120,7 @@ export interface Wallet {
   askedAtMs: number;
   /** What the last answer gave: a quarter of it left is time to ask ahead. */
   lastGranted: Money;
-  /** The spare part of an ask, as a multiple of a request's hold: doubled when asks come within a second. */
+  /** The spare part of an ask, as a multiple of a request's hold: what some seconds spend. */
   spareFactor: bigint;
   usedAtMs: number;
   lastRequestId: string;
@@ -128,9 +128,9 @@ export interface Wallet {
 
 const spareFactorMin = 4n;
 const spareFactorMax = 1n << 14n;
-/** Asks that come more often than this double the spare part; more seldom than that halve it. */
-const oftenMs = 1_000;
-const seldomMs = 8_000;
+/** Asks that come more often than the first double the spare part; more seldom than the second halve it. */
+const oftenMs = 4_000;
+const seldomMs = 30_000;
 const askAheadMsMin = 50;
 /** Fewer holds than this left in the grants is near the floor: no spare part, and idle leases return soon. */
 const nearFloorHolds = 32n;
