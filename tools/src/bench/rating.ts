@@ -18,13 +18,14 @@ interface Measurement {
   /** Of the rater to the bare loop: the median over the segments. */
   readonly ratio: number;
   readonly ratios: readonly number[];
-  /** Rows a second of the rater in the last quarter of the segments, to those in the first. */
-  readonly lastToFirst: number;
+  /** Rows a second in the last quarter of the segments, to those in the first: what both lose, the machine lost. */
+  readonly lastToFirst: Segment;
   readonly statementRowsPerSecond: number;
   /** Of this process, so far: both sides and the driver. */
   readonly residentMegabytesMax: number;
 }
 
+/** Rows a second. */
 interface Segment {
   readonly rater: number;
   readonly bare: number;
@@ -63,17 +64,21 @@ const measure = async (database: RatingDatabase, rows: number): Promise<Measurem
   await compareBooks(database, clock[0]!.now);
   const statementRowsPerSecond = await rateByStatement(database, rows);
   const ratios = segments.map((segment) => segment.rater / segment.bare);
-  const quarter = Math.max(1, Math.floor(segments.length / 4));
   return {
     rows,
     raterRowsPerSecond: median(segments.map(({ rater }) => rater)),
     bareRowsPerSecond: median(segments.map((segment) => segment.bare)),
     ratio: median(ratios),
     ratios,
-    lastToFirst: median(segments.slice(-quarter).map(({ rater }) => rater)) / median(segments.slice(0, quarter).map(({ rater }) => rater)),
+    lastToFirst: { rater: lastToFirst(segments.map(({ rater }) => rater)), bare: lastToFirst(segments.map((segment) => segment.bare)) },
     statementRowsPerSecond,
     residentMegabytesMax: process.resourceUsage().maxRSS / 1024,
   };
+};
+
+const lastToFirst = (speeds: readonly number[]): number => {
+  const quarter = Math.max(1, Math.floor(speeds.length / 4));
+  return median(speeds.slice(-quarter)) / median(speeds.slice(0, quarter));
 };
 
 /** Alternates until both have done all rows. */
@@ -135,5 +140,5 @@ const rateByStatement = async ({ owner }: RatingDatabase, rows: number): Promise
 const describe = (measured: Measurement): string[] => [
   `${measured.rows} rows: rater ${measured.raterRowsPerSecond.toFixed(0)} rows/s, bare loop ${measured.bareRowsPerSecond.toFixed(0)} rows/s, ratio ${measured.ratio.toFixed(3)}` +
     ` (median of ${measured.ratios.map((ratio) => ratio.toFixed(2)).join(', ')})`,
-  `  the last quarter at ${measured.lastToFirst.toFixed(2)} of the first one's speed, ${measured.residentMegabytesMax.toFixed(0)} MB at most; one SQL statement ${measured.statementRowsPerSecond.toFixed(0)} rows/s`,
+  `  the last quarter at ${measured.lastToFirst.rater.toFixed(2)} of the first one's speed (bare loop ${measured.lastToFirst.bare.toFixed(2)}), ${measured.residentMegabytesMax.toFixed(0)} MB at most; one SQL statement ${measured.statementRowsPerSecond.toFixed(0)} rows/s`,
 ];
