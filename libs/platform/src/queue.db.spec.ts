@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { RedisProcess } from '../../../test/support/redis.js';
 import { itNeeds } from '../../../test/support/requirements.js';
+import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { until } from '../../../test/support/until.js';
 import { openQueueStore, type QueuedJob, type QueueStore } from './queue.js';
 
 const silenceMsMax = 1_500;
+const testMsMax = 90_000;
 
 let database: TestDatabase;
 const opened: QueueStore[] = [];
@@ -163,4 +165,53 @@ describe.each(backends)('queues in $name', ({ testNeeds, begin, end, open, flush
   testNeeds('say whether their store answers', async () => {
     await expect(open().check()).resolves.toBeUndefined();
   });
+});
+
+describe('Postgres that cannot be reached', () => {
+  let proxy: TcpProxy;
+  beforeEach(async () => {
+    const { hostname, port } = new URL(database.appUrl);
+    proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+  });
+  afterEach(() => proxy.close());
+
+  const openThrough = (): { store: QueueStore; failures: unknown[] } => {
+    const failures: unknown[] = [];
+    const store = openQueueStore({ databaseUrl: proxy.through(database.appUrl), applicationName: 'test', silenceMsMax, onError: (error) => failures.push(error) });
+    opened.push(store);
+    return { store, failures };
+  };
+
+  it('when it is first asked for is used once it is there', async () => {
+    proxy.refuse(true);
+    const { store, failures } = openThrough();
+    const seen: string[] = [];
+    store.work('send-mail', { concurrency: 1, run: async ({ id }) => void seen.push(id) });
+    const [job] = jobs(1) as [QueuedJob];
+    await expect(store.add('send-mail', [job])).rejects.toThrow();
+    await until('its worker was told', () => failures.length > 0);
+    proxy.refuse(false);
+    await store.add('send-mail', [job]);
+    await until('the job has run', () => seen.includes(job.id));
+  }, testMsMax);
+
+  it('in the middle is asked a few times a second, and no more; then the work goes on', async () => {
+    const { store, failures } = openThrough();
+    const seen: string[] = [];
+    store.work('send-mail', { concurrency: 1, run: async ({ id }) => void seen.push(id) });
+    const [first, second] = jobs(2) as [QueuedJob, QueuedJob];
+    await store.add('send-mail', [first]);
+    await until('the first job has run', () => seen.includes(first.id));
+
+    proxy.refuse(true);
+    proxy.resetAll();
+    await until('its worker was told', () => failures.length > 0);
+    const [told, toldAtMs] = [failures.length, performance.now()];
+    await until('it was told a dozen times', () => failures.length >= told + 12, 30_000);
+    expect(performance.now() - toldAtMs).toBeGreaterThan(1_000);
+
+    proxy.refuse(false);
+    await store.add('send-mail', [second]);
+    await until('the second job has run', () => seen.includes(second.id), 30_000);
+  }, testMsMax);
 });

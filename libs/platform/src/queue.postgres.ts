@@ -1,19 +1,48 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { createPostgresBackend, withBackend } from 'bullmq';
 import pg from 'pg';
 import type { QueueBackend, QueueStoreSettings } from './queue.js';
 import { queueSchema } from './queue.migrate.js';
+import { reconnectPauseMs } from './queue.worker.js';
 
 const connectMsMax = 5_000;
 const statementMsMax = 10_000;
 /** One listens for each worker, the others ask and answer. */
 const connectionsMax = 6;
 
+type OnConnect = (error: Error | undefined, client: pg.PoolClient | undefined, release: (broken?: unknown) => void) => void;
+
+/**
+ * Whoever gets no connection hears of it after a pause. BullMQ's workers pause by themselves for a refused connection, but ask
+ * again at once after any other failure: a thousand times a second of a server that resets connections, or is starting.
+ */
+class PausingPool extends pg.Pool {
+  override connect(): Promise<pg.PoolClient>;
+  override connect(onConnect: OnConnect): void;
+  override connect(onConnect?: OnConnect): Promise<pg.PoolClient> | void {
+    if (!onConnect) {
+      return super.connect().catch(async (error: unknown) => {
+        await pause(this.pauseMs());
+        throw error;
+      });
+    }
+    super.connect((error, client, release) => {
+      if (error) setTimeout(onConnect, this.pauseMs(), error, client, release);
+      else onConnect(error, client, release);
+    });
+  }
+
+  private pauseMs(): number {
+    return this.ending ? 0 : reconnectPauseMs;
+  }
+}
+
 /**
  * Queues in the database that everything else is in. Their connections do not wait for the disk: what a crash of the server
  * takes out of a queue is added again, as after any other loss.
  */
 export const openPostgresBackend = ({ databaseUrl, applicationName, onError }: QueueStoreSettings): QueueBackend => {
-  const pool = new pg.Pool({
+  const pool = new PausingPool({
     connectionString: databaseUrl,
     max: connectionsMax,
     application_name: `${applicationName}-queue`,

@@ -2,6 +2,7 @@ import type { QueueName } from '@kilotoken/contracts';
 import type { Job } from 'bullmq';
 import { openPostgresBackend } from './queue.postgres.js';
 import { openRedisBackend } from './queue.redis.js';
+import { PatientWorker, reconnectPauseMs } from './queue.worker.js';
 
 /**
  * Queues: which process does a job, and how many at once. A queue holds nothing that counts: every job stands in Postgres
@@ -74,12 +75,15 @@ export interface BackendQueue {
   addBulk(jobs: { name: string; data: unknown; opts: { jobId: string; attempts: number; removeOnComplete: boolean; removeOnFail: boolean } }[]): Promise<unknown>;
   getJobCounts(...types: ('waiting' | 'active')[]): Promise<Record<string, number>>;
   on(event: 'error', listener: (error: Error) => void): unknown;
+  waitUntilReady(): Promise<unknown>;
   close(): Promise<void>;
 }
 
 export interface BackendWorker {
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'failed', listener: (job: Job | undefined, error: Error) => void): unknown;
+  waitUntilReady(): Promise<unknown>;
+  run(): Promise<void>;
   close(force?: boolean): Promise<void>;
 }
 
@@ -88,23 +92,39 @@ export interface BackendWorkerOptions {
   readonly lockDuration: number;
   readonly stalledInterval: number;
   readonly maxStalledCount: number;
+  readonly runRetryDelay: number;
+  readonly autorun: false;
 }
 
 /** Opens the store; it connects by and by, and again when it was away. */
 export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
   const { redisUrl, redisCluster = false, silenceMsMax = silenceMsMaxDefault, onError } = settings;
   const backend: QueueBackend = redisUrl ? openRedisBackend(redisUrl, redisCluster, onError) : openPostgresBackend(settings);
-  const queues = new Map<QueueName, BackendQueue>();
-  const workers: BackendWorker[] = [];
+  const queues = new Map<QueueName, Promise<BackendQueue>>();
+  const workers: PatientWorker[] = [];
   let closing: Promise<void> | null = null;
 
-  const queueOf = (name: QueueName): BackendQueue => {
-    const known = queues.get(name);
-    if (known) return known;
+  /** A queue that is made while its store is away remembers that for good: it is kept once it has been ready. */
+  const makeQueue = async (name: QueueName): Promise<BackendQueue> => {
+    await backend.check();
     const queue = backend.queue(name);
     queue.on('error', onError);
-    queues.set(name, queue);
+    try {
+      await queue.waitUntilReady();
+    } catch (error) {
+      queue.close().catch(onError);
+      throw error;
+    }
     return queue;
+  };
+
+  const queueOf = (name: QueueName): Promise<BackendQueue> => {
+    const known = queues.get(name);
+    if (known) return known;
+    const made = makeQueue(name);
+    queues.set(name, made);
+    made.catch(() => queues.delete(name));
+    return made;
   };
 
   return {
@@ -113,18 +133,22 @@ export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
       if (jobs.length === 0) return;
       // What is done leaves no trace: were it remembered, adding it again would be answered with the memory of it.
       const entries = jobs.map(({ id, payload }) => ({ name, data: payload, opts: { jobId: id, attempts: 1, removeOnComplete: true, removeOnFail: true } }));
-      await queueOf(name).addBulk(entries);
+      await (await queueOf(name)).addBulk(entries);
     },
     work: (name, { concurrency, run }) => {
-      const options = { concurrency, lockDuration: silenceMsMax, stalledInterval: Math.ceil(silenceMsMax / 3), maxStalledCount: recoveriesMax };
-      const worker = backend.worker(name, async ({ id, data }) => run({ id: id ?? '', payload: data as QueuedJob['payload'] }), options);
-      worker.on('error', onError);
-      worker.on('failed', (_job, error) => onError(error));
+      const options = { concurrency, lockDuration: silenceMsMax, stalledInterval: Math.ceil(silenceMsMax / 3), maxStalledCount: recoveriesMax, runRetryDelay: reconnectPauseMs, autorun: false } as const;
+      const make = (): BackendWorker => {
+        const worker = backend.worker(name, async ({ id, data }) => run({ id: id ?? '', payload: data as QueuedJob['payload'] }), options);
+        worker.on('error', onError);
+        worker.on('failed', (_job, error) => onError(error));
+        return worker;
+      };
+      const worker = new PatientWorker({ check: () => backend.check(), make, onError });
       workers.push(worker);
       return { drain: () => worker.close() };
     },
     depth: async (name) => {
-      const { waiting = 0, active = 0 } = await queueOf(name).getJobCounts('waiting', 'active');
+      const { waiting = 0, active = 0 } = await (await queueOf(name)).getJobCounts('waiting', 'active');
       return { waiting, active };
     },
     check: () => backend.check(),
@@ -133,12 +157,12 @@ export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
 };
 
 /** A store that is away cannot be told goodbye: what it has is recovered by silence. */
-const closeAll = async (backend: QueueBackend, workers: readonly BackendWorker[], queues: readonly BackendQueue[]): Promise<void> => {
+const closeAll = async (backend: QueueBackend, workers: readonly PatientWorker[], queues: readonly Promise<BackendQueue>[]): Promise<void> => {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise((resolve) => {
     timer = setTimeout(resolve, closeMsMax);
   });
-  await Promise.race([Promise.allSettled([...workers.map((worker) => worker.close(true)), ...queues.map((queue) => queue.close())]), tooLate]);
+  await Promise.race([Promise.allSettled([...workers.map((worker) => worker.close(true)), ...queues.map(async (queue) => (await queue).close())]), tooLate]);
   clearTimeout(timer);
   await backend.close();
 };

@@ -1,0 +1,63 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { BackendWorker } from './queue.js';
+
+/** Pause of who could not reach the store. It is not cut short by a drain, which waits for it to end. */
+export const reconnectPauseMs = 1_000;
+
+interface PatientWorkerSettings {
+  /** Rejects when the store does not answer. */
+  readonly check: () => Promise<void>;
+  /** A worker that does not run by itself. */
+  readonly make: () => BackendWorker;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Begins once its store answers. A worker of BullMQ that is made while Postgres is away remembers that for good: it never works,
+ * and asks for jobs without a pause between, which starves the process so that it hears no signal.
+ */
+export class PatientWorker {
+  private worker: BackendWorker | null = null;
+  private isClosing = false;
+
+  constructor(private readonly settings: PatientWorkerSettings) {
+    void this.begin();
+  }
+
+  /** Takes no more jobs and waits for those that run, unless it is forced. */
+  async close(force = false): Promise<void> {
+    this.isClosing = true;
+    await this.worker?.close(force);
+  }
+
+  private async begin(): Promise<void> {
+    const { onError } = this.settings;
+    while (!this.isClosing) {
+      try {
+        const worker = await this.makeReady();
+        if (this.isClosing) return await worker.close(true);
+        this.worker = worker;
+        await worker.run();
+        return;
+      } catch (error) {
+        onError(error);
+        await this.worker?.close(true).catch(onError);
+        this.worker = null;
+        await pause(reconnectPauseMs, undefined, { ref: false });
+      }
+    }
+  }
+
+  private async makeReady(): Promise<BackendWorker> {
+    const { check, make, onError } = this.settings;
+    await check();
+    const worker = make();
+    try {
+      await worker.waitUntilReady();
+    } catch (error) {
+      await worker.close(true).catch(onError);
+      throw error;
+    }
+    return worker;
+  }
+}
