@@ -8,7 +8,7 @@ import { until } from './until.js';
 
 /** One of our applications as a real process: built code, its own process group, its log kept for when a test fails. */
 
-export type AppName = 'gateway' | 'metering' | 'inference-worker' | 'backoffice';
+export type AppName = 'gateway' | 'metering' | 'inference-worker' | 'backoffice' | 'api';
 
 export interface AppProcessOptions {
   app: AppName;

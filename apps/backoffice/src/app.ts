@@ -1,4 +1,4 @@
-import { databaseReadiness, type AppDefinition } from '@kilotoken/platform';
+import { databaseLifeline, databaseReadiness, type AppDefinition } from '@kilotoken/platform';
 import type { QueueStore } from '@kilotoken/platform/queue';
 import { BackofficeModule, queueStore } from './backoffice.module.js';
 import { readBackofficeSettings, type BackofficeSettings } from './config.js';
@@ -10,13 +10,14 @@ export const backofficeApp: AppDefinition<BackofficeSettings> = {
   readSettings: readBackofficeSettings,
   listen: ({ BACKOFFICE_PORT }) => ({ port: BACKOFFICE_PORT, portSetting: 'BACKOFFICE_PORT' }),
   module: (platform) => BackofficeModule.compose(platform),
-  wire: ({ app }) => {
+  wire: ({ app, platform: { name, settings } }) => {
     const backoffice = app.get(BackofficeModule);
     const queues = app.get<QueueStore>(queueStore);
     backoffice.start();
     return {
       readiness: [databaseReadiness(app), { name: 'queue', check: () => queues.check() }],
       drain: () => backoffice.drain(),
+      lifeline: databaseLifeline(settings.APP_DATABASE_URL, name),
     };
   },
 };

@@ -1,4 +1,4 @@
-import { assertDurable, assertRowSecurityBinds, mintId, type AppDefinition } from '@kilotoken/platform';
+import { assertDurable, assertRowSecurityBinds, databaseLifeline, mintId, whileAnswering, type AppDefinition } from '@kilotoken/platform';
 import { readGatewaySettings, type GatewaySettings } from './config.js';
 import { registerOpenAiFace } from './face/openai.face.js';
 import { createModelList } from './face/model-list.js';
@@ -66,9 +66,13 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
       drain: async (deadlineMs) => {
         while (isBusy() && platform.clock.monotonicMs() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20));
         await settlement.finish(deadlineMs);
-        await Promise.all([leases.returnAll(deadlineMs), parts.quota.returnAll(deadlineMs)]);
-        // What is still running after the deadline is cut: only a session without any of it may end before its reaper comes.
-        if (!isBusy()) await session.close();
+        const giveBack = async (): Promise<void> => {
+          await Promise.all([leases.returnAll(deadlineMs), parts.quota.returnAll(deadlineMs)]);
+          // What is still running after the deadline is cut: only a session without any of it may end before its reaper comes.
+          if (!isBusy()) await session.close();
+        };
+        // All is settled that could be: without the database the reaper gives back the rest.
+        await whileAnswering(databaseLifeline(platform.settings.APP_DATABASE_URL, platform.name), giveBack());
       },
     };
   },

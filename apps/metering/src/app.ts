@@ -1,5 +1,5 @@
 import { ClosingService, RatingService, ReapingService, readRatingLag } from '@kilotoken/metering';
-import { databasePool, databaseReadiness, type AppDefinition } from '@kilotoken/platform';
+import { databaseLifeline, databasePool, databaseReadiness, type AppDefinition } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import { readMeteringSettings, type MeteringSettings } from './config.js';
 import { MeteringModule } from './metering.module.js';
@@ -33,6 +33,7 @@ export const meteringApp: AppDefinition<MeteringSettings> = {
         reaping.stop();
         await Promise.all([closing.stop(), rating.stop()]);
       },
+      lifeline: databaseLifeline(platform.settings.APP_DATABASE_URL, platform.name),
     };
   },
 };

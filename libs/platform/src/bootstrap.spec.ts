@@ -206,6 +206,15 @@ describe('a process that drains', () => {
     expect(await drained).toBe(true);
   });
 
+  it('is over when what all work depends on does not answer', async () => {
+    const { wire } = createStreams();
+    const url = await start({ wire: async (context) => ({ ...(await wire(context)), lifeline: () => Promise.reject(new Error('away')) }) }, 600_000);
+    const response = await fetch(`${url}/stream`);
+    expect(await running!.drain()).toBe(false);
+    running!.fastify.server.closeAllConnections();
+    await expect(response.text()).rejects.toThrow();
+  });
+
   it('who comes while the server closes is told the same: its connection was not idle, so it was not cut', async () => {
     const url = await start();
     const socket = connect(running!.port, '127.0.0.1');

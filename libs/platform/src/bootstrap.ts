@@ -11,6 +11,7 @@ import { boundPort, createFace, explainListenError, startOpsServer, type Address
 import { createReadiness, registerHealth, type ReadinessCheck } from './health.js';
 import { AppErrorFilter } from './http-errors.js';
 import { guardWithToken } from './internal-token.js';
+import { whileAnswering, type Lifeline } from './lifeline.js';
 import type { Log } from './logging.js';
 import { createMetricsRegistry, createRequestHistogram, registerMetrics } from './metrics.js';
 import { createNestLogger } from './nest-logger.js';
@@ -41,6 +42,8 @@ export interface Wiring {
   readonly readiness?: readonly ReadinessCheck[];
   /** Begins when the drain begins, beside the wait for running requests; the deadline is on the monotonic clock. */
   readonly drain?: (deadlineMs: number) => Promise<void>;
+  /** Where it falls silent the drain is over: for work that another process does again. */
+  readonly lifeline?: Lifeline;
 }
 
 export interface AppDefinition<Settings extends ProcessSettings> {
@@ -63,7 +66,7 @@ export interface RunningApp {
   readonly fastify: FastifyInstance;
   readonly port: number;
   readonly metricsPort: number | null;
-  /** Not ready from now on, new requests get 503, running ones end. True when all ended within DRAIN_MS. */
+  /** Not ready from now on, new requests get 503, running ones end. True when all ended within DRAIN_MS, and before the lifeline fell silent. */
   drain(): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -172,7 +175,8 @@ export const startApp = async <Settings extends ProcessSettings>(
       const drainMs = settings.DRAIN_MS;
       const work = wiring.drain?.(clock.monotonicMs() + drainMs) ?? Promise.resolve();
       const finished = Promise.all([tracker.idle(drainMs), work]).then(([idle]) => idle);
-      return Promise.race([finished, expiry(drainMs)]);
+      const drained = Promise.race([finished, expiry(drainMs)]);
+      return wiring.lifeline ? whileAnswering(wiring.lifeline, drained) : drained;
     };
     return { app, fastify, port: boundPort(fastify), metricsPort: metrics?.port ?? null, drain, close };
   } catch (error) {

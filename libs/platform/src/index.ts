@@ -10,6 +10,7 @@ export * from './errors.js';
 export * from './face.js';
 export * from './health.js';
 export * from './http-errors.js';
+export { databaseLifeline, whileAnswering } from './lifeline.js';
 export { openLog, type Log, type LogSettings } from './logging.js';
 export { createMetricsRegistry } from './metrics.js';
 export * from './migrate.js';
