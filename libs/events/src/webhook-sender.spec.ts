@@ -6,7 +6,9 @@ import { Webhook } from 'standardwebhooks';
 import { WebhookGuard, type WebhookGuardSettings } from './webhook-guard.service.js';
 import { askedWaitMs, WebhookSender, type WebhookAnswer } from './webhook-sender.service.js';
 
-const timeoutMs = 500;
+/** For who answers; a receiver that never does is given up sooner. */
+const timeoutMs = 60_000;
+const hangingMs = 500;
 const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
 const oldSecret = `whsec_${Buffer.alloc(32, 2).toString('base64')}`;
 const id = '019b1c6e-52c0-7a41-9d8e-0c6b2f2f7a10';
@@ -41,8 +43,8 @@ const receive = async (answer: (response: ServerResponse, request: IncomingMessa
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, received };
 };
 
-const send = async (url: string, guard: WebhookGuardSettings = { allowPrivate: true }, secrets = [secret], sentAt = new Date()): Promise<WebhookAnswer> => {
-  const sender = new WebhookSender(new WebhookGuard(guard), 'test', timeoutMs);
+const send = async (url: string, guard: WebhookGuardSettings = { allowPrivate: true }, secrets = [secret], sentAt = new Date(), waitMs = timeoutMs): Promise<WebhookAnswer> => {
+  const sender = new WebhookSender(new WebhookGuard(guard), 'test', waitMs);
   closing.push(() => sender.close());
   return sender.send({ url, secrets, id, body, sentAt });
 };
@@ -94,7 +96,7 @@ describe('a webhook', () => {
     ['begins an answer and never ends it', (response) => void response.writeHead(200).write('{')],
   ])('is given up in time by a receiver that %s', async (_name, answer) => {
     const { url } = await receive(answer);
-    expect(await send(url)).toMatchObject({ status: 0, reason: 'no answer in time' });
+    expect(await send(url, undefined, undefined, undefined, hangingMs)).toMatchObject({ status: 0, reason: 'no answer in time' });
   });
 
   it.each<[string, (response: ServerResponse) => void]>([

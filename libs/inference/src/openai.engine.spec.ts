@@ -51,7 +51,7 @@ const start = async (respond: Respond, overrides: Partial<OpenAiEngineSettings> 
   });
   await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-  const times = { connectMs: 1_000, firstByteMs: 2_000, idleMs: 2_000 };
+  const times = { connectMs: 60_000, firstByteMs: 60_000, idleMs: 60_000 };
   engine = createOpenAiEngine({ baseUrl, modelId: 'ours', upstreamModel: 'upstream-model', key: 'the-key', contextTokens: 1_000, connectionsMax: 4, continuousUsage: true, ...times, ...overrides });
   return engine;
 };

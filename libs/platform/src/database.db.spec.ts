@@ -11,7 +11,7 @@ let database: TestDatabase;
 let pool: pg.Pool;
 let owner: pg.Pool;
 
-const settingsFor = (connectionString: string): PoolSettings => ({ connectionString, max: 4, applicationName: 'platform-test', statementTimeoutMs: 2_000 });
+const settingsFor = (connectionString: string): PoolSettings => ({ connectionString, max: 4, applicationName: 'platform-test', statementTimeoutMs: 30_000 });
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -258,7 +258,7 @@ describe('a database that is away', () => {
   });
 
   it('when all connections are in use, waiting for one ends', async () => {
-    const single = createPool({ ...settingsFor(database.appUrl), max: 1, connectTimeoutMs: 50 });
+    const single = createPool({ ...settingsFor(database.appUrl), max: 1, connectTimeoutMs: 3_000 });
     const client = await single.connect();
     expect(isDatabaseAway(await thrownBy(single.query('SELECT 1')))).toBe(true);
     client.release();

@@ -28,7 +28,7 @@ ${body}\n`,
 };
 const installAll = 'Object.keys(dependencies).forEach(install);';
 const runs = (): string[] => (existsSync(join(home, 'runs')) ? readFileSync(join(home, 'runs'), 'utf8').trim().split('\n') : []);
-const sources = (body = installAll, platform = 'linux-x64'): GpuSources => ({ npmCommand: createNpm(body), environment: { PATH: process.env['PATH'] }, platform, timeoutMs: 20_000 });
+const sources = (body = installAll, platform = 'linux-x64'): GpuSources => ({ npmCommand: createNpm(body), environment: { PATH: process.env['PATH'] }, platform, timeoutMs: 60_000 });
 
 describe('llama.cpp for a GPU', () => {
   it("is installed into a folder of its own, at this installation's version, with no other binary", async () => {

@@ -81,7 +81,7 @@ describe('startPostgres', () => {
 
     expect(identity && isAlive(identity)).toBe(true);
     bystander.kill('SIGKILL');
-    if (identity) await waitForExit(identity, 5_000);
+    if (identity) await waitForExit(identity, 60_000);
   });
 
   it('says which port is taken and leaves the data untouched', async () => {
