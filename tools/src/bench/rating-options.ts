@@ -30,7 +30,7 @@ const wholeNumber = (text: string): number => {
 export const readRatingBenchOptions = (args: string[]): RatingBenchOptions => {
   const command = new Command('npm run bench:rating --')
     .description('Compares the rater with a bare loop that reads the same rows, multiplies, adds and writes the same postings.')
-    .option('--rows <list>', `how many usage rows, ascending (${full.rows.join()}; 10000000 takes ten minutes)`, (text) => text.split(',').map(wholeNumber))
+    .option('--rows <list>', `how many usage rows, ascending (${full.rows.join()}; 10000000 takes six minutes)`, (text) => text.split(',').map(wholeNumber))
     .option('--organizations <count>', 'how many organizations they are of', wholeNumber, 100)
     .option('--quick', `few rows: ${quick.rows.join()}`, false);
   return readOptions(command, args, ratingBenchOptions, { full, quick });
