@@ -53,9 +53,18 @@ const prepare = async (options: GatewayBenchOptions, { say, cleanup }: BenchRun)
   const vendorOrigin = originOf(vendor);
   const proxy = await start('proxy', [vendorOrigin]);
   const load = await start('load');
+  const collector = options.tracing ? await start('collector') : null;
   if (options.organizations > 0) say(`storing ${options.organizations} organizations`);
+  const tracing: Record<string, string> = collector ? { OTEL_EXPORTER_OTLP_ENDPOINT: originOf(collector) } : {};
   const installation = await startInstallation(
-    { vendorOrigin, organizations: options.organizations, inspected: options.heap || options.profile !== null, settings: options.set, postgres: options.postgres },
+    {
+      vendorOrigin,
+      organizations: options.organizations,
+      limited: options.limits,
+      inspected: options.heap || options.profile !== null,
+      settings: { ...tracing, ...options.set },
+      postgres: options.postgres,
+    },
     cleanup,
   );
   say(`application role and durability: ${Object.entries(installation.durability).map(([name, value]) => `${name} ${value}`).join(', ')}`);

@@ -5,13 +5,15 @@ import { startBenchApp, type App } from './app.js';
 import { connect, startBenchDatabase } from './database.js';
 import { openInspector, type Inspector } from './inspector.js';
 import type { Cleanup } from './run.js';
-import { seedCatalogue, seedOrganizations } from './seed.js';
+import { seedCatalogue, seedLimits, seedOrganizations } from './seed.js';
 
 /** One gateway with everything on, in a folder and with a Postgres of its own. */
 export interface InstallationOptions {
   readonly vendorOrigin: string;
   /** Organizations stored beside the one that buys in the comparison. */
   readonly organizations: number;
+  /** Whether the organization that buys is under limits. */
+  readonly limited: boolean;
   readonly inspected: boolean;
   readonly settings: Readonly<Record<string, string>>;
   readonly postgres: Readonly<Record<string, string>>;
@@ -38,6 +40,7 @@ export const startInstallation = async (options: InstallationOptions, cleanup: C
 
   const priceBookId = await seedCatalogue(owner, `${options.vendorOrigin}/v1`);
   const [key] = await seedOrganizations(owner, priceBookId, 1);
+  if (options.limited) await seedLimits(owner);
   const otherKeys = await seedOrganizations(owner, priceBookId, options.organizations);
   // As a database that has run for a while has it.
   await owner.query('VACUUM ANALYZE');

@@ -24,6 +24,10 @@ const gatewayBenchOptions = z.object({
   heap: z.boolean(),
   /** How many organizations are stored for the part that spreads the load; 0 leaves it out. */
   organizations: z.number().int().min(0).max(organizationsMax),
+  /** Whether the organization is under limits, a window of each kind, none of them ever reached. */
+  limits: z.boolean(),
+  /** Whether traces are made: one request in a hundred, exported to a collector on this machine. */
+  tracing: z.boolean(),
   /** A folder for CPU profiles of the gateway; null takes none. */
   profile: z.string().nullable().default(null),
   /** Further settings of the gateway and metering, for experiments. */
@@ -41,7 +45,7 @@ const quick = { rounds: 3, seconds: 2, warmUpSeconds: 5 };
 const words = (text: string): string[] => text.split(',');
 
 const pair = (text: string, before: Record<string, string>): Record<string, string> => {
-  const [, name, value] = /^([A-Za-z_]+)=(.*)$/.exec(text) ?? [];
+  const [, name, value] = /^([A-Za-z_.]+)=(.*)$/.exec(text) ?? [];
   if (!name) throw new InvalidArgumentError('name=value is needed.');
   return { ...before, [name]: value! };
 };
@@ -58,6 +62,8 @@ export const readGatewayBenchOptions = (args: string[]): GatewayBenchOptions => 
     .option('--no-compare', 'leave the comparison out: only the parts that are named')
     .option('--heap', 'measure the heap after 200,000 and after 1,000,000 requests', false)
     .option('--organizations <count>', 'store so many organizations and spread the load over 1,000 of them, then over all', number, 0)
+    .option('--limits', 'put the organization under limits of each kind, none of them reached', false)
+    .option('--tracing', 'export traces of one request in a hundred to a collector on this machine', false)
     .option('--profile <folder>', 'write a CPU profile of the gateway for each mode and number of connections, and print where its time goes')
     .option('--set <name=value>', 'a setting of the gateway and metering, for an experiment', pair, {})
     .option('--postgres <name=value>', 'a setting of Postgres, for an experiment', pair, {});

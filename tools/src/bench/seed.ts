@@ -9,6 +9,7 @@ const rates = { input: '0.15', output: '0.60' };
 const cost = { input: '0.10', output: '0.40' };
 const ratePer = 1_000_000;
 const grantAmount = '1000000';
+const limitAmount = '1000000000000';
 const organizationsPerStatement = 5_000;
 
 const newId = (): string => mintId(Date.now());
@@ -28,6 +29,17 @@ export const seedCatalogue = async (owner: pg.Client, vendorUrl: string): Promis
     await owner.query('INSERT INTO rate (price_version_id, token_class, amount, per) VALUES ($1, $2, $3, $4)', [priceVersionId, tokenClass, amount, ratePer]);
   }
   return priceBookId;
+};
+
+/** Puts every organization that is stored under a limit of each measure and each kind of window, far above what is used. */
+export const seedLimits = async (owner: pg.Client): Promise<void> => {
+  await owner.query(
+    `INSERT INTO usage_limit (organization_id, id, subject_kind, subject_id, measure, unit, window_kind, window_ms, amount, mode)
+     SELECT o.id, gen_random_uuid(), 'organization', o.id, l.*, 'hard' FROM organization o CROSS JOIN (VALUES
+       ('requests', 'count', 'rolling', 60000, $1::numeric), ('input_tokens', 'count', 'rolling', 60000, $1), ('output_tokens', 'count', 'rolling', 60000, $1),
+       ('concurrency', 'count', 'none', 0, $1), ('tokens', 'count', 'day', 0, $1), ('money', 'USD', 'month', 0, $1)) AS l`,
+    [limitAmount],
+  );
 };
 
 /** Organizations with a project, a key and a large grant each; answers their keys. */
