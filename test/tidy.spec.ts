@@ -135,6 +135,13 @@ describe('documents', () => {
   });
 });
 
+describe('the release', () => {
+  it('is said in one place, from which the gateway and the OpenAPI document take it', () => {
+    const versions = files.filter((path) => /(^|\/)package\.json$/.test(path)).map((path) => [path, (JSON.parse(read(path)) as { version?: string }).version] as const);
+    expect(versions.filter(([, version]) => version !== undefined)).toEqual([['package.json', expect.stringMatching(/^\d+\.\d+\.\d+$/)]]);
+  });
+});
+
 describe('the repository stands alone', () => {
   it('nothing but .ci/run mentions what lies beside it', () => {
     const text = files.filter((path) => path !== '.ci/run' && path !== 'package-lock.json' && path !== 'test/tidy.spec.ts' && !/\.(png|jpg|pdf|gguf|woff2?)$/.test(path));

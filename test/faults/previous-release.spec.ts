@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { appLoginName, ensureAppLogin, migrateDatabase } from '@kilotoken/platform';
@@ -24,6 +24,7 @@ import { startVendor, type Vendor } from '../support/vendor.js';
 
 const UPGRADE_MS_MAX = 240_000;
 const CONCURRENCY = 8;
+const { version: thisRelease } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
 let vendor: Vendor;
 let database: { ownerUrl: string; drop(): Promise<void> };
@@ -97,8 +98,8 @@ describe('an upgrade under load', () => {
     const [gateway, metering] = await Promise.all([start('gateway', null), start('metering', null)]);
     const load = loadOn([oldGateway, gateway]);
     await untilMoreAnswers(200);
-    const sessions = await withOwner(ownerUrl, async (owner) => (await owner.query<{ pid: number }>('SELECT pid FROM session WHERE reaped_at IS NULL')).rows.map(({ pid }) => pid));
-    expect(sessions.sort()).toEqual([oldGateway.pid, gateway.pid].sort());
+    const { rows: sessions } = await withOwner(ownerUrl, (owner) => owner.query<{ pid: number; release: string }>('SELECT pid, release FROM session WHERE reaped_at IS NULL ORDER BY release'));
+    expect(sessions).toEqual([{ pid: oldGateway.pid, release: '0.1.0' }, { pid: gateway.pid, release: thisRelease }]);
 
     // One by one, as a rolling upgrade stops them; a gateway that is killed instead is reaped by whoever is left.
     await oldLoad.stop();

@@ -13,7 +13,7 @@ describe('third-party notices', () => {
         'node_modules/split/node_modules/pg': { version: '7.0.0', license: 'MIT' },
         'node_modules/jest': { version: '1.0.0', license: 'MIT', dev: true },
         'node_modules/@kilotoken/money': { link: true },
-        'libs/money': { version: '0.1.0' },
+        'libs/money': { name: '@kilotoken/money' },
         'node_modules/@node-llama-cpp/linux-x64-cuda': { name: 'empty-npm-package', version: '1.0.0', license: 'ISC' },
       }),
     );

@@ -16,6 +16,7 @@ import { traceFlush } from './relay/flush-trace.js';
 import { createGatewayMetrics } from './relay/gateway-metrics.js';
 import { LaneClient } from './relay/lane-client.service.js';
 import { RunningRequests } from './relay/running.service.js';
+import { readRelease } from './release.js';
 
 /** For reads of keys, catalogue and accounts: money has connections of its own. */
 const readConnectionsMax = 4;
@@ -25,7 +26,6 @@ const beatsPerTtl = 5;
 const pollMs = 250;
 const flushEntriesMax = 500;
 const flushBytesMax = 2 * 1024 * 1024;
-const release = '0.1.0';
 
 const leaseLimits = { idleLeaseNearFloorMs: 250, askAgainMs: 100, sweptPerTickMax: 1_000 };
 
@@ -47,7 +47,7 @@ interface Parts {
 const compose = ({ settings, clock, logger, registry, tracing }: Platform<GatewaySettings>, failpoint: Failpoint): Parts => {
   const databaseUrl = settings.APP_DATABASE_URL;
   const pool = createPool({ connectionString: databaseUrl, max: readConnectionsMax, applicationName: 'gateway reads' });
-  const session = new SessionService({ databaseUrl, beatMs: Math.min(beatMsMax, settings.SESSION_TTL_MS / beatsPerTtl), pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release }, clock, logger);
+  const session = new SessionService({ databaseUrl, beatMs: Math.min(beatMsMax, settings.SESSION_TTL_MS / beatsPerTtl), pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release: readRelease() }, clock, logger);
   const leases = new LeaseService(
     { databaseUrl, floorWaitMs: settings.FLOOR_WAIT_MS, floorWaiters: settings.FLOOR_WAITERS, idleLeaseMs: settings.IDLE_LEASE_MS, ...leaseLimits },
     session,
