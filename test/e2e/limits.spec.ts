@@ -264,9 +264,9 @@ describe('several limits at once', () => {
     let served = (await cluster.sql<{ n: number }>('SELECT count(*)::int AS n FROM usage WHERE organization_id = $1', [buyer.organizationId]))[0]!.n;
     expect(served).toBeGreaterThan(0);
     await until('the six of the day are served', async () => {
-      const { status, error } = await ask();
-      if (status === 200) served += 1;
-      return served === 6 || (error?.message.includes('per day') ?? false);
+      // For a moment this gateway may be refused what the other one has idle of the day's.
+      if ((await ask()).status === 200) served += 1;
+      return served >= 6;
     });
     expect(served).toBe(6);
     await until('who comes now is told so', async () => (await ask()).error?.message.includes('requests per day of the organization'));
