@@ -12,9 +12,15 @@ export interface Surroundings {
 }
 
 /** This process's own. `callersFolder` is what the script knows that npm ran. */
-export const readSurroundings = (callersFolder: string): Surroundings => ({
-  environment: readEnvironment(),
-  workingFolder: process.cwd(),
-  callersFolder,
-  output: { out: (text) => void process.stdout.write(text), error: (text) => void process.stderr.write(text) },
-});
+export const readSurroundings = (callersFolder: string): Surroundings => {
+  // Who reads may have seen enough (`… | head`): what was begun is finished all the same.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  return {
+    environment: readEnvironment(),
+    workingFolder: process.cwd(),
+    callersFolder,
+    output: { out: (text) => void process.stdout.write(text), error: (text) => void process.stderr.write(text) },
+  };
+};
