@@ -1,4 +1,4 @@
-import { ClosingService, RatingService, ReapingService, readRatingLag } from '@kilotoken/metering';
+import { readRatingLag } from '@kilotoken/metering';
 import { databaseLifeline, databasePool, databaseReadiness, type AppDefinition } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import { readMeteringSettings, type MeteringSettings } from './config.js';
@@ -12,12 +12,8 @@ export const meteringApp: AppDefinition<MeteringSettings> = {
   module: (platform) => MeteringModule.compose(platform),
   wire: ({ app, platform }) => {
     const pool = app.get<Pool>(databasePool);
-    const rating = app.get(RatingService);
-    const reaping = app.get(ReapingService);
-    const closing = app.get(ClosingService);
-    rating.start();
-    reaping.start();
-    closing.start();
+    const metering = app.get(MeteringModule);
+    metering.start();
     return {
       readiness: [
         databaseReadiness(app),
@@ -29,10 +25,7 @@ export const meteringApp: AppDefinition<MeteringSettings> = {
           },
         },
       ],
-      drain: async () => {
-        reaping.stop();
-        await Promise.all([closing.stop(), rating.stop()]);
-      },
+      drain: () => metering.drain(),
       lifeline: databaseLifeline(platform.settings.APP_DATABASE_URL, platform.name),
     };
   },

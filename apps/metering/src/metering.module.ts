@@ -42,10 +42,21 @@ export class MeteringModule implements BeforeApplicationShutdown {
     @Inject(ClosingService) private readonly closing: ClosingService,
   ) {}
 
-  /** Before any pool closes: Nest calls this on all modules before it shuts the first one down. */
-  async beforeApplicationShutdown(): Promise<void> {
+  start(): void {
+    this.rating.start();
+    this.reaping.start();
+    this.closing.start();
+  }
+
+  /** Takes up nothing more, and waits for what is under way. */
+  async drain(): Promise<void> {
     this.reaping.stop();
     await Promise.all([this.closing.stop(), this.rating.stop()]);
+  }
+
+  /** Before any pool closes: Nest calls this on all modules before it shuts the first one down. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.drain();
   }
 }
 

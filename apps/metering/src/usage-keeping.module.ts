@@ -6,7 +6,7 @@ import type { Pool } from 'pg';
 import { Counter, Gauge } from 'prom-client';
 import type { MeteringSettings } from './config.js';
 
-/** A statement's worth: the sums of some ten thousand rows. */
+/** A statement's worth, where flushes are small: some seconds of a busy gateway's. Large ones are bounded by their rows. */
 const batchesPerAddMax = 10_000;
 const defaultRowsCountedMax = 1_000;
 

@@ -76,6 +76,17 @@ describe('migrateDatabase', () => {
     expect(await migrate()).toEqual({ applied: ['20260102000000_shade'] });
   });
 
+  it('takes a text that landed under the name before, when its checksum is kept beside the file', async () => {
+    await writeMigration('20260101000000_lamp', CREATE_LAMP);
+    await migrate();
+    await writeMigration('20260101000000_lamp', 'CREATE TABLE lamp (id bigint PRIMARY KEY);');
+    await writeFile(join(folder, '20260101000000_lamp', 'former.sha256'), '# why\n61cebc88bceccb5beb9f1b9965041156120aea1e5e62673c9f1012c6fc41159e\n');
+    await writeMigration('20260102000000_lamp_ids', 'ALTER TABLE lamp ALTER COLUMN id TYPE bigint;');
+
+    expect(await migrate()).toEqual({ applied: ['20260102000000_lamp_ids'] });
+    expect(await migrate()).toEqual({ applied: [] });
+  });
+
   it('refuses a migration that was edited after it was applied', async () => {
     await writeMigration('20260101000000_lamp', CREATE_LAMP);
     await migrate();

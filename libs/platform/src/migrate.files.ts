@@ -16,6 +16,8 @@ export interface Migration {
   readonly name: string;
   readonly sql: string;
   readonly checksum: string;
+  /** Of texts that landed under this name before, which later migrations bring to the same schema; see `former.sha256` there. */
+  readonly formerChecksums: readonly string[];
   readonly statementMsMax: number;
   /** One after the other, each a transaction of its own; null: all of it is one transaction. */
   readonly statements: readonly string[] | null;
@@ -31,16 +33,25 @@ const transactionLine = /^-- Not in a transaction: \S/m;
 export async function readMigrations(folder: string): Promise<Migration[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory() && /^\d{14}_\w+$/.test(entry.name)).map((entry) => entry.name);
-  return Promise.all(names.sort().map(async (name) => parseMigration(name, await readFile(join(folder, name, 'migration.sql'), 'utf8'))));
+  return Promise.all(names.sort().map((name) => readMigration(name, join(folder, name))));
 }
 
-function parseMigration(name: string, sql: string): Migration {
+async function readMigration(name: string, folder: string): Promise<Migration> {
+  const former = await readFile(join(folder, 'former.sha256'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  return parseMigration(name, await readFile(join(folder, 'migration.sql'), 'utf8'), former.match(/^[0-9a-f]{64}$/gm) ?? []);
+}
+
+function parseMigration(name: string, sql: string, formerChecksums: readonly string[]): Migration {
   const head = /^(--.*(\n|$))*/.exec(sql)![0];
   const timeout = timeoutLine.exec(head);
   return {
     name,
     sql,
     checksum: createHash('sha256').update(sql).digest('hex'),
+    formerChecksums,
     statementMsMax: timeout ? Number(timeout[1]) * (timeout[2] === 's' ? 1_000 : 60_000) : STATEMENT_MS_MAX,
     statements: transactionLine.test(head) ? splitStatements(name, sql) : null,
   };

@@ -108,7 +108,7 @@ function selectPending(migrations: Migration[], history: AppliedMigration[]): Mi
           'newer version: run that version (or newer), or restore a backup taken before the upgrade. Nothing was changed.',
       );
     }
-    if (migration.checksum !== row.checksum) {
+    if (migration.checksum !== row.checksum && !migration.formerChecksums.includes(row.checksum)) {
       throw new MigrationError(
         'migration_changed',
         `Migration ${row.name} was applied to this database with other contents than its file has now. An applied ` +
