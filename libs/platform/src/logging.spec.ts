@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { until } from '../../../test/support/until.js';
 import { openLog, rotatedFilesMax, type Log } from './logging.js';
 
@@ -34,6 +35,38 @@ describe('the log', () => {
     expect(await linesOf('gateway.1.log')).toEqual([
       { level: 'info', time: expect.stringMatching(/Z$/), name: 'gateway', pid: process.pid, event: 'request.ended', status: 200 },
     ]);
+  });
+
+  it("a wide event's line, which is made without pino, says what pino would say of it", async () => {
+    const { logger, flush } = await open();
+    // A child's lines are pino's.
+    const byPino = logger.child({});
+    const circle: Record<string, unknown> = { event: 'circle' };
+    circle['itself'] = circle;
+    const odd = [
+      circle,
+      {},
+      { nothing: undefined },
+      { error: new TypeError('broken', { cause: new Error('deeper') }) },
+      { err: new Error('broken') },
+      { at: new Date(0), ratio: Number.NaN, amount: 10n, call: () => 1, deep: { amount: 10n } },
+      new Error('bare'),
+      Object.assign(Object.create(null) as object, { key: 'hunter2', headers: { 'x-api-key': 'hunter2' } }),
+      { level: 'mine', time: 'mine', name: 'mine', msg: 'mine' },
+    ];
+    const anything = fc.object({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true });
+    const events: object[] = [...odd, ...fc.sample(anything, { numRuns: 500, seed: 1 })];
+    for (const level of ['info', 'warn', 'error'] as const) {
+      for (const event of events) {
+        logger[level](event);
+        byPino[level](event);
+      }
+    }
+    await flush();
+    const lines = await linesOf('gateway.1.log');
+    expect(lines).toHaveLength(6 * events.length);
+    const withoutTime = ({ time, ...fields }: Record<string, unknown>): Record<string, unknown> => ({ ...fields, time: typeof time });
+    for (let index = 0; index < lines.length; index += 2) expect(withoutTime(lines[index]!)).toEqual(withoutTime(lines[index + 1]!));
   });
 
   it('a process that crashes gets its last lines out without waiting', async () => {

@@ -4,6 +4,7 @@ import { pino, type Logger } from 'pino';
 import pinoRoll from 'pino-roll';
 import sonicBoom, { type SonicBoom } from 'sonic-boom';
 import type { LogLevel } from './config.js';
+import { createLineOf } from './log-line.js';
 import { withoutSecretNames, withoutSecrets } from './redaction.js';
 
 /**
@@ -65,13 +66,23 @@ export const openLog = async (settings: LogSettings, sizeBytes = fileBytesMax): 
     process.stderr.write(`${settings.name}: the log cannot be written: ${error.message}\n`);
   });
   const gathered = gather((text) => destination.write(text));
-  const logger = pino(
+  const base = { name: settings.name, pid: process.pid };
+  const lineOf = createLineOf(base);
+  const logger: Logger = pino(
     {
       level: settings.level,
-      base: { name: settings.name, pid: process.pid },
+      base,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: withoutSecretNames },
       serializers: { error: pino.stdSerializers.err },
+      hooks: {
+        logMethod(values, method, level) {
+          // A child has fields of its own, and what has a message beside its fields is no wide event.
+          const line = this === logger && values.length === 1 ? lineOf(values[0], level) : null;
+          if (line === null) method.apply(this, values);
+          else gathered.write(line);
+        },
+      },
     },
     gathered,
   );

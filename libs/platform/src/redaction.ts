@@ -17,6 +17,18 @@ const secretNames = new Set([
   'connectionstring',
 ]);
 
+/** Names that were looked at, since the same few come with every line. A stranger's (of a header, say) may be among them: hence the bound. */
+const knownNames = new Map<string, boolean>();
+const knownNamesMax = 1_000;
+
+const isSecretName = (name: string): boolean => {
+  const known = knownNames.get(name);
+  if (known !== undefined) return known;
+  const isSecret = secretNames.has(name.toLowerCase());
+  if (knownNames.size < knownNamesMax) knownNames.set(name, isSecret);
+  return isSecret;
+};
+
 /** Deeper than any event of ours; what lies below is left out, which also bounds the work on a hostile object. */
 const depthMax = 6;
 
@@ -35,7 +47,7 @@ const clean = (value: unknown, depthLeft: number): unknown => {
 const cleanFields = (fields: Record<string, unknown>, depthLeft: number): Record<string, unknown> => {
   let result = fields;
   for (const name of Object.keys(fields)) {
-    const cleaned = secretNames.has(name.toLowerCase()) ? redacted : clean(fields[name], depthLeft - 1);
+    const cleaned = isSecretName(name) ? redacted : clean(fields[name], depthLeft - 1);
     if (cleaned === fields[name]) continue;
     // Copied on the first difference only: an ordinary event costs a walk and no allocation.
     if (result === fields) result = { ...fields };
