@@ -8,10 +8,22 @@ import { AppError } from './errors.js';
 import { healthPaths } from './health.js';
 import type { RequestTrace, SpanAttributes, Tracing } from './tracing.js';
 
+/** The request's one log line: the fields of every request, and behind them what an app adds. Never a prompt, a completion or a key. */
+export interface WideEvent extends Record<string, unknown> {
+  readonly event: 'request.ended';
+  requestId: string;
+  readonly method: string;
+  readonly route: string;
+  /** What follows is known at the end alone. */
+  status: number;
+  latencyMs: number;
+  /** The client left, or the connection broke, before the whole answer was out. Status 0: before any of it was. */
+  aborted: boolean;
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the request's one log line says besides the fields of every request. Never a prompt, a completion or a key. */
-    wideEvent: Record<string, unknown>;
+    wideEvent: WideEvent;
     /** Null where no traces are made. */
     trace: RequestTrace | null;
   }
@@ -51,8 +63,9 @@ const waitingOf = (socket: Socket): Set<() => void> => {
 };
 
 /**
- * Calls `listener` once when the answer is out or can no longer get out. Fastify's own onResponse misses a client that
- * leaves during a stream, and Node says nothing of answers that were queued behind others on a connection that closed.
+ * Calls `listener` once when the answer is out or can no longer get out: Node closes a response in either case, the first
+ * right after its `finish`. Fastify's own onResponse misses a client that leaves during a stream, and Node says nothing of
+ * answers that were queued behind others on a connection that closed.
  */
 const onAnswerEnd = (request: IncomingMessage, response: ServerResponse, listener: () => void): void => {
   const waiting = waitingOf(request.socket);
@@ -60,27 +73,32 @@ const onAnswerEnd = (request: IncomingMessage, response: ServerResponse, listene
     if (waiting.delete(settle)) listener();
   };
   waiting.add(settle);
-  response.once('finish', settle);
-  response.once('close', settle);
+  response.on('close', settle);
 };
 
+const beginEvent = (request: FastifyRequest): WideEvent => ({
+  event: 'request.ended',
+  requestId: request.id,
+  method: request.method,
+  route: request.is404 ? unknownRoute : (request.routeOptions.url ?? unknownRoute),
+  status: 0,
+  latencyMs: 0,
+  aborted: false,
+});
+
 const record = (request: FastifyRequest, reply: FastifyReply, latencyMs: number, { logger, durationSeconds, tracing }: RequestObservation): void => {
-  const route = request.is404 ? unknownRoute : (request.routeOptions.url ?? unknownRoute);
+  // Added to, not spread into another: that made an object which every later reader was slow with.
+  const event = request.wideEvent;
+  const { method, route } = event;
   const status = reply.raw.headersSent ? reply.raw.statusCode : 0;
-  durationSeconds.observe({ method: request.method, route, status }, latencyMs / 1000);
+  durationSeconds.observe({ method, route, status }, latencyMs / 1000);
   if (quietRoutes.has(route) && status < 500) return;
   if (tracing && request.trace) endTrace(tracing, request.trace, request, route, status);
-  const event = {
-    event: 'request.ended',
-    requestId: request.id,
-    method: request.method,
-    route,
-    status,
-    latencyMs: Math.round(latencyMs * 10) / 10,
-    // The client left, or the connection broke, before the whole answer was out. Status 0: before any of it was.
-    aborted: !reply.raw.writableFinished,
-    ...request.wideEvent,
-  };
+  // An app may have given the request another id.
+  event.requestId = request.id;
+  event.status = status;
+  event.latencyMs = Math.round(latencyMs * 10) / 10;
+  event.aborted = !reply.raw.writableFinished;
   // A 503 of /readyz or of a drain is an answer; only 500 says that something is broken.
   if (status === 500) logger.error(event);
   else logger.info(event);
@@ -122,7 +140,7 @@ export const observeRequests = (fastify: FastifyInstance, observation: RequestOb
   fastify.decorateRequest('trace', null);
   fastify.addHook('onRequest', (request, reply, done) => {
     const startedMs = observation.clock.monotonicMs();
-    request.wideEvent = {};
+    request.wideEvent = beginEvent(request);
     reply.header('x-request-id', request.id);
     if (observation.tracing) beginTrace(observation.tracing, request, reply);
     inFlight += 1;
