@@ -4,6 +4,7 @@ import type { ChatCompletionCreateParams, ChatCompletionCreateParamsNonStreaming
 import { chatCompletionSchema, parseChatCompletion, type ChatCompletionRequest } from './chat-completion.js';
 import { messageSchema, messagesSchema } from './chat-message.js';
 import { ContractError } from './openai-error.js';
+import { withoutNulls } from './request-parameters.js';
 
 /** Fails to compile when the SDK documents a parameter that the schema does not know. */
 type Undocumented = Exclude<keyof ChatCompletionCreateParams, keyof ChatCompletionRequest>;
@@ -218,8 +219,9 @@ describe('what is refused, by name', () => {
     }
   });
 
+  const keys = Object.keys(everything) as (keyof typeof everything)[];
+
   test('no body, however wrong, raises anything but a ContractError', () => {
-    const keys = Object.keys(everything) as (keyof typeof everything)[];
     fc.assert(
       fc.property(fc.constantFrom(...keys), fc.jsonValue({ maxDepth: 4 }), (key, value) => {
         try {
@@ -230,6 +232,19 @@ describe('what is refused, by name', () => {
         }
       }),
       { numRuns: 3000 },
+    );
+  });
+
+  test('what is made of the schema reads a body as the schema does', () => {
+    const value = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(0, 1, true, 'auto', ['a'], {}));
+    fc.assert(
+      fc.property(fc.subarray(keys), fc.constantFrom(...keys, 'unknown'), value, (kept, key, changed) => {
+        const body = { ...minimal, ...Object.fromEntries(kept.map((name) => [name, everything[name]])), [key]: changed };
+        const said = chatCompletionSchema.safeParse(body);
+        if (!said.success) expect(() => parseChatCompletion(body)).toThrow(ContractError);
+        else expect(JSON.stringify(parseChatCompletion(body))).toBe(JSON.stringify(withoutNulls(said.data)));
+      }),
+      { numRuns: 2000 },
     );
   });
 });

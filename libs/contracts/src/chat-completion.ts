@@ -10,7 +10,7 @@ import {
   type WithoutNulls,
 } from './request-parameters.js';
 import { byType, itemsOf } from './schema-parts.js';
-import { faultAt, parseOrRefuse } from './schema-refusal.js';
+import { faultAt, refusingParser } from './schema-refusal.js';
 
 /**
  * The body of `POST /v1/chat/completions`: every parameter that OpenAI documents (its SDK's 6.49 types), and no other.
@@ -94,5 +94,7 @@ export const chatCompletionSchema = parameters.check(refuseStreamOptionsAlone, r
 
 export type ChatCompletionRequest = WithoutNulls<Parameters>;
 
+const parse = refusingParser(chatCompletionSchema);
+
 /** Throws a `ContractError` that names the first parameter that is wrong. */
-export const parseChatCompletion = (body: unknown): ChatCompletionRequest => withoutNulls(parseOrRefuse(chatCompletionSchema, body));
+export const parseChatCompletion = (body: unknown): ChatCompletionRequest => withoutNulls(parse(body));

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { choices, labelParameters, refuseStreamOptionsAlone, sharedParameters, withoutNulls, type WithoutNulls } from './request-parameters.js';
 import { byType, itemsOf, jsonShapes } from './schema-parts.js';
-import { faultAt, parseOrRefuse } from './schema-refusal.js';
+import { faultAt, refusingParser } from './schema-refusal.js';
 
 /** The body of the legacy `POST /v1/completions`: every parameter that OpenAI documents, and the gateway's own labels. */
 export const promptsMax = 2048;
@@ -37,8 +37,10 @@ export const completionSchema = parameters.check(refuseStreamOptionsAlone, refus
 
 export type CompletionRequest = WithoutNulls<Parameters>;
 
+const parse = refusingParser(completionSchema);
+
 /** Throws a `ContractError` that names the first parameter that is wrong. */
-export const parseCompletion = (body: unknown): CompletionRequest => withoutNulls(parseOrRefuse(completionSchema, body));
+export const parseCompletion = (body: unknown): CompletionRequest => withoutNulls(parse(body));
 
 /** How many choices the answer has: `n` for each prompt. */
 export const choiceCountOf = ({ prompt, n = 1 }: CompletionRequest): number => (typeof prompt === 'string' ? 1 : prompt.length) * n;

@@ -18,22 +18,51 @@ export type JsonShape = (of: (schema: z.ZodType) => object) => object;
 /** How schemas read that zod cannot describe, because they parse by code of their own. */
 export const jsonShapes = new WeakMap<object, JsonShape>();
 
-const shaped = <Schema extends z.ZodType>(schema: Schema, shape: JsonShape): Schema => {
+type Issues = z.core.$ZodRawIssue[];
+type Bounds = { readonly min?: number; readonly max: number };
+
+/** What a value is parsed to; its faults are added to the issues. */
+type Parse<T> = (value: unknown, issues: Issues) => T;
+
+/** The code of such schemas, which one around them calls without zod in between. */
+const parsers = new WeakMap<object, Parse<unknown>>();
+
+/** Any JSON value. Unlike `z.unknown()` it is not optional, so an absent parameter costs nothing. */
+const requiredUnknown = z.custom<unknown>();
+
+const shaped = <T>(parse: Parse<T>, shape: JsonShape): z.ZodType<T> => {
+  const schema = requiredUnknown.transform((value, { issues }) => parse(value, issues));
+  parsers.set(schema, parse);
   jsonShapes.set(schema, shape);
   return schema;
 };
 
-type Issues = z.core.$ZodRawIssue[];
-type Bounds = { readonly min?: number; readonly max: number };
+/**
+ * A schema's parse, compiled when it is first asked for: the code that zod makes only accepts, and leaves a value that it
+ * does not accept to the schema itself.
+ */
+const parserOf = <T>(schema: z.ZodType<T>): Parse<T> => {
+  const own = parsers.get(schema) as Parse<T> | undefined;
+  if (own) return own;
+  let compiled: z.ZodType<T> | undefined;
+  return (value, issues) => {
+    compiled ??= z.compile(schema);
+    const result = compiled.safeParse(value, { reportInput: true });
+    if (result.success) return result.data;
+    issues.push(...(result.error.issues as Issues));
+    return z.NEVER;
+  };
+};
 
-/** Runs a schema and adds its faults, if any, under the key at which the value stands. */
-const parseAt = <T>(schema: z.ZodType<T>, value: unknown, issues: Issues, key?: string | number): T => {
-  const result = schema.safeParse(value, { reportInput: true });
-  if (result.success) return result.data;
-  for (const issue of result.error.issues) {
-    issues.push({ ...issue, path: key === undefined ? issue.path : [key, ...issue.path] } as z.core.$ZodRawIssue);
+/** Parses what stands under a key, and puts the key before the path of its faults. */
+const parseUnder = <T>(key: string | number, parse: Parse<T>, value: unknown, issues: Issues): T => {
+  const known = issues.length;
+  const parsed = parse(value, issues);
+  for (let index = known; index < issues.length; index++) {
+    const issue = issues[index]!;
+    issues[index] = { ...issue, path: [key, ...(issue.path ?? [])] };
   }
-  return z.NEVER;
+  return parsed;
 };
 
 const wrongType = (issues: Issues, expected: readonly JsonType[], input: unknown): never => {
@@ -44,70 +73,74 @@ const wrongType = (issues: Issues, expected: readonly JsonType[], input: unknown
 /** A value whose JSON type chooses its schema; its faults are those of the chosen one. */
 export const byType = <Schemas extends Partial<Record<JsonType, z.ZodType>>>(
   schemas: Schemas,
-): z.ZodType<z.output<NonNullable<Schemas[keyof Schemas]>>> =>
-  shaped(
-    requiredUnknown.transform((value, context) => {
-      const schema = schemas[jsonTypeOf(value)] as z.ZodType<never> | undefined;
-      if (!schema) return wrongType(context.issues, Object.keys(schemas) as JsonType[], value);
-      return parseAt(schema, value, context.issues);
-    }),
+): z.ZodType<z.output<NonNullable<Schemas[keyof Schemas]>>> => {
+  const types = Object.keys(schemas) as JsonType[];
+  const parses = new Map(types.map((type) => [type, parserOf(schemas[type] as z.ZodType<never>)]));
+  return shaped(
+    (value, issues) => {
+      const parse = parses.get(jsonTypeOf(value));
+      return parse ? parse(value, issues) : wrongType(issues, types, value);
+    },
     (of) => ({ anyOf: Object.values(schemas).map((schema) => of(schema as z.ZodType)) }),
   );
-
-/** Any JSON value. Unlike `z.unknown()` it is not optional, so an absent parameter costs nothing. */
-const requiredUnknown = z.custom<unknown>();
+};
 
 /**
  * An array whose length is checked before its items, and whose items are parsed up to the first wrong one. `isPlain` may
  * recognize the commonest form of an item, which is then taken as it is: it must accept nothing that the schema refuses
  * or changes.
  */
-export const itemsOf = <T>(item: z.ZodType<T>, { min = 0, max }: Bounds, isPlain?: (value: unknown) => value is T): z.ZodType<T[]> =>
-  shaped(
-    requiredUnknown.transform((value, context) => {
-      if (!Array.isArray(value)) return wrongType(context.issues, ['array'], value);
-      if (value.length > max) {
-        context.issues.push({ code: 'too_big', origin: 'array', maximum: max, inclusive: true, input: value });
-        return z.NEVER;
-      }
-      if (value.length < min) {
-        context.issues.push({ code: 'too_small', origin: 'array', minimum: min, inclusive: true, input: value });
-        return z.NEVER;
-      }
-      const items: T[] = [];
-      for (let index = 0; index < value.length && context.issues.length === 0; index++) {
-        const candidate: unknown = value[index];
-        items.push(isPlain?.(candidate) ? candidate : parseAt(item, candidate, context.issues, index));
-      }
-      return items;
-    }),
-    (of) => ({ type: 'array', items: of(item), minItems: min, maxItems: max }),
-  );
+export const itemsOf = <T>(item: z.ZodType<T>, { min = 0, max }: Bounds, isPlain?: (value: unknown) => value is T): z.ZodType<T[]> => {
+  const parseItem = parserOf(item);
+  const parse: Parse<T[]> = (value, issues) => {
+    if (!Array.isArray(value)) return wrongType(issues, ['array'], value);
+    if (value.length > max) {
+      issues.push({ code: 'too_big', origin: 'array', maximum: max, inclusive: true, input: value });
+      return z.NEVER;
+    }
+    if (value.length < min) {
+      issues.push({ code: 'too_small', origin: 'array', minimum: min, inclusive: true, input: value });
+      return z.NEVER;
+    }
+    const items: T[] = [];
+    for (let index = 0; index < value.length && issues.length === 0; index++) {
+      const candidate: unknown = value[index];
+      items.push(isPlain?.(candidate) ? candidate : parseUnder(index, parseItem, candidate, issues));
+    }
+    return items;
+  };
+  return shaped(parse, (of) => ({ type: 'array', items: of(item), minItems: min, maxItems: max }));
+};
 
 /** An object of free keys: their number is checked before anything, each key and value up to the first wrong one. */
 export const entriesOf = <T>(
   key: z.ZodType<string>,
   value: z.ZodType<T>,
   { max }: Bounds,
-): z.ZodType<Record<string, T>> =>
-  shaped(
-    requiredUnknown.transform((object, context) => {
-      if (jsonTypeOf(object) !== 'object') return wrongType(context.issues, ['object'], object);
-      const names = Object.keys(object as object);
-      if (names.length > max) {
-        context.issues.push({ code: 'too_big', origin: 'object', maximum: max, inclusive: true, input: names });
-        return z.NEVER;
-      }
-      const entries: [string, T][] = [];
-      for (const name of names) {
-        parseAt(key, name, context.issues, name);
-        entries.push([name, parseAt(value, (object as Record<string, unknown>)[name], context.issues, name)]);
-        if (context.issues.length > 0) break;
-      }
-      return Object.fromEntries(entries);
-    }),
-    (of) => ({ type: 'object', propertyNames: of(key), additionalProperties: of(value), maxProperties: max }),
-  );
+): z.ZodType<Record<string, T>> => {
+  const [parseKey, parseValue] = [parserOf(key), parserOf(value)];
+  const parse: Parse<Record<string, T>> = (object, issues) => {
+    if (jsonTypeOf(object) !== 'object') return wrongType(issues, ['object'], object);
+    const names = Object.keys(object as object);
+    if (names.length > max) {
+      issues.push({ code: 'too_big', origin: 'object', maximum: max, inclusive: true, input: names });
+      return z.NEVER;
+    }
+    const entries: [string, T][] = [];
+    for (const name of names) {
+      parseUnder(name, parseKey, name, issues);
+      entries.push([name, parseUnder(name, parseValue, (object as Record<string, unknown>)[name], issues)]);
+      if (issues.length > 0) break;
+    }
+    return Object.fromEntries(entries);
+  };
+  return shaped(parse, (of) => ({
+    type: 'object',
+    propertyNames: of(key),
+    additionalProperties: of(value),
+    maxProperties: max,
+  }));
+};
 
 /** Marks the bounds of decimals, whose refusals have other codes than those of integers. */
 export const decimalBound = 'decimal';
@@ -115,10 +148,8 @@ export const decimalBound = 'decimal';
 export const decimal = (min: number, max: number): z.ZodNumber => z.number().min(min, decimalBound).max(max, decimalBound);
 
 /** A JSON object that is passed on whole, such as a JSON Schema: its size is bounded by the body's limit. */
-export const freeObject = shaped(
-  z.custom<Record<string, unknown>>((value) => jsonTypeOf(value) === 'object', {
-    error: 'expected an object',
-    params: { code: 'invalid_type', expected: ['object'] satisfies JsonType[] },
-  }),
-  () => ({ type: 'object' }),
-);
+export const freeObject = z.custom<Record<string, unknown>>((value) => jsonTypeOf(value) === 'object', {
+  error: 'expected an object',
+  params: { code: 'invalid_type', expected: ['object'] satisfies JsonType[] },
+});
+jsonShapes.set(freeObject, () => ({ type: 'object' }));
