@@ -47,8 +47,9 @@ const clean = (value: unknown, depthLeft: number): unknown => {
 const cleanFields = (fields: Record<string, unknown>, depthLeft: number): Record<string, unknown> => {
   let result = fields;
   for (const name of Object.keys(fields)) {
-    const cleaned = isSecretName(name) ? redacted : clean(fields[name], depthLeft - 1);
-    if (cleaned === fields[name]) continue;
+    const value = fields[name];
+    const cleaned = isSecretName(name) ? redacted : clean(value, depthLeft - 1);
+    if (cleaned === value) continue;
     // Copied on the first difference only: an ordinary event costs a walk and no allocation.
     if (result === fields) result = { ...fields };
     result[name] = cleaned;
