@@ -31,9 +31,11 @@ export const parseMoney = (text: string): Money => {
 
 /** The shortest decimal string of an amount: no trailing zeros, no exponent. */
 export const formatMoney = (amount: Money): string => {
-  const absolute = amount < 0n ? -amount : amount;
-  const fraction = (absolute % scale).toString().padStart(moneyDecimals, '0').replace(/0+$/, '');
-  return `${amount < 0n ? '-' : ''}${absolute / scale}${fraction ? `.${fraction}` : ''}`;
+  const digits = (amount < 0n ? -amount : amount).toString().padStart(moneyDecimals + 1, '0');
+  const point = digits.length - moneyDecimals;
+  let end = digits.length;
+  while (end > point && digits[end - 1] === '0') end -= 1;
+  return `${amount < 0n ? '-' : ''}${digits.slice(0, point)}${end > point ? `.${digits.slice(point, end)}` : ''}`;
 };
 
 /** Divides and rounds half to even, which is unbiased over many lines: the rounding of a charge line (12 decimals). */
