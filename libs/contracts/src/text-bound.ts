@@ -21,6 +21,7 @@ export const printedBytes = (text: string, enough = Infinity): number => {
   let bytes = text.length;
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index);
+    if (isOrdinary(unit, ordinaryInText)) continue;
     if (unit < 0x20 || isEscapedByTemplates(unit)) bytes += 5;
     else if (unit === quote || unit === backslash || unit === comma || unit === colon) bytes += 1;
     else if ((unit | 0x20) === letterE && isDigit(text.charCodeAt(index - 1))) bytes += 16;
@@ -37,6 +38,7 @@ export const jsonBytes = (value: object, enough = Infinity): number => {
   let isInString = false;
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index);
+    if (isOrdinary(unit, ordinaryInJson)) continue;
     if (isEscapedByTemplates(unit)) bytes += 5;
     if (unit === quote) isInString = !isInString;
     else if (isInString) {
@@ -58,6 +60,15 @@ const isDigit = (unit: number): boolean => unit >= 0x30 && unit <= 0x39;
 /** What Jinja's `tojson` may write as six characters: `&`, `'`, `<`, `>`, and all that is not plain ASCII. */
 const isEscapedByTemplates = (unit: number): boolean =>
   unit >= 0x7f || unit === 0x26 || unit === 0x27 || unit === 0x3c || unit === 0x3e;
+
+/** The ASCII characters that count as themselves: nearly all of a text, passed over at the price of one look. */
+const ordinaryBut = (others: string): Uint8Array =>
+  Uint8Array.from({ length: 0x80 }, (_, unit) => Number(unit >= 0x20 && !isEscapedByTemplates(unit) && !others.includes(String.fromCharCode(unit))));
+
+const ordinaryInText = ordinaryBut('"\\,:eE');
+const ordinaryInJson = ordinaryBut('"\\,:[]{}');
+
+const isOrdinary = (unit: number, ordinary: Uint8Array): boolean => unit < 0x80 && ordinary[unit] === 1;
 
 /** No normal form is longer than this many times the text (Unicode's FAQ on normalization: NFKC in UTF-8, U+FDFA). */
 const expansionMax = 11;
