@@ -136,7 +136,7 @@ const isDefault: { readonly [P in Parameter]?: (value: never, request: AnyReques
 const hasTools = (request: AnyRequest): boolean => 'tools' in request;
 const wantsAudio = (request: AnyRequest): boolean => 'modalities' in request && request.modalities?.includes('audio') === true;
 
-/** Every capability that the request needs, each with the first parameter that needs it. */
+/** Every capability that the request needs, each with the first parameter that needs it: in the order of its body, then in its messages. */
 export const neededCapabilities = (request: AnyRequest): NeededCapability[] => {
   const needed: NeededCapability[] = [];
   const need = (capability: Capability, param: string): void => {

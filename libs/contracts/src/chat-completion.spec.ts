@@ -4,7 +4,6 @@ import type { ChatCompletionCreateParams, ChatCompletionCreateParamsNonStreaming
 import { chatCompletionSchema, parseChatCompletion, type ChatCompletionRequest } from './chat-completion.js';
 import { messageSchema, messagesSchema } from './chat-message.js';
 import { ContractError } from './openai-error.js';
-import { withoutNulls } from './request-parameters.js';
 
 /** Fails to compile when the SDK documents a parameter that the schema does not know. */
 type Undocumented = Exclude<keyof ChatCompletionCreateParams, keyof ChatCompletionRequest>;
@@ -235,14 +234,14 @@ describe('what is refused, by name', () => {
     );
   });
 
-  test('what is made of the schema reads a body as the schema does', () => {
+  test('a body is read as its schema reads it, but for nulls', () => {
     const value = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(0, 1, true, 'auto', ['a'], {}));
     fc.assert(
       fc.property(fc.subarray(keys), fc.constantFrom(...keys, 'unknown'), value, (kept, key, changed) => {
         const body = { ...minimal, ...Object.fromEntries(kept.map((name) => [name, everything[name]])), [key]: changed };
         const said = chatCompletionSchema.safeParse(body);
         if (!said.success) expect(() => parseChatCompletion(body)).toThrow(ContractError);
-        else expect(JSON.stringify(parseChatCompletion(body))).toBe(JSON.stringify(withoutNulls(said.data)));
+        else expect(parseChatCompletion(body)).toStrictEqual(Object.fromEntries(Object.entries(said.data).filter(([, read]) => read !== null)));
       }),
       { numRuns: 2000 },
     );

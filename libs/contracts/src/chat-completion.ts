@@ -1,16 +1,10 @@
 import * as z from 'zod';
 import { messagesSchema, textContent } from './chat-message.js';
 import { functionCallSchema, functionsSchema, responseFormatSchema, toolChoiceSchema, toolsSchema } from './chat-tools.js';
-import {
-  labelParameters,
-  refuseStreamOptionsAlone,
-  sharedParameters,
-  tokensMax,
-  withoutNulls,
-  type WithoutNulls,
-} from './request-parameters.js';
+import { labelParameters, refuseStreamOptionsAlone, sharedParameters, tokensMax } from './request-parameters.js';
+import { requestParser, type WithoutNulls } from './request-parser.js';
 import { byType, itemsOf } from './schema-parts.js';
-import { faultAt, refusingParser } from './schema-refusal.js';
+import { faultAt } from './schema-refusal.js';
 
 /**
  * The body of `POST /v1/chat/completions`: every parameter that OpenAI documents (its SDK's 6.49 types), and no other.
@@ -90,11 +84,11 @@ const refuseContradictions = ({ value, issues }: z.core.ParsePayload<Parameters>
   }
 };
 
-export const chatCompletionSchema = parameters.check(refuseStreamOptionsAlone, refuseContradictions);
+const contradictions = [refuseStreamOptionsAlone, refuseContradictions];
+
+export const chatCompletionSchema = parameters.check(...contradictions);
 
 export type ChatCompletionRequest = WithoutNulls<Parameters>;
 
-const parse = refusingParser(chatCompletionSchema);
-
 /** Throws a `ContractError` that names the first parameter that is wrong. */
-export const parseChatCompletion = (body: unknown): ChatCompletionRequest => withoutNulls(parse(body));
+export const parseChatCompletion: (body: unknown) => ChatCompletionRequest = requestParser(chatCompletionSchema, contradictions);

@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import { choices, labelParameters, refuseStreamOptionsAlone, sharedParameters, withoutNulls, type WithoutNulls } from './request-parameters.js';
+import { choices, labelParameters, refuseStreamOptionsAlone, sharedParameters } from './request-parameters.js';
+import { requestParser, type WithoutNulls } from './request-parser.js';
 import { byType, itemsOf, jsonShapes } from './schema-parts.js';
-import { faultAt, refusingParser } from './schema-refusal.js';
+import { faultAt } from './schema-refusal.js';
 
 /** The body of the legacy `POST /v1/completions`: every parameter that OpenAI documents, and the gateway's own labels. */
 export const promptsMax = 2048;
@@ -33,14 +34,14 @@ const refuseContradictions = ({ value, issues }: z.core.ParsePayload<Parameters>
   }
 };
 
-export const completionSchema = parameters.check(refuseStreamOptionsAlone, refuseContradictions);
+const contradictions = [refuseStreamOptionsAlone, refuseContradictions];
+
+export const completionSchema = parameters.check(...contradictions);
 
 export type CompletionRequest = WithoutNulls<Parameters>;
 
-const parse = refusingParser(completionSchema);
-
 /** Throws a `ContractError` that names the first parameter that is wrong. */
-export const parseCompletion = (body: unknown): CompletionRequest => withoutNulls(parse(body));
+export const parseCompletion: (body: unknown) => CompletionRequest = requestParser(completionSchema, contradictions);
 
 /** How many choices the answer has: `n` for each prompt. */
 export const choiceCountOf = ({ prompt, n = 1 }: CompletionRequest): number => (typeof prompt === 'string' ? 1 : prompt.length) * n;

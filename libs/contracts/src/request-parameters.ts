@@ -52,13 +52,3 @@ export const refuseStreamOptionsAlone = ({
     issues.push(faultAt('conflicting_parameters', ['stream_options'], "'stream_options' is only allowed when 'stream' is true."));
   }
 };
-
-/** A request without its nulls: null and absent mean the same, so that what reads a request asks one question only. */
-export type WithoutNulls<T> = { [K in keyof T]: Exclude<T[K], null> };
-
-export const withoutNulls = <T extends object>(request: T): WithoutNulls<T> => {
-  let hasNull = false;
-  for (const key in request) if (request[key] === null) hasNull = true;
-  const kept = hasNull ? Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null)) : request;
-  return kept as WithoutNulls<T>;
-};

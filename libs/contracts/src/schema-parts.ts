@@ -41,7 +41,7 @@ const shaped = <T>(parse: Parse<T>, shape: JsonShape): z.ZodType<T> => {
  * A schema's parse, compiled when it is first asked for: the code that zod makes only accepts, and leaves a value that it
  * does not accept to the schema itself.
  */
-const parserOf = <T>(schema: z.ZodType<T>): Parse<T> => {
+export const parserOf = <T>(schema: z.ZodType<T>): Parse<T> => {
   const own = parsers.get(schema) as Parse<T> | undefined;
   if (own) return own;
   let compiled: z.ZodType<T> | undefined;

@@ -1,20 +1,12 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import { ContractError, type ErrorCode } from './openai-error.js';
 import { decimalBound, jsonTypeOf, type JsonType } from './schema-parts.js';
 
-/**
- * A function that parses, or throws a `ContractError` worded as OpenAI words it, with the path of the parameter that is
- * wrong. The schema is compiled when the first body comes: what zod makes of it reads a body that is right, in a fraction
- * of the time; a body that it does not accept the schema itself reads again, to say what is wrong.
- */
-export const refusingParser = <T>(schema: z.ZodType<T>): ((body: unknown) => T) => {
-  let compiled: z.ZodType<T> | undefined;
-  return (body) => {
-    compiled ??= z.compile(schema);
-    const result = compiled.safeParse(body, { reportInput: true });
-    if (result.success) return result.data;
-    throw refusalOf(result.error.issues[0]!);
-  };
+/** Parses or throws a `ContractError` worded as OpenAI words it, with the path of the parameter that is wrong. */
+export const parseOrRefuse = <T>(schema: z.ZodType<T>, body: unknown): T => {
+  const result = schema.safeParse(body, { reportInput: true });
+  if (result.success) return result.data;
+  throw refusalOf(result.error.issues[0]!);
 };
 
 /** A fault between parameters that are each well formed: for use inside a schema's `check`. */
