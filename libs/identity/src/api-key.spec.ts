@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { apiKeyLength, apiKeyPrefix, mintApiKey, parseApiKey } from './api-key.js';
+import { apiKeyLength, apiKeyPrefix, fingerprintApiKey, mintApiKey, parseApiKey } from './api-key.js';
 
 const countingBytes = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, index) => index);
 
@@ -18,6 +18,13 @@ describe('an API key', () => {
       const { key, hash, prefix } = mintApiKey(randomBytes);
       expect(parseApiKey(key)).toEqual({ ok: true, hash, prefix });
     }
+  });
+
+  test('is remembered by its hash, which is not the key', () => {
+    const { key, hash } = mintApiKey(randomBytes);
+    expect(fingerprintApiKey(key)).toBe(hash.toString('base64'));
+    expect(fingerprintApiKey(`${key}0`)).toBeNull();
+    expect(fingerprintApiKey('A'.repeat(10_240))).toBeNull();
   });
 
   test('draws bytes again that would make some characters more likely than others', () => {

@@ -1,4 +1,4 @@
-export { apiKeyLength, apiKeyPrefix, mintApiKey, parseApiKey, type MintedApiKey, type ParsedApiKey, type RandomBytes } from './api-key.js';
+export { apiKeyLength, apiKeyPrefix, fingerprintApiKey, mintApiKey, parseApiKey, type MintedApiKey, type ParsedApiKey, type RandomBytes } from './api-key.js';
 export { createApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, type IssuedApiKey } from './api-key.service.js';
 export type { ApiKey, ApiKeyPlace, NewApiKey, NewOrganization, NewProject, Organization, OrganizationTimeZone, Page, Project, RollApiKey } from './identity.js';
 export {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { PollAnswer, SessionService } from '@kilotoken/funding';
-import { parseApiKey } from '@kilotoken/identity';
+import { fingerprintApiKey, parseApiKey } from '@kilotoken/identity';
 import type { Pool } from 'pg';
 import { Refusal } from '../refusal.js';
 import type { Caller } from './caller.js';
@@ -34,18 +34,25 @@ export class KeyService {
 
   /** The caller at once when it is cached. Throws or rejects with a Refusal. */
   authenticate(text: string): Caller | Promise<Caller> {
+    const cacheKey = fingerprintApiKey(text);
+    const known = cacheKey === null ? undefined : this.callers.get(cacheKey);
+    if (known) {
+      this.refuseWhenStale();
+      return this.admit(known);
+    }
     const parsed = parseApiKey(text);
-    if (!parsed.ok) throw invalidKey();
-    if (!this.session.isCurrent()) throw new Refusal('service_unavailable', 'Keys cannot be checked at the moment. Try again shortly.');
-    const cacheKey = parsed.hash.toString('latin1');
-    const known = this.callers.get(cacheKey);
-    if (known) return this.admit(known);
+    if (cacheKey === null || !parsed.ok) throw invalidKey();
+    this.refuseWhenStale();
     const until = this.unknownUntilMs.get(cacheKey);
     if (until !== undefined && this.session.nowMs() < until) throw invalidKey();
     return this.load(cacheKey, parsed.hash).then((caller) => {
       if (!caller) throw invalidKey();
       return this.admit(caller);
     });
+  }
+
+  private refuseWhenStale(): void {
+    if (!this.session.isCurrent()) throw new Refusal('service_unavailable', 'Keys cannot be checked at the moment. Try again shortly.');
   }
 
   private admit(caller: Caller): Caller {
