@@ -17,17 +17,29 @@ const timeMsMax = 2 ** 48 - 1;
 const counterMax = 2 ** 42 - 1;
 const lowBits = 2 ** 30;
 
-const bytes = Buffer.alloc(16);
+/** One text at a time is written here; its dashes stay. */
+const text = Buffer.alloc(36, '-');
+const digits = Buffer.from('0123456789abcdef');
 
-/** By way of bytes: numbers beyond 31 bits are slow to print in another base, and an id is made for every request. */
+const write = (at: number, count: number, bits: number): void => {
+  let rest = bits;
+  for (let place = at + count - 1; place >= at; place -= 1) {
+    text[place] = digits[rest & 0xf]!;
+    rest >>>= 4;
+  }
+};
+
+/** Digit by digit, into a text that is made once: half of what bytes cost that are printed and then cut at the dashes. */
 const format = (timeMs: number, counter: number, random: number): string => {
-  bytes.writeUIntBE(timeMs, 0, 6);
+  write(0, 8, Math.floor(timeMs / 2 ** 16));
+  write(9, 4, timeMs % 2 ** 16);
   // The version's four bits (7) stand before the counter's upper 12, the variant's two (10) before its lower 30.
-  bytes.writeUInt16BE(0x7000 + Math.floor(counter / lowBits), 6);
-  bytes.writeUInt32BE(2 ** 31 + (counter % lowBits), 8);
-  bytes.writeUInt32BE(random, 12);
-  const text = bytes.toString('hex');
-  return `${text.slice(0, 8)}-${text.slice(8, 12)}-${text.slice(12, 16)}-${text.slice(16, 20)}-${text.slice(20)}`;
+  write(14, 4, 0x7000 + Math.floor(counter / lowBits));
+  const low = 2 ** 31 + (counter % lowBits);
+  write(19, 4, low >>> 16);
+  write(24, 4, low & 0xffff);
+  write(28, 8, random);
+  return text.toString('latin1');
 };
 
 /** Makes a minter with a state of its own. Throws a RangeError for a time that 48 bits cannot hold. */
