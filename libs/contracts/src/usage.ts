@@ -138,6 +138,8 @@ const detailsOf = (fields: Fields, name: string): Fields => {
 };
 
 const countAt = (fields: Fields, name: string): number => {
+  // Nearly every usage has no details: twenty names need not be looked for in nothing.
+  if (fields === nothing) return 0;
   const value = fields[name];
   return isAbsent(value) ? 0 : safe(value, name);
 };
