@@ -27,7 +27,7 @@ import {
 
 export interface LeaseSettings extends WalletLimits {
   readonly databaseUrl: string;
-  /** Wallets that a tick looks at for what can go back: with more of them, each is looked at every so many ticks. */
+  /** Organizations that a tick looks at for what can go back: with more of them, each is looked at every so many ticks. */
   readonly sweptPerTickMax: number;
 }
 
@@ -59,7 +59,8 @@ const unavailable = (): AppError => new AppError({ code: 'service_unavailable', 
 /** Runs wallets: carries their asks and returns to Postgres and their answers back. */
 @Injectable()
 export class LeaseService {
-  private readonly accounts = new Map<string, Account>();
+  /** By organization, each with its few units: a key of both would be a text made anew for every look. */
+  private readonly accounts = new Map<string, Account[]>();
   private sweep = this.accounts.entries();
   private readonly accountsWaiting = new Set<Account>();
   private readonly pool: Pool;
@@ -67,6 +68,8 @@ export class LeaseService {
   private readonly returns = createReturnQueue(returnRowsMax);
   private returning: Promise<boolean> | null = null;
   private recalled = new Map<string, Set<string>>();
+  /** For the next ask that is due; most calls that offer it need none. */
+  private nextAskId: string;
 
   constructor(
     private readonly settings: LeaseSettings,
@@ -75,6 +78,7 @@ export class LeaseService {
     private readonly logger: Logger,
   ) {
     this.pool = createPool({ connectionString: settings.databaseUrl, max: connectionsMax, applicationName: 'gateway leases', statementTimeoutMs: 5_000 });
+    this.nextAskId = mintId(clock.nowMs());
     this.timer = setInterval(() => this.tick(), tickMs);
     session.onPoll(({ recalled }) => this.recall(recalled));
     session.onEnd(() => this.refuseAll());
@@ -87,10 +91,10 @@ export class LeaseService {
   hold(funds: FundsOf, request: HoldRequest): Promise<Hold> | Hold {
     if (this.session.isEnded()) throw unavailable();
     const account = this.accountOf(funds);
-    const effects = requestHold(account.wallet, request, this.mint(), this.session.nowMs());
+    const effects = requestHold(account.wallet, request, this.nextAskId, this.session.nowMs());
     const [first] = effects;
     if (first?.kind === 'admitted') {
-      this.perform(account, effects.slice(1));
+      if (effects.length > 1) this.perform(account, effects.slice(1));
       return first.hold;
     }
     return new Promise<Hold>((resolve, reject) => {
@@ -102,7 +106,7 @@ export class LeaseService {
 
   /** The client left while it waited. */
   cancel(funds: FundsOf, requestId: string): void {
-    const account = this.accounts.get(keyOf(funds));
+    const account = this.findAccount(funds);
     if (!account) return;
     cancelWait(account.wallet, requestId);
     account.waiting.get(requestId)?.reject(refusals.balance_held());
@@ -120,23 +124,22 @@ export class LeaseService {
    * leases. Null before the first ask.
    */
   balance(funds: FundsOf): Money | null {
-    const wallet = this.accounts.get(keyOf(funds))?.wallet;
+    const wallet = this.findAccount(funds)?.wallet;
     return wallet?.isKnown ? wallet.available + wallet.leasedElsewhere + unspent(wallet) : null;
   }
 
   /** What this process's running requests hold of each grant of an organization. */
   heldByGrant(organizationId: string): Map<string, Money> {
     const held = new Map<string, Money>();
-    for (const account of this.accounts.values()) {
-      if (account.organizationId !== organizationId) continue;
-      for (const lease of account.wallet.leases) held.set(lease.grantId, (held.get(lease.grantId) ?? 0n) + lease.held);
+    for (const { wallet } of this.accounts.get(organizationId) ?? []) {
+      for (const lease of wallet.leases) held.set(lease.grantId, (held.get(lease.grantId) ?? 0n) + lease.held);
     }
     return held;
   }
 
   /** Gives every free slice back; for a drain, after the last request has ended. */
   async returnAll(deadlineMs: number): Promise<void> {
-    for (const account of this.accounts.values()) {
+    for (const account of this.allAccounts()) {
       this.queueReturns(account, new Set(account.wallet.leases.map((lease) => lease.id)));
     }
     while (unreturned(this.returns) > 0 && !this.session.isEnded() && this.clock.monotonicMs() < deadlineMs) {
@@ -149,22 +152,27 @@ export class LeaseService {
     await this.pool.end();
   }
 
-  private accountOf({ organizationId, unit }: FundsOf): Account {
-    const key = keyOf({ organizationId, unit });
-    const known = this.accounts.get(key);
+  private findAccount({ organizationId, unit }: FundsOf): Account | undefined {
+    return this.accounts.get(organizationId)?.find((account) => account.unit === unit);
+  }
+
+  private accountOf(funds: FundsOf): Account {
+    const known = this.findAccount(funds);
     if (known) return known;
+    const { organizationId, unit } = funds;
     const account: Account = { organizationId, unit, wallet: createWallet(this.settings, this.session.nowMs()), waiting: new Map() };
-    this.accounts.set(key, account);
+    this.accounts.set(organizationId, [...(this.accounts.get(organizationId) ?? []), account]);
     return account;
   }
 
-  private mint(): string {
-    return mintId(this.clock.nowMs());
+  private allAccounts(): Account[] {
+    return [...this.accounts.values()].flat();
   }
 
   private perform(account: Account, effects: readonly WalletEffect[]): void {
     for (const effect of effects) {
       if (effect.kind === 'ask') {
+        this.nextAskId = mintId(this.clock.nowMs());
         void this.ask(account, effect.ask);
         continue;
       }
@@ -195,10 +203,10 @@ export class LeaseService {
     if (this.session.isEnded()) return;
     const nowMs = this.session.nowMs();
     for (const account of this.accountsWaiting) {
-      if (account.waiting.size > 0) this.perform(account, tickWallet(account.wallet, this.mint(), nowMs));
+      if (account.waiting.size > 0) this.perform(account, tickWallet(account.wallet, this.nextAskId, nowMs));
       else this.accountsWaiting.delete(account);
     }
-    if (this.recalled.size > 0) for (const account of this.accounts.values()) this.queueReturns(account, this.recalled.get(account.organizationId) ?? nothing);
+    for (const [organizationId, leaseIds] of this.recalled) for (const account of this.accounts.get(organizationId) ?? []) this.queueReturns(account, leaseIds);
     this.recalled.clear();
     this.sweepAccounts();
     if (unreturned(this.returns) > 0) void this.sendReturns();
@@ -212,9 +220,11 @@ export class LeaseService {
         this.sweep = this.accounts.entries();
         return;
       }
-      const [key, account] = value;
-      this.queueReturns(account, nothing);
-      if (isIdle(account.wallet) && account.waiting.size === 0) this.accounts.delete(key);
+      const [organizationId, accounts] = value;
+      for (const account of accounts) this.queueReturns(account, nothing);
+      const inUse = accounts.filter(({ wallet, waiting }) => !isIdle(wallet) || waiting.size > 0);
+      if (inUse.length === 0) this.accounts.delete(organizationId);
+      else if (inUse.length < accounts.length) this.accounts.set(organizationId, inUse);
     }
   }
 
@@ -251,7 +261,7 @@ export class LeaseService {
   }
 
   private refuseAll(): void {
-    for (const account of this.accounts.values()) {
+    for (const account of this.allAccounts()) {
       abandonAsk(account.wallet);
       for (const { reject } of account.waiting.values()) reject(unavailable());
       account.waiting.clear();
@@ -260,4 +270,3 @@ export class LeaseService {
 }
 
 const nothing: ReadonlySet<string> = new Set();
-const keyOf = ({ organizationId, unit }: FundsOf): string => `${organizationId}:${unit}`;
