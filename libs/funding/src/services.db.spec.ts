@@ -26,13 +26,13 @@ interface Gateway {
   settlement: SettlementService;
 }
 
-const startGateway = async (limits: Partial<LeaseSettings> = {}): Promise<Gateway> => {
+const startGateway = async (limits: Partial<LeaseSettings> = {}, settleWaitMs = waitMsMax): Promise<Gateway> => {
   const databaseUrl = proxy.through(money.database.appUrl);
   const session = new SessionService({ databaseUrl, beatMs: 200, pollMs: 50, snapshotAgeMsMax: 5_000, release: 'test' }, systemClock, silent);
   const floor = { floorWaitMs: 4_000, floorWaiters: 10, idleLeaseMs: 60_000, idleLeaseNearFloorMs: 60_000, askAgainMs: 50, sweptPerTickMax: 1_000, ...limits };
   const leases = new LeaseService({ databaseUrl, ...floor }, session, systemClock, silent);
   const settlement = new SettlementService(
-    { databaseUrl, entriesMax: 100, bytesMax: 1_000_000, pendingSettlesMax: 100, settleWaitMs: waitMsMax, failpoint: () => undefined },
+    { databaseUrl, entriesMax: 100, bytesMax: 1_000_000, pendingSettlesMax: 100, settleWaitMs, failpoint: () => undefined },
     session, systemClock, silent,
   );
   await session.start();
@@ -155,6 +155,26 @@ describe('a settlement', () => {
     expect(ends[1]).toMatchObject({ reason: { code: 'settlement_failed' } });
     expect(await money.sql('SELECT id FROM usage_quarantine')).toEqual([{ id: holds[1]!.id }]);
     expect(formatMoney(gateway.leases.balance(funds())!)).toBe('92');
+  });
+
+  it('that takes too long is told so, and is charged all the same', async () => {
+    await stopGateway(gateway);
+    await money.reap(gateway.session.id);
+    gateway = await startGateway({}, 100);
+    const held = await hold('10');
+    const locking = await money.owner.connect();
+    try {
+      await locking.query('BEGIN');
+      await locking.query('LOCK TABLE usage');
+      await expect(settle(held, parseMoney('4'))).rejects.toMatchObject({ code: 'settlement_failed', details: { reason: 'timed out' } });
+      expect(gateway.settlement.unsettled()).toBe(1);
+    } finally {
+      await locking.query('COMMIT');
+      locking.release();
+    }
+    await until('it is settled', () => gateway.settlement.unsettled() === 0);
+    expect(await money.sql('SELECT trim_scale(charge)::text AS charge FROM usage WHERE session_id = $1', [gateway.session.id])).toEqual([{ charge: '4' }]);
+    expect(formatMoney(gateway.leases.balance(funds())!)).toBe('96');
   });
 
   it('of a session that was reaped charges nobody, and ends the session: who waits is told', async () => {

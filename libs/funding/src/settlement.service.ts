@@ -55,10 +55,14 @@ export interface Settlement {
 
 interface PendingEntry extends Entry {
   readonly settlement: Settlement;
+  /** When it is told that it has waited too long, on the monotonic clock; Infinity once it was told. */
+  deadlineMs: number;
   readonly resolve: () => void;
   readonly reject: (error: AppError) => void;
 }
 
+/** How often it is looked for answers that have waited too long: a timer for each would cost more than the queue. */
+const tickMs = 50;
 const retryMsMin = 20;
 const retryMsMax = 1_000;
 
@@ -73,6 +77,9 @@ const failed = (reason: string): AppError =>
 export class SettlementService {
   private readonly queue: SettlementQueue<PendingEntry>;
   private readonly pool: Pool;
+  private readonly timer: NodeJS.Timeout;
+  /** On its way into quarantine, and in the queue no more. */
+  private poison: PendingEntry | null = null;
   private running = false;
   private warned = false;
 
@@ -90,6 +97,7 @@ export class SettlementService {
         if (severity === 'WARNING') this.warned = true;
       }),
     );
+    this.timer = setInterval(() => this.rejectLate(), tickMs);
     session.onEnd(() => this.rejectAll());
   }
 
@@ -107,18 +115,13 @@ export class SettlementService {
   }
 
   /** Resolves when the usage rows are committed. Rejects with `settlement_failed`; then the answer must not end with success. */
-  async settle(settlement: Settlement): Promise<void> {
-    if (this.session.isEnded()) throw failed('the session was reaped');
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.queue.pending.push({ json: settlement.json, settlement, resolve, reject });
-        timer = setTimeout(() => reject(failed('timed out')), this.settings.settleWaitMs);
-        if (!this.running) void this.run();
-      });
-    } finally {
-      clearTimeout(timer);
-    }
+  settle(settlement: Settlement): Promise<void> {
+    if (this.session.isEnded()) return Promise.reject(failed('the session was reaped'));
+    return new Promise((resolve, reject) => {
+      const deadlineMs = this.clock.monotonicMs() + this.settings.settleWaitMs;
+      this.queue.pending.push({ json: settlement.json, settlement, deadlineMs, resolve, reject });
+      if (!this.running) void this.run();
+    });
   }
 
   /** Opens or checkpoints running requests; rejects when it is not known to be done. */
@@ -144,6 +147,7 @@ export class SettlementService {
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.timer);
     await this.pool.end();
   }
 
@@ -170,7 +174,9 @@ export class SettlementService {
       if (failed.failure === 'fenced') return this.session.end();
       if (failed.failure === 'data') {
         const poison = bisectFlush(this.queue, flush);
+        this.poison = poison;
         if (poison) await this.quarantinePoison(poison, failed.sqlState ?? 'unknown');
+        this.poison = null;
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, waitMs));
@@ -223,9 +229,22 @@ export class SettlementService {
     }
   }
 
+  /** All that may wait to be told. */
+  private waiting(): PendingEntry[] {
+    const { underWay, bisected, pending } = this.queue;
+    return [...(this.poison ? [this.poison] : []), ...(underWay?.entries ?? []), ...bisected.flat(), ...pending];
+  }
+
+  private rejectLate(): void {
+    const nowMs = this.clock.monotonicMs();
+    for (const entry of this.waiting()) {
+      if (nowMs < entry.deadlineMs) continue;
+      entry.deadlineMs = Infinity;
+      entry.reject(failed('timed out'));
+    }
+  }
+
   private rejectAll(): void {
-    const { queue } = this;
-    const entries = [...(queue.underWay?.entries ?? []), ...queue.bisected.flat(), ...queue.pending];
-    for (const { reject } of entries) reject(failed('the session was reaped'));
+    for (const { reject } of this.waiting()) reject(failed('the session was reaped'));
   }
 }
