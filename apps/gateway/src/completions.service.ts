@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { baseCapabilities, buildUpstreamBody, type Capability, type ChatCompletionRequest, type CompletionRequest } from '@kilotoken/contracts';
-import type { Hold, LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
+import type { FundsOf, Hold, LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import type { CatalogueService } from './admission/catalogue.service.js';
 import type { Claim } from './admission/idempotency.service.js';
@@ -17,6 +17,12 @@ import { answerJson } from './relay/json.relay.js';
 import type { RelayContext } from './relay/relay-context.js';
 import type { RunningRequests } from './relay/running.service.js';
 import { answerStream } from './relay/stream.relay.js';
+
+/** What a request holds: of its organization's money, and under its limits. */
+interface Held {
+  readonly hold: Hold;
+  readonly limits: LimitHold | null;
+}
 
 /** Admission, then the relay. Everything before the hold is memory alone; everything after it ends in a settlement. */
 @Injectable()
@@ -61,8 +67,9 @@ export class CompletionsService {
     const plan = this.plan(request, caller, nowMs);
     const plannedMs = client.trace?.nowMs() ?? 0;
     const endUser = request.user ?? request.safety_identifier ?? null;
-    const { hold, limits: limitHold } =
-      caller.limits === null ? { hold: await this.hold(id, caller, plan, client, claim), limits: null } : await this.holdUnderLimits(id, caller, endUser, plan, client, claim);
+    const held = caller.limits === null ? this.hold(id, caller, plan, client, claim) : this.holdUnderLimits(id, caller, endUser, plan, client, claim);
+    // Where the money is here, as it nearly always is, nothing is waited for.
+    const { hold, limits: limitHold } = held instanceof Promise ? await held : held;
     const trace = client.trace && new GenerationTrace(client.trace, this.session.id, this.session.nowMs(), plannedMs);
     const generation: Generation = {
       id,
@@ -108,10 +115,14 @@ export class CompletionsService {
     return planRequest(request, caller, catalogue, this.settings.MIN_OUTPUT_TOKENS, nowMs);
   }
 
-  private async hold(id: string, caller: Caller, plan: Plan, client: Client, claim: Claim | null): Promise<Hold> {
+  private hold(id: string, caller: Caller, plan: Plan, client: Client, claim: Claim | null): Held | Promise<Held> {
     const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
     const held = this.leases.hold(funds, { id, model: plan.model.id, want: plan.want, least: plan.least });
-    if (!(held instanceof Promise) && claim === null) return held;
+    if (!(held instanceof Promise) && claim === null) return { hold: held, limits: null };
+    return this.holdLater(id, funds, held, client, claim);
+  }
+
+  private async holdLater(id: string, funds: FundsOf, held: Hold | Promise<Hold>, client: Client, claim: Claim | null): Promise<Held> {
     const stop = client.onGone(() => this.leases.cancel(funds, id));
     try {
       const hold = await held;
@@ -119,7 +130,7 @@ export class CompletionsService {
         this.leases.release(funds, hold, 0n);
         throw error;
       });
-      return hold;
+      return { hold, limits: null };
     } finally {
       stop();
     }
@@ -129,16 +140,17 @@ export class CompletionsService {
    * Reserves under the limits and holds the money, both begun in this turn of the loop: ids of requests that hold ascend.
    * Whichever is refused, the other is given back.
    */
-  private async holdUnderLimits(id: string, caller: Caller, endUser: string | null, plan: Plan, client: Client, claim: Claim | null): Promise<{ hold: Hold; limits: LimitHold }> {
+  private async holdUnderLimits(id: string, caller: Caller, endUser: string | null, plan: Plan, client: Client, claim: Claim | null): Promise<Held> {
     const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
     const reserving = this.limits.reserve(id, caller, endUser, plan, client);
-    const holding = this.hold(id, caller, plan, client, claim);
+    // Async, so that whatever it throws is a rejection, and what was reserved is given back.
+    const holding = (async () => this.hold(id, caller, plan, client, claim))();
     // Who is refused by a limit does not go on waiting for money.
     if (reserving instanceof Promise) reserving.catch(() => this.leases.cancel(funds, id));
     const [limits, hold] = await Promise.allSettled([reserving, holding]);
-    if (limits.status === 'fulfilled' && hold.status === 'fulfilled' && !client.isGone()) return { limits: limits.value, hold: hold.value };
+    if (limits.status === 'fulfilled' && hold.status === 'fulfilled' && !client.isGone()) return { limits: limits.value, hold: hold.value.hold };
     if (limits.status === 'fulfilled') limits.value.giveBack();
-    if (hold.status === 'fulfilled') this.leases.release(funds, hold.value, 0n);
+    if (hold.status === 'fulfilled') this.leases.release(funds, hold.value.hold, 0n);
     if (limits.status === 'rejected') throw limits.reason;
     if (hold.status === 'rejected') throw hold.reason;
     throw new Refusal('request_timeout', 'The client closed the connection.');

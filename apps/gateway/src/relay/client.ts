@@ -28,7 +28,8 @@ export const createClient = (response: ServerResponse, event: Record<string, unk
       const onClose = (): void => {
         if (!response.writableFinished) listener();
       };
-      response.once('close', onClose);
+      // It comes once; `once` would wrap the listener each time to make sure of that.
+      response.on('close', onClose);
       return () => response.off('close', onClose);
     },
   };

@@ -34,7 +34,7 @@ export class EndingService {
   }
 
   /** Resolves when the rows are committed and the rest of the hold is free again; rejects with `settlement_failed`. */
-  async end(generation: Generation, ending: Ending): Promise<void> {
+  end(generation: Generation, ending: Ending): Promise<void> {
     const { caller, plan, hold } = generation;
     const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
     const release = (charge: Money): void => {
@@ -46,7 +46,7 @@ export class EndingService {
     if (running) running.ending = true;
     const { trace } = generation;
     trace?.settling(ending);
-    await this.settlement.settle({
+    return this.settlement.settle({
       organizationId: caller.organizationId,
       usageId: generation.id,
       attempt: generation.attempts.length - 1,
@@ -62,8 +62,8 @@ export class EndingService {
   }
 
   /** No lane answered: every attempt is recorded, nothing is charged. */
-  async endFailed(generation: Generation, status: number, errorCode: string, nowMs: number): Promise<void> {
-    await this.end(generation, { outcome: 'upstream_failed', status, errorCode, finishReason: null, finishedMs: nowMs, charge: noCharge });
+  endFailed(generation: Generation, status: number, errorCode: string, nowMs: number): Promise<void> {
+    return this.end(generation, { outcome: 'upstream_failed', status, errorCode, finishReason: null, finishedMs: nowMs, charge: noCharge });
   }
 
   /**
@@ -74,7 +74,9 @@ export class EndingService {
     const { caller, plan, hold } = generation;
     if (generation.opened) {
       const lost: Ending = { outcome: 'interrupted', status: 500, errorCode: 'internal_error', finishReason: null, finishedMs: nowMs, charge: noCharge };
-      this.end(generation, lost).catch((error: unknown) => this.logger.warn({ event: 'request.abandon_failed', requestId: generation.id, error }));
+      // Async, so that what it throws is a rejection too.
+      const settle = async (): Promise<void> => this.end(generation, lost);
+      settle().catch((error: unknown) => this.logger.warn({ event: 'request.abandon_failed', requestId: generation.id, error }));
       return;
     }
     this.running.remove(generation);
