@@ -45,7 +45,7 @@ export const gatewaySettings = z.object({
 
 export type GatewaySettings = z.infer<typeof gatewaySettings>;
 
-/** Vendors' keys are in variables that lanes name: they are read by name when a lane is used. */
+/** Vendors' keys are in variables that lanes name: they are read by name when a lane is first used. */
 export const readVendorKey = (variable: string): string | undefined => readEnvironment()[variable];
 
 export const readGatewaySettings = (): GatewaySettings => parseConfig(gatewaySettings, readEnvironment());

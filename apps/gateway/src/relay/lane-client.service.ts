@@ -17,6 +17,8 @@ const headerBytesMax = 32 * 1024;
 interface Target {
   readonly origin: string;
   readonly path: string;
+  /** Names the pool of its connections. */
+  readonly pool: string;
 }
 
 /** Lanes change only with the catalogue, and their addresses are taken apart once. */
@@ -28,7 +30,7 @@ const targetOf = (lane: Lane, path: string): Target => {
   const known = ofLane.get(path);
   if (known) return known;
   const url = new URL(`${lane.baseUrl}${path}`);
-  const target = { origin: url.origin, path: url.pathname + url.search };
+  const target = { origin: url.origin, path: url.pathname + url.search, pool: `${url.origin} ${lane.timeouts.connectMs}` };
   ofLane.set(path, target);
   return target;
 };
@@ -40,13 +42,15 @@ const targetOf = (lane: Lane, path: string): Target => {
 @Injectable()
 export class LaneClient {
   private readonly pools = new Map<string, Pool>();
+  /** Lanes change only with the catalogue and the environment never: reading a variable costs a microsecond. */
+  private readonly authorizations = new WeakMap<Lane, string | null>();
 
   constructor(private readonly settings: LaneClientSettings) {}
 
   /** Starts one attempt. Everything that happens to it is told to the handler. */
   dispatch(lane: Lane, path: string, requestId: string, body: string, handler: Dispatcher.DispatchHandler, traceparent: string | null): void {
     const target = targetOf(lane, path);
-    this.poolFor(lane, target.origin).dispatch(
+    this.poolFor(lane, target).dispatch(
       {
         path: target.path,
         method: 'POST',
@@ -65,14 +69,22 @@ export class LaneClient {
 
   private headersFor(lane: Lane, requestId: string, traceparent: string | null): Record<string, string> {
     const headers: Record<string, string> = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'x-request-id': requestId };
-    const key = lane.kind === 'worker' ? this.settings.internalToken : lane.keyEnv === null ? undefined : readVendorKey(lane.keyEnv);
-    if (key !== undefined) headers['authorization'] = `Bearer ${key}`;
+    const authorization = this.authorizationFor(lane);
+    if (authorization !== null) headers['authorization'] = authorization;
     if (traceparent !== null && (lane.kind === 'worker' || this.settings.traceVendors)) headers['traceparent'] = traceparent;
     return headers;
   }
 
-  private poolFor(lane: Lane, origin: string): Pool {
-    const name = `${origin} ${lane.timeouts.connectMs}`;
+  private authorizationFor(lane: Lane): string | null {
+    const known = this.authorizations.get(lane);
+    if (known !== undefined) return known;
+    const key = lane.kind === 'worker' ? this.settings.internalToken : lane.keyEnv === null ? undefined : readVendorKey(lane.keyEnv);
+    const made = key === undefined ? null : `Bearer ${key}`;
+    this.authorizations.set(lane, made);
+    return made;
+  }
+
+  private poolFor(lane: Lane, { origin, pool: name }: Target): Pool {
     const known = this.pools.get(name);
     if (known) return known;
     if (this.pools.size >= poolsMax) this.closeOldest();
