@@ -11,6 +11,7 @@ import type { GatewaySettings } from './config.js';
 import { AccountService } from './face/account.service.js';
 import { KeyService } from './face/key.service.js';
 import type { Failpoint } from './failpoint.js';
+import { createDeadlines, type Deadlines } from './relay/deadlines.js';
 import { EndingService } from './relay/ending.service.js';
 import { traceFlush } from './relay/flush-trace.js';
 import { createGatewayMetrics } from './relay/gateway-metrics.js';
@@ -35,6 +36,7 @@ interface Parts {
   readonly leases: LeaseService;
   readonly settlement: SettlementService;
   readonly running: RunningRequests;
+  readonly deadlines: Deadlines;
   readonly lanes: LaneClient;
   readonly catalogue: CatalogueService;
   readonly keys: KeyService;
@@ -83,13 +85,15 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     drainJsonMsMax: settings.DRAIN_JSON_MS_MAX,
     clientStallMsMax: settings.CLIENT_STALL_MS_MAX,
   };
-  const relay = { lanes, ending, running, metrics, limits: relayLimits, failpoint, nowMs: () => session.nowMs() };
+  const deadlines = createDeadlines(() => clock.monotonicMs());
+  const relay = { lanes, ending, running, metrics, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
   return {
     pool,
     session,
     leases,
     settlement,
     running,
+    deadlines,
     lanes,
     catalogue,
     keys: new KeyService(pool, session),
@@ -113,8 +117,9 @@ export class GatewayModule implements OnApplicationShutdown {
   constructor(@Inject(gatewayParts) private readonly parts: Parts) {}
 
   async onApplicationShutdown(): Promise<void> {
-    const { running, lanes, leases, quota, settlement, session, idempotency, pool } = this.parts;
+    const { running, deadlines, lanes, leases, quota, settlement, session, idempotency, pool } = this.parts;
     running.stop();
+    deadlines.stop();
     await Promise.allSettled([lanes.stop(), leases.stop(), quota.stop(), settlement.stop(), session.stop(), idempotency.stop(), pool.end()]);
   }
 }

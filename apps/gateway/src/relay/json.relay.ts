@@ -44,11 +44,11 @@ export const answerJson = async (context: RelayContext): Promise<void> => {
 };
 
 const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, deadlineMs: number): Promise<AttemptOutcome<Answered>> => {
-  const { generation, client, limits, nowMs } = context;
+  const { generation, client, limits, deadlines, nowMs } = context;
   const json = createJsonAttempt(attempt, nowMs);
   let clientLeft = false;
   let drain: NodeJS.Timeout | undefined;
-  const deadline = setTimeout(json.abort, Math.max(0, Math.min(deadlineMs, generation.admittedMs + limits.requestMsMax) - nowMs()));
+  const callOff = deadlines.add(Math.min(deadlineMs, generation.admittedMs + limits.requestMsMax) - nowMs(), json.abort);
   const stopListening = client.onGone(() => {
     drain = setTimeout(() => {
       clientLeft = true;
@@ -65,7 +65,7 @@ const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, d
     if (clientLeft && json.isStarted()) return { failure: { ...outcome.failure, mayMove: false, clientLeft: true } };
     return nowMs() >= deadlineMs ? { failure: timedOut() } : outcome;
   } finally {
-    clearTimeout(deadline);
+    callOff();
     clearTimeout(drain);
     stopListening();
   }

@@ -2,6 +2,7 @@ import type { ChatCompletionRequest, CompletionRequest } from '@kilotoken/contra
 import type { Lane } from '@kilotoken/marketplace';
 import type { Failpoint } from '../failpoint.js';
 import type { Client } from './client.js';
+import type { Deadlines } from './deadlines.js';
 import type { EndingService } from './ending.service.js';
 import type { Attempt, Generation } from './generation.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
@@ -28,6 +29,7 @@ export interface RelayContext {
   readonly running: RunningRequests;
   readonly metrics: GatewayMetrics;
   readonly limits: RelayLimits;
+  readonly deadlines: Deadlines;
   readonly failpoint: Failpoint;
   /** Database time in milliseconds. */
   readonly nowMs: () => number;

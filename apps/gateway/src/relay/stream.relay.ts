@@ -80,7 +80,7 @@ interface StreamRun {
 }
 
 const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, state, writer, onStarted }: StreamRun): Promise<AttemptOutcome<Streamed>> => {
-  const { generation, client, limits, nowMs } = context;
+  const { generation, client, limits, deadlines, nowMs } = context;
   const withheld: string[] = [];
   let withheldBytes = 0;
   /** What came before the first token: with it the client would be bound to a lane that may still fail. */
@@ -120,16 +120,16 @@ const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, st
     ranOut = true;
     stream.abort();
   };
-  const firstByte = setTimeout(() => attempt.firstTokenMs === null && expire(), Math.max(0, deadlineMs - nowMs()));
-  const whole = setTimeout(expire, Math.max(0, generation.admittedMs + limits.requestMsMax - nowMs()));
+  const callOffFirst = deadlines.add(deadlineMs - nowMs(), () => attempt.firstTokenMs === null && expire());
+  const callOffWhole = deadlines.add(generation.admittedMs + limits.requestMsMax - nowMs(), expire);
   const stopListening = client.onGone(() => {
     clientLeft = true;
     stream.abort();
   });
   context.lanes.dispatch(lane, pathOf(generation), generation.id, context.body(lane), stream.handler, traceparentOf(generation));
   const end = await stream.end;
-  clearTimeout(firstByte);
-  clearTimeout(whole);
+  callOffFirst();
+  callOffWhole();
   stopListening();
 
   if (end.kind === 'ended' && isFinished(state)) return { answer: { lane, state, withheld, outcome: 'completed', failure: null } };
