@@ -1,11 +1,5 @@
 import { pino } from 'pino';
-import { withoutSecretNames } from './redaction.js';
-
-const isPlainObject = (value: unknown): value is Record<string, unknown> => {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-};
+import { isPlainObject, withoutSecretNames } from './redaction.js';
 
 /** Null for what JSON cannot say, such as a bigint or a circle, and where there is nothing to say. */
 const fieldsOf = (event: Record<string, unknown>): string | null => {

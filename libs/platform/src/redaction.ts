@@ -32,6 +32,13 @@ const isSecretName = (name: string): boolean => {
 /** Deeper than any event of ours; what lies below is left out, which also bounds the work on a hostile object. */
 const depthMax = 6;
 
+/** Errors, dates and the like are none: they know how to show themselves, and copying would lose that. */
+export const isPlainObject = (value: unknown): value is Record<string, unknown> => {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+};
+
 const clean = (value: unknown, depthLeft: number): unknown => {
   if (typeof value !== 'object' || value === null) return value;
   if (depthLeft === 0) return '[too deep]';
@@ -39,9 +46,7 @@ const clean = (value: unknown, depthLeft: number): unknown => {
     const items = value.map((item) => clean(item, depthLeft - 1));
     return items.some((item, index) => item !== value[index]) ? items : value;
   }
-  // Errors, dates and the like know how to show themselves; copying would lose that.
-  if (Object.getPrototypeOf(value) !== Object.prototype && Object.getPrototypeOf(value) !== null) return value;
-  return cleanFields(value as Record<string, unknown>, depthLeft);
+  return isPlainObject(value) ? cleanFields(value, depthLeft) : value;
 };
 
 const cleanFields = (fields: Record<string, unknown>, depthLeft: number): Record<string, unknown> => {
