@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { VendorRequest } from './vendor-contract.js';
 import { jsonBody, streamEvents, type VendorAnswer } from './vendor-answer.js';
+import { deliverRaw, type RawAnswer } from './vendor-raw.js';
 import type { VendorScript } from './vendor-script.js';
 
 /** Sends an answer with the script's faults, and counts what was served: a token counts once its bytes were written. */
@@ -63,12 +64,23 @@ export async function deliver(response: ServerResponse, order: Order, record: De
     if (script.waitAfterChunks === 0 || (script.waitAfterChunks !== undefined && !request.stream)) await gate.pass(gone.signal);
     if (gone.signal.aborted) return;
     const writer = new Writer(response, script, gone.signal);
+    if (script.raw) return await deliverBytes(writer, response, gate, script.raw as RawAnswer, record);
     if (request.stream) await deliverStream(writer, response, order, record);
     else await deliverJson(writer, response, request, answer, script, record);
   } catch (error) {
     // The client went away while the stand-in waited; what was served until then is in the record.
     if (!gone.signal.aborted) throw error;
   }
+}
+
+async function deliverBytes(writer: Writer, response: ServerResponse, gate: Gate, raw: RawAnswer, record: Delivery): Promise<void> {
+  const write = async (bytes: Buffer): Promise<void> => {
+    await writer.write(bytes);
+    record.textBytes += bytes.length;
+  };
+  const ended = await deliverRaw(response, raw, { gone: writer.gone, write, passGate: () => gate.pass(writer.gone), hang: () => hang(writer.gone) });
+  record.complete = ended === 'complete';
+  record.died = ended === 'died';
 }
 
 async function deliverJson(writer: Writer, response: ServerResponse, request: VendorRequest, answer: VendorAnswer, script: VendorScript, record: Delivery): Promise<void> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rawAnswerSchema } from './vendor-raw.js';
 
 /**
  * What the vendor stand-in does with a request. A test says it in the last user message, as
@@ -71,9 +72,13 @@ export const vendorScriptSchema = z
     finishReasonTwice: z.boolean(),
     noDone: z.boolean(),
     contentType: z.string().max(100),
+    /** Exactly these bytes instead of an answer. */
+    raw: rawAnswerSchema,
   })
   .partial();
-export type VendorScript = z.infer<typeof vendorScriptSchema>;
+type ParsedScript = z.infer<typeof vendorScriptSchema>;
+/** As a test writes it: what has a default may be left out. */
+export type VendorScript = z.input<typeof vendorScriptSchema>;
 
 const instructionSchema = z.strictObject({ vendor: vendorScriptSchema });
 
@@ -83,10 +88,10 @@ export const controlSchema = z.strictObject({
   /** By the name of the upstream model. */
   models: z.record(z.string(), vendorScriptSchema).optional(),
 });
-export type VendorControl = z.infer<typeof controlSchema>;
+export type VendorControl = z.input<typeof controlSchema>;
 
 /** The instruction in a prompt's text; none where it holds other text. Throws for an instruction that is misspelt. */
-export function readInstruction(text: string): VendorScript {
+export function readInstruction(text: string): ParsedScript {
   if (!text.startsWith('{"vendor"')) return {};
   return instructionSchema.parse(JSON.parse(text)).vendor;
 }

@@ -76,6 +76,27 @@ describe('the stand-in of a vendor', () => {
     expect(counts['every_chunk']).toBeGreaterThan(3);
   });
 
+  it('sends raw bytes in any framing, with waits, and ends as it is told', async () => {
+    const body = { model: 'mock', messages: [{ role: 'user', content: '' }] };
+    const send = (raw: object) =>
+      fetch(`${vendor.baseUrl}/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer vendor-key', 'content-type': 'application/json' },
+        body: JSON.stringify({ ...body, messages: [{ role: 'user', content: instruct({ raw } as VendorScript) }] }),
+      });
+    const parts = ['data: a', { waitMs: 1 }, { base64: Buffer.from('\n\n').toString('base64') }, { text: 'x', times: 3 }];
+    for (const framing of ['chunked', 'length', 'close']) {
+      const answer = await send({ framing, parts, headers: { 'content-type': 'text/odd' }, status: 201 });
+      expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([201, 'text/odd', 'data: a\n\nxxx']);
+      expect([answer.headers.get('transfer-encoding'), answer.headers.get('content-length')]).toEqual([framing === 'chunked' ? 'chunked' : null, framing === 'length' ? '12' : null]);
+    }
+    for (const end of ['reset', 'fin']) await expect((await send({ parts, end })).text()).rejects.toThrow();
+    const silent = await send({ parts, end: 'silence' });
+    const reader = silent.body!.getReader();
+    expect((await reader.read()).value?.length).toBeGreaterThan(0);
+    await reader.cancel();
+  });
+
   it('logs what it had served when it died, when it hung and when the client left', async () => {
     await expect(collect({ outputTokens: 9, dieAfterChunks: 3, label: 'died' })).rejects.toThrow();
     const running = await stream({ outputTokens: 9, hangAfterChunks: 4, label: 'left' });
