@@ -13,12 +13,16 @@ export interface SeedLane {
   tokenClasses?: string[];
   timeouts?: { connectMs?: number; firstByteMs?: number; idleMs?: number };
   cost?: Record<string, string>;
+  drain?: boolean;
 }
 
 export interface SeedModel {
   model: string;
   contextWindow?: number;
   maxOutputTokens?: number;
+  imageTokens?: number;
+  unsupportedParameters?: 'drop' | 'refuse';
+  maxTokensAbove?: 'refuse' | 'clamp';
   per?: number;
   /** Amount by token class. */
   sale?: Record<string, string | null>;
@@ -41,6 +45,8 @@ export interface SeedGrant {
 
 export interface SeedKey {
   allowedModels?: string[];
+  unsupportedParameters?: 'drop' | 'refuse';
+  maxTokensAbove?: 'refuse' | 'clamp';
   expiresInMs?: number;
   revoked?: boolean;
 }
@@ -74,15 +80,19 @@ export async function seedTenant(owner: pg.Client, options: SeedOptions): Promis
 async function seedModel(owner: pg.Client, priceBookId: string, seed: SeedModel): Promise<string> {
   const { model, contextWindow = 128_000, maxOutputTokens = 8_192, per = PER_MILLION, sale = SALE, lanes } = seed;
   await owner.query("INSERT INTO model (id, context_window, max_output_tokens, origin) VALUES ($1, $2, $3, 'seed')", [model, contextWindow, maxOutputTokens]);
+  const { imageTokens: image_tokens, unsupportedParameters: unsupported_parameters, maxTokensAbove: max_tokens_above } = seed;
+  await setColumns(owner, 'model', model, { image_tokens, unsupported_parameters, max_tokens_above });
   for (const [position, lane] of lanes.entries()) {
+    const laneId = randomUUID();
     await owner.query(
       `INSERT INTO lane (id, model_id, position, kind, base_url, upstream_model, key_env, cost_currency, cost_per, cost_rates, capabilities, token_classes, timeouts, origin)
        VALUES ($1, $2, $3, 'openai', $4, $5, $6, 'USD', $7, $8, $9, $10, $11, 'seed')`,
       [
-        randomUUID(), model, position, lane.baseUrl, lane.upstreamModel ?? model, lane.keyEnv ?? null, PER_MILLION, JSON.stringify(lane.cost ?? COST),
+        laneId, model, position, lane.baseUrl, lane.upstreamModel ?? model, lane.keyEnv ?? null, PER_MILLION, JSON.stringify(lane.cost ?? COST),
         lane.capabilities ?? [], lane.tokenClasses ?? ['input', 'output'], JSON.stringify(lane.timeouts ?? {}),
       ],
     );
+    await setColumns(owner, 'lane', laneId, { drain: lane.drain });
   }
   const priceVersionId = randomUUID();
   await owner.query("INSERT INTO price_version (id, price_book_id, model_id, currency, effective_at) VALUES ($1, $2, $3, 'USD', kt_now() - interval '1 day')", [priceVersionId, priceBookId, model]);
@@ -90,6 +100,13 @@ async function seedModel(owner: pg.Client, priceBookId: string, seed: SeedModel)
     await owner.query('INSERT INTO rate (price_version_id, token_class, amount, per) VALUES ($1, $2, $3, $4)', [priceVersionId, tokenClass, amount, per]);
   }
   return priceVersionId;
+}
+
+/** Only what a seed says: a database of the previous release has not all of the columns. */
+async function setColumns(owner: pg.Client, table: string, id: string, columns: Record<string, unknown>): Promise<void> {
+  for (const [column, value] of Object.entries(columns)) {
+    if (value !== undefined) await owner.query(`UPDATE ${table} SET ${column} = $2 WHERE id = $1`, [id, value]);
+  }
 }
 
 type Organization = Omit<SeededTenant, 'priceVersionIds'>;
@@ -113,6 +130,7 @@ export async function seedKey(owner: pg.Client, { organizationId, projectId }: P
      VALUES ($1, $2, $3, 'test', $4, $5, $6, kt_now() + make_interval(secs => $7::float8 / 1000), CASE WHEN $8 THEN kt_now() END)`,
     [organizationId, id, projectId, hash, prefix, seed.allowedModels ?? null, seed.expiresInMs ?? null, seed.revoked ?? false],
   );
+  await setColumns(owner, 'api_key', id, { unsupported_parameters: seed.unsupportedParameters, max_tokens_above: seed.maxTokensAbove });
   return { id, key };
 }
 

@@ -1,6 +1,6 @@
 import { baseCapabilities } from '@kilotoken/contracts';
 import { localModelDefaults, loopbackContextTokens, loopbackModelId } from '@kilotoken/inference';
-import type { Listing } from '@kilotoken/marketplace';
+import { defaultModelSettings, type Listing } from '@kilotoken/marketplace';
 import { parseMoney } from '@kilotoken/money';
 
 /** What the demo sells: the real model of the worker beside it, when there is one, and the engine without a model. */
@@ -30,6 +30,7 @@ const listingOf = ({ id, contextWindow }: Required<DemoModel>, workerUrl: string
     modelId: id,
     contextWindow,
     maxOutputTokens: Math.min(contextWindow, answerTokensMax),
+    ...defaultModelSettings,
     sale: price(sale),
     lanes: [
       {
@@ -42,6 +43,7 @@ const listingOf = ({ id, contextWindow }: Required<DemoModel>, workerUrl: string
         tokenClasses: new Set(['input', 'output']),
         tokenizer: 'o200k_base',
         timeouts: { connectMs: 2_000, firstByteMs: 120_000, idleMs: 60_000 },
+        drain: false,
       },
     ],
   };

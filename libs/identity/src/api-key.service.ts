@@ -2,15 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { mintId, readDatabaseNow } from '@kilotoken/platform';
 import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
 import { mintApiKey, parseApiKey } from './api-key.js';
-import { endApiKey, findApiKeyByHash, findLineageId, insertApiKey, listApiKeyRows, lockApiKey, tellRolled } from './api-key.store.js';
+import { endApiKey, findApiKeyByHash, findLineageId, insertApiKey, listApiKeyRows, lockApiKey, tellRolled, updateApiKeySettings } from './api-key.store.js';
 import { conflict, invalid, notFound, parseInput } from './identity.errors.js';
 import {
   apiKeyPlaceSchema,
+  apiKeySettingsSchema,
   idPageSchema,
   newApiKeySchema,
   rollApiKeySchema,
   type ApiKey,
   type ApiKeyPlace,
+  type ApiKeySettingsChange,
   type NewApiKey,
   type Page,
   type RollApiKey,
@@ -40,13 +42,14 @@ export const registerApiKey = async (prisma: PrismaClient, input: NewApiKey, key
 };
 
 const insertKey = (prisma: PrismaClient, input: NewApiKey, { hash, prefix }: { hash: Uint8Array; prefix: string }): Promise<ApiKey> => {
-  const { organizationId, projectId, name, expiresAt = null, allowedModels = null } = parseInput(newApiKeySchema, input);
+  const { organizationId, projectId, name, expiresAt = null, allowedModels = null, ...given } = parseInput(newApiKeySchema, input);
+  const settings = { unsupportedParameters: given.unsupportedParameters ?? null, maxTokensAbove: given.maxTokensAbove ?? null };
   return prisma.$transaction(async (db) => {
     const now = await readDatabaseNow(db);
     if (expiresAt && expiresAt <= now) throw invalid('expiresAt: a moment in the future is needed');
     const project = await getProject(db, organizationId, projectId);
     if (project.archivedAt) throw conflict('project_archived', `The project "${project.name}" is archived.`);
-    return insertApiKey(db, { organizationId, id: mintId(now.getTime()), projectId: project.id, name, hash, prefix, allowedModels, expiresAt }, now);
+    return insertApiKey(db, { organizationId, id: mintId(now.getTime()), projectId: project.id, name, hash, prefix, allowedModels, expiresAt, ...settings }, now);
   });
 };
 
@@ -57,7 +60,7 @@ export const listApiKeys = async (db: PrismaDb, organizationId: string, page: Pa
 };
 
 /**
- * Makes a new key with the project, name, models and expiry of an old one, never with more. The old one ends at once, or
+ * Makes a new key with the project, name, models, settings and expiry of an old one, never with more. The old one ends at once, or
  * after `overlapMs` but never later than it would have. Throws `api_key_not_found` or `api_key_ended`.
  */
 export const rollApiKey = (prisma: PrismaClient, input: RollApiKey): Promise<IssuedApiKey> => {
@@ -72,11 +75,22 @@ export const rollApiKey = (prisma: PrismaClient, input: RollApiKey): Promise<Iss
     const oldEndsAt = overlapMs === 0 ? now : old.expiresAt && old.expiresAt <= overlapEnd ? old.expiresAt : overlapEnd;
 
     const { key, hash, prefix } = mintApiKey(randomBytes);
-    const { projectId, name, allowedModels, expiresAt } = old;
+    const { projectId, name, allowedModels, expiresAt, unsupportedParameters, maxTokensAbove } = old;
     const lineageId = await findLineageId(db, old);
-    const rolled = await insertApiKey(db, { organizationId, id: mintId(now.getTime()), projectId, name, hash, prefix, allowedModels, expiresAt, lineageId }, now);
+    const terms = { projectId, name, allowedModels, expiresAt, unsupportedParameters, maxTokensAbove };
+    const rolled = await insertApiKey(db, { organizationId, id: mintId(now.getTime()), hash, prefix, lineageId, ...terms }, now);
     await tellRolled(db, old, rolled, oldEndsAt);
     return { ...rolled, key };
+  });
+};
+
+/** Gateways follow within a second. Throws `api_key_not_found`. */
+export const setApiKey = (prisma: PrismaClient, input: ApiKeySettingsChange): Promise<ApiKey> => {
+  const { organizationId, id, ...given } = parseInput(apiKeySettingsSchema, input);
+  const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return prisma.$transaction(async (db) => {
+    const now = await readDatabaseNow(db);
+    return updateApiKeySettings(db, await getApiKey(db, organizationId, id, now), settings, now);
   });
 };
 

@@ -1,10 +1,17 @@
 import type { PrismaDb } from '@kilotoken/platform/prisma';
-import type { ApiKey } from './identity.js';
+import { maxTokensPolicies, unsupportedParameterPolicies } from '@kilotoken/contracts';
+import { z } from 'zod';
+import type { ApiKey, ApiKeySettings } from './identity.js';
 
 const withUse = { use: { select: { lastUsedAt: true } } } as const;
 
-interface ApiKeyRow extends Omit<ApiKey, 'status' | 'lastUsedAt' | 'allowedModels'> {
+const unsupportedParameters = z.enum(unsupportedParameterPolicies).nullable();
+const maxTokensAbove = z.enum(maxTokensPolicies).nullable();
+
+interface ApiKeyRow extends Omit<ApiKey, 'status' | 'lastUsedAt' | 'allowedModels' | keyof ApiKeySettings> {
   readonly allowedModels: string[];
+  readonly unsupportedParameters: string | null;
+  readonly maxTokensAbove: string | null;
   readonly use: { readonly lastUsedAt: Date } | null;
 }
 
@@ -17,13 +24,15 @@ const toApiKey = (row: ApiKeyRow, now: Date): ApiKey => ({
   status: row.revokedAt ? 'revoked' : row.expiresAt && row.expiresAt <= now ? 'expired' : 'active',
   // Prisma reads NULL, which is every model, as an empty list; an empty list itself is never written.
   allowedModels: row.allowedModels.length > 0 ? row.allowedModels : null,
+  unsupportedParameters: unsupportedParameters.parse(row.unsupportedParameters),
+  maxTokensAbove: maxTokensAbove.parse(row.maxTokensAbove),
   expiresAt: row.expiresAt,
   revokedAt: row.revokedAt,
   lastUsedAt: row.use?.lastUsedAt ?? null,
   createdAt: row.createdAt,
 });
 
-export interface NewApiKeyRow {
+export interface NewApiKeyRow extends ApiKeySettings {
   readonly organizationId: string;
   readonly id: string;
   readonly projectId: string;
@@ -62,6 +71,9 @@ export const listApiKeyRows = async (db: PrismaDb, organizationId: string, after
 
 export const endApiKey = async (db: PrismaDb, { organizationId, id }: ApiKey, end: { revokedAt: Date } | { expiresAt: Date }, now: Date): Promise<ApiKey> =>
   toApiKey(await db.apiKey.update({ where: { organizationId_id: { organizationId, id } }, data: end, include: withUse }), now);
+
+export const updateApiKeySettings = async (db: PrismaDb, { organizationId, id }: ApiKey, settings: Partial<ApiKeySettings>, now: Date): Promise<ApiKey> =>
+  toApiKey(await db.apiKey.update({ where: { organizationId_id: { organizationId, id } }, data: settings, include: withUse }), now);
 
 /** The first of the keys that a key was rolled from; itself where it was created. Limits count on it. */
 export const findLineageId = async (db: PrismaDb, { organizationId, id }: ApiKey): Promise<string> => {

@@ -3,7 +3,7 @@ import { asOrganization, createPool } from '@kilotoken/platform';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { createApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey } from './api-key.service.js';
+import { createApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, setApiKey } from './api-key.service.js';
 import { parseApiKey } from './api-key.js';
 import type { Organization, Project } from './identity.js';
 import { createOrganization, createProject, getOrganization, getProject, listOrganizations, listProjects, setTimeZone } from './organization.service.js';
@@ -38,7 +38,7 @@ beforeEach(async () => {
   project = await createProject(prisma, { organizationId: acme.id, name: 'chat' });
 });
 
-const newKey = (change: { expiresAt?: Date; allowedModels?: string[] } = {}) =>
+const newKey = (change: { expiresAt?: Date; allowedModels?: string[]; unsupportedParameters?: 'drop' | 'refuse' } = {}) =>
   createApiKey(prisma, { organizationId: acme.id, projectId: project.id, name: 'server', ...change });
 
 interface Holder {
@@ -157,6 +157,22 @@ describe('API keys', () => {
   ])('are not made with %s', async (_name, change) => {
     await expect(newKey(change)).rejects.toMatchObject({ code: 'identity_invalid' });
     expect(await listApiKeys(prisma, acme.id)).toEqual([]);
+  });
+
+  test('may have settings of their own, which rolling keeps, and gateways are told of a change', async () => {
+    const { key, id, ...created } = await newKey({ unsupportedParameters: 'refuse' });
+    expect(created).toMatchObject({ unsupportedParameters: 'refuse', maxTokensAbove: null });
+    const before = await readConfigVersion();
+    expect(await setApiKey(prisma, { organizationId: acme.id, id, maxTokensAbove: 'clamp' })).toMatchObject({ unsupportedParameters: 'refuse', maxTokensAbove: 'clamp' });
+    expect(await readConfigVersion()).toBe(before + 1n);
+    const [caller] = await prisma.$queryRaw<object[]>`SELECT * FROM key_caller(sha256(${Buffer.from(key)}))`;
+    expect(caller).toMatchObject({ api_key_id: id, unsupported_parameters: 'refuse', max_tokens_above: 'clamp' });
+    expect(await rollApiKey(prisma, { organizationId: acme.id, id })).toMatchObject({ unsupportedParameters: 'refuse', maxTokensAbove: 'clamp' });
+
+    const back = await setApiKey(prisma, { organizationId: acme.id, id, unsupportedParameters: null, maxTokensAbove: null });
+    expect(back).toMatchObject({ unsupportedParameters: null, maxTokensAbove: null });
+    const other = await newOrganization();
+    await expect(setApiKey(prisma, { organizationId: other.id, id, maxTokensAbove: 'clamp' })).rejects.toMatchObject({ code: 'api_key_not_found' });
   });
 
   test('end when they are revoked, and gateways are told', async () => {

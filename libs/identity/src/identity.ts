@@ -1,3 +1,4 @@
+import { maxTokensPolicies, unsupportedParameterPolicies, type MaxTokensPolicy, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
 import { z } from 'zod';
 
 /**
@@ -22,7 +23,13 @@ export interface Project {
   readonly archivedAt: Date | null;
 }
 
-export interface ApiKey {
+/** What a key says of its requests where that differs from their models; null is as the model says. */
+export interface ApiKeySettings {
+  readonly unsupportedParameters: UnsupportedParameterPolicy | null;
+  readonly maxTokensAbove: MaxTokensPolicy | null;
+}
+
+export interface ApiKey extends ApiKeySettings {
   readonly organizationId: string;
   readonly id: string;
   readonly projectId: string;
@@ -83,7 +90,13 @@ export type NewProject = z.input<typeof newProjectSchema>;
 
 const modelId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, 'the id of a model is needed');
 
+const apiKeySettings = {
+  unsupportedParameters: z.enum(unsupportedParameterPolicies).nullish(),
+  maxTokensAbove: z.enum(maxTokensPolicies).nullish(),
+};
+
 export const newApiKeySchema = z.strictObject({
+  ...apiKeySettings,
   organizationId: z.uuid(),
   projectId: z.uuid(),
   name: nameSchema,
@@ -95,6 +108,10 @@ export type NewApiKey = z.input<typeof newApiKeySchema>;
 
 export const apiKeyPlaceSchema = z.strictObject({ organizationId: z.uuid(), id: z.uuid() });
 export type ApiKeyPlace = z.input<typeof apiKeyPlaceSchema>;
+
+/** What is left out stays as it is. */
+export const apiKeySettingsSchema = apiKeyPlaceSchema.extend(apiKeySettings);
+export type ApiKeySettingsChange = z.input<typeof apiKeySettingsSchema>;
 
 const overlapMsMax = 90 * 24 * 3_600_000;
 export const rollApiKeySchema = apiKeyPlaceSchema.extend({ overlapMs: z.int().min(0).max(overlapMsMax, 'the old key may live on for 90 days at most').default(0) });

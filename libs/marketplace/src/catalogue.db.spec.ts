@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/pos
 import { priceKey } from './catalogue.js';
 import { loadCatalogue } from './catalogue.service.js';
 import { loadPriceVersion } from './catalogue.store.js';
-import type { Listing } from './listing.js';
+import { defaultModelSettings, type Listing } from './listing.js';
 import { applyListings } from './listing.service.js';
 
 let database: TestDatabase;
@@ -30,6 +30,7 @@ const listing = (contextWindow: number, input = '0.15'): Listing => ({
   modelId: 'mock',
   contextWindow,
   maxOutputTokens: 1,
+  ...defaultModelSettings,
   sale: { currency: 'USD', per: 1_000_000n, rates: { input: parseMoney(input), output: parseMoney('0.6') } },
   lanes: [],
 });

@@ -1,16 +1,15 @@
 import { z } from 'zod';
-import { tokenClasses, type PriceVersion, type Rate, type TokenClass } from '@kilotoken/contracts';
+import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies, type PriceVersion, type Rate, type TokenClass } from '@kilotoken/contracts';
 import { parseMoney } from '@kilotoken/money';
 import { costRatesSchema, laneKinds, laneTimeoutsSchema, type Lane } from './lane.js';
+import type { ModelTerms } from './listing.js';
 
 /**
  * All that a gateway needs to know about what is for sale, as of one version of the configuration: models with their
  * lanes in order, and the prices of each price book. It is held in memory and replaced whole when the version moves.
  */
-export interface CatalogueModel {
+export interface CatalogueModel extends ModelTerms {
   readonly id: string;
-  readonly contextWindow: number;
-  readonly maxOutputTokens: number;
   readonly createdAt: Date;
   readonly lanes: readonly Lane[];
 }
@@ -39,6 +38,9 @@ export const modelRow = z.object({
   id: z.string(),
   context_window: z.int(),
   max_output_tokens: z.int(),
+  image_tokens: z.int().nullable(),
+  unsupported_parameters: z.enum(unsupportedParameterPolicies),
+  max_tokens_above: z.enum(maxTokensPolicies),
   created_at: z.date(),
 });
 
@@ -57,6 +59,7 @@ export const laneRow = z.object({
   token_classes: z.array(z.enum(tokenClasses)),
   tokenizer: z.string(),
   timeouts: laneTimeoutsSchema,
+  drain: z.boolean(),
 });
 
 /** One row a token class of a price version. */
@@ -90,6 +93,9 @@ export const buildCatalogue = (version: bigint, models: ModelRow[], lanes: LaneR
           id: row.id,
           contextWindow: row.context_window,
           maxOutputTokens: row.max_output_tokens,
+          imageTokens: row.image_tokens,
+          unsupportedParameters: row.unsupported_parameters,
+          maxTokensAbove: row.max_tokens_above,
           createdAt: row.created_at,
           lanes: lanesByModel.get(row.id) ?? [],
         },
@@ -126,6 +132,7 @@ const buildLane = (row: LaneRow): Lane => ({
   tokenClasses: new Set(row.token_classes),
   tokenizer: row.tokenizer,
   timeouts: row.timeouts,
+  drain: row.drain,
 });
 
 const append = <Value>(lists: Map<string, Value[]>, key: string, value: Value): void => {

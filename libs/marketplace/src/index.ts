@@ -3,6 +3,6 @@ export { loadCatalogue } from './catalogue.service.js';
 export { loadPriceVersion } from './catalogue.store.js';
 export { laneKinds, type Lane, type LaneCost, type LaneKind, type LaneOffer, type LaneTimeouts } from './lane.js';
 export { parseLanesFile, type LanesFileProblem } from './lanes-file.js';
-export { listPriceBook, type Listing, type ListingOrigin, type SalePrice } from './listing.js';
+export { defaultModelSettings, listPriceBook, type Listing, type ListingOrigin, type ModelTerms, type SalePrice } from './listing.js';
 export { applyLanesFile, applyListings, ensureListPriceBook, snapshotAgeMsMax } from './listing.service.js';
 export type { ListingStep } from './listing-plan.js';

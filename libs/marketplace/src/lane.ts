@@ -42,6 +42,8 @@ export interface Lane {
   /** Counts tokens where the vendor gives no usage. */
   readonly tokenizer: string;
   readonly timeouts: LaneTimeouts;
+  /** Whether the vendor is read to the end of its answer, for its true usage, after the client has left the stream. */
+  readonly drain: boolean;
 }
 
 /** A lane as somebody declares it, before it has an id and a place among the lanes of a model. */

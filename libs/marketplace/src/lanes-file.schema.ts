@@ -1,8 +1,16 @@
 import { z } from 'zod';
-import { baseCapabilities, declarableCapabilities, openAiLaneCapabilities, tokenClasses, type TokenClass } from '@kilotoken/contracts';
+import {
+  baseCapabilities,
+  declarableCapabilities,
+  maxTokensPolicies,
+  openAiLaneCapabilities,
+  tokenClasses,
+  unsupportedParameterPolicies,
+  type TokenClass,
+} from '@kilotoken/contracts';
 import { parseMoney, type Money } from '@kilotoken/money';
 import { laneKinds, laneTimeoutsSchema, type LaneOffer } from './lane.js';
-import { lanesPerModelMax, listingsMax, modelIdPattern, type Listing } from './listing.js';
+import { defaultModelSettings, lanesPerModelMax, listingsMax, modelIdPattern, type Listing } from './listing.js';
 
 /**
  * The words of the lanes file. Every object is strict: a key that we do not know is refused, since a misspelt `cost` that
@@ -90,6 +98,7 @@ const lane = z
     tokenClasses: listOf(z.enum(classWords as [string, ...string[]])).optional(),
     tokenizer: z.enum(tokenizers).default('o200k_base'),
     timeouts: z.strictObject(laneTimeoutsSchema.shape).prefault({}),
+    drain: z.boolean().default(false),
   })
   .transform((value): LaneOffer => ({
     kind: value.kind,
@@ -106,6 +115,7 @@ const lane = z
     ]),
     tokenizer: value.tokenizer,
     timeouts: value.timeouts,
+    drain: value.drain,
   }));
 
 const model = z
@@ -113,20 +123,20 @@ const model = z
     model: z.string().regex(modelIdPattern, 'a model id is needed: up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit'),
     contextWindow: z.int('a whole number of tokens from 1 is needed').min(1).max(contextWindowMax),
     maxOutputTokens: z.int('a whole number of tokens from 1 is needed').min(1).max(contextWindowMax),
+    imageTokens: z.int('a whole number of tokens from 1 is needed').min(1).max(contextWindowMax).nullable().default(defaultModelSettings.imageTokens),
+    unsupportedParameters: z.enum(unsupportedParameterPolicies).default(defaultModelSettings.unsupportedParameters),
+    maxTokensAbove: z.enum(maxTokensPolicies).default(defaultModelSettings.maxTokensAbove),
     sale: rates,
     lanes: z.array(lane).min(1, 'at least one lane is needed').max(lanesPerModelMax),
   })
-  .transform((value): Listing => ({
-    modelId: value.model,
-    contextWindow: value.contextWindow,
-    maxOutputTokens: value.maxOutputTokens,
-    sale: value.sale,
-    lanes: value.lanes,
-  }))
+  .transform(({ model: modelId, ...terms }): Listing => ({ modelId, ...terms }))
   // After the transform: it is skipped where a part is wrong, and so is what compares the parts.
   .superRefine((value, context) => {
     if (value.maxOutputTokens > value.contextWindow) {
       context.addIssue({ code: 'custom', path: ['maxOutputTokens'], message: 'an answer cannot be longer than contextWindow' });
+    }
+    if (value.imageTokens !== null && value.imageTokens > value.contextWindow) {
+      context.addIssue({ code: 'custom', path: ['imageTokens'], message: 'an image cannot take more than contextWindow' });
     }
     for (const [index, offer] of value.lanes.entries()) {
       const unpriced = [...offer.tokenClasses].filter((tokenClass) => !(tokenClass in value.sale.rates));

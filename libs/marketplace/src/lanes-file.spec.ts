@@ -35,6 +35,9 @@ describe('a lanes file', () => {
         modelId: 'mock',
         contextWindow: 128_000,
         maxOutputTokens: 8_192,
+        imageTokens: null,
+        unsupportedParameters: 'drop',
+        maxTokensAbove: 'refuse',
         sale: { currency: 'USD', per: 1_000_000n, rates: { input: parseMoney('0.15'), output: parseMoney('0.60') } },
         lanes: [
           {
@@ -47,6 +50,7 @@ describe('a lanes file', () => {
             tokenClasses: new Set(['input', 'output']),
             tokenizer: 'o200k_base',
             timeouts: { connectMs: 5_000, firstByteMs: 120_000, idleMs: 60_000 },
+            drain: false,
           },
         ],
       },
@@ -64,6 +68,16 @@ describe('a lanes file', () => {
     expect(listing!.lanes[0]).toMatchObject({ tokenizer: 'cl100k_base', timeouts: { connectMs: 5_000, firstByteMs: 9_000, idleMs: 60_000 } });
     expect(listing!.lanes[0]!.tokenClasses).toEqual(new Set(['input', 'output', 'cached_read', 'reasoning']));
     expect([...listing!.lanes[0]!.capabilities]).toEqual(expect.arrayContaining(['tools', 'response_format', 'penalties', 'stop']));
+  });
+
+  test('may say how freely clients may ask, what an image costs, and that a vendor is read to its end', () => {
+    const [listing] = parseLanesFile(
+      example.replace('    sale:', '    imageTokens: 1445\n    unsupportedParameters: refuse\n    maxTokensAbove: clamp\n    sale:').concat('        drain: true\n'),
+    );
+    expect(listing).toMatchObject({ imageTokens: 1_445, unsupportedParameters: 'refuse', maxTokensAbove: 'clamp', lanes: [{ drain: true }] });
+    for (const wrong of ['imageTokens: 0', 'imageTokens: 128001', 'unsupportedParameters: ignore', 'maxTokensAbove: null']) {
+      expect(problemsOf(example.replace('    sale:', `    ${wrong}\n    sale:`))).toMatchObject([{ path: `models[0].${wrong.split(':')[0]}`, line: 5 }]);
+    }
   });
 
   test('understands the names that usage lines show', () => {

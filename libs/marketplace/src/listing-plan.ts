@@ -1,7 +1,7 @@
 import { tokenClasses } from '@kilotoken/contracts';
 import { AppError } from '@kilotoken/platform';
 import type { LaneOffer } from './lane.js';
-import type { Listing, ListingOrigin, SalePrice } from './listing.js';
+import type { Listing, ListingOrigin, ModelTerms, SalePrice } from './listing.js';
 
 /**
  * What has to change so that the catalogue agrees with the listings of one origin. What is not named any more is retired,
@@ -10,9 +10,7 @@ import type { Listing, ListingOrigin, SalePrice } from './listing.js';
  * Where a lane leads and what it costs there are never edited. Another address, upstream model, key or cost is another lane,
  * so a usage row's lane tells where the request went, and at which cost, whatever was changed since.
  */
-export interface KnownModel {
-  readonly contextWindow: number;
-  readonly maxOutputTokens: number;
+export interface KnownModel extends ModelTerms {
   readonly origin: ListingOrigin;
   readonly retired: boolean;
 }
@@ -57,9 +55,7 @@ const planListing = (origin: ListingOrigin, listing: Listing, known: KnownCatalo
   const steps: ListingStep[] = [];
   if (!model) steps.push({ kind: 'model_added', listing });
   else if (model.retired) steps.push({ kind: 'model_restored', listing });
-  else if (model.contextWindow !== listing.contextWindow || model.maxOutputTokens !== listing.maxOutputTokens) {
-    steps.push({ kind: 'model_updated', listing });
-  }
+  else if (modelTermsOf(model) !== modelTermsOf(listing)) steps.push({ kind: 'model_updated', listing });
   steps.push(...planLanes(origin, listing, known.lanes.get(modelId) ?? []));
   const sale = known.sales.get(modelId);
   if (!sale || !isSamePrice(sale, listing.sale)) steps.push({ kind: 'price_published', modelId, sale: listing.sale });
@@ -89,8 +85,11 @@ const identityOf = ({ kind, baseUrl, upstreamModel, keyEnv, cost }: LaneOffer): 
   JSON.stringify([kind, baseUrl, upstreamModel, keyEnv, cost.currency, String(cost.per), ratesOf(cost)]);
 
 /** What may be edited in place. */
-const termsOf = ({ capabilities, tokenClasses: classes, tokenizer, timeouts }: LaneOffer): string =>
-  JSON.stringify([[...capabilities].sort(), [...classes].sort(), tokenizer, timeouts.connectMs, timeouts.firstByteMs, timeouts.idleMs]);
+const termsOf = ({ capabilities, tokenClasses: classes, tokenizer, timeouts, drain }: LaneOffer): string =>
+  JSON.stringify([[...capabilities].sort(), [...classes].sort(), tokenizer, timeouts.connectMs, timeouts.firstByteMs, timeouts.idleMs, drain]);
+
+const modelTermsOf = ({ contextWindow, maxOutputTokens, imageTokens, unsupportedParameters, maxTokensAbove }: ModelTerms): string =>
+  JSON.stringify([contextWindow, maxOutputTokens, imageTokens, unsupportedParameters, maxTokensAbove]);
 
 const ratesOf = ({ rates }: SalePrice): (string | null)[][] =>
   tokenClasses.flatMap((name) => (rates[name] === undefined ? [] : [[name, rates[name] === null ? null : String(rates[name])]]));

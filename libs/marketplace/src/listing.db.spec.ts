@@ -9,7 +9,7 @@ import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { loadCatalogue } from './catalogue.service.js';
 import type { LaneOffer } from './lane.js';
-import type { Listing } from './listing.js';
+import { defaultModelSettings, type Listing } from './listing.js';
 import { applyLanesFile, applyListings, snapshotAgeMsMax } from './listing.service.js';
 
 let database: TestDatabase;
@@ -38,6 +38,7 @@ const offer = (change: Partial<LaneOffer> = {}): LaneOffer => ({
   tokenClasses: new Set(['input', 'output']),
   tokenizer: 'o200k_base',
   timeouts: { connectMs: 1_000, firstByteMs: 2_000, idleMs: 3_000 },
+  drain: false,
   ...change,
 });
 
@@ -45,6 +46,7 @@ const listing = (change: Partial<Listing> = {}): Listing => ({
   modelId: 'mock',
   contextWindow: 128_000,
   maxOutputTokens: 8_192,
+  ...defaultModelSettings,
   sale: { currency: 'USD', per: 1_000_000n, rates: { input: parseMoney('0.0375'), output: parseMoney('0.6'), reasoning: null } },
   lanes: [offer()],
   ...change,
@@ -132,6 +134,19 @@ describe('applying listings', () => {
     expect(await laneIdsOf('mock')).not.toContain(before);
     expect(await kindsOf([listing({ lanes: [terms, dearer] })])).toEqual(['lane_restored', 'lane_updated']);
     expect((await laneIdsOf('mock'))[0]).toBe(before);
+  });
+
+  test('changes the settings of a model and of a lane in place', async () => {
+    await applyListings(prisma, 'file', [listing()]);
+    const lanes = await laneIdsOf('mock');
+    const changed = listing({ imageTokens: 1_445, unsupportedParameters: 'refuse', maxTokensAbove: 'clamp', lanes: [offer({ drain: true })] });
+    expect(await kindsOf([changed])).toEqual(['model_updated', 'lane_updated']);
+    expect((await loadCatalogue(app)).models.get('mock')).toMatchObject({
+      imageTokens: 1_445, unsupportedParameters: 'refuse', maxTokensAbove: 'clamp', lanes: [{ id: lanes[0], drain: true }],
+    });
+    expect(await kindsOf([changed])).toEqual([]);
+    expect(await kindsOf([listing()])).toEqual(['model_updated', 'lane_updated']);
+    expect((await loadCatalogue(app)).models.get('mock')).toMatchObject({ ...defaultModelSettings, lanes: [{ drain: false }] });
   });
 
   test('refuses a model that another origin offers, and then changes nothing', async () => {

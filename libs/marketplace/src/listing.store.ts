@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { tokenClasses, type TokenClass } from '@kilotoken/contracts';
+import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies, type TokenClass } from '@kilotoken/contracts';
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import { mintId, readDatabaseNow } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
 import { costRatesSchema, laneKinds, laneTimeoutsSchema, type LaneOffer } from './lane.js';
-import { listingOrigins, type Listing, type ListingOrigin, type SalePrice } from './listing.js';
+import { listingOrigins, type Listing, type ListingOrigin, type ModelTerms, type SalePrice } from './listing.js';
 import type { KnownCatalogue, KnownLane } from './listing-plan.js';
 
 /**
@@ -30,10 +30,7 @@ export const readKnown = async (db: PrismaDb, priceBookId: string, origin: Listi
   });
   return {
     models: new Map(
-      models.map(({ id, contextWindow, maxOutputTokens, origin: known, retiredAt }) => [
-        id,
-        { contextWindow, maxOutputTokens, origin: originSchema.parse(known), retired: retiredAt !== null },
-      ]),
+      models.map((row) => [row.id, { ...toTerms(row), origin: originSchema.parse(row.origin), retired: row.retiredAt !== null }]),
     ),
     lanes: new Map(models.map(({ id, lanes }) => [id, lanes.map(toKnownLane)])),
     sales: new Map(models.flatMap(({ id, priceVersions }) => priceVersions.map((version) => [id, toSalePrice(version)] as const))),
@@ -43,6 +40,16 @@ export const readKnown = async (db: PrismaDb, priceBookId: string, origin: Listi
 const originSchema = z.enum(listingOrigins);
 const classesSchema = z.array(z.enum(tokenClasses));
 type LaneRow = Awaited<ReturnType<PrismaDb['lane']['findFirstOrThrow']>>;
+
+type TermColumns = { [K in keyof ModelTerms]: ModelTerms[K] extends number | null ? ModelTerms[K] : string };
+
+const toTerms = ({ contextWindow, maxOutputTokens, imageTokens, unsupportedParameters, maxTokensAbove }: TermColumns): ModelTerms => ({
+  contextWindow,
+  maxOutputTokens,
+  imageTokens,
+  unsupportedParameters: z.enum(unsupportedParameterPolicies).parse(unsupportedParameters),
+  maxTokensAbove: z.enum(maxTokensPolicies).parse(maxTokensAbove),
+});
 
 const toKnownLane = (row: LaneRow): KnownLane => ({
   id: row.id,
@@ -58,6 +65,7 @@ const toKnownLane = (row: LaneRow): KnownLane => ({
   tokenClasses: new Set(classesSchema.parse(row.tokenClasses)),
   tokenizer: row.tokenizer,
   timeouts: laneTimeoutsSchema.parse(row.timeouts),
+  drain: row.drain,
 });
 
 interface PriceRow {
@@ -73,14 +81,12 @@ const toSalePrice = ({ currency, rates }: PriceRow): SalePrice => ({
 });
 
 export const insertModel = async (db: PrismaDb, origin: ListingOrigin, listing: Listing): Promise<void> => {
-  const { modelId: id, contextWindow, maxOutputTokens } = listing;
-  await db.model.create({ data: { id, contextWindow, maxOutputTokens, origin } });
+  await db.model.create({ data: { id: listing.modelId, ...toTerms(listing), origin } });
 };
 
 /** Also brings a retired model back. */
 export const updateModel = async (db: PrismaDb, origin: ListingOrigin, listing: Listing): Promise<void> => {
-  const { modelId: id, contextWindow, maxOutputTokens } = listing;
-  await db.model.update({ where: { id }, data: { contextWindow, maxOutputTokens, origin, retiredAt: null } });
+  await db.model.update({ where: { id: listing.modelId }, data: { ...toTerms(listing), origin, retiredAt: null } });
 };
 
 export const retireModel = async (db: PrismaDb, id: string, now: Date): Promise<void> => {
@@ -92,6 +98,7 @@ const termColumns = (offer: LaneOffer) => ({
   tokenClasses: tokenClasses.filter((name) => offer.tokenClasses.has(name)),
   tokenizer: offer.tokenizer,
   timeouts: { ...offer.timeouts },
+  drain: offer.drain,
 });
 
 export const insertLane = async (db: PrismaDb, lane: { id: string; modelId: string; position: number; origin: ListingOrigin; offer: LaneOffer }): Promise<void> => {

@@ -1,4 +1,4 @@
-import type { TokenClass } from '@kilotoken/contracts';
+import type { MaxTokensPolicy, TokenClass, UnsupportedParameterPolicy } from '@kilotoken/contracts';
 import type { Money } from '@kilotoken/money';
 import type { LaneOffer } from './lane.js';
 
@@ -16,10 +16,20 @@ export interface SalePrice {
   readonly rates: Partial<Record<TokenClass, Money | null>>;
 }
 
-export interface Listing {
-  readonly modelId: string;
+/** What a model takes and gives, whichever lane answers. */
+export interface ModelTerms {
   readonly contextWindow: number;
   readonly maxOutputTokens: number;
+  /** The most tokens that one image can cost; null where nobody has said. */
+  readonly imageTokens: number | null;
+  readonly unsupportedParameters: UnsupportedParameterPolicy;
+  readonly maxTokensAbove: MaxTokensPolicy;
+}
+
+export const defaultModelSettings = { imageTokens: null, unsupportedParameters: 'drop', maxTokensAbove: 'refuse' } as const;
+
+export interface Listing extends ModelTerms {
+  readonly modelId: string;
   readonly sale: SalePrice;
   readonly lanes: readonly LaneOffer[];
 }

@@ -25,6 +25,7 @@ const laneRow = (lane: Lane): Row => ({
   tokenClasses: [...lane.tokenClasses],
   tokenizer: lane.tokenizer,
   timeouts: { ...lane.timeouts },
+  drain: lane.drain,
 });
 
 const stepRow = (step: ListingStep): Row => ({
@@ -74,10 +75,9 @@ export const addModelCommands = (program: Command, context: Context): void => {
     const catalogue = await loadCatalogue(context.pool);
     const books = await context.prisma.priceBook.findMany({ orderBy: { name: 'asc' } });
     const now = await context.now();
-    const rows = [...catalogue.models.values()].map(({ id, contextWindow, maxOutputTokens, lanes, createdAt }) => ({
+    const rows = [...catalogue.models.values()].map(({ id, lanes, createdAt, ...terms }) => ({
       id,
-      contextWindow,
-      maxOutputTokens,
+      ...terms,
       lanes: lanes.length,
       createdAt: iso(createdAt),
       prices: pricesOf(id, catalogue, books, now),

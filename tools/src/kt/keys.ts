@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
-import { createApiKey, getOrganization, getProject, listApiKeys, revokeApiKey, rollApiKey, type ApiKey, type IssuedApiKey } from '@kilotoken/identity';
+import { Option, type Command } from 'commander';
+import { maxTokensPolicies, unsupportedParameterPolicies, type MaxTokensPolicy, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
+import { createApiKey, getOrganization, getProject, listApiKeys, revokeApiKey, rollApiKey, setApiKey, type ApiKey, type IssuedApiKey } from '@kilotoken/identity';
 import { parseMoment, parseNames, parseSpan } from './arguments.js';
 import { addCommand, addPageOptions, iso, readPage, type Context } from './context.js';
 import { organizationOption } from './organizations.js';
@@ -12,10 +13,31 @@ const keyRow = (key: ApiKey): Row => ({
   prefix: key.prefix,
   status: key.status,
   allowedModels: key.allowedModels,
+  unsupportedParameters: key.unsupportedParameters,
+  maxTokensAbove: key.maxTokensAbove,
   expiresAt: iso(key.expiresAt),
   revokedAt: iso(key.revokedAt),
   lastUsedAt: iso(key.lastUsedAt),
   createdAt: iso(key.createdAt),
+});
+
+const asModel = 'model';
+interface SettingOptions {
+  readonly unsupportedParameters?: UnsupportedParameterPolicy | typeof asModel;
+  readonly maxTokensAbove?: MaxTokensPolicy | typeof asModel;
+}
+
+const addSettingOptions = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('--unsupported-parameters <policy>', 'what becomes of parameters that no lane understands (as the model says, if left out)').choices([...unsupportedParameterPolicies, asModel]),
+    )
+    .addOption(new Option('--max-tokens-above <policy>', "what becomes of a max_tokens above the model's (as the model says, if left out)").choices([...maxTokensPolicies, asModel]));
+
+/** `model` is null, as the model says; what is left out is undefined. */
+const readSettings = ({ unsupportedParameters, maxTokensAbove }: SettingOptions) => ({
+  unsupportedParameters: unsupportedParameters === asModel ? null : unsupportedParameters,
+  maxTokensAbove: maxTokensAbove === asModel ? null : maxTokensAbove,
 });
 
 export const addKeyCommands = (program: Command, context: Context): void => {
@@ -26,19 +48,27 @@ export const addKeyCommands = (program: Command, context: Context): void => {
     context.printRow(command, { key: issued.key, ...keyRow(issued) });
   };
 
-  addCommand(keys, 'create', 'make a key; it is shown once', async (command) => {
-    const { project, name, models, expires } = command.opts<{ project: string; name: string; models?: string; expires?: string }>();
+  const create = addCommand(keys, 'create', 'make a key; it is shown once', async (command) => {
+    const { project, name, models, expires, ...settings } = command.opts<SettingOptions & { project: string; name: string; models?: string; expires?: string }>();
     const organizationId = await organizationIdOf(command);
     const { id: projectId } = await getProject(context.prisma, organizationId, project);
     const expiresAt = expires === undefined ? null : parseMoment('--expires', expires, await context.now());
     const allowedModels = models === undefined ? null : parseNames('--models', models);
-    printIssued(command, await createApiKey(context.prisma, { organizationId, projectId, name, expiresAt, allowedModels }));
+    printIssued(command, await createApiKey(context.prisma, { organizationId, projectId, name, expiresAt, allowedModels, ...readSettings(settings) }));
   })
     .requiredOption(...organizationOption)
     .requiredOption('--project <name or id>', 'the project that it spends for')
     .requiredOption('--name <name>', 'what it is for')
     .option('--models <ids>', 'the models that it may use, with commas between them (all, if left out)')
     .option('--expires <when>', 'a moment, a day or a span such as 30d (never, if left out)');
+  addSettingOptions(create);
+
+  const set = addCommand(keys, 'set <id>', 'change what a key says of its requests; what is left out stays', async (command) => {
+    const [id] = command.processedArgs as [string];
+    const settings = readSettings(command.opts<SettingOptions>());
+    context.printRow(command, keyRow(await setApiKey(context.prisma, { organizationId: await organizationIdOf(command), id, ...settings })));
+  }).requiredOption(...organizationOption);
+  addSettingOptions(set);
 
   const list = addCommand(keys, 'list', 'show the keys of an organization in the order of their making, without the keys themselves', async (command) => {
     const rows = (await listApiKeys(context.prisma, await organizationIdOf(command), readPage(command))).map(keyRow);

@@ -92,6 +92,14 @@ describe('the command line', () => {
     expect(await refusalOf(...issue.with(5, '11'))).toMatchObject({ exitCode: 1, code: 'grant_reference_used' });
   });
 
+  test('sets what a key says of its requests, and takes it back', async () => {
+    const { id, ...made } = (await createKey('--max-tokens-above', 'clamp')) as { id: string };
+    expect(made).toMatchObject({ unsupportedParameters: null, maxTokensAbove: 'clamp' });
+    const set = (...more: string[]) => runJson('keys', 'set', id, '--org', org, ...more);
+    expect(await set('--unsupported-parameters', 'refuse')).toMatchObject({ unsupportedParameters: 'refuse', maxTokensAbove: 'clamp' });
+    expect(await set('--max-tokens-above', 'model')).toMatchObject({ unsupportedParameters: 'refuse', maxTokensAbove: null });
+  });
+
   test('rolls and revokes keys', async () => {
     const first = await createKey();
     const second = await runJson('keys', 'roll', first.id, '--org', org, '--overlap', '1h');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseChatCompletion, parseCompletion, type PriceVersion, type TokenClass } from '@kilotoken/contracts';
-import { priceKey, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
+import { defaultModelSettings, priceKey, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import type { Caller } from '../face/caller.js';
 import { Refusal } from '../refusal.js';
@@ -17,6 +17,8 @@ const caller: Caller = {
   expiresAtMs: null,
   revokedAtMs: null,
   limits: null,
+  unsupportedParameters: null,
+  maxTokensAbove: null,
 };
 
 const lane = (more: Partial<Lane> = {}): Lane => ({
@@ -32,6 +34,7 @@ const lane = (more: Partial<Lane> = {}): Lane => ({
   tokenClasses: new Set<TokenClass>(['input', 'output']),
   tokenizer: 'o200k_base',
   timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
+  drain: false,
   ...more,
 });
 
@@ -44,7 +47,7 @@ const price = (rates: Partial<Record<TokenClass, string | null>>): PriceVersion 
 
 const catalogueOf = (model: Partial<CatalogueModel> = {}, rates: Partial<Record<TokenClass, string | null>> = { input: '1', output: '2' }): Catalogue => ({
   version: 1n,
-  models: new Map([['mock', { id: 'mock', contextWindow: 10_000, maxOutputTokens: 1_000, createdAt: new Date(0), lanes: [lane()], ...model }]]),
+  models: new Map([['mock', { ...defaultModelSettings, id: 'mock', contextWindow: 10_000, maxOutputTokens: 1_000, createdAt: new Date(0), lanes: [lane()], ...model }]]),
   prices: new Map([[priceKey('book', 'mock'), [price(rates)]]]),
 });
 

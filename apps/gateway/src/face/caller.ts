@@ -1,3 +1,4 @@
+import type { MaxTokensPolicy, UnsupportedParameterPolicy } from '@kilotoken/contracts';
 import type { Limit } from '@kilotoken/quota';
 
 /** Who asks: what the request path needs to know of an API key. */
@@ -14,4 +15,7 @@ export interface Caller {
   readonly revokedAtMs: number | null;
   /** Those that its requests are under; null where there are none. */
   readonly limits: readonly Limit[] | null;
+  /** Null: as the model says. */
+  readonly unsupportedParameters: UnsupportedParameterPolicy | null;
+  readonly maxTokensAbove: MaxTokensPolicy | null;
 }
