@@ -35,6 +35,8 @@ export const gatewaySettings = z.object({
   IDEMPOTENCY_KEEP_MS: setting.durationMs(86_400_000, 7_200_000, 2_592_000_000),
   /** 1: vendors are told which trace a request belongs to, as our own workers are. */
   TRACE_VENDORS: z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault('0'),
+  /** Threads that read large bodies and count long texts. Unset: one, or two where there are more than two cores. */
+  WORKER_THREADS_MAX: setting.wholeNumber({ min: 1, max: 64 }).optional(),
   RUNNING_REQUESTS_MAX: setting.wholeNumber({ fallback: 10_000, min: 1, max: 1_000_000 }),
   /** `name` or `name:pass`, for tests: the process kills itself there. Only in a database that is marked as a test. */
   KILOTOKEN_FAILPOINT: z

@@ -11,6 +11,7 @@ import type { GatewaySettings } from './config.js';
 import { AccountService } from './face/account.service.js';
 import { KeyService } from './face/key.service.js';
 import type { Failpoint } from './failpoint.js';
+import { defaultThreads, openThreads, type Threads } from './intake/threads.js';
 import { createDeadlines, type Deadlines } from './relay/deadlines.js';
 import { EndingService } from './relay/ending.service.js';
 import { traceFlush } from './relay/flush-trace.js';
@@ -44,6 +45,7 @@ interface Parts {
   readonly idempotency: IdempotencyService;
   readonly quota: QuotaService;
   readonly completions: CompletionsService;
+  readonly threads: Threads;
 }
 
 const compose = ({ settings, clock, logger, registry, tracing }: Platform<GatewaySettings>, failpoint: Failpoint): Parts => {
@@ -86,6 +88,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     clientStallMsMax: settings.CLIENT_STALL_MS_MAX,
   };
   const deadlines = createDeadlines(() => clock.monotonicMs());
+  const threads = openThreads(settings.WORKER_THREADS_MAX ?? defaultThreads(), logger);
   const relay = { lanes, ending, running, metrics, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
   return {
     pool,
@@ -100,6 +103,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     account: new AccountService(pool, session, leases, running),
     idempotency: new IdempotencyService({ databaseUrl, keepMs: settings.IDEMPOTENCY_KEEP_MS }, session, clock, failpoint, logger),
     quota,
+    threads,
     completions: new CompletionsService(settings, session, leases, settlement, catalogue, running, new LimitsService(quota, session), relay, failpoint),
   };
 };
@@ -117,9 +121,9 @@ export class GatewayModule implements OnApplicationShutdown {
   constructor(@Inject(gatewayParts) private readonly parts: Parts) {}
 
   async onApplicationShutdown(): Promise<void> {
-    const { running, deadlines, lanes, leases, quota, settlement, session, idempotency, pool } = this.parts;
+    const { running, deadlines, lanes, leases, quota, settlement, session, idempotency, threads, pool } = this.parts;
     running.stop();
     deadlines.stop();
-    await Promise.allSettled([lanes.stop(), leases.stop(), quota.stop(), settlement.stop(), session.stop(), idempotency.stop(), pool.end()]);
+    await Promise.allSettled([lanes.stop(), leases.stop(), quota.stop(), settlement.stop(), session.stop(), idempotency.stop(), threads.stop(), pool.end()]);
   }
 }
