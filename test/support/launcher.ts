@@ -42,9 +42,9 @@ export class LauncherHome {
     return new LauncherHome(folder, { ...Object.fromEntries(ports), KILOTOKEN_HOME: folder, DRAIN_MS: '5000', KILOTOKEN_MODEL_PATH: 'loopback', ...patience, ...environment });
   }
 
-  /** Begins `npm start`; `overrides` are further settings. */
-  start(overrides: Record<string, string> = {}): Launcher {
-    const launcher = new Launcher({ ...this.environment, ...overrides });
+  /** Begins `npm start`; `overrides` are further settings, `words` what follows the command. */
+  start(overrides: Record<string, string> = {}, words: readonly string[] = []): Launcher {
+    const launcher = new Launcher({ ...this.environment, ...overrides }, words);
     this.started.push(launcher);
     return launcher;
   }
@@ -93,8 +93,8 @@ export class Launcher {
   output = '';
   private exitCode: number | null | undefined;
 
-  constructor(environment: Record<string, string>) {
-    const child: ChildProcess = spawn('npm', ['start'], {
+  constructor(environment: Record<string, string>, words: readonly string[]) {
+    const child: ChildProcess = spawn('npm', ['start', ...words], {
       cwd: REPOSITORY,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -128,6 +128,11 @@ export class Launcher {
   /** What a terminal does on Ctrl-C: the whole group gets the signal. */
   pressCtrlC(): void {
     process.kill(-this.pid, 'SIGINT');
+  }
+
+  /** What `kill` does with the pid that a shell or a supervisor knows: npm alone gets the signal. */
+  signalNpm(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
   }
 
   killGroup(): void {

@@ -26,21 +26,22 @@ export async function launch(terminal: Terminal): Promise<never> {
   const startedMs = performance.now();
   const environment = readEnvironment();
   const stop = listenForStop(() => terminal.notice('Stopping; running requests may finish. Ctrl-C again forces.'));
-  stop.forced.addEventListener('abort', () => setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref());
+  stop.forced.addEventListener('abort', () => setTimeout(() => process.exit(stop.exitCode()), FORCED_EXIT_MS).unref());
   let home = '.kilotoken';
   try {
     const settings = readLauncherSettings(environment, process.cwd());
     home = settings.KILOTOKEN_HOME;
-    await run(terminal, settings, environment, stop, startedMs);
-    terminal.line('  Stopped.');
-    process.exit(0);
+    const end = await run(terminal, settings, environment, stop, startedMs);
+    const isOrderly = end === 'stopped' && !stop.forced.aborted;
+    terminal.line(isOrderly ? '  Stopped.' : stop.forced.aborted ? '  Stopped by force.' : '  Stopped before it ran.');
+    process.exit(isOrderly ? 0 : stop.exitCode());
   } catch (error) {
     terminal.problem(explainFailure(error, home));
     process.exit(1);
   }
 }
 
-async function run(terminal: Terminal, settings: LauncherSettings, environment: Environment, stop: StopRequest, startedMs: number): Promise<void> {
+async function run(terminal: Terminal, settings: LauncherSettings, environment: Environment, stop: StopRequest, startedMs: number): Promise<'stopped' | 'interrupted'> {
   const home = openHome(settings.KILOTOKEN_HOME);
   takeFolderLock(home.folder);
   const orphans = [...(await stopOrphans(home)), ...((await stopOrphanedPostgres(home.databaseFolder)) ? ['postgres'] : [])];
@@ -55,9 +56,11 @@ async function run(terminal: Terminal, settings: LauncherSettings, environment: 
   try {
     await startEverything({ terminal, settings, environment, home, installation, postgres, secrets, stop, startedMs });
     await untilAborted(stop.requested);
+    return 'stopped';
   } catch (error) {
     // Whoever stops a start that then fails because it was stopped wants no explanation.
     if (!stop.requested.aborted && !(error instanceof StartInterrupted)) throw error;
+    return 'interrupted';
   } finally {
     await installation.stop(settings.DRAIN_MS, stop.forced);
     stopLogRotation();

@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 /**
  * Ctrl-C, SIGTERM and a closed terminal ask to stop; a second time forces. npm passes on the signal that the terminal
  * has already sent to everybody, so one Ctrl-C may arrive twice: what follows at once is the same request.
@@ -5,6 +7,8 @@
 export interface StopRequest {
   requested: AbortSignal;
   forced: AbortSignal;
+  /** What a shell says of a process that a signal ended: 128 and the signal's number. */
+  exitCode(): number;
 }
 
 const SAME_REQUEST_MS = 1_000;
@@ -14,7 +18,9 @@ export function listenForStop(onRequest: () => void): StopRequest {
   const requested = new AbortController();
   const forced = new AbortController();
   let requestedMs = 0;
-  const onSignal = (): void => {
+  let lastSignal: NodeJS.Signals = 'SIGTERM';
+  const onSignal = (signal: NodeJS.Signals): void => {
+    lastSignal = signal;
     if (!requested.signal.aborted) {
       requestedMs = performance.now();
       onRequest();
@@ -24,7 +30,7 @@ export function listenForStop(onRequest: () => void): StopRequest {
     }
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  return { requested: requested.signal, forced: forced.signal };
+  return { requested: requested.signal, forced: forced.signal, exitCode: () => 128 + constants.signals[lastSignal] };
 }
 
 export function untilAborted(signal: AbortSignal): Promise<void> {

@@ -30,6 +30,13 @@ export const runProgram = async ([program, ...parameters]: Command, { environmen
     const child = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'pipe'], env: environment, cwd: workingFolder, shell: isWindows });
     // Not by spawn's own option: its timer outlives a program that could not be started.
     const deadline = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    // A launcher that is told to stop does not wait for a download, and must not leave it behind.
+    const endWithUs = (): void => void child.kill();
+    process.once('exit', endWithUs);
+    const settle = (): void => {
+      clearTimeout(deadline);
+      process.off('exit', endWithUs);
+    };
     let output = '';
     const collect = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-outputCharactersMax);
@@ -37,11 +44,11 @@ export const runProgram = async ([program, ...parameters]: Command, { environmen
     child.stdout.on('data', collect);
     child.stderr.on('data', collect);
     child.once('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(deadline);
+      settle();
       reject(new ProgramError(`${program} could not be started: ${error.message}`, error.code === 'ENOENT'));
     });
     child.once('close', (code, signal) => {
-      clearTimeout(deadline);
+      settle();
       if (code === 0) return resolve();
       const said = output.trim().split('\n').findLast((line) => line.trim() !== '') ?? 'it said nothing';
       // Disk full may stand in any line, and decides what the person is told.
