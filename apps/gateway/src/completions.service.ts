@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { baseCapabilities, buildUpstreamBody, type Capability, type ChatCompletionRequest, type CompletionRequest } from '@kilotoken/contracts';
+import { baseCapabilities, type Capability, type UpstreamOptions } from '@kilotoken/contracts';
 import type { FundsOf, Hold, LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import type { CatalogueService } from './admission/catalogue.service.js';
@@ -9,6 +9,7 @@ import { outputTokensOn, planRequest, type Plan } from './admission/plan.js';
 import type { GatewaySettings } from './config.js';
 import type { Caller } from './face/caller.js';
 import type { Failpoint } from './failpoint.js';
+import type { ReadRequest } from './intake/read-request.js';
 import { Refusal } from './refusal.js';
 import type { Client } from './relay/client.js';
 import type { Generation, Operation } from './relay/generation.js';
@@ -43,7 +44,7 @@ export class CompletionsService {
   ) {}
 
   /** Answers one request; throws a Refusal while the client can still be told by a status, and has then given back its claim. */
-  async answer(id: string, caller: Caller, operation: Operation, request: ChatCompletionRequest | CompletionRequest, client: Client, claim: Claim | null): Promise<void> {
+  async answer(id: string, caller: Caller, operation: Operation, request: ReadRequest, client: Client, claim: Claim | null): Promise<void> {
     this.answering += 1;
     try {
       await this.serve(id, caller, operation, request, client, claim);
@@ -62,11 +63,12 @@ export class CompletionsService {
     }
   }
 
-  private async serve(id: string, caller: Caller, operation: Operation, request: ChatCompletionRequest | CompletionRequest, client: Client, claim: Claim | null): Promise<void> {
+  private async serve(id: string, caller: Caller, operation: Operation, request: ReadRequest, client: Client, claim: Claim | null): Promise<void> {
+    const { params } = request;
     const nowMs = this.session.nowMs();
     const plan = this.plan(request, caller, nowMs);
     const plannedMs = client.trace?.nowMs() ?? 0;
-    const endUser = request.user ?? request.safety_identifier ?? null;
+    const endUser = params.user ?? params.safety_identifier ?? null;
     const held = caller.limits === null ? this.hold(id, caller, plan, client, claim) : this.holdUnderLimits(id, caller, endUser, plan, client, claim);
     // Where the money is here, as it nearly always is, nothing is waited for.
     const { hold, limits: limitHold } = held instanceof Promise ? await held : held;
@@ -75,10 +77,10 @@ export class CompletionsService {
       id,
       caller,
       operation,
-      stream: request.stream === true,
-      tierAsked: ('service_tier' in request ? request.service_tier : undefined) ?? 'auto',
+      stream: params.stream === true,
+      tierAsked: params.service_tier ?? 'auto',
       endUser,
-      tags: request.metadata && Object.keys(request.metadata).length > 0 ? request.metadata : null,
+      tags: params.metadata && Object.keys(params.metadata).length > 0 ? params.metadata : null,
       plan,
       hold,
       limits: limitHold,
@@ -90,11 +92,11 @@ export class CompletionsService {
       slot: null,
       trace,
     };
-    if (trace) trace.request.describe = () => trace.describe(generation, request);
+    if (trace) trace.request.describe = () => trace.describe(generation, params);
     this.failpoint('after_hold');
     const { lanes, ending, running, metrics, limits, deadlines, failpoint, nowMs: now } = this.relay;
     // Written out: an object that is spread and then added to is slow to make and slow to read ever after.
-    const context: RelayContext = { generation, request, client, body: (lane) => bodyFor(lane, request, generation), lanes, ending, running, metrics, limits, deadlines, failpoint, nowMs: now };
+    const context: RelayContext = { generation, request, client, body: (lane) => request.body(upstreamOptions(lane, generation)), lanes, ending, running, metrics, limits, deadlines, failpoint, nowMs: now };
     claim?.dispatching();
     try {
       await (generation.stream ? answerStream(context) : answerJson(context));
@@ -108,7 +110,7 @@ export class CompletionsService {
     }
   }
 
-  private plan(request: ChatCompletionRequest | CompletionRequest, caller: Caller, nowMs: number): Plan {
+  private plan(request: ReadRequest, caller: Caller, nowMs: number): Plan {
     const catalogue = this.catalogue.current();
     if (!catalogue) throw new Refusal('service_unavailable', 'Prices cannot be checked at the moment. Try again shortly.');
     this.refuseWhenFull();
@@ -163,17 +165,14 @@ export class CompletionsService {
   }
 }
 
-const bodyFor = (lane: Lane, request: ChatCompletionRequest | CompletionRequest, generation: Generation): string =>
-  JSON.stringify(
-    buildUpstreamBody(request, {
-      model: lane.upstreamModel,
-      maxTokens: generation.maxTokens,
-      maxTokensParam: lane.capabilities.has('max_completion_tokens') ? 'max_completion_tokens' : 'max_tokens',
-      stream: generation.stream,
-      continuousUsage: lane.kind === 'worker',
-      capabilities: capabilitiesOf(lane),
-    }),
-  );
+const upstreamOptions = (lane: Lane, generation: Generation): UpstreamOptions => ({
+  model: lane.upstreamModel,
+  maxTokens: generation.maxTokens,
+  maxTokensParam: lane.capabilities.has('max_completion_tokens') ? 'max_completion_tokens' : 'max_tokens',
+  stream: generation.stream,
+  continuousUsage: lane.kind === 'worker',
+  capabilities: capabilitiesOf(lane),
+});
 
 const withBase = new WeakMap<Lane, ReadonlySet<Capability>>();
 

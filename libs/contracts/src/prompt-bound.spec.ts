@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { parseChatCompletion } from './chat-completion.js';
 import { parseCompletion } from './completion.js';
-import { predictionTokensBound, promptTokensBound, type TemplateOverhead } from './prompt-bound.js';
+import { imageCountOf, predictionTokensBound, promptTokensBounds, type TemplateOverhead } from './prompt-bound.js';
 import { isAscii, utf8Length } from './utf8-length.js';
 
 const encoder = new TextEncoder();
@@ -13,8 +13,8 @@ const none: TemplateOverhead = { tokensPerMessage: 0, tokensPerPart: 0, tokensPe
 
 const chat = (changes: object) => parseChatCompletion({ model: 'm', messages: [{ role: 'user', content: 'a' }], ...changes });
 const boundOf = (changes: object, overhead?: TemplateOverhead): number => {
-  const bound = promptTokensBound(chat(changes), overhead);
-  if (bound === 'context_window') throw new Error('there is something that is not text');
+  const [bound] = promptTokensBounds(chat(changes), overhead);
+  if (bound === undefined || !Number.isFinite(bound)) throw new Error('there is something that is not text');
   return bound;
 };
 const said = (content: unknown, role = 'user', more: object = {}) => ({ messages: [{ role, content, ...more }] });
@@ -116,38 +116,30 @@ describe('the bound of a prompt', () => {
   });
 
   test.each<[string, object]>([
-    ['an image', said([{ type: 'image_url', image_url: { url: 'https://a.example/b' } }])],
     ['audio', said([{ type: 'input_audio', input_audio: { data: '', format: 'mp3' } }])],
     ['a file', said([{ type: 'file', file: { file_data: '' } }])],
     ['earlier audio', said('a', 'assistant', { audio: { id: 'a' } })],
     ['a web search', { web_search_options: {} }],
   ])('%s is bounded by the context window alone', (_name, changes) => {
-    expect(promptTokensBound(chat(changes))).toBe('context_window');
+    expect(promptTokensBounds(chat(changes))).toEqual([Infinity]);
   });
 
-  test('legacy prompts are summed, the suffix with each', () => {
-    const bound = (changes: object) => promptTokensBound(parseCompletion({ model: 'm', prompt: 'abc', ...changes }));
-    expect(bound({})).toBe(3 + 8);
-    expect(bound({ prompt: ['abc', 'é'], suffix: 'xy' })).toBe(3 + 2 + 2 * (8 + 2));
+  test('images are counted apart, whatever their addresses', () => {
+    const image = { type: 'image_url', image_url: { url: `https://a.example/${'b'.repeat(1000)}` } };
+    const request = chat(said([image, { type: 'text', text: 'abc' }, image]));
+    expect(imageCountOf(request.messages)).toBe(2);
+    expect(promptTokensBounds(request, { ...none, tokensPerPart: 100 })).toEqual([303]);
+    expect(imageCountOf(chat({}).messages)).toBe(0);
+  });
+
+  test('each legacy prompt has a bound of its own, the suffix with each', () => {
+    const bounds = (changes: object) => promptTokensBounds(parseCompletion({ model: 'm', prompt: 'abc', ...changes }));
+    expect(bounds({})).toEqual([3 + 8]);
+    expect(bounds({ prompt: ['abc', 'é'], suffix: 'xy' })).toEqual([3 + 8 + 2, 2 + 8 + 2]);
   });
 
   test('what a prediction may add to the output is bounded by its bytes, for each choice', () => {
     expect(predictionTokensBound(chat({}))).toBe(0);
     expect(predictionTokensBound(chat({ n: 2, prediction: { type: 'content', content: [{ type: 'text', text: 'né' }] } }))).toBe(6);
-  });
-});
-
-describe('the context window', () => {
-  test('a prompt that may not fit it has no number', () => {
-    const text = 'x'.repeat(100);
-    expect(promptTokensBound(chat(said(text)), none, 101)).toBe(100);
-    expect(promptTokensBound(chat(said(text)), none, 100)).toBe('context_window');
-    expect(promptTokensBound(chat(said(Array(2000).fill({ type: 'text', text }))), none, 1000)).toBe('context_window');
-  });
-
-  test('each of several legacy prompts has the window to itself', () => {
-    const prompts = (...list: string[]) => promptTokensBound(parseCompletion({ model: 'm', prompt: list }), none, 1000);
-    expect(prompts(...Array<string>(2000).fill('x'.repeat(92)))).toBe(2000 * 100);
-    expect(prompts('x'.repeat(5000), 'x'.repeat(92))).toBe(1000 + 100);
   });
 });

@@ -13,8 +13,8 @@ import { jsonBytes, printedBytes, textBytes } from './text-bound.js';
  * 3. What a template adds is bounded by the lane's overhead: by message, part and tool, and once. Templates print tools and
  *    schemas as indented JSON, calls and tool results as one line of it; those count as the longest of such prints.
  *
- * What is not text (images, audio, files), or adds a text that we do not see (web search), is bounded by the model's
- * context window alone; and nothing is counted beyond it.
+ * What is neither text nor an image (audio, files), or adds a text that we do not see (web search), is bounded by the
+ * model's context window alone.
  */
 export type TemplateOverhead = {
   readonly tokensPerMessage: number;
@@ -39,17 +39,19 @@ export const defaultTemplateOverhead: TemplateOverhead = {
 const tokensPerPrompt = 8;
 
 /**
- * For a chat a number below `contextWindow`, or the word for it. For legacy prompts the sum over all of them, each at most
- * the window; how many there are, the request itself says.
+ * The bound of each prompt: one number for a chat, one for each prompt of a legacy completion. Images are left out (the
+ * model says how many tokens one has at most); infinite where anything else is not text. The context window is not looked
+ * at: a bound above it means the window.
  */
-export const promptTokensBound = (
-  request: ChatCompletionRequest | CompletionRequest,
-  overhead: TemplateOverhead = defaultTemplateOverhead,
-  contextWindow = Number.MAX_SAFE_INTEGER,
-): number | 'context_window' => {
-  if ('prompt' in request) return legacyBound(request, contextWindow);
-  const bound = chatBound(request, overhead, contextWindow);
-  return bound < contextWindow ? bound : 'context_window';
+export const promptTokensBounds = (request: ChatCompletionRequest | CompletionRequest, overhead: TemplateOverhead = defaultTemplateOverhead): number[] =>
+  'prompt' in request ? legacyBounds(request) : [chatBound(request, overhead)];
+
+export const imageCountOf = (messages: readonly ChatMessage[]): number => {
+  let images = 0;
+  for (const { content } of messages) {
+    if (Array.isArray(content)) for (const part of content) if (part.type === 'image_url') images += 1;
+  }
+  return images;
 };
 
 /**
@@ -62,57 +64,53 @@ export const predictionTokensBound = ({ prediction, n = 1 }: ChatCompletionReque
   return n * (typeof content === 'string' ? textBytes(content) : content.reduce((sum, part) => sum + textBytes(part.text), 0));
 };
 
-const legacyBound = ({ prompt, suffix = '' }: CompletionRequest, contextWindow: number): number => {
-  const perPrompt = tokensPerPrompt + textBytes(suffix, contextWindow);
+const legacyBounds = ({ prompt, suffix = '' }: CompletionRequest): number[] => {
+  const perPrompt = tokensPerPrompt + textBytes(suffix);
   const prompts = typeof prompt === 'string' ? [prompt] : prompt;
-  return prompts.reduce((sum, text) => sum + Math.min(perPrompt + textBytes(text, contextWindow), contextWindow), 0);
+  return prompts.map((text) => perPrompt + textBytes(text));
 };
 
-const chatBound = (request: ChatCompletionRequest, overhead: TemplateOverhead, contextWindow: number): number => {
+const chatBound = (request: ChatCompletionRequest, overhead: TemplateOverhead): number => {
   if (request.web_search_options) return Infinity;
   let bound = overhead.tokensFixed;
   for (const message of request.messages) {
-    bound += overhead.tokensPerMessage + messageBound(message, overhead, contextWindow);
-    if (bound >= contextWindow) return bound;
+    bound += overhead.tokensPerMessage + messageBound(message, overhead);
   }
   const tools = [...(request.tools ?? []), ...(request.functions ?? [])];
-  if (tools.length > 0) bound += overhead.tokensForTools + tools.length * overhead.tokensPerTool + jsonBytes(tools, contextWindow);
+  if (tools.length > 0) bound += overhead.tokensForTools + tools.length * overhead.tokensPerTool + jsonBytes(tools);
   if (request.response_format && request.response_format.type !== 'text') {
-    bound += overhead.tokensForTools + jsonBytes(request.response_format, contextWindow);
+    bound += overhead.tokensForTools + jsonBytes(request.response_format);
   }
   // A template may name the tool that has to be called, or those that may be.
   for (const choice of [request.tool_choice, request.function_call]) {
-    if (typeof choice === 'object') bound += jsonBytes(choice, contextWindow);
+    if (typeof choice === 'object') bound += jsonBytes(choice);
   }
   return bound;
 };
 
-/** Infinite when the message holds something that is not text. */
-const messageBound = (message: ChatMessage, overhead: TemplateOverhead, contextWindow: number): number => {
+/** Infinite when the message holds something that is neither text nor an image. */
+const messageBound = (message: ChatMessage, overhead: TemplateOverhead): number => {
   const { content } = message;
   // Templates print what tools answered as a JSON string, whose escapes are longer than the text.
   const bytesOf = message.role === 'tool' || message.role === 'function' ? printedBytes : textBytes;
-  let bound = typeof message.name === 'string' ? textBytes(message.name, contextWindow) : 0;
-  if (typeof content === 'string') bound += bytesOf(content, contextWindow);
+  let bound = typeof message.name === 'string' ? textBytes(message.name) : 0;
+  if (typeof content === 'string') bound += bytesOf(content);
   else if (content) {
     for (const part of content) {
-      if (part.type !== 'text' && part.type !== 'refusal') return Infinity;
-      bound += overhead.tokensPerPart + bytesOf(part.type === 'text' ? part.text : part.refusal, contextWindow);
-      if (bound >= contextWindow) return bound;
+      bound += overhead.tokensPerPart;
+      if (part.type === 'text') bound += bytesOf(part.text);
+      else if (part.type === 'refusal') bound += bytesOf(part.refusal);
+      else if (part.type !== 'image_url') return Infinity;
     }
   }
-  if (message.role === 'tool') bound += textBytes(message.tool_call_id, contextWindow);
-  return message.role === 'assistant' ? bound + answerBound(message, overhead, contextWindow) : bound;
+  if (message.role === 'tool') bound += textBytes(message.tool_call_id);
+  return message.role === 'assistant' ? bound + answerBound(message, overhead) : bound;
 };
 
 /** What an assistant message has beside its content. */
-const answerBound = (
-  message: Extract<ChatMessage, { role: 'assistant' }>,
-  overhead: TemplateOverhead,
-  contextWindow: number,
-): number => {
+const answerBound = (message: Extract<ChatMessage, { role: 'assistant' }>, overhead: TemplateOverhead): number => {
   if (message.audio) return Infinity;
-  let bound = textBytes(message.refusal ?? '', contextWindow) + textBytes(message.reasoning_content ?? '', contextWindow);
+  let bound = textBytes(message.refusal ?? '') + textBytes(message.reasoning_content ?? '');
   const calls: { name: string; written: string; id: string }[] = [];
   if (message.function_call) calls.push({ name: message.function_call.name, written: message.function_call.arguments, id: '' });
   for (const call of message.tool_calls ?? []) {
@@ -120,7 +118,7 @@ const answerBound = (
     else calls.push({ name: call.custom.name, written: call.custom.input, id: call.id });
   }
   for (const { name, written, id } of calls) {
-    bound += overhead.tokensPerTool + textBytes(name, contextWindow) + textBytes(id, contextWindow) + printedBytes(written, contextWindow);
+    bound += overhead.tokensPerTool + textBytes(name) + textBytes(id) + printedBytes(written);
   }
   return bound;
 };

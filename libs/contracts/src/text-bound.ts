@@ -1,15 +1,14 @@
 import { isAscii, utf8Length } from './utf8-length.js';
 
 /**
- * How many bytes a tokenizer can be made to see for a text: as it is, or printed as JSON by a chat template. All take
- * `enough`: from there on the caller does not care, and the dearer parts of the count are left out.
+ * How many bytes a tokenizer can be made to see for a text: as it is, or printed as JSON by a chat template.
  */
 
 /** The longest that a text can be to a tokenizer that normalizes, or does not. */
-export const textBytes = (text: string, enough = Infinity): number => {
+export const textBytes = (text: string): number => {
   if (isAscii(text)) return text.length;
   const bytes = utf8Length(text);
-  return bytes >= enough ? bytes : bytes + expansion(text, bytes);
+  return bytes + expansion(text, bytes);
 };
 
 /**
@@ -17,7 +16,7 @@ export const textBytes = (text: string, enough = Infinity): number => {
  * six characters each. A template that parses and prints a call's arguments again puts a space behind each comma and
  * colon, and writes `1e15` as 1000000000000000.0.
  */
-export const printedBytes = (text: string, enough = Infinity): number => {
+export const printedBytes = (text: string): number => {
   let bytes = text.length;
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index);
@@ -26,11 +25,11 @@ export const printedBytes = (text: string, enough = Infinity): number => {
     else if (unit === quote || unit === backslash || unit === comma || unit === colon) bytes += 1;
     else if ((unit | 0x20) === letterE && isDigit(text.charCodeAt(index - 1))) bytes += 16;
   }
-  return bytes >= enough || isAscii(text) ? bytes : bytes + expansion(text, utf8Length(text));
+  return isAscii(text) ? bytes : bytes + expansion(text, utf8Length(text));
 };
 
 /** The longest that a template's `tojson` can make of a value: indented by four, escaped for HTML and ASCII. */
-export const jsonBytes = (value: object, enough = Infinity): number => {
+export const jsonBytes = (value: object): number => {
   const text = JSON.stringify(value);
   // Indentation is counted, not made: deep nesting would print a hundred times the text.
   let bytes = text.length;
@@ -48,7 +47,7 @@ export const jsonBytes = (value: object, enough = Infinity): number => {
     else if (unit === openBracket || unit === openBrace) bytes += 1 + indent * ++depth;
     else if (unit === closeBracket || unit === closeBrace) bytes += 1 + indent * --depth;
   }
-  return bytes >= enough || isAscii(text) ? bytes : bytes + expansion(text, utf8Length(text));
+  return isAscii(text) ? bytes : bytes + expansion(text, utf8Length(text));
 };
 
 const indent = 4;

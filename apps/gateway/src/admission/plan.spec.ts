@@ -4,6 +4,7 @@ import { defaultModelSettings, priceKey, type Catalogue, type CatalogueModel, ty
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import type { Caller } from '../face/caller.js';
 import { Refusal } from '../refusal.js';
+import { smallRequest } from '../intake/read-request.js';
 import { outputTokensOn, planRequest, type Plan } from './plan.js';
 
 const caller: Caller = {
@@ -52,7 +53,7 @@ const catalogueOf = (model: Partial<CatalogueModel> = {}, rates: Partial<Record<
 });
 
 const chat = (more: object = {}) => parseChatCompletion({ model: 'mock', messages: [{ role: 'user', content: 'hello' }], ...more });
-const plan = (request: Parameters<typeof planRequest>[0] = chat(), catalogue = catalogueOf(), who = caller): Plan => planRequest(request, who, catalogue, 16, 1_000);
+const plan = (request: Parameters<typeof smallRequest>[0] = chat(), catalogue = catalogueOf(), who = caller): Plan => planRequest(smallRequest(request), who, catalogue, 16, 1_000);
 
 const refusal = (act: () => unknown): Pick<Refusal, 'code' | 'param'> => {
   try {
@@ -79,6 +80,21 @@ describe('the worst case of a request', () => {
 
   test('is never more prompt than the context window', () => {
     expect(plan(chat({ messages: [{ role: 'user', content: 'x'.repeat(50_000) }], max_tokens: 1 })).promptTokensMax).toBe(10_000n);
+  });
+
+  test('counts each image at the most that the model takes for one, and at the window where the model does not say', () => {
+    const image = { type: 'image_url', image_url: { url: 'https://a.example/b.png' } };
+    const asked = chat({ messages: [{ role: 'user', content: [image, image, { type: 'text', text: 'which?' }] }], max_tokens: 1 });
+    const lanes = [lane({ capabilities: new Set(['image_input']) })];
+    const without = plan(chat({ messages: [{ role: 'user', content: [{ type: 'text', text: 'which?' }] }], max_tokens: 1 })).promptTokensMax;
+    expect(plan(asked, catalogueOf({ lanes, imageTokens: 1_000 })).promptTokensMax).toBe(without + 2_000n + 2n * 4n);
+    expect(plan(asked, catalogueOf({ lanes, imageTokens: 9_000 })).promptTokensMax).toBe(10_000n);
+    expect(plan(asked, catalogueOf({ lanes, imageTokens: null })).promptTokensMax).toBe(10_000n);
+  });
+
+  test('of several legacy prompts is at most the context window for each', () => {
+    const request = parseCompletion({ model: 'mock', prompt: ['x'.repeat(50_000), 'x'.repeat(92)], max_tokens: 1 });
+    expect(plan(request).promptTokensMax).toBe(10_000n + 100n);
   });
 
   test('takes the dearest class that any of its lanes can return', () => {

@@ -4,20 +4,16 @@
  */
 import {
   baseCapabilities,
-  choiceCountOf,
-  neededCapabilities,
-  predictionTokensBound,
-  promptTokensBound,
   type Capability,
-  type ChatCompletionRequest,
-  type CompletionRequest,
   type PriceVersion,
+  type RequestFacts,
   type TokenClass,
 } from '@kilotoken/contracts';
 import { priceKey, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
 import type { Money } from '@kilotoken/money';
 import { priceAt, unpricedClasses, worstCaseOf, type WorstCase } from '@kilotoken/pricing';
 import type { Caller } from '../face/caller.js';
+import type { ReadRequest } from '../intake/read-request.js';
 import { Refusal } from '../refusal.js';
 
 export interface Plan {
@@ -45,8 +41,8 @@ const outputTokensPerRequestMax = 1_000_000;
 
 const base: ReadonlySet<string> = new Set<Capability>(baseCapabilities);
 
-const choose = (request: ChatCompletionRequest | CompletionRequest, model: CatalogueModel): readonly Lane[] => {
-  const needed = neededCapabilities(request).filter(({ capability }) => !base.has(capability));
+const choose = (facts: RequestFacts, model: CatalogueModel): readonly Lane[] => {
+  const needed = facts.needed.filter(({ capability }) => !base.has(capability));
   if (model.lanes.length === 0) throw new Refusal('lane_unavailable', `Nothing serves the model '${model.id}' at the moment.`);
   if (needed.length === 0) return model.lanes;
   const able = model.lanes.filter((lane) => needed.every(({ capability }) => lane.capabilities.has(capability)));
@@ -87,33 +83,34 @@ const priceOf = (catalogue: Catalogue, caller: Caller, model: CatalogueModel, no
   return { price, worst };
 };
 
+/** Over all prompts; each is at most the context window, which is the bound where nothing else is. */
+const promptTokensOf = ({ promptTokens, images }: RequestFacts, { contextWindow, imageTokens }: CatalogueModel): bigint => {
+  const imageTokensAll = images === 0 ? 0 : images * (imageTokens ?? Infinity);
+  return BigInt(promptTokens.reduce((sum, tokens) => sum + Math.min(tokens + imageTokensAll, contextWindow), 0));
+};
+
 const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
 export const planRequest = (
-  request: ChatCompletionRequest | CompletionRequest,
+  { params, facts }: ReadRequest,
   caller: Caller,
   catalogue: Catalogue,
   minOutputTokens: number,
   nowMs: number,
 ): Plan => {
-  const model = catalogue.models.get(request.model);
-  if (!model) throw new Refusal('model_not_found', `The model '${request.model}' does not exist.`, 'model');
+  const model = catalogue.models.get(params.model);
+  if (!model) throw new Refusal('model_not_found', `The model '${params.model}' does not exist.`, 'model');
   if (caller.allowedModels && !caller.allowedModels.has(model.id)) {
     throw new Refusal('model_not_allowed', `This API key may not use the model '${model.id}'.`, 'model');
   }
-  const lanes = choose(request, model);
+  const lanes = choose(facts, model);
   const { price, worst } = priceOf(catalogue, caller, model, nowMs);
-  const bestOf = 'best_of' in request ? (request.best_of ?? 1) : 1;
-  const n = request.n ?? 1;
-  const choices = 'messages' in request ? n : (choiceCountOf(request) / n) * Math.max(n, bestOf);
-  const prompts = 'messages' in request ? 1 : choiceCountOf(request) / n;
-  const asked = ('max_completion_tokens' in request ? request.max_completion_tokens : undefined) ?? request.max_tokens;
+  const choices = facts.promptTokens.length * Math.max(params.n ?? 1, params.best_of ?? 1);
+  const asked = params.max_completion_tokens ?? params.max_tokens;
   const outputTokensMax = outputLimit(asked, model, choices);
-  const bound = promptTokensBound(request, undefined, model.contextWindow);
-  const window = BigInt(model.contextWindow * prompts);
-  const promptTokensMax = bound === 'context_window' ? window : min(BigInt(bound), window);
+  const promptTokensMax = promptTokensOf(facts, model);
   // Rejected tokens of a prediction are billed as output beyond `max_tokens`.
-  const predicted = BigInt('messages' in request ? predictionTokensBound(request) : 0);
+  const predicted = BigInt(facts.predictionTokens);
   const holdFor = (tokens: number): Money => worst.hold(promptTokensMax, BigInt(choices) * BigInt(tokens) + predicted);
   const outputTokensMin = asked === undefined ? Math.min(minOutputTokens, outputTokensMax) : outputTokensMax;
   const want = holdFor(outputTokensMax);

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hashRequest, idempotencyKeyOf } from '../admission/idempotency.js';
 import type { IdempotencyService } from '../admission/idempotency.service.js';
 import type { CompletionsService } from '../completions.service.js';
+import { smallRequest } from '../intake/read-request.js';
 import { Refusal, toRefusal } from '../refusal.js';
 import { createClient } from '../relay/client.js';
 import type { Caller } from './caller.js';
@@ -110,13 +111,13 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, idemp
       const complete = async (request: FastifyRequest, reply: FastifyReply, operation: 'chat.completions' | 'completions'): Promise<void> => {
         completions.refuseWhenFull();
         const body = bodyOf(request);
-        const parsed = operation === 'chat.completions' ? parseChatCompletion(body) : parseCompletion(body);
+        const read = smallRequest(operation === 'chat.completions' ? parseChatCompletion(body) : parseCompletion(body));
         const key = idempotencyKeyOf(request.headers['idempotency-key']);
         const claim = key === null ? null : await idempotency.claim(request.caller!, key, hashRequest(operation, request.body as Buffer));
         // From here to the hold nothing is waited for: ids of requests that hold ascend, however long their bodies took.
         Object.assign(request, { id: mintRequestId() });
         reply.header('x-request-id', request.id);
-        await completions.answer(request.id, request.caller!, operation, parsed, createClient(reply.raw, request.wideEvent, request.trace), claim);
+        await completions.answer(request.id, request.caller!, operation, read, createClient(reply.raw, request.wideEvent, request.trace), claim);
         // The relay wrote to the response itself.
         if (!reply.sent) reply.hijack();
       };

@@ -1,15 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { readOpenAiUsage, type ChatCompletionRequest, type CompletionRequest } from '@kilotoken/contracts';
+import { readOpenAiUsage } from '@kilotoken/contracts';
 import type { LeaseService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney, type Money } from '@kilotoken/money';
 import type { Logger } from 'pino';
+import type { ReadRequest } from '../intake/read-request.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import { chargeFor, noCharge, usageRowsJson, type Charge, type Ending, type Generation } from './generation.js';
 import type { RunningRequests } from './running.service.js';
 import { estimateCounts } from './tokenizer.js';
-
-type Request = ChatCompletionRequest | CompletionRequest;
 
 /** Turns what a lane said into a charge, and a charge into committed rows. */
 @Injectable()
@@ -26,7 +25,7 @@ export class EndingService {
    * What an answer is worth: by the vendor's usage where it gave one, else by the lane's tokenizer over what was forwarded.
    * Usage that cannot be is kept in quarantine for whoever talks to the vendor, and the answer is estimated.
    */
-  chargeOf(generation: Generation, lane: Lane, request: Request, usage: unknown, outputTokens: (tokenizer: string) => number): Charge {
+  chargeOf(generation: Generation, lane: Lane, request: ReadRequest, usage: unknown, outputTokens: (tokenizer: string) => number): Charge {
     const reading = readOpenAiUsage(usage);
     if ('counts' in reading) return chargeFor(generation, lane, reading.counts, false);
     if ('invalid' in reading) this.quarantine(generation, reading.invalid, usage);

@@ -1,4 +1,4 @@
-import { completionTokens, promptTokens, type ChatCompletionRequest, type CompletionRequest } from '@kilotoken/contracts';
+import { completionTokens, promptTokens, type RequestParams } from '@kilotoken/contracts';
 import { flushSpanContext, traceIdHeader, type ChildSpan, type RequestDescription, type RequestTrace, type SpanAttributes } from '@kilotoken/platform';
 import type { Attempt, Ending, Generation } from './generation.js';
 
@@ -7,8 +7,6 @@ import type { Attempt, Ending, Generation } from './generation.js';
  * (https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/). Made only for a trace that is exported; until then a
  * few times are kept. Never what was asked or answered.
  */
-type Request = ChatCompletionRequest | CompletionRequest;
-
 /** Numbers of a request's spans; those of its attempts begin at 1. */
 const spanNumbers = { attempts: 1, leaseWait: 0x80, settle: 0x81 } as const;
 
@@ -44,7 +42,7 @@ export class GenerationTrace {
     this.flush = flush;
   }
 
-  describe(generation: Generation, asked: Request): RequestDescription {
+  describe(generation: Generation, asked: RequestParams): RequestDescription {
     const children = generation.attempts.map((attempt, index) => this.attemptSpan(generation, asked, attempt, index));
     children.unshift({ number: spanNumbers.leaseWait, name: 'lease.wait', kind: 'internal', startedMs: this.plannedMs, endedMs: this.heldMs, attributes: {}, errorType: null });
     if (this.settlingMs !== null) children.push(this.settleSpan(this.settlingMs));
@@ -58,7 +56,7 @@ export class GenerationTrace {
     return { attributes, children };
   }
 
-  private attemptSpan(generation: Generation, asked: Request, attempt: Attempt, index: number): ChildSpan {
+  private attemptSpan(generation: Generation, asked: RequestParams, attempt: Attempt, index: number): ChildSpan {
     const { lane } = attempt;
     const isLast = index === generation.attempts.length - 1;
     const { hostname, port, protocol } = new URL(lane.baseUrl);
@@ -111,7 +109,7 @@ export class GenerationTrace {
 
 const operationOf = ({ operation }: Generation): string => (operation === 'completions' ? 'text_completion' : 'chat');
 
-const samplingOf = ({ temperature, top_p: topP, seed, n, frequency_penalty: frequency, presence_penalty: presence }: Request): SpanAttributes => {
+const samplingOf = ({ temperature, top_p: topP, seed, n, frequency_penalty: frequency, presence_penalty: presence }: RequestParams): SpanAttributes => {
   const asked = {
     'gen_ai.request.temperature': temperature,
     'gen_ai.request.top_p': topP,

@@ -45,6 +45,9 @@ export const answerJson = async (context: RelayContext): Promise<void> => {
 
 const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, deadlineMs: number): Promise<AttemptOutcome<Answered>> => {
   const { generation, client, limits, deadlines, nowMs } = context;
+  // Before anything that has to be called off: a large body is built elsewhere, and that may fail.
+  const made = context.body(lane);
+  const body = made instanceof Promise ? await made : made;
   const json = createJsonAttempt(attempt, nowMs);
   let clientLeft = false;
   let drain: NodeJS.Timeout | undefined;
@@ -55,7 +58,7 @@ const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, d
       json.abort();
     }, limits.drainJsonMsMax);
   });
-  context.lanes.dispatch(lane, pathOf(generation), generation.id, context.body(lane), json.handler, traceparentOf(generation));
+  context.lanes.dispatch(lane, pathOf(generation), generation.id, body, json.handler, traceparentOf(generation));
   try {
     const outcome = await json.outcome;
     if ('answer' in outcome) {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Lane } from '@kilotoken/marketplace';
 import { Pool, type Dispatcher } from 'undici';
 import { readVendorKey } from '../config.js';
+import type { LaneBody } from '../intake/read-request.js';
 
 export interface LaneClientSettings {
   readonly internalToken: string;
@@ -48,7 +49,7 @@ export class LaneClient {
   constructor(private readonly settings: LaneClientSettings) {}
 
   /** Starts one attempt. Everything that happens to it is told to the handler. */
-  dispatch(lane: Lane, path: string, requestId: string, body: string, handler: Dispatcher.DispatchHandler, traceparent: string | null): void {
+  dispatch(lane: Lane, path: string, requestId: string, body: LaneBody, handler: Dispatcher.DispatchHandler, traceparent: string | null): void {
     const target = targetOf(lane, path);
     this.poolFor(lane, target).dispatch(
       {

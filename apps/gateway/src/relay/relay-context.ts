@@ -1,6 +1,6 @@
-import type { ChatCompletionRequest, CompletionRequest } from '@kilotoken/contracts';
 import type { Lane } from '@kilotoken/marketplace';
 import type { Failpoint } from '../failpoint.js';
+import type { LaneBody, ReadRequest } from '../intake/read-request.js';
 import type { Client } from './client.js';
 import type { Deadlines } from './deadlines.js';
 import type { EndingService } from './ending.service.js';
@@ -20,10 +20,10 @@ export interface RelayLimits {
 /** All that relaying one request needs. */
 export interface RelayContext {
   readonly generation: Generation;
-  readonly request: ChatCompletionRequest | CompletionRequest;
+  readonly request: ReadRequest;
   readonly client: Client;
-  /** The body for a lane. */
-  readonly body: (lane: Lane) => string;
+  /** The body for a lane; a promise only where the request is a large one. */
+  readonly body: (lane: Lane) => LaneBody | Promise<LaneBody>;
   readonly lanes: LaneClient;
   readonly ending: EndingService;
   readonly running: RunningRequests;

@@ -81,6 +81,9 @@ interface StreamRun {
 
 const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, state, writer, onStarted }: StreamRun): Promise<AttemptOutcome<Streamed>> => {
   const { generation, client, limits, deadlines, nowMs } = context;
+  // Before anything that has to be called off: a large body is built elsewhere, and that may fail.
+  const made = context.body(lane);
+  const body = made instanceof Promise ? await made : made;
   const withheld: string[] = [];
   let withheldBytes = 0;
   /** What came before the first token: with it the client would be bound to a lane that may still fail. */
@@ -126,7 +129,7 @@ const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, st
     clientLeft = true;
     stream.abort();
   });
-  context.lanes.dispatch(lane, pathOf(generation), generation.id, context.body(lane), stream.handler, traceparentOf(generation));
+  context.lanes.dispatch(lane, pathOf(generation), generation.id, body, stream.handler, traceparentOf(generation));
   const end = await stream.end;
   callOffFirst();
   callOffWhole();
@@ -156,7 +159,7 @@ const createForwarder = ({ generation, request }: RelayContext): ((event: Stream
   const writer = createChunkWriter({
     id: publicId(generation.id, generation.operation),
     model: generation.plan.model.id,
-    usage: request.stream_options?.include_usage === true ? null : undefined,
+    usage: request.params.stream_options?.include_usage === true ? null : undefined,
   });
   return ({ chunk, framed }) => `data: ${framed ? writer.framed(framed) : writer.whole(chunk)}\n\n`;
 };
@@ -214,7 +217,7 @@ const finishStream = async (context: RelayContext, writer: StreamWriter, streame
 
 /** The chunk with the usage and its cost, for who asked for it; the vendor's own counts where it gave them. */
 const usageEvent = ({ generation, request }: RelayContext, state: StreamState, charge: Charge): string => {
-  if (request.stream_options?.include_usage !== true) return '';
+  if (request.params.stream_options?.include_usage !== true) return '';
   const said = !charge.estimated && typeof state.usage === 'object' && state.usage !== null ? state.usage : estimatedUsage(charge);
   const chunk = {
     id: publicId(generation.id, generation.operation),

@@ -1,4 +1,5 @@
 import type { ChatCompletionRequest, CompletionRequest, TokenCounts } from '@kilotoken/contracts';
+import type { ReadRequest } from '../intake/read-request.js';
 
 /**
  * Counts of tokens that a vendor did not give, by the lane's tokenizer over what was sent and what was forwarded. Such
@@ -65,7 +66,7 @@ const countPrompt = (tokenizer: string, request: ChatCompletionRequest | Complet
 };
 
 /** Prompt and answer, both counted here; the prompt at most at the bound that the hold was made for. */
-export const estimateCounts = (tokenizer: string, request: ChatCompletionRequest | CompletionRequest, outputTokens: number, promptTokensMax: bigint): TokenCounts => ({
-  input: Math.min(countPrompt(tokenizer, request), Number(promptTokensMax)),
+export const estimateCounts = (tokenizer: string, request: ReadRequest, outputTokens: number, promptTokensMax: bigint): TokenCounts => ({
+  input: Math.min(countPrompt(tokenizer, request.whole), Number(promptTokensMax)),
   output: outputTokens,
 });
