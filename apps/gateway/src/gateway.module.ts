@@ -7,7 +7,7 @@ import { CatalogueService } from './admission/catalogue.service.js';
 import { IdempotencyService } from './admission/idempotency.service.js';
 import { LimitsService } from './admission/limits.service.js';
 import { CompletionsService } from './completions.service.js';
-import type { GatewaySettings } from './config.js';
+import { readVendorKey, type GatewaySettings } from './config.js';
 import { AccountService } from './face/account.service.js';
 import { KeyService } from './face/key.service.js';
 import type { Failpoint } from './failpoint.js';
@@ -17,6 +17,7 @@ import { EndingService } from './relay/ending.service.js';
 import { traceFlush } from './relay/flush-trace.js';
 import { createGatewayMetrics } from './relay/gateway-metrics.js';
 import { LaneClient } from './relay/lane-client.service.js';
+import { createLaneNotices } from './relay/lane-notices.js';
 import { RunningRequests } from './relay/running.service.js';
 import { readRelease } from './release.js';
 
@@ -77,6 +78,11 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const metrics = createGatewayMetrics(registry, { unsettled: () => settlement.unsettled(), running: () => running.size });
   const ending = new EndingService(leases, settlement, running, metrics, logger);
   const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN, traceVendors: settings.TRACE_VENDORS === '1' });
+  const notices = createLaneNotices({
+    warn: (fields) => logger.warn(fields),
+    count: (lane, kind) => metrics.refused(lane.modelId, lane.id, kind),
+    secretsOf: ({ keyEnv }) => (keyEnv === null ? [] : [readVendorKey(keyEnv) ?? '']),
+  });
   const catalogue = new CatalogueService(pool, session, logger);
   const quota = new QuotaService({ databaseUrl, waitersMax: settings.FLOOR_WAITERS }, session, clock, logger);
   session.onPoll((answer) => quota.hear(answer));
@@ -89,7 +95,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   };
   const deadlines = createDeadlines(() => clock.monotonicMs());
   const threads = openThreads(settings.WORKER_THREADS_MAX ?? defaultThreads(), logger);
-  const relay = { lanes, ending, running, metrics, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
+  const relay = { lanes, ending, running, metrics, notices, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
   return {
     pool,
     session,

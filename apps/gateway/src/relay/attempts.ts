@@ -13,7 +13,7 @@ export const tryLanes = async <Answer>(
   context: RelayContext,
   run: (lane: Lane, attempt: Attempt, deadlineMs: number) => Promise<AttemptOutcome<Answer>>,
 ): Promise<AttemptOutcome<Answer>> => {
-  const { generation, limits, nowMs, metrics, client } = context;
+  const { generation, limits, nowMs, metrics, notices, client } = context;
   const { lanes, model } = generation.plan;
   const deadlineMs = generation.admittedMs + limits.firstByteMsMax;
   for (let index = 0; ; index += 1) {
@@ -25,6 +25,7 @@ export const tryLanes = async <Answer>(
     attempt.errorCode = failure.code;
     attempt.endedMs ??= nowMs();
     metrics.failed(model.id, failure.code);
+    if (failure.notice) notices.report(lane, failure.notice, nowMs());
     const another = index + 1 < lanes.length || (lanes.length === 1 && index === 0 && failure.broken);
     if (!failure.mayMove || !another || index + 1 >= limits.attemptsMax || client.isGone()) return outcome;
     if (nowMs() >= deadlineMs) return { failure: timedOut() };

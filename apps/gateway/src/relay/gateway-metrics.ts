@@ -7,6 +7,7 @@ export const createGatewayMetrics = (registry: Registry, read: { unsettled: () =
   const requests = new Counter({ name: 'kilotoken_requests_total', help: 'Dispatched requests by how they ended.', labelNames: ['model', 'outcome'], registers });
   const tokens = new Counter({ name: 'kilotoken_tokens_total', help: 'Billed tokens.', labelNames: ['model', 'token_class'], registers });
   const failures = new Counter({ name: 'kilotoken_attempt_failures_total', help: 'Attempts that a lane failed.', labelNames: ['model', 'code'], registers });
+  const refusals = new Counter({ name: 'kilotoken_lane_refusals_total', help: 'Attempts that a vendor refused for our account or rate, or that could not be sent; the log says why.', labelNames: ['model', 'lane', 'kind'], registers });
   const uncollected = new Counter({ name: 'kilotoken_uncollected_requests_total', help: 'Requests rated above their hold: the rest is our loss.', labelNames: ['model'], registers });
   const undeclared = new Counter({ name: 'kilotoken_undeclared_class_total', help: 'Answers with a token class that their lane did not declare.', labelNames: ['model', 'token_class'], registers });
   const invalidUsage = new Counter({ name: 'kilotoken_invalid_usage_total', help: 'Answers with impossible usage, quarantined and estimated.', labelNames: ['model'], registers });
@@ -15,6 +16,7 @@ export const createGatewayMetrics = (registry: Registry, read: { unsettled: () =
 
   return {
     failed: (model: string, code: string) => failures.inc({ model, code }),
+    refused: (model: string, lane: string, kind: string) => refusals.inc({ model, lane, kind }),
     invalidUsage: (model: string) => invalidUsage.inc({ model }),
     ended: ({ plan }: Generation, { outcome, charge }: Ending) => {
       const model = plan.model.id;

@@ -7,6 +7,7 @@ import type { EndingService } from './ending.service.js';
 import type { Attempt, Generation } from './generation.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import type { LaneClient } from './lane-client.service.js';
+import type { LaneNotices } from './lane-notices.js';
 import type { RunningRequests } from './running.service.js';
 
 export interface RelayLimits {
@@ -28,6 +29,7 @@ export interface RelayContext {
   readonly ending: EndingService;
   readonly running: RunningRequests;
   readonly metrics: GatewayMetrics;
+  readonly notices: LaneNotices;
   readonly limits: RelayLimits;
   readonly deadlines: Deadlines;
   readonly failpoint: Failpoint;

@@ -152,6 +152,7 @@ const endedEarly: Failure = {
   broken: false,
   retryAfter: null,
   clientLeft: false,
+  notice: null,
 };
 
 /** A chunk as the client sees it: under our id and model name, with usage only where it asked for it, and then last. */
