@@ -7,6 +7,20 @@ import { z } from 'zod';
  */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/**
+ * The variables of libpq (Postgres 18, "Environment Variables") and those that node-postgres adds. node-postgres takes from them whatever a URL leaves out, and counts a falsy option as left out:
+ * PGSSLMODE=require or PGOPTIONS of somebody's shell would reach every connection of ours. A connection is made from its URL alone, so they leave this process's environment before
+ * anything connects, and no child inherits them.
+ */
+const libpqVariables = [
+  'PGHOST', 'PGHOSTADDR', 'PGPORT', 'PGDATABASE', 'PGUSER', 'PGPASSWORD', 'PGPASSFILE', 'PGPASS_NO_DEESCAPE', 'PGREQUIREAUTH', 'PGCHANNELBINDING', 'PGSERVICE', 'PGSERVICEFILE', 'PGOPTIONS',
+  'PGAPPNAME', 'PGSSLMODE', 'PGREQUIRESSL', 'PGSSLNEGOTIATION', 'PGSSLCOMPRESSION', 'PGSSLCERT', 'PGSSLKEY', 'PGSSLKEYLOGFILE', 'PGSSLCERTMODE', 'PGSSLROOTCERT', 'PGSSLCRL', 'PGSSLCRLDIR', 'PGSSLSNI',
+  'PGREQUIREPEER', 'PGSSLMINPROTOCOLVERSION', 'PGSSLMAXPROTOCOLVERSION', 'PGMINPROTOCOLVERSION', 'PGMAXPROTOCOLVERSION', 'PGGSSENCMODE', 'PGKRBSRVNAME', 'PGGSSLIB', 'PGGSSDELEGATION',
+  'PGCONNECT_TIMEOUT', 'PGCLIENTENCODING', 'PGCLIENT_ENCODING', 'PGTARGETSESSIONATTRS', 'PGLOADBALANCEHOSTS', 'PGDATESTYLE', 'PGTZ', 'PGGEQO', 'PGSYSCONFDIR', 'PGLOCALEDIR', 'PGBINARY', 'PGREPLICATION',
+  'NODE_PG_FORCE_NATIVE',
+];
+for (const name of libpqVariables) delete process.env[name];
+
 /** The only place that reads the environment. */
 export const readEnvironment = (): Environment => process.env;
 

@@ -1,3 +1,5 @@
+// Before node-postgres: it takes libpq's variables out of the environment, also for those that load this file alone.
+import './config.js';
 import pg from 'pg';
 import { isServerAnswer } from './database.errors.js';
 import { AppError } from './errors.js';

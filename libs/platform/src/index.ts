@@ -1,7 +1,8 @@
+// First: it takes libpq's variables out of the environment before node-postgres is loaded.
+export * from './config.js';
 export { appLoginName, auditLoginName, ensureAppLogin, ensureAuditLogin } from './app-login.js';
 export * from './bootstrap.js';
 export * from './clock.js';
-export * from './config.js';
 export * from './database.durability.js';
 export * from './database.errors.js';
 export * from './database.js';
