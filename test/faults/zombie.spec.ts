@@ -84,7 +84,7 @@ describe('a gateway whose heartbeats and polls are lost', () => {
     const [proxy] = cluster.proxies;
     const ask = (script: object, stream: boolean) => client.chat({ baseUrl: cluster.gatewayUrls[0]!, apiKey: cluster.apiKey, stream, script });
     // Nothing tells this gateway that it was reaped but the fence itself.
-    for (const statement of ['session_beat', 'gateway_poll']) {
+    for (const statement of ['session_confirm', 'gateway_poll']) {
       void proxy!.cut({ direction: 'toServer', pattern: Buffer.from(`\0${statement}\0`), trigger: 'swallow', how: 'silence', times: Infinity });
     }
     const running = [ask({ outputTokens: 5, waitAfterChunks: 0 }, false), ask({ outputTokens: 60, waitAfterChunks: 30 }, true), ask({ outputTokens: 5, waitAfterChunks: 0 }, true)];

@@ -171,7 +171,7 @@ export class SimulatedGateway {
   }
 
   beat(): void {
-    if (!this.isEnded) this.around.send(this, { name: 'session_beat', run: (database) => database.beat(this.sessionId) }, () => undefined);
+    if (!this.isEnded) this.around.send(this, { name: 'session_confirm', run: (database) => database.beat(this.sessionId) }, () => undefined);
   }
 
   /** For a drain, when no request is left: every free slice goes back. */

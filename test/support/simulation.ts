@@ -293,7 +293,7 @@ export class Simulation implements Surroundings {
   private look(): void {
     if (this.timeMs < this.downUntilMs) return;
     this.observation = observe(this.observation, this.database.listBeats(), this.timeMs, sessionTtlMs);
-    for (const sessionId of deadSessions(this.observation, sessionTtlMs)) {
+    for (const { sessionId } of deadSessions(this.observation, sessionTtlMs)) {
       const open = [...this.database.openRequests.values()].filter((row) => row.sessionId === sessionId).map(({ settlement }) => settlement[0]!);
       this.note(`the reaper ends ${sessionId}: ${JSON.stringify(this.database.reap(sessionId))}`);
       for (const row of open) {

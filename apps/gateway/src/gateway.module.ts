@@ -52,7 +52,7 @@ interface Parts {
 const compose = ({ settings, clock, logger, registry, tracing }: Platform<GatewaySettings>, failpoint: Failpoint): Parts => {
   const databaseUrl = settings.APP_DATABASE_URL;
   const pool = createPool({ connectionString: databaseUrl, max: readConnectionsMax, applicationName: 'gateway reads' });
-  const session = new SessionService({ databaseUrl, beatMs: Math.min(beatMsMax, settings.SESSION_TTL_MS / beatsPerTtl), pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release: readRelease() }, clock, logger);
+  const session = new SessionService({ databaseUrl, beatMs: Math.min(beatMsMax, settings.SESSION_TTL_MS / beatsPerTtl), sessionTtlMs: settings.SESSION_TTL_MS, pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release: readRelease() }, clock, logger);
   const leases = new LeaseService(
     { databaseUrl, floorWaitMs: settings.FLOOR_WAIT_MS, floorWaiters: settings.FLOOR_WAITERS, idleLeaseMs: settings.IDLE_LEASE_MS, ...leaseLimits },
     session,

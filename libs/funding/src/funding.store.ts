@@ -20,8 +20,10 @@ export const startSession = async (db: Db, { sessionId, app, host, pid, release 
   await db.query('SELECT session_start($1, $2, $3, $4, $5)', [sessionId, app, host, pid, release]);
 };
 
-export const beat = async (db: Db, sessionId: string): Promise<void> => {
-  await db.query({ name: 'session_beat', text: 'SELECT session_beat($1)', values: [sessionId] });
+/** Beats; false when the session is not known to be alive: it was reaped, or its heartbeat's row is gone. */
+export const confirmSession = async (db: Db, sessionId: string): Promise<boolean> => {
+  const { rows } = await db.query<{ alive: boolean }>({ name: 'session_confirm', text: 'SELECT session_confirm($1) AS alive', values: [sessionId] });
+  return rows[0]!.alive;
 };
 
 export const reapSession = async (db: Db, sessionId: string): Promise<void> => {

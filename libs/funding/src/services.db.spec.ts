@@ -28,7 +28,7 @@ interface Gateway {
 
 const startGateway = async (limits: Partial<LeaseSettings> = {}, settleWaitMs = waitMsMax): Promise<Gateway> => {
   const databaseUrl = proxy.through(money.database.appUrl);
-  const session = new SessionService({ databaseUrl, beatMs: 200, pollMs: 50, snapshotAgeMsMax: 5_000, release: 'test' }, systemClock, silent);
+  const session = new SessionService({ databaseUrl, beatMs: 200, sessionTtlMs: 5_000, pollMs: 50, snapshotAgeMsMax: 5_000, release: 'test' }, systemClock, silent);
   const floor = { floorWaitMs: 4_000, floorWaiters: 10, idleLeaseMs: 60_000, idleLeaseNearFloorMs: 60_000, askAgainMs: 50, sweptPerTickMax: 1_000, ...limits };
   const leases = new LeaseService({ databaseUrl, ...floor }, session, systemClock, silent);
   const settlement = new SettlementService(

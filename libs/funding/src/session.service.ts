@@ -3,11 +3,13 @@ import { Injectable } from '@nestjs/common';
 import { createPool, mintId, sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { beat, poll, reapSession, startSession, type PollAnswer } from './funding.store.js';
+import { confirmSession, poll, reapSession, startSession, type PollAnswer } from './funding.store.js';
 
 export interface SessionSettings {
   readonly databaseUrl: string;
   readonly beatMs: number;
+  /** A reaper ends a session only when its heartbeat stood still for so long. */
+  readonly sessionTtlMs: number;
   readonly pollMs: number;
   /** Without a poll for this long what is cached may be wrong: nothing is admitted. */
   readonly snapshotAgeMsMax: number;
@@ -35,6 +37,9 @@ export class SessionService {
   private readonly pollListeners: PollListener[] = [];
   private readonly endListeners: (() => void)[] = [];
   private polledAtMs = -Infinity;
+  /** When the last beat was sent that found the session alive. */
+  private confirmedAtMs = -Infinity;
+  private aliveListeners = new Set<() => void>();
   private offsetMs = 0;
   private polling = false;
   private beating = false;
@@ -52,7 +57,9 @@ export class SessionService {
 
   async start(): Promise<void> {
     const { release, beatMs, pollMs } = this.settings;
+    const sentMs = this.clock.monotonicMs();
     await startSession(this.control, { sessionId: this.id, app: 'gateway', host: hostname(), pid: process.pid, release });
+    this.confirm(sentMs);
     await this.pollOnce();
     this.timers.push(setInterval(() => void this.beatOnce(), beatMs), setInterval(() => void this.pollOnce(), pollMs));
   }
@@ -87,6 +94,20 @@ export class SessionService {
     return !this.ended && this.clock.monotonicMs() - this.polledAtMs <= this.settings.snapshotAgeMsMax;
   }
 
+  /**
+   * No reaper can have ended this session yet: what leaves now is billed by this process. Unlike `isCurrent` it holds through
+   * short outages, since a reaper waits for the whole time to live.
+   */
+  isAlive(): boolean {
+    return !this.ended && this.clock.monotonicMs() - this.confirmedAtMs < this.settings.sessionTtlMs;
+  }
+
+  /** Calls `listener` once, when the session is next known to be alive; answers how to call it off. */
+  onceAlive(listener: () => void): () => void {
+    this.aliveListeners.add(listener);
+    return () => this.aliveListeners.delete(listener);
+  }
+
   isEnded(): boolean {
     return this.ended;
   }
@@ -111,14 +132,23 @@ export class SessionService {
   private async beatOnce(): Promise<void> {
     if (this.beating) return;
     this.beating = true;
+    const sentMs = this.clock.monotonicMs();
     try {
-      await beat(this.control, this.id);
+      if (await confirmSession(this.control, this.id)) this.confirm(sentMs);
     } catch (error) {
       // The next beat is near; a session whose beats all fail is reaped, which is what should happen.
       this.logger.warn({ event: 'session.beat_failed', sqlState: sqlStateOf(error), error });
     } finally {
       this.beating = false;
     }
+  }
+
+  private confirm(sentMs: number): void {
+    this.confirmedAtMs = sentMs;
+    if (!this.isAlive()) return;
+    const listeners = [...this.aliveListeners];
+    this.aliveListeners.clear();
+    listeners.forEach((listener) => listener());
   }
 
   private async pollOnce(): Promise<void> {

@@ -69,6 +69,27 @@ describe('a reaper', () => {
     expect(reapers.reduce((sum, { reaped }) => sum + reaped, 0)).toBe(3);
   });
 
+  it('ends a session whose heartbeat row is gone: it is silent, whether its process lives or not', async () => {
+    const session = await money.newSession();
+    await money.sql('DELETE FROM session_heartbeat WHERE session_id = $1', [session]);
+    const reaper = new Reaper();
+    for (let passedMs = 0; passedMs <= sessionTtlMs; passedMs += lookMs) {
+      expect((await money.app.query<{ alive: boolean }>('SELECT session_confirm($1) AS alive', [session])).rows).toEqual([{ alive: false }]);
+      await reaper.look(lookMs);
+    }
+    expect(await isAlive(session)).toBe(false);
+  });
+
+  it('spares a session that beats while it is about to be reaped', async () => {
+    const session = await money.newSession();
+    const reap = async (beaten: bigint): Promise<boolean> =>
+      (await money.app.query<{ answer: { reaped: boolean } }>('SELECT session_reap_silent($1, $2) AS answer', [session, beaten])).rows[0]!.answer.reaped;
+    await beat(session);
+    expect([await reap(0n), await isAlive(session)]).toEqual([false, true]);
+    expect([await reap(1n), await isAlive(session)]).toEqual([true, false]);
+    expect((await money.app.query<{ alive: boolean }>('SELECT session_confirm($1) AS alive', [session])).rows).toEqual([{ alive: false }]);
+  });
+
   it('looks by itself until it is stopped', async () => {
     const session = await money.newSession();
     const service = new ReapingService({ sessionTtlMs: 600 }, money.app, systemClock, silent, () => undefined);

@@ -3,7 +3,7 @@ import { sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { deadSessions, nothingObserved, observe, type Observation } from './reaping.js';
-import { expireClaims, expireGrants, listBeats, reapSession } from './reaping.store.js';
+import { expireClaims, expireGrants, listBeats, reapSilent } from './reaping.store.js';
 
 export interface ReapingSettings {
   readonly sessionTtlMs: number;
@@ -46,8 +46,8 @@ export class ReapingService {
     try {
       const { sessionTtlMs } = this.settings;
       this.observation = observe(this.observation, await listBeats(this.pool), this.clock.monotonicMs(), sessionTtlMs);
-      for (const sessionId of deadSessions(this.observation, sessionTtlMs)) {
-        const reaped = await reapSession(this.pool, sessionId);
+      for (const { sessionId, beat } of deadSessions(this.observation, sessionTtlMs)) {
+        const reaped = await reapSilent(this.pool, sessionId, beat);
         this.logger.warn({ event: 'session.reaped', sessionId, ...reaped });
         if (reaped.reaped) this.onReaped();
       }

@@ -7,7 +7,7 @@ const ttlMs = 3_000;
 const look = (looks: readonly [atMs: number, beats: Record<string, number>][], before: Observation = nothingObserved): Observation =>
   looks.reduce((observation, [atMs, beats]) => observe(observation, new Map(Object.entries(beats).map(([id, beat]) => [id, BigInt(beat)])), atMs, ttlMs), before);
 
-const dead = (...looks: [atMs: number, beats: Record<string, number>][]): string[] => deadSessions(look(looks), ttlMs);
+const dead = (...looks: [atMs: number, beats: Record<string, number>][]): string[] => deadSessions(look(looks), ttlMs).map(({ sessionId }) => sessionId);
 
 describe('a session', () => {
   it('that was seen silent for its time to live is dead', () => {

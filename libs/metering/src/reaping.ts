@@ -31,5 +31,6 @@ export const observe = (before: Observation, beats: ReadonlyMap<string, bigint>,
   return { beats: next, seenAtMs: nowMs };
 };
 
-export const deadSessions = ({ beats, seenAtMs }: Observation, sessionTtlMs: number): string[] =>
-  [...beats].filter(([, { sinceMs }]) => seenAtMs - sinceMs >= sessionTtlMs).map(([sessionId]) => sessionId);
+/** Each with the counter at which it fell silent. */
+export const deadSessions = ({ beats, seenAtMs }: Observation, sessionTtlMs: number): { readonly sessionId: string; readonly beat: bigint }[] =>
+  [...beats].filter(([, { sinceMs }]) => seenAtMs - sinceMs >= sessionTtlMs).map(([sessionId, { beat }]) => ({ sessionId, beat }));

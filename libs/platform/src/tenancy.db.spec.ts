@@ -36,7 +36,7 @@ const crossingFunctions = [
   'idempotency_expire', 'idempotency_release', 'key_authenticate', 'key_caller', 'key_resolve', 'lease_return', 'lease_take', 'limit_exchange', 'nightly_claim',
   'nightly_end', 'outbox_backlog', 'outbox_dispatch', 'outbox_job_claim', 'outbox_job_end', 'outbox_jobs_due', 'outbox_prune', 'outbox_put',
   'rating_claim', 'rating_counters_add', 'rating_counters_take', 'rating_flushes', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take', 'rollup_add', 'rollup_lag', 'rollup_prune',
-  'session_beat', 'session_beats', 'session_fence', 'session_reap', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
+  'session_beat', 'session_beats', 'session_confirm', 'session_fence', 'session_pulses', 'session_reap', 'session_reap_silent', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
   'webhook_delivery',
 ];
 /** What runs with the owner's rights, which alone make a partition of usage or look into its default one; they take no text but a period's name. */
