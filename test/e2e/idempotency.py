@@ -23,4 +23,4 @@ try:
 except openai.APIStatusError as error:
     raised = {"class": type(error).__name__, "status": error.status_code, "code": error.code, "generation": error.body["generation"]}
 
-print(json.dumps({"cost": first.usage.cost, "raised": raised}))
+print(json.dumps({"cost": first.usage.kilotoken["charges"][0]["amount"], "raised": raised}))

@@ -30,7 +30,7 @@ interface Generation {
 }
 interface Said {
   error?: { code: string; param: string | null; message: string; generation?: Generation };
-  usage?: { cost: string };
+  usage?: { kilotoken: { charges: { amount: string }[] } };
 }
 
 let vendor: Vendor;
@@ -97,7 +97,7 @@ describe('a key that comes again', () => {
   ])('is refused by %s with the generation and its charge: nothing is served or charged again', async (_, gateway) => {
     const { key, label } = mint();
     const first = await ask({ key, script: { label, outputTokens: 3 } });
-    expect(first).toMatchObject({ status: 200, charge: first.usage!.cost });
+    expect(first).toMatchObject({ status: 200, charge: first.usage!.kilotoken.charges[0]!.amount });
     const second = await ask({ key, script: { label, outputTokens: 3 }, gateway });
     expect(second).toMatchObject({ status: 409, retry: 'false', charge: null, error: { code: 'idempotency_conflict', param: 'Idempotency-Key' } });
     expect(second.error!.generation).toEqual({ id: first.requestId, object: 'generation', status: 'completed', cost: first.charge, cost_currency: 'USD' });

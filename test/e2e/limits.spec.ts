@@ -219,7 +219,7 @@ describe('a budget of money', () => {
     const buyer = await buyerUnder({ measure: 'money', amount: '0.0001', per: 'month' });
     const ask = askAs(cluster, buyer);
     let spent = 0n;
-    const spend = ({ usage }: Asked): void => void (spent += usage ? parseMoney(usage.cost) : 0n);
+    const spend = ({ usage }: Asked): void => void (spent += usage ? parseMoney(usage.kilotoken.charges[0]!.amount) : 0n);
     (await Promise.all(Array.from({ length: 20 }, (_, index) => ask({ gateway: index % 2 })))).forEach(spend);
     // What the many left behind is spent one by one, until less than one's worst case is left.
     await until('the budget has too little left for one more', async () => {

@@ -31,9 +31,9 @@ describe('the official Python SDK', () => {
     const prompt = countPromptTokens(instruct({ outputTokens: 7 }).replaceAll(':', ': '));
     const text = ' time year people way day man thing';
     expect(JSON.parse(stdout)).toMatchObject({
-      json: { choices: [{ message: { content: text } }, { message: { content: text } }], usage: { prompt_tokens: prompt, completion_tokens: 14, cost: defaultSale(prompt, 14), cost_currency: 'USD' } },
+      json: { choices: [{ message: { content: text } }, { message: { content: text } }], usage: { prompt_tokens: prompt, completion_tokens: 14, cost: Number(defaultSale(prompt, 14)), cost_currency: 'USD', kilotoken: { charges: [{ unit: 'USD', amount: defaultSale(prompt, 14) }] } } },
       charge: defaultSale(prompt, 14),
-      stream: { text, finish: ['stop'], usage: { completion_tokens: 7, cost: defaultSale(prompt, 7) } },
+      stream: { text, finish: ['stop'], usage: { completion_tokens: 7, cost: Number(defaultSale(prompt, 7)) } },
       legacy: ' time year people',
       models: expect.arrayContaining(['mock', 'dear']),
       raised: {

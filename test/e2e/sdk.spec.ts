@@ -47,7 +47,8 @@ afterAll(async () => {
 });
 
 const user = (script: VendorScript) => [{ role: 'user' as const, content: instruct(script) }];
-const costOf = (usage: unknown): string => (usage as { cost: string }).cost;
+/** The exact charge. */
+const costOf = (usage: unknown): string => (usage as { kilotoken: { charges: { amount: string }[] } }).kilotoken.charges[0]!.amount;
 const get = async <Body>(path: string, key = cluster.apiKey): Promise<Body> =>
   (await fetch(`${cluster.gatewayUrls[0]}${path}`, { headers: { authorization: `Bearer ${key}` } })).json() as Promise<Body>;
 const credits = async (): Promise<Credits['data'][0]> => (await get<Credits>('/credits')).data[0]!;
@@ -68,7 +69,7 @@ describe('a JSON answer', () => {
     const { data, response } = await openai.chat.completions.create({ model: 'mock', messages: user(script), max_tokens: 50 }).withResponse();
     const prompt = countPromptTokens(instruct(script));
     expect(data.choices[0]!.message.content).toBe(' time year people way day man thing');
-    expect(data.usage).toMatchObject({ prompt_tokens: prompt, completion_tokens: 7, total_tokens: prompt + 7, cost: cost(prompt, 7), cost_currency: 'USD' });
+    expect(data.usage).toMatchObject({ prompt_tokens: prompt, completion_tokens: 7, total_tokens: prompt + 7, cost: Number(cost(prompt, 7)), cost_currency: 'USD' });
     const header = (name: string): string => response.headers.get(name)!;
     expect(header('x-request-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(header('x-kilotoken-charge')).toBe(cost(prompt, 7));
@@ -95,7 +96,7 @@ describe('a JSON answer', () => {
     const prompt = countPromptTokens('first') + countPromptTokens('second');
     expect(answer.object).toBe('text_completion');
     expect(answer.choices.map(({ text }) => text)).toEqual([' time year people way', ' time year people way']);
-    expect(answer.usage).toMatchObject({ prompt_tokens: prompt, completion_tokens: 8, cost: cost(prompt, 8) });
+    expect(answer.usage).toMatchObject({ prompt_tokens: prompt, completion_tokens: 8, cost: Number(cost(prompt, 8)) });
   });
 
   it('prices cached reads apart, and never twice', async () => {
@@ -116,7 +117,7 @@ describe('a stream', () => {
     const text = chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('');
     const prompt = countPromptTokens(instruct(script));
     expect(text).toBe(' time year people way day man');
-    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: prompt, completion_tokens: 6, cost: cost(prompt, 6), cost_currency: 'USD' } });
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: prompt, completion_tokens: 6, cost: Number(cost(prompt, 6)), cost_currency: 'USD', kilotoken: { charges: [{ unit: 'USD', amount: cost(prompt, 6) }] } } });
     expect(chunks.filter(({ usage }) => usage)).toHaveLength(1);
     expect(chunks.flatMap(({ choices }) => choices.flatMap(({ finish_reason }) => finish_reason ?? []))).toEqual(['stop']);
     expect(response.headers.get('x-kilotoken-hold')).toMatch(/^\d+(\.\d{1,12})?$/);
@@ -176,9 +177,9 @@ describe('what a customer can look up', () => {
       .withResponse();
     const generation = await get<Record<string, unknown>>(`/generations/${request_id}`);
     expect(Object.keys(generation)).toEqual(
-      expect.arrayContaining(['id', 'model', 'status', 'usage', 'estimated', 'cost', 'cost_currency', 'lines', 'allocations', 'attempts', 'times']),
+      expect.arrayContaining(['id', 'model', 'status', 'usage', 'estimated', 'cost', 'cost_currency', 'charges', 'lines', 'allocations', 'attempts', 'times']),
     );
-    expect(generation).toMatchObject({ id: request_id, model: 'mock', estimated: false, cost: costOf(data.usage), cost_currency: 'USD' });
+    expect(generation).toMatchObject({ id: request_id, model: 'mock', estimated: false, cost: costOf(data.usage), cost_currency: 'USD', charges: [{ unit: 'USD', amount: costOf(data.usage) }] });
     const sum = (parts: unknown, name: string): bigint => (parts as Record<string, string>[]).reduce((total, part) => total + parseMoney(part[name]!), 0n);
     expect(generation['lines']).toHaveLength(2);
     expect(sum(generation['allocations'], 'amount')).toBe(parseMoney(costOf(data.usage)));

@@ -106,7 +106,14 @@ describe('usage that a vendor sends', () => {
     }
   });
 
-  it.each(['negative', 'fraction', 'text', 'huge'] as const)('as %s is kept in quarantine, and the answer is counted by the tokenizer', async (usage) => {
+  it('as digits in a text is understood', async () => {
+    for (const entry of [await stream({ usage: 'text', outputTokens: 3 }), await json({ usage: 'text', outputTokens: 3 })]) {
+      expect(entry).toMatchObject({ completed: true, usage: { completion_tokens: 3 }, cost: defaultSale(promptOf(entry), 3) });
+      expect(await usageOf(entry)).toMatchObject({ outcome: 'completed', estimated: false, charge: entry.cost });
+    }
+  });
+
+  it.each(['negative', 'fraction', 'huge'] as const)('as %s is kept in quarantine, and what it does not say is counted by the tokenizer', async (usage) => {
     for (const entry of [await stream({ usage, outputTokens: 3 }), await json({ usage, outputTokens: 3 })]) {
       expect(entry).toMatchObject({ completed: true, usage: { completion_tokens: 3 } });
       expect(await usageOf(entry)).toMatchObject({ outcome: 'completed', estimated: true, counts: { output: 3 }, charge: entry.cost });

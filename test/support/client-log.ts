@@ -20,7 +20,7 @@ export interface ClientLogEntry {
   /** How it ended otherwise, in words. */
   failure: string | null;
   usage: { prompt_tokens: number; completion_tokens: number } | null;
-  /** Exact decimal strings, as they came. */
+  /** Exact decimals, as they came: `usage.cost` as the text of a number. */
   cost: string | null;
   charge: string | null;
   hold: string | null;
@@ -53,7 +53,7 @@ const BODY_BYTES_MAX = 64 * 1024 * 1024;
 
 interface Chunk {
   choices?: { delta?: { content?: string | null }; text?: string; finish_reason?: string | null }[];
-  usage?: (ClientLogEntry['usage'] & { cost?: string }) | null;
+  usage?: ClientLogEntry['usage'];
   error?: { code?: string | null };
 }
 
@@ -123,15 +123,16 @@ function readJson(entry: ClientLogEntry, text: string): void {
   const body = JSON.parse(text) as Chunk;
   if (body.error) entry.errorCode = body.error.code ?? 'none';
   if (entry.status !== 200 || body.error) return;
-  readUsage(entry, body);
+  readUsage(entry, body, text);
   entry.finishReasons = (body.choices ?? []).flatMap(({ finish_reason }) => finish_reason ?? []);
   entry.completed = entry.finishReasons.length > 0;
 }
 
-function readUsage(entry: ClientLogEntry, { usage }: Chunk): void {
+/** The cost is taken from the text: as a number of JavaScript it would no longer be exact. */
+function readUsage(entry: ClientLogEntry, { usage }: Chunk, text: string): void {
   if (!usage) return;
   entry.usage = { prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens };
-  entry.cost = usage.cost ?? null;
+  entry.cost = /"cost":(\d+(?:\.\d+)?)[,}]/.exec(text)?.[1] ?? null;
 }
 
 async function readStream(entry: ClientLogEntry, answer: Dispatcher.ResponseData, options: ChatOptions, leaving: AbortController): Promise<void> {
@@ -151,7 +152,7 @@ async function readStream(entry: ClientLogEntry, answer: Dispatcher.ResponseData
         entry.completed = entry.finishReasons.length > 0 && entry.errorCode === null;
         continue;
       }
-      readChunk(entry, JSON.parse(text) as Chunk);
+      readChunk(entry, JSON.parse(text) as Chunk, text);
       options.onChunk?.(entry);
       if (options.abortAfterChunks !== undefined && entry.chunks >= options.abortAfterChunks) {
         leaving.abort();
@@ -161,7 +162,7 @@ async function readStream(entry: ClientLogEntry, answer: Dispatcher.ResponseData
   }
 }
 
-function readChunk(entry: ClientLogEntry, chunk: Chunk): void {
+function readChunk(entry: ClientLogEntry, chunk: Chunk, text: string): void {
   if (chunk.error) entry.errorCode = chunk.error.code ?? 'none';
   for (const choice of chunk.choices ?? []) {
     if (choice.delta?.content || choice.text) {
@@ -170,5 +171,5 @@ function readChunk(entry: ClientLogEntry, chunk: Chunk): void {
     }
     if (choice.finish_reason) entry.finishReasons.push(choice.finish_reason);
   }
-  readUsage(entry, chunk);
+  readUsage(entry, chunk, text);
 }

@@ -39,7 +39,7 @@ export interface Asked {
   readonly status: number;
   readonly headers: Headers;
   readonly error: APIError | null;
-  readonly usage: { prompt_tokens: number; completion_tokens: number; cost: string } | null;
+  readonly usage: { prompt_tokens: number; completion_tokens: number; kilotoken: { charges: { amount: string }[] } } | null;
 }
 
 export interface Ask {

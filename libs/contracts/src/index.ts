@@ -1,3 +1,4 @@
+export * from './answer-fields.js';
 export * from './capabilities.js';
 export * from './chat-completion.js';
 export * from './chat-message.js';
@@ -14,4 +15,5 @@ export * from './stream-chunk.js';
 export * from './tokens.js';
 export * from './upstream-body.js';
 export * from './usage.js';
+export * from './usage-text.js';
 export * from './utf8-length.js';

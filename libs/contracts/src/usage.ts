@@ -1,151 +1,190 @@
-import type { TokenCounts } from './tokens.js';
+import { completionTokens, parentClass, tokenClasses, type TokenCounts } from './tokens.js';
+import { createObservations, isFields, observeUsage, unsaid, type Observations, type UsageBounds } from './usage-observations.js';
 
 /**
- * Reads the `usage` of a chat or legacy completion into our disjoint classes. In OpenAI's format a total includes its
- * details: `prompt_tokens` the cached, written and audio tokens, `completion_tokens` the reasoning and audio tokens.
+ * Reads what vendors say of their usage, field by field, into our disjoint classes.
  *
  *   { prompt_tokens: 100, prompt_tokens_details: { cached_tokens: 64 }, completion_tokens: 9 }
  *     → { input: 36, cached_read: 64, output: 9 }
  *
  * The rules, each against a way in which systems like this one were seen to bill wrongly:
  *
- * - A count is a safe integer ≥ 0, or the whole usage is invalid. Zero is zero; only null and absent are missing.
- * - Details may overlap (a cached token may be one of an image). Each class, in the order below, takes what it says but no
- *   more than is left of the total, and the rest is plain input or output. So no token counts twice, nothing is negative,
- *   and the classes always add up to the total. Cached comes first: that is what the vendor bills such a token as.
- * - A single detail above its total cannot be, and is invalid; unless `total_tokens` shows that this vendor counts it
- *   beside the total (xAI's reasoning, some gateways' cache), and then the total is raised by it.
- * - Video tokens have no class of their own and stay in `input`; predicted tokens, accepted or not, stay in `output`.
+ * - Counters are cumulative. Of each field the greatest value counts, whichever chunk it stands in: zeros at the end of a
+ *   stream erase nothing, and a usage that is sent twice counts once.
+ * - A count is a whole number ≥ 0, or its digits. Anything else is ignored by itself, and the other fields stand.
+ * - A count above the request's bound is ignored where the vendor also gave one within it. Where it gave none, the least of
+ *   those above stands if the context window allows it: the charge is then the hold, and the rest is our loss.
+ * - A side (prompt or completion) that was left out follows from the total. A side whose every value cannot be is missing:
+ *   a vendor that miscounts the part is not trusted with the sum.
+ * - Details lie within their total and are cut to it. They may overlap (a cached token may be one of an image): each class,
+ *   in the order below, takes at most what is left of the total, and the rest is plain input or output. So no token counts
+ *   twice, and the classes add up to the total. Cached comes first: the vendor bills such a token as that.
+ * - Details stand beside their total, and raise it, where `total_tokens` says so (xAI's reasoning), where their format
+ *   defines it (Anthropic's cache beside `input_tokens`, Gemini's thoughts), and where Anthropic's names say more of the
+ *   cache than the prompt has. Any other excess of the total has no name, and what is not itemized is not billed.
  */
-export type UsageReading = { readonly counts: TokenCounts } | { readonly missing: true } | { readonly invalid: string };
+export type { UsageBounds } from './usage-observations.js';
 
-type Fields = Record<string, unknown>;
+export interface UsageReading {
+  /** The classes of the sides that are known. */
+  readonly counts: TokenCounts;
+  readonly prompt: 'said' | 'missing';
+  /** `floor`: the answer went on after its last count, so it has at least so many tokens. */
+  readonly completion: 'said' | 'missing' | 'floor';
+  /** Why which fields were ignored or cut, for the operator. */
+  readonly ignored: readonly string[];
+}
 
-/** A count that cannot be. Thrown and caught in this file alone. */
-class ImpossibleCount extends Error {}
+export interface UsageReader {
+  /** Takes one usage. `generatedLength` is the length of the answer up to and with this chunk. */
+  observe(usage: unknown, generatedLength?: number): void;
+  /** Takes each usage that a chunk or a body carries, also where Moonshot (in a choice), Groq and Gemini put it. */
+  observeAnswer(answer: Readonly<Record<string, unknown>>, generatedLength?: number): void;
+  /** Reads all of them together. `generatedLength` is the length of the whole answer. */
+  read(generatedLength?: number): UsageReading;
+}
 
-export const readOpenAiUsage = (usage: unknown): UsageReading => {
-  if (usage === null || usage === undefined) return { missing: true };
-  if (typeof usage !== 'object' || Array.isArray(usage)) return { invalid: 'usage is not an object' };
-  const fields = usage as Fields;
-  if (isAbsent(fields['prompt_tokens']) && isAbsent(fields['completion_tokens'])) return { missing: true };
-  try {
-    return { counts: countsOf(fields) };
-  } catch (error) {
-    if (error instanceof ImpossibleCount) return { invalid: error.message };
-    throw error;
-  }
+const nothingRead: UsageReading = { counts: {}, prompt: 'missing', completion: 'missing', ignored: [] };
+
+export const createUsageReader = (bounds: UsageBounds): UsageReader => {
+  let observations: Observations | null = null;
+  const observe = (usage: unknown, generatedLength = 0): void => {
+    if (usage === null || usage === undefined) return;
+    observations ??= createObservations();
+    observeUsage(observations, bounds, usage, generatedLength);
+  };
+  return {
+    observe,
+    observeAnswer: ({ usage, usageMetadata, x_groq: groq, choices }, generatedLength) => {
+      observe(usage, generatedLength);
+      observe(usageMetadata, generatedLength);
+      if (isFields(groq)) observe(groq['usage'], generatedLength);
+      if (Array.isArray(choices)) for (const choice of choices as unknown[]) if (isFields(choice)) observe(choice['usage'], generatedLength);
+    },
+    read: (generatedLength = 0) => (observations ? interpret(observations, bounds.tokensLimit, generatedLength) : nothingRead),
+  };
 };
 
-const countsOf = (usage: Fields): TokenCounts => {
-  const prompt = detailsOf(usage, 'prompt_tokens_details');
-  const completion = detailsOf(usage, 'completion_tokens_details');
-  // DeepSeek, Moonshot and Anthropic-shaped gateways say on top what OpenAI says in the details. Mistral's `num_cached_tokens`
-  // is left alone: it counts what its engine reused, which that vendor does not discount.
-  // The largest of what several fields say of one thing, here and below: a vendor that fills two of them may leave one at zero.
-  const cached = Math.max(
-    countAt(prompt, 'cached_tokens'),
-    countAt(usage, 'cached_tokens'),
-    countAt(usage, 'prompt_cache_hit_tokens'),
-    countAt(usage, 'cache_read_input_tokens'),
-  );
-  const written = cacheWrites(usage, prompt);
-  const reasoning = Math.max(countAt(completion, 'reasoning_tokens'), countAt(usage, 'reasoning_tokens'));
-  const totals = totalsOf(usage, cached + written.all, reasoning);
+const unbounded: UsageBounds = { promptTokensMax: Number.MAX_SAFE_INTEGER, completionTokensMax: Number.MAX_SAFE_INTEGER, tokensLimit: Number.MAX_SAFE_INTEGER };
+
+/** Reads one usage that stands alone. */
+export const readUsage = (usage: unknown, bounds: UsageBounds = unbounded): UsageReading => {
+  const reader = createUsageReader(bounds);
+  reader.observe(usage);
+  return reader.read();
+};
+
+/** A reading with the sides that it lacks taken from an estimate; `estimated` where any of it was. */
+export const completeReading = (reading: UsageReading, estimate: () => TokenCounts): { readonly counts: TokenCounts; readonly estimated: boolean } => {
+  const { counts, prompt, completion } = reading;
+  if (prompt === 'said' && completion === 'said') return { counts, estimated: false };
+  const guess = estimate();
+  const guessesPrompt = prompt === 'missing';
+  const guessesCompletion = completion === 'missing' || (completion === 'floor' && completionTokens(guess) > completionTokens(counts));
+  const completed: TokenCounts = {};
+  for (const name of tokenClasses) {
+    const guesses = parentClass[name] === 'input' ? guessesPrompt : guessesCompletion;
+    const tokens = (guesses ? guess : counts)[name];
+    if (tokens !== undefined) completed[name] = tokens;
+  }
+  return { counts: completed, estimated: guessesPrompt || guessesCompletion };
+};
+
+const interpret = (observations: Observations, limit: number, generatedLength: number): UsageReading => {
+  const { greatest, countedLength } = observations;
+  const ignored = [...observations.ignored];
+  const [cached, reasoning] = [said(greatest.cached), said(greatest.reasoning)];
+  const hour = said(greatest.writtenHour);
+  // All lifetimes but an hour's are priced as five minutes.
+  const written = Math.max(said(greatest.written), hour + said(greatest.writtenFiveMinutes));
+  const totals = totalsOf(observations, cached + written, reasoning, limit, ignored);
 
   const counts: TokenCounts = {};
-  const fromPrompt = taker(counts, totals.prompt, 'prompt_tokens');
-  fromPrompt('cached_read', cached);
-  fromPrompt('cache_write_1h', written.hour);
-  fromPrompt('cache_write_5m', written.all - written.hour);
-  fromPrompt('audio_in', countAt(prompt, 'audio_tokens'));
-  fromPrompt('image_in', countAt(prompt, 'image_tokens'));
-  counts.input = fromPrompt.rest();
-
-  const fromCompletion = taker(counts, totals.completion, 'completion_tokens');
-  fromCompletion('reasoning', reasoning);
-  fromCompletion('audio_out', countAt(completion, 'audio_tokens'));
-  fromCompletion('image_out', countAt(completion, 'image_tokens'));
-  counts.output = fromCompletion.rest();
-  return counts;
-};
-
-/** Tokens written to a cache, and those of them that stay an hour. All other lifetimes are priced as five minutes. */
-const cacheWrites = (usage: Fields, prompt: Fields): { all: number; hour: number } => {
-  const byLifetime = [detailsOf(usage, 'cache_creation'), detailsOf(prompt, 'cache_creation'), detailsOf(prompt, 'cache_creation_token_details')];
-  let [hour, fiveMinutes] = [0, 0];
-  for (const details of byLifetime) {
-    hour = Math.max(hour, countAt(details, 'ephemeral_1h_input_tokens'));
-    fiveMinutes = Math.max(fiveMinutes, countAt(details, 'ephemeral_5m_input_tokens'));
+  if (totals.prompt !== null) {
+    const take = createTaker(counts, totals.prompt, 'prompt', ignored);
+    take('cached_read', cached);
+    take('cache_write_1h', hour);
+    take('cache_write_5m', written - hour);
+    take('audio_in', said(greatest.audioIn));
+    take('image_in', said(greatest.imageIn));
+    counts.input = take.rest();
   }
-  const said = Math.max(
-    countAt(prompt, 'cache_write_tokens'),
-    countAt(prompt, 'cache_creation_tokens'),
-    countAt(prompt, 'cached_creation_tokens'),
-    countAt(prompt, 'cache_creation_input_tokens'),
-    countAt(usage, 'cache_creation_input_tokens'),
-  );
-  return { all: Math.max(said, hour + fiveMinutes), hour };
-};
-
-/** The totals with everything inside, whichever of it the vendor counts beside them. */
-const totalsOf = (usage: Fields, cache: number, reasoning: number): { prompt: number; completion: number } => {
-  let prompt = isAbsent(usage['prompt_tokens']) ? null : countAt(usage, 'prompt_tokens');
-  let completion = isAbsent(usage['completion_tokens']) ? null : countAt(usage, 'completion_tokens');
-  const total = isAbsent(usage['total_tokens']) ? null : countAt(usage, 'total_tokens');
-  // One of the two may be left out where it is zero; the total tells.
-  if (prompt === null) prompt = difference(total, completion, 'prompt_tokens');
-  if (completion === null) completion = difference(total, prompt, 'completion_tokens');
-  const beside = total === null ? 0 : total - prompt - completion;
-  if (beside > 0) {
-    if (beside === reasoning) completion += reasoning;
-    else if (beside === cache) prompt += cache;
-    else if (beside === cache + reasoning) {
-      prompt += cache;
-      completion += reasoning;
-    }
-    // Any other difference has no name (Gemini's hidden thoughts): what is not itemized is not billed.
+  if (totals.completion !== null) {
+    const take = createTaker(counts, totals.completion, 'answer', ignored);
+    take('reasoning', reasoning);
+    take('audio_out', said(greatest.audioOut));
+    take('image_out', said(greatest.imageOut));
+    counts.output = take.rest();
   }
-  return { prompt: safe(prompt, 'prompt_tokens'), completion: safe(completion, 'completion_tokens') };
+  return {
+    counts,
+    prompt: totals.prompt === null ? 'missing' : 'said',
+    completion: totals.completion === null ? 'missing' : generatedLength > countedLength ? 'floor' : 'said',
+    ignored,
+  };
 };
 
-const difference = (total: number | null, other: number | null, name: string): number => {
-  if (total === null || other === null || total < other) throw new ImpossibleCount(`${name} is missing`);
-  return total - other;
+const said = (count: number): number => (count === unsaid ? 0 : count);
+
+interface Totals {
+  prompt: number | null;
+  completion: number | null;
+}
+
+/** The totals with everything within them, whichever of it the vendor counts beside them; null where a side is not known. */
+const totalsOf = (observations: Observations, cache: number, reasoning: number, limit: number, ignored: string[]): Totals => {
+  const { greatest, apart, promptWithCache, promptWithoutCache } = observations;
+  const sides = sidesOf(observations, apart.reasoning ? reasoning : 0, limit, ignored);
+  const { total } = greatest;
+  const beside = total === unsaid || sides.prompt === null || sides.completion === null ? 0 : total - sides.prompt - sides.completion;
+  const both = beside === cache + reasoning;
+  const raise = (side: 'prompt' | 'completion', count: number): void => {
+    const sum = (sides[side] ?? unsaid) + count;
+    if (sides[side] !== null && sum <= limit) sides[side] = sum;
+  };
+  const reasoningIsBeside = apart.reasoning || (beside > 0 && (beside === reasoning || both));
+  const cacheIsBeside =
+    (apart.cache && promptWithoutCache && !promptWithCache) ||
+    (beside > 0 && (both || (beside === cache && beside !== reasoning))) ||
+    (apart.cache && sides.prompt !== null && cache > sides.prompt);
+  if (reasoningIsBeside) raise('completion', reasoning);
+  if (cacheIsBeside) raise('prompt', cache);
+  return sides;
+};
+
+/** Both sides as they were said, or as the total tells of one that was left out. */
+const sidesOf = (observations: Observations, thoughts: number, limit: number, ignored: string[]): Totals => {
+  const { greatest, impossible } = observations;
+  const sides: Totals = { prompt: sideOf(observations, 'prompt', ignored), completion: sideOf(observations, 'completion', ignored) };
+  // Gemini counts the results of its own tools beside the prompt.
+  if (sides.prompt !== null) sides.prompt += said(greatest.toolPrompt);
+  const follows = (of: 'prompt' | 'completion', other: number | null): number | null => {
+    if (greatest.total === unsaid || other === null || impossible[of]) return null;
+    const rest = greatest.total - other - (of === 'completion' ? thoughts : 0);
+    if (rest >= 0 && rest <= limit) return rest;
+    ignored.push('total_tokens is less than its part');
+    return null;
+  };
+  const { prompt, completion } = sides;
+  return { prompt: prompt ?? follows('prompt', completion), completion: completion ?? follows('completion', prompt) };
+};
+
+const sideOf = ({ greatest, above }: Observations, side: 'prompt' | 'completion', ignored: string[]): number | null => {
+  // Zeros stand in many a chunk before the count does: they are no reason to leave one that is above its bound.
+  if (above[side] !== unsaid && greatest[side] <= 0) return above[side];
+  if (above[side] !== unsaid) ignored.push(`a count of the ${side} is above what was asked for`);
+  return greatest[side] === unsaid ? null : greatest[side];
 };
 
 /** Gives classes their tokens out of one total, until nothing is left of it. */
-const taker = (counts: TokenCounts, total: number, name: string) => {
+const createTaker = (counts: TokenCounts, total: number, name: string, ignored: string[]) => {
   let left = total;
-  const take = (tokenClass: keyof TokenCounts, said: number): void => {
-    if (said > total) throw new ImpossibleCount(`${tokenClass} is ${said}, which is more than the ${total} of ${name}`);
-    const taken = Math.min(said, left);
+  const take = (tokenClass: keyof TokenCounts, count: number): void => {
+    if (count === 0) return;
+    if (count > total) ignored.push(`${tokenClass} is ${count}, which is more than the ${total} of the ${name}`);
+    const taken = Math.min(count, left);
     left -= taken;
     if (taken > 0) counts[tokenClass] = taken;
   };
   return Object.assign(take, { rest: () => left });
-};
-
-const isAbsent = (value: unknown): value is null | undefined => value === null || value === undefined;
-
-const nothing: Fields = {};
-
-const detailsOf = (fields: Fields, name: string): Fields => {
-  const details = fields[name];
-  if (isAbsent(details)) return nothing;
-  if (typeof details !== 'object' || Array.isArray(details)) throw new ImpossibleCount(`${name} is not an object`);
-  return details as Fields;
-};
-
-const countAt = (fields: Fields, name: string): number => {
-  // Nearly every usage has no details: twenty names need not be looked for in nothing.
-  if (fields === nothing) return 0;
-  const value = fields[name];
-  return isAbsent(value) ? 0 : safe(value, name);
-};
-
-/** Adding zero makes -0 a plain zero. */
-const safe = (value: unknown, name: string): number => {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new ImpossibleCount(`${name} is no count of tokens`);
-  return (value as number) + 0;
 };

@@ -1,4 +1,4 @@
-import { completionTokens, promptTokens, readOpenAiUsage } from '@kilotoken/contracts';
+import { completionTokens, promptTokens, readUsage } from '@kilotoken/contracts';
 import { z } from 'zod';
 import type { FinishReason, RunSink, TokenUsage } from './engine.js';
 
@@ -37,11 +37,12 @@ export const createStreamReader = (choices: readonly number[], sink: RunSink): S
   let latest: TokenUsage | null = null;
   let done = false;
 
-  const readUsage = (usage: unknown): void => {
-    const reading = readOpenAiUsage(usage);
-    if ('missing' in reading) return;
-    if ('invalid' in reading) throw new Error(`impossible usage: ${reading.invalid}`);
-    const { counts } = reading;
+  const takeUsage = (usage: unknown): void => {
+    const { counts, prompt, completion, ignored } = readUsage(usage);
+    if (prompt === 'missing' || completion === 'missing') {
+      if (ignored.length > 0) throw new Error(`impossible usage: ${ignored.join(', ')}`);
+      return;
+    }
     const next = { promptTokens: promptTokens(counts), completionTokens: completionTokens(counts) };
     // Counts that shrink would mean that tokens which were told of, and may be billed, were never made.
     if (latest && next.completionTokens < latest.completionTokens) throw new Error('the count of tokens went down');
@@ -58,7 +59,7 @@ export const createStreamReader = (choices: readonly number[], sink: RunSink): S
       }
       const chunk = chunkSchema.parse(JSON.parse(data));
       if (chunk.error) throw new Error('the stream ended with an error');
-      readUsage(chunk.usage);
+      takeUsage(chunk.usage);
       for (const { index, delta, text, finish_reason: reason } of chunk.choices ?? []) {
         if (!open.has(index)) throw new Error(`choice ${index} was not asked for, or is finished`);
         const piece = delta?.content ?? text ?? '';

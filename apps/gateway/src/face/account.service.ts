@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { completionTokens, promptTokens, type PriceVersion } from '@kilotoken/contracts';
+import { chargeList, completionTokens, promptTokens, type PriceVersion } from '@kilotoken/contracts';
 import { listGrantBalances, type LeaseService, type SessionService } from '@kilotoken/funding';
 import { loadPriceVersion } from '@kilotoken/marketplace';
 import { formatMoney, parseMoney } from '@kilotoken/money';
@@ -99,6 +99,7 @@ export class AccountService {
       estimated: last.estimated,
       cost: formatMoney(parseMoney(last.charge)),
       cost_currency: last.unit,
+      charges: chargeList([{ unit: last.unit, amount: parseMoney(last.charge) }]),
       hold: formatMoney(parseMoney(last.hold)),
       lines: rating.lines.map((line) => ({
         token_class: line.tokenClass,
@@ -140,6 +141,7 @@ const describeRunning = (id: string, model: string, admittedMs: number): object 
   estimated: false,
   cost: null,
   cost_currency: null,
+  charges: [],
   lines: [],
   allocations: [],
   attempts: [],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { publicAnswer } from '@kilotoken/contracts';
 import fc from 'fast-check';
 import { createChunkWriter, frameOf, parseChunk, readFramed, type StreamChunk } from './chunk-frame.js';
 import { createEventReader } from './event-reader.js';
@@ -16,7 +17,7 @@ const forward = (texts: readonly string[]): unknown[] => {
 };
 
 const wholly = (texts: readonly string[]): unknown[] =>
-  texts.map((text) => JSON.parse(JSON.stringify({ ...(JSON.parse(text) as StreamChunk), ...own })) as unknown);
+  texts.map((text) => JSON.parse(JSON.stringify({ ...publicAnswer(JSON.parse(text) as StreamChunk), ...own })) as unknown);
 
 describe('a chunk with a frame', () => {
   it('is told apart into what repeats and its choices', () => {
@@ -27,7 +28,7 @@ describe('a chunk with a frame', () => {
   });
 
   it('reaches the client as if it had been read whole, whatever fields stand where', () => {
-    const field = fc.constantFrom('id', 'model', 'object', 'created', 'system_fingerprint', 'x"choices', 'é\u2028', '7', 'nested');
+    const field = fc.constantFrom('id', 'model', 'object', 'created', 'system_fingerprint', 'provider', 'x"choices', 'é\u2028', '7', 'nested');
     const value = fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.constant([]), fc.constant({ choices: [1] }), fc.constant('"choices":['));
     const choices = fc.array(fc.record({ index: fc.nat({ max: 2 }), delta: fc.record({ content: fc.string({ unit: 'binary' }) }) }), { maxLength: 3 });
     const fields = fc.dictionary(field, value, { maxKeys: 6 });
@@ -53,7 +54,7 @@ describe('a chunk with a frame', () => {
   it('a text that closes the list and goes on is no list of choices', () => {
     const text = first.replace('{"index":0,"delta":{"content":"Hi"}}', '],"usage":{"prompt_tokens":9},"choices":[');
     expect(readFramed(frameOf(first)!, text)).toBeNull();
-    expect(forward([first, text])[1]).toEqual(JSON.parse(JSON.stringify({ ...parseChunk(text), ...own })));
+    expect(forward([first, text])[1]).toEqual(JSON.parse(JSON.stringify({ ...publicAnswer(parseChunk(text)!), ...own })));
   });
 
   it('an event over several lines stays one event', () => {

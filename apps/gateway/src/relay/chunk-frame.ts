@@ -1,3 +1,5 @@
+import { publicAnswer } from '@kilotoken/contracts';
+
 /**
  * What the chunks of one stream have in common. Pure. Nearly all of a chunk's text says what the chunk before it said:
  *
@@ -64,18 +66,18 @@ export const readFramed = (frame: ChunkFrame, text: string): { readonly choices:
   return Array.isArray(choices) ? { choices, framed: { frame, text: inner } } : null;
 };
 
-/** Replaces fields of chunks by a client's own, `undefined` leaving one out; answers the texts that are sent. */
+/** Replaces fields of chunks by a client's own, `undefined` leaving one out, and drops the vendor's private ones; answers the texts that are sent. */
 export const createChunkWriter = (own: StreamChunk): { whole: (chunk: StreamChunk) => string; framed: (choices: FramedChoices) => string } => {
   let made: { frame: ChunkFrame; before: string; after: string } | null = null;
   const make = (frame: ChunkFrame): { frame: ChunkFrame; before: string; after: string } => {
-    const entries = Object.entries({ ...frame.fields, ...own }).filter(([, value]) => value !== undefined);
+    const entries = Object.entries({ ...publicAnswer(frame.fields), ...own }).filter(([, value]) => value !== undefined);
     const place = entries.findIndex(([name]) => name === 'choices');
     const text = (some: [string, unknown][]): string[] => some.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
     const before = [...text(entries.slice(0, place)), opening].join(',');
     return { frame, before: `{${before}`, after: `${[']', ...text(entries.slice(place + 1))].join(',')}}` };
   };
   return {
-    whole: (chunk) => JSON.stringify({ ...chunk, ...own }),
+    whole: (chunk) => JSON.stringify({ ...publicAnswer(chunk), ...own }),
     framed: ({ frame, text }) => {
       if (made?.frame !== frame) made = make(frame);
       return `${made.before}${text}${made.after}`;

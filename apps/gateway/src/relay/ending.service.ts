@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { readOpenAiUsage } from '@kilotoken/contracts';
+import { completeReading, readUsage, type TokenCounts } from '@kilotoken/contracts';
 import type { LeaseService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney, type Money } from '@kilotoken/money';
 import type { Logger } from 'pino';
 import type { ReadRequest } from '../intake/read-request.js';
+import { usageBoundsOf } from './billed.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import { chargeFor, noCharge, usageRowsJson, type Charge, type Ending, type Generation } from './generation.js';
 import type { RunningRequests } from './running.service.js';
@@ -22,14 +23,15 @@ export class EndingService {
   ) {}
 
   /**
-   * What an answer is worth: by the vendor's usage where it gave one, else by the lane's tokenizer over what was forwarded.
-   * Usage that cannot be is kept in quarantine for whoever talks to the vendor, and the answer is estimated.
+   * What an answer is worth: by the vendor's counts where it gave them, else by the lane's tokenizer over what was forwarded.
+   * Usage of which fields were ignored is kept in quarantine for whoever talks to the vendor.
    */
   chargeOf(generation: Generation, lane: Lane, request: ReadRequest, usage: unknown, outputTokens: (tokenizer: string) => number): Charge {
-    const reading = readOpenAiUsage(usage);
-    if ('counts' in reading) return chargeFor(generation, lane, reading.counts, false);
-    if ('invalid' in reading) this.quarantine(generation, reading.invalid, usage);
-    return chargeFor(generation, lane, estimateCounts(lane.tokenizer, request, outputTokens(lane.tokenizer), generation.plan.promptTokensMax), true);
+    const reading = readUsage(usage, usageBoundsOf(generation));
+    if (reading.ignored.length > 0) this.quarantine(generation, reading.ignored.join('; '), usage);
+    const estimate = (): TokenCounts => estimateCounts(lane.tokenizer, request, outputTokens(lane.tokenizer), generation.plan.promptTokensMax);
+    const { counts, estimated } = completeReading(reading, estimate);
+    return chargeFor(generation, lane, counts, estimated);
   }
 
   /** Resolves when the rows are committed and the rest of the hold is free again; rejects with `settlement_failed`. */

@@ -1,8 +1,9 @@
-import { createStreamState, observeChunk } from '@kilotoken/contracts';
+import { answerText, createStreamState, observeChunk, usageText } from '@kilotoken/contracts';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { formatMoney } from '@kilotoken/money';
 import type { Lane } from '@kilotoken/marketplace';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
+import { billedUsageOf } from './billed.js';
 import { refusalOf, timedOut } from './failure.js';
 import type { Attempt, Charge } from './generation.js';
 import { traceHeader, traceparentOf } from './generation-trace.js';
@@ -85,12 +86,9 @@ const endAbandoned = async (context: RelayContext): Promise<void> => {
 
 const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, charge: Charge): void => {
   if (client.isGone()) return;
-  // Nobody else reads the answer: it is changed in place, since copies of it and of its usage would cost more than the changes.
-  answer['id'] = publicId(generation.id, generation.operation);
-  answer['model'] = generation.plan.model.id;
-  answer['usage'] = Object.assign(usageOf(answer, charge), { cost: formatMoney(charge.charge), cost_currency: generation.plan.price.currency });
+  const own = { id: publicId(generation.id, generation.operation), model: generation.plan.model.id };
   // A text leaves in one write with its head; a Buffer would be gathered with it.
-  const body = JSON.stringify(answer);
+  const body = answerText(answer, own, usageText(billedUsageOf(generation, charge)));
   const balance = ending.balance(generation);
   const headers: OutgoingHttpHeaders = {
     'content-type': 'application/json; charset=utf-8',
@@ -107,16 +105,3 @@ const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, 
 };
 
 export const publicId = (id: string, operation: string): string => `${operation === 'completions' ? 'cmpl' : 'chatcmpl'}-${id}`;
-
-/** The vendor's usage as it said it, or ours where it said none that can be. */
-const usageOf = (answer: JsonAnswer, charge: Charge): object => {
-  const { usage } = answer;
-  if (!charge.estimated && typeof usage === 'object' && usage !== null) return usage;
-  return estimatedUsage(charge);
-};
-
-export const estimatedUsage = ({ counts }: Charge): object => {
-  const prompt = counts.input ?? 0;
-  const completion = counts.output ?? 0;
-  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion, estimated: true };
-};

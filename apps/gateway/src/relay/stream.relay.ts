@@ -1,14 +1,15 @@
-import { createStreamState, isFinished, observeChunk, openAiErrorBody, type StreamState } from '@kilotoken/contracts';
+import { answerText, createStreamState, hasPrivateFields, isFinished, observeChunk, openAiErrorBody, usageText, type StreamState } from '@kilotoken/contracts';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney } from '@kilotoken/money';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
+import { billedUsageOf } from './billed.js';
 import { createChunkWriter, type StreamChunk } from './chunk-frame.js';
 import type { StreamEvent } from './event-reader.js';
 import { refusalOf, timedOut, type Failure } from './failure.js';
 import { isToken } from './first-token.js';
 import type { Attempt, Charge, Outcome } from './generation.js';
 import { traceHeader, traceparentOf } from './generation-trace.js';
-import { estimatedUsage, publicId } from './json.relay.js';
+import { publicId } from './json.relay.js';
 import { pathOf, type RelayContext } from './relay-context.js';
 import { createStreamAttempt } from './stream.attempt.js';
 import { createStreamWriter, type StreamWriter } from './stream-writer.js';
@@ -162,7 +163,10 @@ const createForwarder = ({ generation, request }: RelayContext): ((event: Stream
     model: generation.plan.model.id,
     usage: request.params.stream_options?.include_usage === true ? null : undefined,
   });
-  return ({ chunk, framed }) => `data: ${framed ? writer.framed(framed) : writer.whole(chunk)}\n\n`;
+  return ({ chunk, framed }) => {
+    if (!framed) return `data: ${writer.whole(chunk)}\n\n`;
+    return `data: ${hasPrivateFields(chunk['choices']) ? writer.whole({ ...framed.frame.fields, ...chunk }) : writer.framed(framed)}\n\n`;
+  };
 };
 
 /**
@@ -213,20 +217,18 @@ const finishStream = async (context: RelayContext, writer: StreamWriter, streame
   }
   if (outcome === 'client_closed') return;
   context.failpoint('before_terminal');
-  writer.end(`${withheld.join('')}${usageEvent(context, state, charge)}data: [DONE]\n\n`);
+  writer.end(`${withheld.join('')}${usageEvent(context, charge)}data: [DONE]\n\n`);
 };
 
-/** The chunk with the usage and its cost, for who asked for it; the vendor's own counts where it gave them. */
-const usageEvent = ({ generation, request }: RelayContext, state: StreamState, charge: Charge): string => {
+/** The chunk with the usage and its cost, for a client that asked for it. */
+const usageEvent = ({ generation, request }: RelayContext, charge: Charge): string => {
   if (request.params.stream_options?.include_usage !== true) return '';
-  const said = !charge.estimated && typeof state.usage === 'object' && state.usage !== null ? state.usage : estimatedUsage(charge);
   const chunk = {
     id: publicId(generation.id, generation.operation),
     object: generation.operation === 'completions' ? 'text_completion' : 'chat.completion.chunk',
     created: Math.floor(generation.admittedMs / 1000),
     model: generation.plan.model.id,
     choices: [],
-    usage: { ...said, cost: formatMoney(charge.charge), cost_currency: generation.plan.price.currency },
   };
-  return `data: ${JSON.stringify(chunk)}\n\n`;
+  return `data: ${answerText(chunk, {}, usageText(billedUsageOf(generation, charge)))}\n\n`;
 };

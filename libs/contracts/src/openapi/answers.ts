@@ -9,16 +9,27 @@ const id = z.uuid();
 const moment = z.iso.datetime();
 const counts = z.partialRecord(z.enum(tokenClasses), count);
 
+const charges = z.array(z.strictObject({ unit: z.string(), amount })).meta({ description: 'What was charged, by unit: a currency, or the unit of a package.' });
+
 const usage = z
-  .looseObject({
+  .strictObject({
     prompt_tokens: count,
     completion_tokens: count,
     total_tokens: count,
-    cost: amount.meta({ description: "The request's charge." }),
-    cost_currency: z.string(),
-    estimated: z.literal(true).optional().meta({ description: "The vendor gave no counts: these are our tokenizer's." }),
+    prompt_tokens_details: z.strictObject({
+      cached_tokens: count,
+      audio_tokens: count,
+      image_tokens: count.optional(),
+      cache_write_tokens: count.optional(),
+      cache_creation: z.strictObject({ ephemeral_5m_input_tokens: count, ephemeral_1h_input_tokens: count }).optional(),
+    }),
+    completion_tokens_details: z.strictObject({ reasoning_tokens: count, audio_tokens: count, image_tokens: count.optional() }),
+    estimated: z.literal(true).optional().meta({ description: "The vendor did not give all counts: some are our tokenizer's." }),
+    cost: z.number().min(0).meta({ description: 'The part of the charge in money, an exact decimal with at most 12 places. Exact as text: `kilotoken.charges`.' }),
+    cost_currency: z.string().optional().meta({ description: 'Absent where packages alone paid.' }),
+    kilotoken: z.strictObject({ charges }),
   })
-  .meta({ description: "The vendor's usage, and what it cost." });
+  .meta({ description: 'The counts that are charged, and the charge.' });
 
 const finishReason = z.string().nullable();
 
@@ -88,6 +99,7 @@ export const generation = z.strictObject({
   estimated: z.boolean(),
   cost: amount.nullable(),
   cost_currency: z.string().nullable(),
+  charges,
   hold: amount.optional(),
   lines: z.array(z.strictObject({ token_class: z.enum(tokenClasses), tokens: count, amount, per: z.int().min(1), charge: amount })),
   not_charged: amount.optional().meta({ description: 'What exceeded the hold: lines − not_charged = cost.' }),

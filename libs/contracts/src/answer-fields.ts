@@ -1,0 +1,68 @@
+/**
+ * Which of a vendor's fields a client gets. At the top of a body or chunk only known names leave: there resellers put who
+ * served the answer and what it cost us. Within choices everything leaves but what speaks of money or of who served it,
+ * since vendors invent fields of messages (`reasoning_details`, `extra_content`) that must come back in the next turn.
+ */
+export type AnswerFields = Record<string, unknown>;
+
+const publicFields: ReadonlySet<string> = new Set([
+  'id', 'object', 'created', 'model', 'choices', 'service_tier', 'system_fingerprint',
+  // Sources of a search, Azure's content filter, and what vLLM answers where it was asked for it.
+  'citations', 'search_results', 'prompt_filter_results', 'prompt_logprobs', 'prompt_token_ids',
+]);
+
+/** Whether a field at the top of an answer leaves as the vendor sent it. `usage` is ours and never does. */
+export const isPublicField = (name: string): boolean => publicFields.has(name);
+
+/** Prices, costs, accounts, who served it, and the text of its errors, whatever a vendor calls them. */
+const privateName = /cost|price|pricing|byok|billing|billed|invoice|credit|balance|markup|upstream|hidden_params|^_|^provider(_name|_id|_metadata)?$|^usage|^error$/i;
+
+/** Names of the fields of choices, nearly always the same few; the bound is against a vendor that invents them. */
+const judged = new Map<string, boolean>();
+const judgedMax = 1_000;
+
+const isPrivateName = (name: string): boolean => {
+  const known = judged.get(name);
+  if (known !== undefined) return known;
+  const isPrivate = privateName.test(name);
+  if (judged.size < judgedMax) judged.set(name, isPrivate);
+  return isPrivate;
+};
+
+const isFields = (value: unknown): value is AnswerFields => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Objects within a choice that are looked into; deeper ones are the answer's own (logprobs, arguments of calls). */
+const inner = ['delta', 'message', 'metadata', 'provider_specific_fields'] as const;
+
+const fieldsHavePrivate = (fields: AnswerFields): boolean => {
+  for (const name in fields) if (isPrivateName(name)) return true;
+  for (const name of inner) if (isFields(fields[name]) && fieldsHavePrivate(fields[name])) return true;
+  return false;
+};
+
+/** Whether choices carry what must not leave. Cheap, so that a chunk that has none can leave as its own text. */
+export const hasPrivateFields = (choices: unknown): boolean => Array.isArray(choices) && choices.some((choice) => isFields(choice) && fieldsHavePrivate(choice));
+
+const withoutPrivate = (fields: AnswerFields): AnswerFields => {
+  const left: AnswerFields = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (isPrivateName(name)) continue;
+    left[name] = (inner as readonly string[]).includes(name) && isFields(value) ? withoutPrivate(value) : value;
+  }
+  return left;
+};
+
+/** An answer or chunk without what is the vendor's own: its fields in their order, and neither `usage` nor errors. */
+export const publicAnswer = (answer: AnswerFields): AnswerFields => {
+  const left: AnswerFields = {};
+  for (const name in answer) if (isPublicField(name)) left[name] = answer[name];
+  const { choices } = left;
+  if (hasPrivateFields(choices)) left['choices'] = (choices as unknown[]).map((choice) => (isFields(choice) ? withoutPrivate(choice) : choice));
+  return left;
+};
+
+/** A whole body as its text: the vendor's public fields under our id and model, and the usage as text, which JSON.stringify could not print exactly. */
+export const answerText = (answer: AnswerFields, own: AnswerFields, usage: string): string => {
+  const text = JSON.stringify(Object.assign(publicAnswer(answer), own));
+  return `${text.slice(0, -1)},"usage":${usage}}`;
+};
