@@ -4,6 +4,7 @@ export * from './chat-completion.js';
 export * from './chat-message.js';
 export * from './completion.js';
 export * from './events.js';
+export * from './exact-numbers.js';
 export * from './jobs.js';
 export * from './json-body.js';
 export * from './openai-error.js';

@@ -18,6 +18,7 @@ export const errorCatalogue = {
   invalid_encoding: refusal(400),
   invalid_json: refusal(400),
   nesting_too_deep: refusal(400),
+  body_too_complex: refusal(400),
   duplicate_key: refusal(400),
   forbidden_key: refusal(400),
   body_too_large: refusal(413),
