@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { exitCodes } from '@kilotoken/platform';
+import { exitCodes } from '@kilotoken/platform/process';
 import { itNeeds } from '../support/requirements.js';
 import { until } from '../support/until.js';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { exitCodes } from '@kilotoken/platform';
+import { exitCodes } from '@kilotoken/platform/process';
 import { findFreePort } from '@kilotoken/tools/free-port';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { AppProcess, type AppName } from '../support/cluster-process.js';

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { openLog, parseConfig, startApp, type RunningApp } from '@kilotoken/platform';
+import { parseConfig, type RunningApp } from '@kilotoken/platform';
+import { openLog, startApp } from '@kilotoken/platform/process';
 import { createTestDatabase } from '../../../test/support/postgres.js';
 import { apiApp } from './app.js';
 import { apiSettings } from './config.js';

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { DatabaseModule, type Platform } from '@kilotoken/platform';
+import type { Platform } from '@kilotoken/platform';
+import { DatabaseModule } from '@kilotoken/platform/process';
 import type { ApiSettings } from './config.js';
 
 /** Console and integrations: for now it can tell whether it could work, and nothing else. */

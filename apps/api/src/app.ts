@@ -1,4 +1,5 @@
-import { databaseReadiness, type AppDefinition } from '@kilotoken/platform';
+import type { AppDefinition } from '@kilotoken/platform';
+import { databaseReadiness } from '@kilotoken/platform/process';
 import { ApiModule } from './api.module.js';
 import { readApiSettings, type ApiSettings } from './config.js';
 

@@ -1,4 +1,5 @@
-import { databaseLifeline, databaseReadiness, type AppDefinition } from '@kilotoken/platform';
+import { databaseLifeline, type AppDefinition } from '@kilotoken/platform';
+import { databaseReadiness } from '@kilotoken/platform/process';
 import type { QueueStore } from '@kilotoken/platform/queue';
 import { BackofficeModule, queueStore } from './backoffice.module.js';
 import { readBackofficeSettings, type BackofficeSettings } from './config.js';

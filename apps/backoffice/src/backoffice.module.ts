@@ -1,6 +1,7 @@
 import { Inject, Module, type BeforeApplicationShutdown, type DynamicModule, type FactoryProvider, type OnApplicationShutdown } from '@nestjs/common';
 import { BalanceWatchService, JobRunnerService, MailService, NightlyService, OutboxService, WebhookDeliveryService, WebhookSender, type MailTransport } from '@kilotoken/events';
-import { DatabaseModule, databasePool, type Platform } from '@kilotoken/platform';
+import type { Platform } from '@kilotoken/platform';
+import { DatabaseModule, databasePool } from '@kilotoken/platform/process';
 import type { QueueStore } from '@kilotoken/platform/queue';
 import type { BackofficeSettings } from './config.js';
 import { createMetrics, watchBacklog } from './metrics.js';

@@ -1,4 +1,4 @@
-import { runApp } from '@kilotoken/platform';
+import { runApp } from '@kilotoken/platform/process';
 import { gatewayApp } from './app.js';
 
 await runApp(gatewayApp);

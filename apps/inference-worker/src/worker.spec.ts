@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { openLog, startApp, type RunningApp } from '@kilotoken/platform';
+import type { RunningApp } from '@kilotoken/platform';
+import { openLog, startApp } from '@kilotoken/platform/process';
 import OpenAI from 'openai';
 import { findTestModel } from '../../../test/support/test-model.js';
 import { until } from '../../../test/support/until.js';

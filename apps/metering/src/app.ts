@@ -1,5 +1,6 @@
 import { readRatingLag } from '@kilotoken/metering';
-import { databaseLifeline, databasePool, databaseReadiness, type AppDefinition } from '@kilotoken/platform';
+import { databaseLifeline, type AppDefinition } from '@kilotoken/platform';
+import { databasePool, databaseReadiness } from '@kilotoken/platform/process';
 import type { Pool } from 'pg';
 import { readMeteringSettings, type MeteringSettings } from './config.js';
 import { MeteringModule } from './metering.module.js';

@@ -1,4 +1,4 @@
-import { runApp } from '@kilotoken/platform';
+import { runApp } from '@kilotoken/platform/process';
 import { meteringApp } from './app.js';
 
 await runApp(meteringApp);

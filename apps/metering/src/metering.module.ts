@@ -1,6 +1,7 @@
 import { Inject, Module, type DynamicModule, type BeforeApplicationShutdown } from '@nestjs/common';
 import { ClosingService, RatingService, ReapingService, readRatingLag } from '@kilotoken/metering';
-import { databasePool, DatabaseModule, type Platform } from '@kilotoken/platform';
+import type { Platform } from '@kilotoken/platform';
+import { databasePool, DatabaseModule } from '@kilotoken/platform/process';
 import type { Pool } from 'pg';
 import { Counter, Gauge } from 'prom-client';
 import type { MeteringSettings } from './config.js';

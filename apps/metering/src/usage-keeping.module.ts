@@ -1,6 +1,7 @@
 import { Inject, Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
 import { countDefaultRows, PartitionService } from '@kilotoken/metering';
-import { databasePool, type Platform } from '@kilotoken/platform';
+import type { Platform } from '@kilotoken/platform';
+import { databasePool } from '@kilotoken/platform/process';
 import { readRollupLag, RollupService } from '@kilotoken/rollups';
 import type { Pool } from 'pg';
 import { Counter, Gauge } from 'prom-client';

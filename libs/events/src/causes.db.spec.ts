@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventCatalogue, type EventName } from '@kilotoken/contracts';
-import { openLog } from '@kilotoken/platform';
+import { openLog } from '@kilotoken/platform/process';
 import { EventsDatabase } from '../../../test/support/events-database.js';
 import { BalanceWatchService, getNoticeSettings, setNotices } from './notice.service.js';
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { openLog, type Log } from '@kilotoken/platform';
+import type { Log } from '@kilotoken/platform';
+import { openLog } from '@kilotoken/platform/process';
 import { MoneyDatabase } from '../../../test/support/money-database.js';
 import { NightlyService, type NightlyJob } from './nightly.service.js';
 

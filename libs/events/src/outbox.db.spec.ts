@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openLog, type Log } from '@kilotoken/platform';
+import type { Log } from '@kilotoken/platform';
+import { openLog } from '@kilotoken/platform/process';
 import { EventsDatabase, HeldQueue } from '../../../test/support/events-database.js';
 import { JobRunnerService, type JobHandler } from './job-runner.service.js';
 import { OutboxService } from './outbox.service.js';

@@ -1,24 +1,19 @@
 // First: it takes libpq's variables out of the environment before node-postgres is loaded.
 export * from './config.js';
 export { appLoginName, auditLoginName, ensureAppLogin, ensureAuditLogin } from './app-login.js';
-export * from './bootstrap.js';
+export type { AppDefinition, ListenOptions, Platform, RunningApp, Wiring } from './bootstrap.js';
 export * from './clock.js';
 export * from './database.durability.js';
 export * from './database.errors.js';
 export * from './database.js';
-export { DatabaseModule, databasePool, databaseReadiness } from './database.module.js';
 export * from './errors.js';
-export * from './face.js';
 export * from './health.js';
-export * from './http-errors.js';
 export { databaseLifeline, whileAnswering } from './lifeline.js';
-export { openLog, type Log, type LogSettings } from './logging.js';
-export { createMetricsRegistry } from './metrics.js';
+export type { Log, LogSettings } from './logging.js';
 export * from './migrate.js';
 export { withoutSecrets } from './redaction.js';
 export { Repetition } from './repetition.js';
 export { traceIdHeader } from './requests.js';
-export { exitCodes, runApp } from './run-app.js';
 export * from './tracing.js';
 export * from './prisma.errors.js';
 export * from './prisma.store.js';
