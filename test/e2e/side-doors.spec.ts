@@ -140,11 +140,11 @@ describe("our vendor's key", () => {
     const seen = vendor.seen.at(-1)!;
     expect(seen.path).toBe('/v1/chat/completions');
     expect(seen.headers).toMatchObject({ authorization: `Bearer ${VENDOR_KEY}`, host: new URL(vendor.url).host });
-    expect(Object.keys(seen.headers).sort()).toEqual(['accept', 'authorization', 'connection', 'content-length', 'content-type', 'host', 'x-request-id']);
+    expect(Object.keys(seen.headers).sort()).toEqual(['accept', 'accept-encoding', 'authorization', 'connection', 'content-length', 'content-type', 'host', 'x-request-id']);
     expect(elsewhere.seen).toEqual([]);
   });
 
-  it('that cannot stand in a header is sent nowhere: the request fails between hold and dispatch, and its money comes back', async () => {
+  it('that cannot stand in a header is sent nowhere: its lane is not tried, and nothing is held', async () => {
     const served = vendor.seen.length;
     for (const stream of [false, true]) {
       const answer = await chat({ model: 'broken-key', stream });

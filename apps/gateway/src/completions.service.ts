@@ -4,6 +4,7 @@ import type { FundsOf, Hold, LeaseService, SessionService, SettlementService } f
 import type { Lane } from '@kilotoken/marketplace';
 import type { CatalogueService } from './admission/catalogue.service.js';
 import type { Claim } from './admission/idempotency.service.js';
+import type { LaneKeys } from './admission/lane-keys.js';
 import type { LimitHold, LimitsService } from './admission/limits.service.js';
 import { outputTokensOn, planRequest, type Plan } from './admission/plan.js';
 import type { GatewaySettings } from './config.js';
@@ -37,6 +38,7 @@ export class CompletionsService {
     private readonly leases: LeaseService,
     private readonly settlement: SettlementService,
     private readonly catalogue: CatalogueService,
+    private readonly laneKeys: LaneKeys,
     private readonly running: RunningRequests,
     private readonly limits: LimitsService,
     private readonly relay: Omit<RelayContext, 'generation' | 'request' | 'client' | 'body'>,
@@ -114,7 +116,9 @@ export class CompletionsService {
     const catalogue = this.catalogue.current();
     if (!catalogue) throw new Refusal('service_unavailable', 'Prices cannot be checked at the moment. Try again shortly.');
     this.refuseWhenFull();
-    return planRequest(request, caller, catalogue, this.settings.MIN_OUTPUT_TOKENS, nowMs);
+    const plan = planRequest(request, caller, catalogue, this.settings.MIN_OUTPUT_TOKENS, nowMs);
+    const lanes = this.laneKeys.usable(plan.lanes, plan.model.id);
+    return lanes === plan.lanes ? plan : { ...plan, lanes };
   }
 
   private hold(id: string, caller: Caller, plan: Plan, client: Client, claim: Claim | null): Held | Promise<Held> {

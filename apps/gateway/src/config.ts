@@ -1,4 +1,4 @@
-import { parseConfig, processSettings, readEnvironment, setting } from '@kilotoken/platform';
+import { parseConfig, processSettings, readEnvironment, setting, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
 import { failpointNames } from './failpoint.js';
 
@@ -35,6 +35,10 @@ export const gatewaySettings = z.object({
   IDEMPOTENCY_KEEP_MS: setting.durationMs(86_400_000, 7_200_000, 2_592_000_000),
   /** 1: vendors are told which trace a request belongs to, as our own workers are. */
   TRACE_VENDORS: z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault('0'),
+  /** Proxies towards vendors, and hosts that are reached without them; in lower case too, as everywhere. */
+  HTTP_PROXY: setting.proxyUrl(),
+  HTTPS_PROXY: setting.proxyUrl(),
+  NO_PROXY: z.string().optional(),
   /** Threads that read large bodies and count long texts. Unset: one, or two where there are more than two cores. */
   WORKER_THREADS_MAX: setting.wholeNumber({ min: 1, max: 64 }).optional(),
   RUNNING_REQUESTS_MAX: setting.wholeNumber({ fallback: 10_000, min: 1, max: 1_000_000 }),
@@ -50,4 +54,10 @@ export type GatewaySettings = z.infer<typeof gatewaySettings>;
 /** Vendors' keys are in variables that lanes name: they are read by name when a lane is first used. */
 export const readVendorKey = (variable: string): string | undefined => readEnvironment()[variable];
 
-export const readGatewaySettings = (): GatewaySettings => parseConfig(gatewaySettings, readEnvironment());
+/** Where both are set the lower case wins, as with curl. */
+const withLowerCase = (environment: Environment, names: readonly string[]): Environment => ({
+  ...environment,
+  ...Object.fromEntries(names.map((name) => [name, environment[name.toLowerCase()] || environment[name]])),
+});
+
+export const readGatewaySettings = (): GatewaySettings => parseConfig(gatewaySettings, withLowerCase(readEnvironment(), ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']));

@@ -5,6 +5,7 @@ import { QuotaService } from '@kilotoken/quota';
 import type { Pool } from 'pg';
 import { CatalogueService } from './admission/catalogue.service.js';
 import { IdempotencyService } from './admission/idempotency.service.js';
+import { createLaneKeys } from './admission/lane-keys.js';
 import { LimitsService } from './admission/limits.service.js';
 import { CompletionsService } from './completions.service.js';
 import { readVendorKey, type GatewaySettings } from './config.js';
@@ -77,13 +78,15 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const running = new RunningRequests(limits, session, settlement, failpoint, logger);
   const metrics = createGatewayMetrics(registry, { unsettled: () => settlement.unsettled(), running: () => running.size });
   const ending = new EndingService(leases, settlement, running, metrics, logger);
-  const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN, traceVendors: settings.TRACE_VENDORS === '1' });
+  const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN, traceVendors: settings.TRACE_VENDORS === '1', proxies: { http: settings.HTTP_PROXY, https: settings.HTTPS_PROXY, none: settings.NO_PROXY } });
   const notices = createLaneNotices({
     warn: (fields) => logger.warn(fields),
     count: (lane, kind) => metrics.refused(lane.modelId, lane.id, kind),
     secretsOf: ({ keyEnv }) => (keyEnv === null ? [] : [readVendorKey(keyEnv) ?? '']),
   });
   const catalogue = new CatalogueService(pool, session, logger);
+  const laneKeys = createLaneKeys(readVendorKey, (fields) => logger.warn(fields));
+  catalogue.onLoad((loaded) => laneKeys.load(loaded));
   const quota = new QuotaService({ databaseUrl, waitersMax: settings.FLOOR_WAITERS }, session, clock, logger);
   session.onPoll((answer) => quota.hear(answer));
   const relayLimits = {
@@ -110,7 +113,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     idempotency: new IdempotencyService({ databaseUrl, keepMs: settings.IDEMPOTENCY_KEEP_MS }, session, clock, failpoint, logger),
     quota,
     threads,
-    completions: new CompletionsService(settings, session, leases, settlement, catalogue, running, new LimitsService(quota, session), relay, failpoint),
+    completions: new CompletionsService(settings, session, leases, settlement, catalogue, laneKeys, running, new LimitsService(quota, session), relay, failpoint),
   };
 };
 

@@ -5,4 +5,5 @@ export { laneKinds, type Lane, type LaneCost, type LaneKind, type LaneOffer, typ
 export { parseLanesFile, type LanesFileProblem } from './lanes-file.js';
 export { defaultModelSettings, listPriceBook, type Listing, type ListingOrigin, type ModelTerms, type SalePrice } from './listing.js';
 export { applyLanesFile, applyListings, ensureListPriceBook, snapshotAgeMsMax } from './listing.service.js';
+export { findKeyProblems, vendorKeyProblem, type KeyedLane, type LaneKeyProblem } from './vendor-key.js';
 export type { ListingStep } from './listing-plan.js';

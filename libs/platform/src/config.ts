@@ -130,8 +130,19 @@ const isRedisUrl = (text: string): boolean => URL.canParse(text) && /^rediss?:$/
 
 const redisUrl = () => z.string().refine(isRedisUrl, 'an address such as redis://127.0.0.1:6379 is needed').optional();
 
+const proxyRight = 'the address of an HTTP proxy is needed, such as http://proxy.example:3128 (SOCKS is not supported)';
+const isProxyUrl = (text: string): boolean => isHttpUrl(text) && new URL(text).pathname === '/';
+
+/** As everywhere, an address without a scheme is one of http. */
+const proxyUrl = () =>
+  z
+    .string()
+    .transform((text) => (/^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`))
+    .refine(isProxyUrl, proxyRight)
+    .optional();
+
 /** The fragments that schemas of settings are made of. */
-export const setting = { wholeNumber, port, durationMs, sizeBytes, host, internalToken, logLevel, logFile, databaseUrl, redisUrl, ratio, collectorUrl, headers };
+export const setting = { wholeNumber, port, durationMs, sizeBytes, host, internalToken, logLevel, logFile, databaseUrl, redisUrl, ratio, collectorUrl, proxyUrl, headers };
 
 /** The settings of every process that has a face; an app's schema adds its port and what else it needs. */
 export const processSettings = {

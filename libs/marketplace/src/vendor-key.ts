@@ -1,0 +1,29 @@
+import type { Lane } from './lane.js';
+
+/** What is wrong with the value of a vendor's key, said behind the variable's name; null where it can be sent. The value is never repeated. */
+export const vendorKeyProblem = (value: string | undefined): string | null => {
+  if (value === undefined) return 'is not set';
+  if (value === '') return 'is empty';
+  if (/[\r\n]/.test(value)) return 'holds a line break';
+  if (/\s/.test(value)) return 'holds white space';
+  return /^[\x21-\x7e]+$/.test(value) ? null : 'holds a character that cannot be sent in a header';
+};
+
+export type KeyedLane = Pick<Lane, 'kind' | 'baseUrl' | 'upstreamModel' | 'keyEnv'>;
+
+export interface LaneKeyProblem<Of extends KeyedLane> {
+  readonly lane: Of;
+  readonly variable: string;
+  readonly problem: string;
+}
+
+/** Lanes whose key cannot be sent; `read` looks a variable up. A worker is asked with the internal token and has none. */
+export const findKeyProblems = <Of extends KeyedLane>(lanes: Iterable<Of>, read: (variable: string) => string | undefined): LaneKeyProblem<Of>[] => {
+  const found: LaneKeyProblem<Of>[] = [];
+  for (const lane of lanes) {
+    if (lane.kind === 'worker' || lane.keyEnv === null) continue;
+    const problem = vendorKeyProblem(read(lane.keyEnv));
+    if (problem !== null) found.push({ lane, variable: lane.keyEnv, problem });
+  }
+  return found;
+};
