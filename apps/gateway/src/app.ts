@@ -32,7 +32,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
   module: (platform) => GatewayModule.compose(platform, failpointOf(platform.settings)),
   wire: async ({ app, fastify, platform }) => {
     const parts = app.get<GatewayParts>(gatewayParts);
-    const { pool, session, leases, settlement, catalogue, keys, account, idempotency, completions } = parts;
+    const { pool, session, leases, settlement, catalogue, keys, account, idempotency, completions, intake } = parts;
     await assertDurable(pool);
     await assertRowSecurityBinds(pool);
     await assertFailpointAllowed(parts, platform.settings);
@@ -45,9 +45,9 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
     await catalogue.start();
     await loadTokenizers([]);
     session.onEnd(() => setTimeout(() => process.exit(zombieExitCode), zombieExitMs));
-    await registerOpenAiFace(fastify, { keys, idempotency, completions, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(platform.clock.nowMs()) });
+    await registerOpenAiFace(fastify, { keys, idempotency, completions, intake, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(platform.clock.nowMs()) });
     // A request is being answered before it runs, and may run on when its client has left.
-    const isBusy = (): boolean => completions.answering > 0 || parts.running.size > 0;
+    const isBusy = (): boolean => intake.reading > 0 || completions.answering > 0 || parts.running.size > 0;
     return {
       readiness: [
         {

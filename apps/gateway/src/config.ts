@@ -9,6 +9,12 @@ export const gatewaySettings = z.object({
   APP_DATABASE_URL: setting.databaseUrl(),
   /** The largest body that is read. */
   BODY_LIMIT_BYTES: setting.sizeBytes(20 * 1024 * 1024, 1_024, 1024 ** 3),
+  /** Bytes of bodies in flight, and of answers that slow readers have not taken: in all, of an organization, of a key. */
+  BODY_BYTES_IN_FLIGHT_MAX: setting.sizeBytes(256 * 1024 * 1024, 1_024, 1024 ** 4),
+  BODY_BYTES_PER_ORGANIZATION_MAX: setting.sizeBytes(128 * 1024 * 1024, 1_024, 1024 ** 4),
+  BODY_BYTES_PER_KEY_MAX: setting.sizeBytes(64 * 1024 * 1024, 1_024, 1024 ** 4),
+  /** In each such time a body that is not complete has to grow by 16 KiB. */
+  BODY_STALL_MS_MAX: setting.durationMs(10_000, 100, 60_000),
   /** After this long without a heartbeat, as its reaper sees it, a session is reaped. */
   SESSION_TTL_MS: setting.durationMs(15_000, 1_000, 600_000),
   /** Without a poll of the configuration for this long nothing is admitted. */

@@ -12,6 +12,8 @@ import { readVendorKey, type GatewaySettings } from './config.js';
 import { AccountService } from './face/account.service.js';
 import { KeyService } from './face/key.service.js';
 import type { Failpoint } from './failpoint.js';
+import { createBytesMeter, type BytesMeter } from './intake/bytes-meter.js';
+import { Intake } from './intake/intake.service.js';
 import { defaultThreads, openThreads, type Threads } from './intake/threads.js';
 import { createDeadlines, type Deadlines } from './relay/deadlines.js';
 import { EndingService } from './relay/ending.service.js';
@@ -48,6 +50,8 @@ interface Parts {
   readonly quota: QuotaService;
   readonly completions: CompletionsService;
   readonly threads: Threads;
+  readonly meter: BytesMeter;
+  readonly intake: Intake;
 }
 
 const compose = ({ settings, clock, logger, registry, tracing }: Platform<GatewaySettings>, failpoint: Failpoint): Parts => {
@@ -97,6 +101,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     clientStallMsMax: settings.CLIENT_STALL_MS_MAX,
   };
   const deadlines = createDeadlines(() => clock.monotonicMs());
+  const meter = createBytesMeter({ all: settings.BODY_BYTES_IN_FLIGHT_MAX, perOrganization: settings.BODY_BYTES_PER_ORGANIZATION_MAX, perKey: settings.BODY_BYTES_PER_KEY_MAX });
   const threads = openThreads(settings.WORKER_THREADS_MAX ?? defaultThreads(), logger);
   const relay = { lanes, ending, running, metrics, notices, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
   return {
@@ -113,6 +118,8 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     idempotency: new IdempotencyService({ databaseUrl, keepMs: settings.IDEMPOTENCY_KEEP_MS }, session, clock, failpoint, logger),
     quota,
     threads,
+    meter,
+    intake: new Intake({ bodyBytesMax: settings.BODY_LIMIT_BYTES, stallMsMax: settings.BODY_STALL_MS_MAX }, threads, meter, deadlines, registry),
     completions: new CompletionsService(settings, session, leases, settlement, catalogue, laneKeys, running, new LimitsService(quota, session), relay, failpoint),
   };
 };

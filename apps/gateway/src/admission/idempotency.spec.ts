@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { toRefusal } from '../refusal.js';
-import { hashRequest, idempotencyKeyOf, refuseClaim } from './idempotency.js';
+import { hashRequest } from '../intake/request-hash.js';
+import { idempotencyKeyOf, refuseClaim } from './idempotency.js';
 
 describe('an idempotency key', () => {
   test.each([

@@ -2,10 +2,8 @@
  * `Idempotency-Key`: one key, one answer. A key belongs to an organization and to one body; whoever sends it again is told
  * which generation it made and what that cost, instead of being served and charged a second time. Pure.
  */
-import { createHash } from 'node:crypto';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import { Refusal } from '../refusal.js';
-import type { Operation } from '../relay/generation.js';
 
 const keyLengthMax = 255;
 const visible = /^[\x21-\x7e]{1,255}$/;
@@ -16,9 +14,6 @@ export const idempotencyKeyOf = (header: string | string[] | undefined): string 
   if (typeof header === 'string' && visible.test(header)) return header;
   throw new Refusal('invalid_value', `Idempotency-Key must be one header of 1 to ${keyLengthMax} visible ASCII characters.`, 'Idempotency-Key');
 };
-
-/** Over the bytes as they came: an SDK's retry sends the same ones. The operation is in it, since a key is for one request. */
-export const hashRequest = (operation: Operation, body: Buffer): Buffer => createHash('sha256').update(operation).update('\0').update(body).digest();
 
 /** What the database says to a claim. */
 export type ClaimAnswer =

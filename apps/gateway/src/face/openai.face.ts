@@ -1,11 +1,16 @@
-import { errorCatalogue, openAiErrorBody, parseChatCompletion, parseCompletion, parseJsonBody } from '@kilotoken/contracts';
+import { errorCatalogue, openAiErrorBody } from '@kilotoken/contracts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { hashRequest, idempotencyKeyOf } from '../admission/idempotency.js';
+import { idempotencyKeyOf } from '../admission/idempotency.js';
 import type { IdempotencyService } from '../admission/idempotency.service.js';
 import type { CompletionsService } from '../completions.service.js';
-import { smallRequest } from '../intake/read-request.js';
+import { closeGently } from '../intake/close-gently.js';
+import type { Intake } from '../intake/intake.service.js';
+import type { ReadRequest } from '../intake/read-request.js';
+import type { ReceivedBody } from '../intake/receive-body.js';
+import { hashRequest } from '../intake/request-hash.js';
 import { Refusal, toRefusal } from '../refusal.js';
 import { createClient } from '../relay/client.js';
+import type { Operation } from '../relay/generation.js';
 import type { Caller } from './caller.js';
 import type { AccountService } from './account.service.js';
 import type { KeyService } from './key.service.js';
@@ -22,6 +27,7 @@ export interface OpenAiFace {
   readonly keys: KeyService;
   readonly idempotency: IdempotencyService;
   readonly completions: CompletionsService;
+  readonly intake: Intake;
   readonly account: AccountService;
   readonly models: ModelList;
   readonly mintRequestId: () => string;
@@ -47,13 +53,18 @@ const keyOf = (request: FastifyRequest): string => {
 
 const jsonType = /^application\/json(?: *; *charset="?utf-8"?)?$/i;
 
-const bodyOf = (request: FastifyRequest): unknown => {
-  if (!jsonType.test(request.headers['content-type'] ?? '')) {
+/** Asked before a byte of the body is read. */
+const refuseType = ({ headers }: FastifyRequest): void => {
+  if (!jsonType.test(headers['content-type'] ?? '')) {
     throw new Refusal('unsupported_media_type', 'The body must be JSON: send Content-Type: application/json.');
   }
-  if (request.headers['content-encoding'] !== undefined) throw new Refusal('unsupported_media_type', 'A compressed body is not accepted. Send plain JSON.');
-  return parseJsonBody((request.body as Buffer | undefined) ?? Buffer.alloc(0));
+  if (headers['content-encoding'] !== undefined) throw new Refusal('unsupported_media_type', 'A compressed body is not accepted. Send plain JSON.');
 };
+
+const noBody = { bytes: new Uint8Array(0), release: () => undefined };
+
+const hashOf = (read: ReadRequest, operation: Operation, { bytes }: ReceivedBody): Buffer =>
+  read.whole === null ? Buffer.from(read.hash!) : hashRequest(operation, bytes);
 
 /** Answers in OpenAI's error shape, so that its SDKs raise their own exception classes. */
 const sendRefusal = (request: FastifyRequest, reply: FastifyReply, error: unknown): void => {
@@ -70,11 +81,35 @@ const sendRefusal = (request: FastifyRequest, reply: FastifyReply, error: unknow
   if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
   if (refusal.status === 429 || refusal.status === 503) reply.header('retry-after', typeof retryAfter === 'string' ? retryAfter : '1');
   reply.headers(refusal.headers);
+  closeGently(request, reply, refusal.code);
   reply
     .code(refusal.status)
     .header('content-type', 'application/json; charset=utf-8')
     .send(JSON.stringify(openAiErrorBody(refusal.code, refusal.message, refusal.param, generation)));
 };
+
+/** One completion, from its body to the end of its answer. */
+const createCompletion =
+  ({ intake, idempotency, completions, mintRequestId }: OpenAiFace) =>
+  async (request: FastifyRequest, reply: FastifyReply, operation: Operation): Promise<void> => {
+    const caller = request.caller!;
+    const body = (request.body as ReceivedBody | undefined) ?? noBody;
+    try {
+      refuseType(request);
+      const key = idempotencyKeyOf(request.headers['idempotency-key']);
+      const reading = intake.readBody(body.bytes, operation, caller, key !== null);
+      const read = reading instanceof Promise ? await reading : reading;
+      const claim = key === null ? null : await idempotency.claim(caller, key, hashOf(read, operation, body));
+      // From here to the hold nothing is waited for: ids of requests that hold ascend, however long their bodies took.
+      Object.assign(request, { id: mintRequestId() });
+      reply.header('x-request-id', request.id);
+      await completions.answer(request.id, caller, operation, read, createClient(reply.raw, request.wideEvent, request.trace), claim);
+    } finally {
+      body.release();
+    }
+    // The relay wrote to the response itself.
+    if (!reply.sent) reply.hijack();
+  };
 
 type Answer = (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<unknown>;
 
@@ -82,7 +117,8 @@ type Answer = (request: FastifyRequest, reply: FastifyReply, caller: Caller) => 
  * The routes under /v1. Every path there needs a key, one that does not exist too: the hook stands before routing's answer,
  * so no spelling of a path gets around it.
  */
-export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, idempotency, completions, account, models, mintRequestId }: OpenAiFace): Promise<void> => {
+export const registerOpenAiFace = async (fastify: FastifyInstance, face: OpenAiFace): Promise<void> => {
+  const { keys, completions, intake, account, models } = face;
   await fastify.register(
     async (v1) => {
       v1.decorateRequest('caller', null);
@@ -99,6 +135,18 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, idemp
         if (caller instanceof Promise) caller.then(admit, done);
         else admit(caller);
       });
+      v1.removeAllContentTypeParsers();
+      v1.addContentTypeParser('*', (request, _payload, done) => {
+        // Nobody reads it: whoever answers for an unknown path does not need it.
+        if (request.is404) return done(null);
+        try {
+          completions.refuseWhenFull();
+          refuseType(request);
+        } catch (error) {
+          return done(error as Error);
+        }
+        intake.receive(request, request.caller!, done);
+      });
       v1.setErrorHandler((error, request, reply) => sendRefusal(request, reply, error));
       v1.setNotFoundHandler((request, reply) => {
         const url = request.url.split('?')[0]!;
@@ -108,19 +156,7 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, { keys, idemp
         return sendRefusal(request, reply, new Refusal('method_not_allowed', `${request.method} is not allowed here. Use ${allowed.join(' or ')}.`));
       });
 
-      const complete = async (request: FastifyRequest, reply: FastifyReply, operation: 'chat.completions' | 'completions'): Promise<void> => {
-        completions.refuseWhenFull();
-        const body = bodyOf(request);
-        const read = smallRequest(operation === 'chat.completions' ? parseChatCompletion(body) : parseCompletion(body));
-        const key = idempotencyKeyOf(request.headers['idempotency-key']);
-        const claim = key === null ? null : await idempotency.claim(request.caller!, key, hashRequest(operation, request.body as Buffer));
-        // From here to the hold nothing is waited for: ids of requests that hold ascend, however long their bodies took.
-        Object.assign(request, { id: mintRequestId() });
-        reply.header('x-request-id', request.id);
-        await completions.answer(request.id, request.caller!, operation, read, createClient(reply.raw, request.wideEvent, request.trace), claim);
-        // The relay wrote to the response itself.
-        if (!reply.sent) reply.hijack();
-      };
+      const complete = createCompletion(face);
       v1.post('/chat/completions', (request, reply) => complete(request, reply, 'chat.completions'));
       v1.post('/completions', (request, reply) => complete(request, reply, 'completions'));
 

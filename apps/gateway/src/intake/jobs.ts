@@ -1,9 +1,46 @@
 /**
  * The jobs of the gateway's worker threads, by name. A thread loads the built form of this file, so it and what it imports
- * stay free of effects: no settings, no connections, no timers. A job keeps nothing between two calls.
+ * stay free of effects: no settings, no connections, no timers. A job keeps nothing between two calls: it gets the bytes of
+ * a body and reads what it needs of them.
  */
-import { createHash } from 'node:crypto';
+import { ContractError, factsOf, paramsOf, scanJsonBody, type ErrorCode, type RequestFacts, type RequestParams, type UpstreamOptions } from '@kilotoken/contracts';
+import type { Operation } from '../relay/generation.js';
+import { hashRequest } from './request-hash.js';
+import { parseRequest, printFor } from './whole-request.js';
 
-/** SHA-256 over a label and the bytes of a body, as `hashRequest` makes it of small bodies. */
-export const digest = ({ label, raw }: { readonly label: string; readonly raw: SharedArrayBuffer }): Uint8Array =>
-  Uint8Array.from(createHash('sha256').update(label).update('\0').update(new Uint8Array(raw)).digest());
+export interface RawBody {
+  readonly operation: Operation;
+  readonly raw: SharedArrayBuffer;
+}
+
+/** A `ContractError` as data: its class would not survive the way back. */
+export interface ReadingRefused {
+  readonly refused: { readonly code: ErrorCode; readonly message: string; readonly param: string | null };
+}
+
+export interface ReadingDone {
+  readonly params: RequestParams;
+  readonly facts: RequestFacts;
+  /** Null where nobody asked for it. */
+  readonly hash: Uint8Array | null;
+}
+
+/** Reads a body as `smallRequest` does, and gives back all of it that is small. */
+export const readBody = ({ operation, raw, needsHash }: RawBody & { readonly needsHash: boolean }): ReadingDone | ReadingRefused => {
+  const bytes = new Uint8Array(raw);
+  try {
+    const { request } = parseRequest(scanJsonBody(bytes), operation);
+    return { params: paramsOf(request), facts: factsOf(request), hash: needsHash ? Uint8Array.from(hashRequest(operation, bytes)) : null };
+  } catch (error) {
+    if (!(error instanceof ContractError)) throw error;
+    return { refused: { code: error.code, message: error.message, param: error.param } };
+  }
+};
+
+/** The body for a lane, of a body that `readBody` accepted. */
+export const buildBody = ({ operation, raw, options }: RawBody & { readonly options: UpstreamOptions }): SharedArrayBuffer => {
+  const text = printFor(parseRequest(scanJsonBody(new Uint8Array(raw)), operation), options);
+  const shared = new SharedArrayBuffer(Buffer.byteLength(text));
+  Buffer.from(shared).write(text);
+  return shared;
+};

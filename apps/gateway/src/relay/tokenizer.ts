@@ -65,8 +65,11 @@ const countPrompt = (tokenizer: string, request: ChatCompletionRequest | Complet
   return tokens;
 };
 
+/** English text has some four bytes a token: what is estimated of a prompt that is too large to count here. */
+const bytesPerToken = 4;
+
 /** Prompt and answer, both counted here; the prompt at most at the bound that the hold was made for. */
 export const estimateCounts = (tokenizer: string, request: ReadRequest, outputTokens: number, promptTokensMax: bigint): TokenCounts => ({
-  input: Math.min(countPrompt(tokenizer, request.whole), Number(promptTokensMax)),
+  input: Math.min(request.whole === null ? Math.ceil(request.raw.raw.byteLength / bytesPerToken) : countPrompt(tokenizer, request.whole), Number(promptTokensMax)),
   output: outputTokens,
 });

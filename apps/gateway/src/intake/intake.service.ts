@@ -1,0 +1,75 @@
+import { Injectable } from '@nestjs/common';
+import { scanJsonBody } from '@kilotoken/contracts';
+import type { FastifyRequest } from 'fastify';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Caller } from '../face/caller.js';
+import type { Deadlines } from '../relay/deadlines.js';
+import type { Operation } from '../relay/generation.js';
+import { loopBytesMax, loopWorkMax, workOf } from './body-work.js';
+import type { BytesMeter } from './bytes-meter.js';
+import { readLarge, readSmall, type ReadRequest } from './read-request.js';
+import { receiveBody, type ReceivedBody, type ReceivingSettings } from './receive-body.js';
+import type { Threads } from './threads.js';
+
+/** Takes bodies in: their bytes, then what they ask for. Small ones are read here and at once, others in worker threads. */
+@Injectable()
+export class Intake {
+  /** Large bodies that threads are reading. */
+  reading = 0;
+  private readonly read: Counter<'where'>;
+  private workMax = 0;
+
+  constructor(
+    private readonly settings: ReceivingSettings,
+    private readonly threads: Threads,
+    private readonly meter: BytesMeter,
+    private readonly deadlines: Deadlines,
+    registry: Registry,
+  ) {
+    const registers = [registry];
+    this.read = new Counter({ name: 'kilotoken_bodies_read_total', help: 'Bodies by where they were read: in the event loop or in a worker thread.', labelNames: ['where'], registers });
+    const gauge = (name: string, help: string, value: () => number): void => void new Gauge({ name, help, registers, collect() { this.set(value()); } });
+    gauge('kilotoken_body_bytes_in_flight', 'Bytes that are kept for clients: of bodies that arrive or run, and of answers that wait for slow readers.', () => meter.inFlight);
+    gauge('kilotoken_body_bytes_in_flight_max', 'The most of these bytes since the start.', () => meter.inFlightMax);
+    gauge('kilotoken_loop_body_work_max', 'The most work that reading one body was on the event loop since the start, in bytes of plain text.', () => this.workMax);
+    gauge('kilotoken_thread_jobs_waiting', 'Jobs that wait for a worker thread.', () => threads.waiting);
+  }
+
+  receive(request: FastifyRequest, caller: Caller, done: (error: Error | null, body?: ReceivedBody) => void): void {
+    receiveBody({ ...this.settings, meter: this.meter, deadlines: this.deadlines }, caller, request.raw, done);
+  }
+
+  /** Throws, or rejects with, a `ContractError` or a Refusal. */
+  readBody(bytes: Uint8Array, operation: Operation, caller: Caller, needsHash: boolean): ReadRequest | Promise<ReadRequest> {
+    if (bytes.length <= loopBytesMax) {
+      const scanned = scanJsonBody(bytes);
+      const work = workOf(scanned, bytes.length);
+      if (work <= loopWorkMax) {
+        if (work > this.workMax) this.workMax = work;
+        this.read.inc(onLoop);
+        return readSmall(scanned, operation);
+      }
+    }
+    return this.readOutside(sharedOf(bytes), operation, caller, needsHash);
+  }
+
+  private async readOutside(raw: SharedArrayBuffer, operation: Operation, { apiKeyId }: Caller, needsHash: boolean): Promise<ReadRequest> {
+    this.reading += 1;
+    this.read.inc(inThread);
+    try {
+      return await readLarge({ threads: this.threads, raw: { operation, raw }, apiKeyId, needsHash });
+    } finally {
+      this.reading -= 1;
+    }
+  }
+}
+
+const onLoop = { where: 'loop' } as const;
+const inThread = { where: 'thread' } as const;
+
+const sharedOf = (bytes: Uint8Array): SharedArrayBuffer => {
+  if (bytes.buffer instanceof SharedArrayBuffer) return bytes.buffer;
+  const shared = new SharedArrayBuffer(bytes.length);
+  new Uint8Array(shared).set(bytes);
+  return shared;
+};
