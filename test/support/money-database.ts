@@ -47,6 +47,7 @@ export interface Usage {
   hold?: string;
   rated?: string;
   counts?: object | null;
+  estimated?: boolean;
   allocations?: { lease: string; grant: string; amount: string }[];
   opened?: boolean;
   outcome?: string;
@@ -206,11 +207,11 @@ export class MoneyDatabase {
 
   usageRow(usage: Usage): object {
     const { id = this.mintId(), attempt = 0, organization = this.tenant.organizationId, charge, hold = '1000', rated = String(charge), allocations = [], opened = false } = usage;
-    const { counts = { input: Number(charge) }, outcome = 'completed', user = null, cost = '0' } = usage;
+    const { counts = { input: Number(charge) }, estimated = false, outcome = 'completed', user = null, cost = '0' } = usage;
     const { projectId, keys, priceVersionIds } = this.tenant;
     return {
       organization, id, attempt, root: organization, project: projectId, key: keys[0]!.id, user, operation: 'chat.completions', mode: 'realtime', stream: false,
-      model: MODEL, tier_asked: 'auto', tier_served: 'standard', outcome, status: 200, counts, estimated: false, context: 1, max_tokens: 1,
+      model: MODEL, tier_asked: 'auto', tier_served: 'standard', outcome, status: 200, counts, estimated, context: 1, max_tokens: 1,
       price: priceVersionIds[MODEL], unit: 'USD', hold, rated, charge: String(charge), allocations, cost, cost_currency: 'USD', offset_ms: 0, admitted: 1, finished: 2, opened,
     };
   }

@@ -2,7 +2,7 @@
  * I10 and I4 from outside: what clients got, what vendors served and what usage rows bill, request by request. The logs are tables
  * of the snapshot's connection (`log-file.store.ts`). Pure.
  */
-import { exact, tokensOfSide } from './arithmetic.js';
+import { exact, lineCharge, tokensOfSide } from './arithmetic.js';
 import type { Check } from './reconcile.js';
 import type { ScopeSql } from './scope.js';
 
@@ -16,14 +16,14 @@ const TOKENS = `${tokensOfSide('input')} AS prompt, ${tokensOfSide('output')} AS
 const CLIENT_USAGE = (s: ScopeSql): string => `
   named AS (SELECT e.* FROM client_log e WHERE e.request_id IS NOT NULL${s.ids('e.request_id')}),
   billed AS (
-    SELECT u.organization_id, u.id, u.attempt, u.outcome, u.charge, ${TOKENS} FROM usage u
+    SELECT u.organization_id, u.id, u.attempt, u.outcome, u.charge, u.unit, ${TOKENS} FROM usage u
     WHERE u.id IN (SELECT n.request_id FROM named n) AND u.id >= (SELECT n.request_id FROM named n ORDER BY 1 LIMIT 1)
       AND u.id <= (SELECT n.request_id FROM named n ORDER BY 1 DESC LIMIT 1))`;
 
 /** Rows of the period with the vendor's line that served them: by the response's id, or by the request's where none was read. */
 const SERVED_USAGE = (s: ScopeSql): string => `
   row AS (
-    SELECT u.organization_id, u.id, u.attempt, u.outcome, u.estimated, u.charge, u.upstream_id, u.settled_at, u.counts FROM usage u
+    SELECT u.organization_id, u.id, u.attempt, u.outcome, u.estimated, u.charge, u.hold, u.unit, u.price_version_id, u.upstream_id, u.settled_at, u.counts FROM usage u
     WHERE (u.charge > 0 OR u.outcome = 'completed')${s.usage('u')}),
   by_request AS (SELECT DISTINCT ON (e.request_id) e.* FROM vendor_log e WHERE e.request_id IS NOT NULL ORDER BY e.request_id, e.complete DESC, e.tokens DESC),
   served AS (
@@ -47,11 +47,17 @@ export const clientLogChecks: readonly Check[] = [
     sql: (s) => `
       WITH ${CLIENT_USAGE(s)}
       SELECT b.organization_id, ${LINE} AS place,
-        concat_ws(', ', coalesce(e.prompt_tokens || ' + ' || e.completion_tokens || ' tokens', 'tokens unsaid'), coalesce(${exact('coalesce(e.charge, e.cost)')}, 'charge unsaid')) AS expected,
+        concat_ws(', ', coalesce(e.prompt_tokens || ' + ' || e.completion_tokens || ' tokens', 'tokens unsaid'), coalesce(${exact('coalesce(e.charge, e.cost, t.amount)')}, e.cost_number::text, 'charge unsaid')) AS expected,
         CASE WHEN b.id IS NULL THEN 'no completed usage row' ELSE format('%s + %s tokens, %s', b.prompt, b.completion, ${exact('b.charge')}) END AS found,
         b.id IS NULL OR coalesce(e.prompt_tokens, b.prompt) <> b.prompt OR coalesce(e.completion_tokens, b.completion) <> b.completion
-          OR coalesce(e.cost, b.charge) <> b.charge OR coalesce(e.charge, b.charge) <> b.charge AS is_wrong
+          OR coalesce(e.cost, b.charge) <> b.charge OR coalesce(e.charge, b.charge) <> b.charge
+          OR coalesce(t.amount, b.charge) <> b.charge OR coalesce(t.others, 0) <> 0
+          -- A double is compared as the double that is nearest to the charge.
+          OR coalesce(e.cost_number, b.charge::float8) <> b.charge::float8 AS is_wrong
       FROM named e LEFT JOIN billed b ON b.id = e.request_id AND b.outcome = 'completed'
+      LEFT JOIN LATERAL (
+        SELECT coalesce(sum(c.amount) FILTER (WHERE c.unit = b.unit), 0) AS amount, coalesce(sum(c.amount) FILTER (WHERE c.unit <> b.unit), 0) AS others
+        FROM jsonb_to_recordset(e.charges) AS c (unit text, amount numeric)) t ON e.charges IS NOT NULL
       WHERE e.completed${s.organization('coalesce(b.organization_id, $1)')}`,
   },
   {
@@ -107,3 +113,22 @@ export const vendorOnlySql = (s: ScopeSql): string => `
 /** Of the rows that `vendor-served` looks at: those that are too recent to have a line, and those with estimated counts. Follows WITH. */
 export const uncomparedSql = (s: ScopeSql): string => `${SERVED_USAGE(s)}
   SELECT count(*) FILTER (WHERE u.line IS NULL AND ${IS_RECENT})::float8 AS "tooRecent", count(*) FILTER (WHERE u.line IS NOT NULL AND u.estimated)::float8 AS estimated FROM served u`;
+
+/**
+ * Rows with estimated counts beside what the vendor counted: what it told, or what it sent where it told nothing. `over` is the
+ * charge above what the vendor's counts cost at the row's price and hold, below zero where the customer paid too little; no
+ * classes are known of the vendor's counts, so they are plain input and output.
+ */
+export const estimatesSql = (s: ScopeSql): string => {
+  const rate = (tokenClass: 'input' | 'output'): string =>
+    `LEFT JOIN rate ${tokenClass} ON ${tokenClass}.price_version_id = u.price_version_id AND ${tokenClass}.token_class = '${tokenClass}'`;
+  const due = `least(u.hold, ${lineCharge('v.prompt', 'input.amount', 'input.per::numeric')} + ${lineCharge('v.completion', 'output.amount', 'output.per::numeric')})`;
+  return `${SERVED_USAGE(s)}
+  SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'upstream', u.upstream_id, 'line', u.line, 'outcome', u.outcome) AS place,
+    format('%s + %s tokens, %s', v.prompt, v.completion, coalesce(${exact(due)}, 'no price')) AS expected,
+    format('%s + %s tokens, %s', u.prompt, u.completion, ${exact('u.charge')}) AS found,
+    u.unit, u.prompt - v.prompt AS prompt, u.completion - v.completion AS completion, coalesce(u.charge - ${due}, 0) AS over
+  FROM served u CROSS JOIN LATERAL (SELECT coalesce(u.told_prompt, u.prompt_tokens) AS prompt, coalesce(u.told_completion, u.tokens) AS completion) v
+  ${rate('input')} ${rate('output')}
+  WHERE u.estimated AND u.line IS NOT NULL`;
+};

@@ -6,7 +6,10 @@ import { z } from 'zod';
 
 const tokens = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const amount = z.string().regex(/^\d{1,26}(\.\d{1,12})?$/, 'an exact decimal such as "0.00036" is needed');
+/** `usage.cost` is a number: the nearest that a double has, where it was not kept as text. */
+const cost = z.union([amount, z.number().min(0).max(Number.MAX_SAFE_INTEGER)], 'a number or an exact decimal such as "0.00036" is needed');
 const text = z.string().max(500);
+const charges = z.array(z.object({ unit: z.string().min(1).max(64), amount })).max(16);
 
 /** What a client was answered: one line a request. */
 export const clientLogEntry = z.object({
@@ -20,10 +23,10 @@ export const clientLogEntry = z.object({
   aborted: z.boolean().default(false),
   /** `error.code` of a refusal. */
   errorCode: text.nullish(),
-  /** The answer's `usage`, where it was told. */
-  usage: z.object({ prompt_tokens: tokens, completion_tokens: tokens }).nullish(),
-  /** `usage.cost` and the header `x-kilotoken-charge`, as they came. */
-  cost: amount.nullish(),
+  /** The answer's `usage` as it came, where it was told. */
+  usage: z.object({ prompt_tokens: tokens, completion_tokens: tokens, cost: cost.nullish(), kilotoken: z.object({ charges }).nullish() }).nullish(),
+  /** `usage.cost` where it was logged apart, and the header `x-kilotoken-charge`. */
+  cost: cost.nullish(),
   charge: amount.nullish(),
 });
 
@@ -52,7 +55,12 @@ const uuid = z.uuid();
 export const isOurs = ({ requestId }: VendorLogEntry): boolean => requestId === null || uuid.safeParse(requestId).success;
 
 /** What is stored of a line to be compared; the names are the temporary tables' columns. */
-export const clientRow = (line: number, entry: ClientLogEntry): object => ({
+export const clientRow = (line: number, entry: ClientLogEntry): object => {
+  const told = entry.cost ?? entry.usage?.cost ?? null;
+  return { ...tokensRow(line, entry), cost: typeof told === 'string' ? told : null, cost_number: typeof told === 'number' ? told : null };
+};
+
+const tokensRow = (line: number, entry: ClientLogEntry): object => ({
   line,
   request_id: entry.requestId,
   status: entry.status,
@@ -61,7 +69,7 @@ export const clientRow = (line: number, entry: ClientLogEntry): object => ({
   error_code: entry.errorCode ?? null,
   prompt_tokens: entry.usage?.prompt_tokens ?? null,
   completion_tokens: entry.usage?.completion_tokens ?? null,
-  cost: entry.cost ?? null,
+  charges: entry.usage?.kilotoken?.charges ?? null,
   charge: entry.charge ?? null,
 });
 

@@ -72,7 +72,7 @@ interface LogTable<Entry> {
 
 const clientTable: LogTable<z.infer<typeof clientLogEntry>> = {
   table: 'client_log',
-  columns: 'line bigint, request_id uuid, status int, completed boolean, aborted boolean, error_code text, prompt_tokens numeric, completion_tokens numeric, cost numeric, charge numeric',
+  columns: 'line bigint, request_id uuid, status int, completed boolean, aborted boolean, error_code text, prompt_tokens numeric, completion_tokens numeric, cost numeric, cost_number float8, charges jsonb, charge numeric',
   schema: clientLogEntry,
   row: clientRow,
   isOurs: () => true,

@@ -67,10 +67,25 @@ it('logs that agree are found to agree, and what still runs is nobody’s loss',
   expect(checked).toMatchObject({ 'client-completed': 1, 'client-refused': 0, 'vendor-served': 2 });
 });
 
+const told = (charges: { unit: string; amount: string }[]) => ({ prompt_tokens: 3, completion_tokens: 0, cost: 3, kilotoken: { charges } });
+
 describe('a client’s log', () => {
+  it.each<[string, object]>([
+    ['a number, as it comes', { cost: 3 }],
+    ['the usage as it comes', { cost: undefined, usage: told([{ unit: 'USD', amount: '3' }]) }],
+    ['text', { cost: '3.0' }],
+  ])('with the cost as %s agrees', async (_, change) => {
+    client[0] = { ...client[0], ...change };
+    expect(linesOf(await compare())).toEqual({});
+  });
+
   it.each([
     ['other counts', () => ({ usage: { prompt_tokens: 4, completion_tokens: 0 } }), ['expected 4 + 0 tokens, 3', 'found 3 + 0 tokens, 3']],
     ['another cost', () => ({ cost: '2.5' }), ['2.5', 'found 3 + 0 tokens, 3']],
+    ['another cost as a number', () => ({ cost: 2.9999999999999996 }), ['2.9999999999999996', 'found 3 + 0 tokens, 3']],
+    ['another cost in its usage', () => ({ cost: null, usage: { prompt_tokens: 3, completion_tokens: 0, cost: 4 } }), ['expected 3 + 0 tokens, 4']],
+    ['other exact charges in its usage', () => ({ cost: 3, usage: told([{ unit: 'USD', amount: '3.000000000001' }]) }), ['3.000000000001']],
+    ['a charge in another unit besides', () => ({ cost: 3, usage: told([{ unit: 'USD', amount: '3' }, { unit: 'qwen-pack', amount: '1' }]) }), ['expected 3 + 0 tokens, 3']],
     ['another charge', () => ({ charge: '3.000000000001' }), ['3.000000000001']],
     ['a request that nobody billed', () => ({ requestId: money.mintId() }), ['no completed usage row']],
     ['a completed answer that was billed as interrupted', () => ({ requestId: interrupted }), ['no completed usage row']],
@@ -118,6 +133,43 @@ describe('a vendor’s log', () => {
     expect(report.logs!.vendorOnly).toMatchObject({ entries: 1, promptTokens: '7', outputTokens: '9', first: [{ place: { upstream: 'lost', request: lost, line: 4 } }] });
   });
 
+  it('is compared with estimated rows as a class of their own: who paid too much, who too little, and by how much', async () => {
+    // Tokens of output cost as much as those of input.
+    await money.sql("INSERT INTO rate (price_version_id, token_class, amount, per) SELECT price_version_id, 'output', amount, per FROM rate WHERE token_class = 'input' ON CONFLICT DO NOTHING");
+    const { grantIds } = await money.newTenant('100');
+    const session = await money.newSession();
+    const lease = (await money.take(session, { need: '60' })).leases[0]!.leaseId;
+    const rows = [
+      { served: [3, 4], charge: 5, counts: { input: 2, output: 3 }, outcome: 'client_closed' },
+      { served: [40, 9], charge: 4, counts: { input: 4 }, outcome: 'client_closed', hold: '30' },
+      { served: [1, 0], charge: 6, counts: { input: 5, output: 1 }, outcome: 'completed' },
+      { served: [2, 2], charge: 4, counts: { input: 3, output: 1 }, outcome: 'completed' },
+    ].map((row) => ({ ...row, id: money.mintId() }));
+    await money.settle(session, 1, ...rows.map(({ served: _, ...row }) => ({ ...row, estimated: true, allocations: [{ lease, grant: grantIds[0]!, amount: String(row.charge) }] })));
+    vendor = rows.map(({ id, served: [promptTokens, tokens] }, index) => ({
+      id: `of ${id}`, requestId: id, status: 200, complete: false, promptTokens, tokens,
+      // What a vendor told counts before what it says that it sent.
+      ...(index === 2 ? { promptTokens: 90, usage: { prompt_tokens: 1, completion_tokens: 0 } } : {}),
+    }));
+    client = [];
+    const report = await compare();
+    expect(linesOf(report)).toEqual({});
+    expect(report.logs).toMatchObject({
+      estimated: 4,
+      estimates: {
+        over: { rows: 1, promptTokens: '4', outputTokens: '1', money: { USD: '5' } },
+        // 7 instead of 5; and 30, the hold, instead of 4.
+        under: { rows: 2, promptTokens: '-37', outputTokens: '-10', money: { USD: '-28' } },
+        equalRows: 1,
+      },
+    });
+    expect(report.logs!.estimates!.first.map(({ place, expected, found }) => [place['usage'], place['outcome'], expected, found])).toEqual([
+      [rows[1]!.id, 'client_closed', '40 + 9 tokens, 30', '4 + 0 tokens, 4'],
+      [rows[2]!.id, 'completed', '1 + 0 tokens, 1', '5 + 1 tokens, 6'],
+      [rows[0]!.id, 'client_closed', '3 + 4 tokens, 7', '2 + 3 tokens, 5'],
+    ]);
+  });
+
   it('of somebody else’s requests is left alone', async () => {
     vendor.push({ id: 'foreign', requestId: 'req-of-another-customer', status: 200, complete: true, promptTokens: 7, tokens: 9 });
     expect((await compare()).logs).toMatchObject({ vendorEntries: 3, vendorOnly: { entries: 0 } });
@@ -128,7 +180,7 @@ describe('a log that cannot be read ends the run, and says where', () => {
   it.each<[string, string | Buffer, RegExp]>([
     ['is not JSON', '{"requestId":\n', /broken\.jsonl, line 1: is not JSON/],
     ['lacks a field', '{"requestId":null,"status":200}\n', /line 1: completed: /],
-    ['holds a cost that is a number', '\n\n{"requestId":null,"status":200,"completed":true,"cost":0.1}\n', /line 3: cost: /],
+    ['holds a cost below nothing', '\n\n{"requestId":null,"status":200,"completed":true,"cost":-0.1}\n', /line 3: cost: /],
     ['has a line that never ends', 'x'.repeat(200_000), /line 1: a line is longer than 65536 bytes/],
     ['has a long line', `${'x'.repeat(70_000)}\n`, /line 1: a line is longer than 65536 bytes/],
     ['is not UTF-8', Buffer.from([0x22, 0xff, 0x22, 0x0a]), /line 1: is not UTF-8/],

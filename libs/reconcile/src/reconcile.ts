@@ -78,14 +78,36 @@ export interface VendorOnly {
   readonly first: readonly Finding[];
 }
 
+/** Rows on one side of the vendor's counts: tokens and money by unit, as exact decimals, are the sums of the differences. */
+export interface EstimateSide {
+  readonly rows: number;
+  readonly promptTokens: string;
+  readonly outputTokens: string;
+  readonly money: Readonly<Record<string, string>>;
+}
+
+/** What rows with estimated counts charged, against what the vendor's counts cost at their prices and holds. No finding. */
+export interface Estimates {
+  /** Customers paid too much; the differences are above zero or, of tokens that another class paid for, below it. */
+  readonly over: EstimateSide;
+  /** Customers paid too little. */
+  readonly under: EstimateSide;
+  /** Charged as the vendor counted. */
+  readonly equalRows: number;
+  /** The first `findingsMax`, the largest difference of money first. */
+  readonly first: readonly Finding[];
+}
+
 export interface LogSummary {
   /** Null where no such log was given. */
   readonly clientEntries: number | null;
   readonly vendorEntries: number | null;
   /** Usage rows that settled so late that the vendor's log, as it was read, may lack them: not compared. */
   readonly tooRecent: number;
-  /** Usage rows whose counts are the lane's tokenizer's: what they billed is not compared with what was served. */
+  /** Usage rows whose counts are the lane's tokenizer's: no check holds them against the vendor's, `estimates` does. */
   readonly estimated: number;
+  /** Absent where there are no such rows. */
+  readonly estimates?: Estimates;
   /** Null without a vendor's log. */
   readonly vendorOnly: VendorOnly | null;
 }

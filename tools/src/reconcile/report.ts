@@ -1,4 +1,4 @@
-import { describeFinding, type CheckResult, type ReconcileReport } from '@kilotoken/reconcile';
+import { describeFinding, type CheckResult, type Estimates, type EstimateSide, type ReconcileReport } from '@kilotoken/reconcile';
 
 /** A report as a person reads it. */
 const count = (number: number): string => number.toLocaleString('en-US');
@@ -31,13 +31,26 @@ const inFlightLines = ({ inFlight }: ReconcileReport): string[] => {
   ];
 };
 
+const estimateLines = ({ over, under, equalRows, first }: Estimates): string[] => {
+  const side = ({ rows, promptTokens, outputTokens, money }: EstimateSide, what: string): string[] => {
+    const amounts = Object.entries(money).map(([unit, amount]) => `${amount.replace('-', '')} ${unit}`);
+    return rows === 0 ? [] : [`    ${plural(rows, 'row')} paid ${amounts.join(', ')} too ${what} (${promptTokens} + ${outputTokens} tokens against the vendor's)`];
+  };
+  return [
+    `  ${plural(over.rows + under.rows + equalRows, 'row')} with estimated counts, against what the vendor counted: ${count(equalRows)} equal`,
+    ...side(over, 'much'),
+    ...side(under, 'little'),
+    ...first.map(({ place, expected, found }) => `      usage ${place['usage']}, ${place['outcome']}: vendor ${expected}, billed ${found}`),
+  ];
+};
+
 const logLines = ({ logs }: ReconcileReport): string[] => {
   if (!logs) return [];
-  const { clientEntries, vendorEntries, tooRecent, estimated, vendorOnly } = logs;
+  const { clientEntries, vendorEntries, tooRecent, estimates, vendorOnly } = logs;
   const read = [...(clientEntries === null ? [] : [`${plural(clientEntries, 'line')} of clients`]), ...(vendorEntries === null ? [] : [`${plural(vendorEntries, 'line')} of vendors`])];
   return [
     `\nLogs: ${read.join(', ')}`,
-    ...(estimated > 0 ? [`  ${plural(estimated, 'row')} with counts of the lane's tokenizer: not compared with what the vendor counted`] : []),
+    ...(estimates ? estimateLines(estimates) : []),
     ...(tooRecent > 0 ? [`  ${plural(tooRecent, 'row')} settled as the logs were read: not yet in the vendor's`] : []),
     ...(vendorOnly && vendorOnly.entries > 0
       ? [

@@ -1,0 +1,38 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ReconcileReport } from '@kilotoken/reconcile';
+import { closingLines } from './report.js';
+
+const report = (logs: ReconcileReport['logs']): ReconcileReport => ({
+  holds: true,
+  organization: null,
+  from: null,
+  to: null,
+  snapshotAt: '2027-01-01T00:00:00.000Z',
+  checks: [],
+  inFlight: {
+    openLeases: 0, leased: {}, openRequests: 0, unratedFlushes: 0, unratedRows: 0, unratedOldestSeconds: 0, sessions: 1, sessionsSilent: 0,
+    quarantined: {}, defaultPartitionRows: 0, archivedRows: 0,
+  },
+  logs,
+  elapsedMs: 1,
+});
+const none = { rows: 0, promptTokens: '0', outputTokens: '0', money: {} };
+const logs = { clientEntries: null, vendorEntries: 9, tooRecent: 0, vendorOnly: { entries: 0, promptTokens: '0', outputTokens: '0', first: [] } };
+
+describe('the report of estimated rows', () => {
+  it('says who paid too much and too little, by how much, and names the largest', () => {
+    const first = [{ organizationId: 'o', place: { usage: 'u1', outcome: 'client_closed' }, expected: '82000 + 9 tokens, 0.208', found: '5 + 9 tokens, 0.002' }];
+    const estimates = { over: { rows: 1, promptTokens: '4', outputTokens: '-1', money: { USD: '0.5' } }, under: { rows: 2, promptTokens: '-81995', outputTokens: '0', money: { EUR: '-1', USD: '-0.206' } }, equalRows: 6, first };
+    const lines = closingLines(report({ ...logs, estimated: 9, estimates }));
+    expect(lines).toContain('9 rows with estimated counts, against what the vendor counted: 6 equal');
+    expect(lines).toContain("1 row paid 0.5 USD too much (4 + -1 tokens against the vendor's)");
+    expect(lines).toContain("2 rows paid 1 EUR, 0.206 USD too little (-81995 + 0 tokens against the vendor's)");
+    expect(lines).toContain('usage u1, client_closed: vendor 82000 + 9 tokens, 0.208, billed 5 + 9 tokens, 0.002');
+    expect(lines).toContain('The books hold');
+  });
+
+  it('says nothing of sides without rows, and nothing where no row was estimated', () => {
+    expect(closingLines(report({ ...logs, estimated: 1, estimates: { over: none, under: none, equalRows: 1, first: [] } }))).not.toMatch(/too (much|little)/);
+    expect(closingLines(report({ ...logs, estimated: 0 }))).not.toContain('estimated');
+  });
+});
