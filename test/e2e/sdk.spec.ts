@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError } from 'openai';
+import { z } from 'zod';
 import { collect } from '../support/collect.js';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { defaultSale as cost, seedKey, seedOrganization } from '../support/cluster-seed.js';
@@ -104,6 +105,29 @@ describe('a JSON answer', () => {
     const answer = await openai.chat.completions.create({ model: 'vendor/second:v1', messages: user(script) });
     // 40 × 2.5 + 60 × 1.25 + 10 × 10, by the million
     expect(costOf(answer.usage)).toBe('0.000275');
+  });
+});
+
+describe("a client of OpenRouter's", () => {
+  /** The fields that @openrouter/ai-sdk-provider checks, as it checks them. */
+  const openRouterUsage = z.looseObject({
+    prompt_tokens: z.number(),
+    prompt_tokens_details: z.looseObject({ cached_tokens: z.number(), cache_write_tokens: z.number().nullish() }).nullish(),
+    completion_tokens: z.number(),
+    completion_tokens_details: z.looseObject({ reasoning_tokens: z.number() }).nullish(),
+    total_tokens: z.number(),
+    cost: z.number(),
+    cost_details: z.looseObject({ upstream_inference_cost: z.number().nullish() }).nullish(),
+  });
+
+  it('reads the cost as a number, in JSON and in a stream', async () => {
+    const script = { promptTokens: 100, cachedTokens: 60, outputTokens: 10 };
+    const asked = { model: 'vendor/second:v1', messages: user(script) };
+    const answer = await openai.chat.completions.create(asked);
+    const chunks = await collect(await openai.chat.completions.create({ ...asked, stream: true, stream_options: { include_usage: true } }));
+    for (const usage of [answer.usage, chunks.at(-1)!.usage]) {
+      expect(openRouterUsage.parse(usage)).toMatchObject({ cost: 0.000275, prompt_tokens: 100, prompt_tokens_details: { cached_tokens: 60 } });
+    }
   });
 });
 

@@ -1,4 +1,4 @@
-import { completionTokens, parentClass, tokenClasses, type TokenCounts } from './tokens.js';
+import { completionTokens, parentClass, promptTokens, tokenClasses, type TokenCounts } from './tokens.js';
 import { createObservations, isFields, observeUsage, unsaid, type Observations, type UsageBounds } from './usage-observations.js';
 
 /**
@@ -40,11 +40,15 @@ export interface UsageReader {
   observe(usage: unknown, generatedLength?: number): void;
   /** Takes each usage that a chunk or a body carries, also where Moonshot (in a choice), Groq and Gemini put it. */
   observeAnswer(answer: Readonly<Record<string, unknown>>, generatedLength?: number): void;
-  /** Reads all of them together. `generatedLength` is the length of the whole answer. */
-  read(generatedLength?: number): UsageReading;
+  /**
+   * Reads all of them together. `generatedLength` is the length of the whole answer. `isCut`: the answer was broken off before its
+   * end, and what vendors say until then (zeros, one token a chunk) is no count of it, but at most a floor.
+   */
+  read(generatedLength?: number, isCut?: boolean): UsageReading;
 }
 
-const nothingRead: UsageReading = { counts: {}, prompt: 'missing', completion: 'missing', ignored: [] };
+/** Of a vendor that said nothing. */
+export const nothingRead: UsageReading = { counts: {}, prompt: 'missing', completion: 'missing', ignored: [] };
 
 export const createUsageReader = (bounds: UsageBounds): UsageReader => {
   let observations: Observations | null = null;
@@ -61,7 +65,11 @@ export const createUsageReader = (bounds: UsageBounds): UsageReader => {
       if (isFields(groq)) observe(groq['usage'], generatedLength);
       if (Array.isArray(choices)) for (const choice of choices as unknown[]) if (isFields(choice)) observe(choice['usage'], generatedLength);
     },
-    read: (generatedLength = 0) => (observations ? interpret(observations, bounds.tokensLimit, generatedLength) : nothingRead),
+    read: (generatedLength = 0, isCut = false) => {
+      if (!observations) return nothingRead;
+      const reading = interpret(observations, bounds.tokensLimit, generatedLength);
+      return isCut ? asFloor(reading) : reading;
+    },
   };
 };
 
@@ -88,6 +96,12 @@ export const completeReading = (reading: UsageReading, estimate: () => TokenCoun
     if (tokens !== undefined) completed[name] = tokens;
   }
   return { counts: completed, estimated: guessesPrompt || guessesCompletion };
+};
+
+const asFloor = ({ counts, prompt, completion, ignored }: UsageReading): UsageReading => {
+  const isPromptSaid = prompt === 'said' && promptTokens(counts) > 0;
+  const { input: _, ...rest } = counts;
+  return { counts: isPromptSaid ? counts : rest, prompt: isPromptSaid ? 'said' : 'missing', completion: completion === 'missing' ? 'missing' : 'floor', ignored };
 };
 
 const interpret = (observations: Observations, limit: number, generatedLength: number): UsageReading => {
