@@ -4,7 +4,6 @@ import { registerOpenAiFace } from './face/openai.face.js';
 import { createModelList } from './face/model-list.js';
 import { createFailpoint, noFailpoint, type Failpoint } from './failpoint.js';
 import { gatewayParts, GatewayModule, type GatewayParts } from './gateway.module.js';
-import { loadTokenizers } from './relay/tokenizer.js';
 
 /** A reaped session cannot be revived: whoever supervises starts a new process. The wait lets streams end with their error. */
 const zombieExitMs = 1_000;
@@ -32,18 +31,18 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
   module: (platform) => GatewayModule.compose(platform, failpointOf(platform.settings)),
   wire: async ({ app, fastify, platform }) => {
     const parts = app.get<GatewayParts>(gatewayParts);
-    const { pool, session, leases, settlement, catalogue, keys, account, idempotency, completions, intake } = parts;
+    const { pool, session, leases, settlement, catalogue, keys, account, idempotency, completions, intake, counter } = parts;
     await assertDurable(pool);
     await assertRowSecurityBinds(pool);
     await assertFailpointAllowed(parts, platform.settings);
     catalogue.onLoad(({ models }) => {
       const named = [...models.values()].flatMap((model) => model.lanes.map((lane) => lane.tokenizer));
-      loadTokenizers(named).catch((error: unknown) => platform.logger.error({ event: 'tokenizer.load_failed', error }));
+      counter.load(named).catch((error: unknown) => platform.logger.error({ event: 'tokenizer.load_failed', error }));
     });
     await session.start();
     await settlement.start();
     await catalogue.start();
-    await loadTokenizers([]);
+    await counter.load([]);
     session.onEnd(() => setTimeout(() => process.exit(zombieExitCode), zombieExitMs));
     await registerOpenAiFace(fastify, { keys, idempotency, completions, intake, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(platform.clock.nowMs()) });
     // A request is being answered before it runs, and may run on when its client has left.

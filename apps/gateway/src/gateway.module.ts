@@ -9,6 +9,8 @@ import { createLaneKeys } from './admission/lane-keys.js';
 import { LimitsService } from './admission/limits.service.js';
 import { CompletionsService } from './completions.service.js';
 import { readVendorKey, type GatewaySettings } from './config.js';
+import { Estimator } from './counting/estimator.service.js';
+import { TokenCounter } from './counting/token-counter.service.js';
 import { AccountService } from './face/account.service.js';
 import { KeyService } from './face/key.service.js';
 import type { Failpoint } from './failpoint.js';
@@ -52,6 +54,7 @@ interface Parts {
   readonly threads: Threads;
   readonly meter: BytesMeter;
   readonly intake: Intake;
+  readonly counter: TokenCounter;
 }
 
 const compose = ({ settings, clock, logger, registry, tracing }: Platform<GatewaySettings>, failpoint: Failpoint): Parts => {
@@ -81,7 +84,9 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const limits = { checkpointMs: settings.CHECKPOINT_MS, checkpointStaleMsMax: settings.CHECKPOINT_STALE_MS_MAX };
   const running = new RunningRequests(limits, session, settlement, failpoint, logger);
   const metrics = createGatewayMetrics(registry, { unsettled: () => settlement.unsettled(), running: () => running.size });
-  const ending = new EndingService(leases, settlement, running, metrics, logger);
+  const threads = openThreads(settings.WORKER_THREADS_MAX ?? defaultThreads(), logger);
+  const counter = new TokenCounter(threads, logger);
+  const ending = new EndingService(leases, settlement, running, metrics, new Estimator(counter), logger);
   const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN, traceVendors: settings.TRACE_VENDORS === '1', proxies: { http: settings.HTTP_PROXY, https: settings.HTTPS_PROXY, none: settings.NO_PROXY } });
   const notices = createLaneNotices({
     warn: (fields) => logger.warn(fields),
@@ -102,7 +107,6 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   };
   const deadlines = createDeadlines(() => clock.monotonicMs());
   const meter = createBytesMeter({ all: settings.BODY_BYTES_IN_FLIGHT_MAX, perOrganization: settings.BODY_BYTES_PER_ORGANIZATION_MAX, perKey: settings.BODY_BYTES_PER_KEY_MAX });
-  const threads = openThreads(settings.WORKER_THREADS_MAX ?? defaultThreads(), logger);
   const relay = { lanes, ending, running, metrics, notices, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
   return {
     pool,
@@ -119,6 +123,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     quota,
     threads,
     meter,
+    counter,
     intake: new Intake({ bodyBytesMax: settings.BODY_LIMIT_BYTES, stallMsMax: settings.BODY_STALL_MS_MAX }, threads, meter, deadlines, registry),
     completions: new CompletionsService(settings, session, leases, settlement, catalogue, laneKeys, running, new LimitsService(quota, session), relay, failpoint),
   };

@@ -44,3 +44,5 @@ export const buildBody = ({ operation, raw, options }: RawBody & { readonly opti
   Buffer.from(shared).write(text);
   return shared;
 };
+
+export { countPrompt, countTexts, loadVocabulary } from '../counting/counting.jobs.js';

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { completeReading, readUsage, type TokenCounts } from '@kilotoken/contracts';
+import { completeReading, readUsage, type StreamState, type TokenCounts, type UsageReading } from '@kilotoken/contracts';
 import type { LeaseService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney, type Money } from '@kilotoken/money';
 import type { Logger } from 'pino';
+import type { Estimator } from '../counting/estimator.service.js';
 import type { ReadRequest } from '../intake/read-request.js';
 import { usageBoundsOf } from './billed.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
-import { chargeFor, noCharge, usageRowsJson, type Charge, type Ending, type Generation } from './generation.js';
+import { chargeFor, estimatedOf, noCharge, usageRowsJson, type Charge, type Ending, type Generation } from './generation.js';
 import type { RunningRequests } from './running.service.js';
-import { estimateCounts } from './tokenizer.js';
 
 /** Turns what a lane said into a charge, and a charge into committed rows. */
 @Injectable()
@@ -19,19 +19,35 @@ export class EndingService {
     private readonly settlement: SettlementService,
     private readonly running: RunningRequests,
     private readonly metrics: GatewayMetrics,
+    private readonly estimator: Estimator,
     private readonly logger: Logger,
   ) {}
 
   /**
-   * What an answer is worth: by the vendor's counts where it gave them, else by the lane's tokenizer over what was forwarded.
-   * Usage of which fields were ignored is kept in quarantine for whoever talks to the vendor.
+   * What an answer is worth: by the vendor's counts where it gave them, and then at once; else by an estimate over what was
+   * sent and delivered, for which a long text is counted in another thread. Usage of which fields were ignored is kept in
+   * quarantine for whoever talks to the vendor. Without a state nothing was delivered.
    */
-  chargeOf(generation: Generation, lane: Lane, request: ReadRequest, usage: unknown, outputTokens: (tokenizer: string) => number): Charge {
+  chargeOf(generation: Generation, lane: Lane, request: ReadRequest, usage: unknown, state: StreamState | null): Charge | Promise<Charge> {
     const reading = readUsage(usage, usageBoundsOf(generation));
     if (reading.ignored.length > 0) this.quarantine(generation, reading.ignored.join('; '), usage);
-    const estimate = (): TokenCounts => estimateCounts(lane.tokenizer, request, outputTokens(lane.tokenizer), generation.plan.promptTokensMax);
-    const { counts, estimated } = completeReading(reading, estimate);
-    return chargeFor(generation, lane, counts, estimated);
+    if (isComplete(reading)) return chargeFor(generation, lane, reading.counts, false);
+    const estimate = this.estimator.total(estimatedOf(generation, request), lane.tokenizer, state);
+    if (estimate instanceof Promise) return estimate.then((counts) => chargeWith(generation, lane, reading, counts));
+    return chargeWith(generation, lane, reading, estimate);
+  }
+
+  /** What a running answer is worth as far as it is known at once; null until its prompt has been counted. */
+  chargeSoFar(generation: Generation, lane: Lane, request: ReadRequest, usage: unknown, state: StreamState): Charge | null {
+    const reading = readUsage(usage, usageBoundsOf(generation));
+    if (isComplete(reading)) return chargeFor(generation, lane, reading.counts, false);
+    const estimate = this.estimator.soFar(estimatedOf(generation, request), lane.tokenizer, state);
+    return estimate && chargeWith(generation, lane, reading, estimate);
+  }
+
+  /** For every piece of an answer: a long one is counted while it comes, so that its text need not be kept. */
+  countAhead(generation: Generation, lane: Lane, state: StreamState): void {
+    this.estimator.absorb(state, lane.tokenizer, generation.caller.organizationId);
   }
 
   /** Resolves when the rows are committed and the rest of the hold is free again; rejects with `settlement_failed`. */
@@ -102,3 +118,10 @@ export class EndingService {
     });
   }
 }
+
+const isComplete = ({ prompt, completion }: UsageReading): boolean => prompt === 'said' && completion === 'said';
+
+const chargeWith = (generation: Generation, lane: Lane, reading: UsageReading, estimate: TokenCounts): Charge => {
+  const { counts, estimated } = completeReading(reading, () => estimate);
+  return chargeFor(generation, lane, counts, estimated);
+};

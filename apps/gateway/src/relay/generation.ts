@@ -7,6 +7,8 @@ import { allocate, type Hold } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney, minMoney, type Money } from '@kilotoken/money';
 import { foldUndeclared, rateUsage, type Rating } from '@kilotoken/pricing';
+import type { ReadRequest } from '../intake/read-request.js';
+import type { Estimated } from '../counting/estimator.service.js';
 import type { LimitHold } from '../admission/limits.service.js';
 import type { Plan } from '../admission/plan.js';
 import type { Caller } from '../face/caller.js';
@@ -67,6 +69,15 @@ export const chargeFor = (generation: Generation, lane: Lane, counts: TokenCount
   const rating = rateUsage(folded.counts, generation.plan.price.rates);
   return { counts: folded.counts, estimated, rating, charge: minMoney(rating.total, generation.hold.total), undeclared: folded.undeclared };
 };
+
+/** What an estimate of this request needs; no count is above what the hold was made for. */
+export const estimatedOf = ({ plan, caller, maxTokens }: Generation, request: ReadRequest): Estimated => ({
+  request,
+  organizationId: caller.organizationId,
+  promptTokensMax: plan.promptTokensMax,
+  outputTokensMax: maxTokens * plan.choices + Number(plan.predictedTokensMax),
+  imageTokens: plan.model.imageTokens,
+});
 
 type Rates = Plan['price']['rates'];
 

@@ -9,7 +9,6 @@ import type { Attempt, Charge } from './generation.js';
 import { traceHeader, traceparentOf } from './generation-trace.js';
 import { createJsonAttempt, type JsonAnswer } from './json.attempt.js';
 import { pathOf, type RelayContext } from './relay-context.js';
-import { countTokens } from './tokenizer.js';
 import { describeCharge } from './wide-event.js';
 
 interface Answered {
@@ -36,7 +35,8 @@ export const answerJson = async (context: RelayContext): Promise<void> => {
   // A whole answer reads like a stream of one chunk.
   const state = createStreamState(generation.plan.choices);
   observeChunk(state, answer);
-  const charge = ending.chargeOf(generation, lane, context.request, answer['usage'], (tokenizer) => countTokens(tokenizer, state.text + state.reasoning));
+  const charging = ending.chargeOf(generation, lane, context.request, answer['usage'], state);
+  const charge = charging instanceof Promise ? await charging : charging;
   const finishReason = state.finishReasons.get(0) ?? null;
   await ending.end(generation, { outcome: 'completed', status: 200, errorCode: null, finishReason, finishedMs: nowMs(), charge });
   describeCharge(client.event, generation, charge, 'completed');
@@ -79,7 +79,7 @@ const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, d
 const endAbandoned = async (context: RelayContext): Promise<void> => {
   const { generation, ending, nowMs, client } = context;
   const { lane } = generation.attempts.at(-1)!;
-  const charge = ending.chargeOf(generation, lane, context.request, null, () => 0);
+  const charge = await ending.chargeOf(generation, lane, context.request, null, null);
   await ending.end(generation, { outcome: 'client_closed', status: 499, errorCode: 'client_closed', finishReason: null, finishedMs: nowMs(), charge });
   describeCharge(client.event, generation, charge, 'client_closed');
 };

@@ -14,7 +14,7 @@ export interface RunningSettings {
 /** A request between its hold and its settlement. */
 export interface Running {
   readonly generation: Generation;
-  /** What it is worth so far; null before its first token. */
+  /** What it is worth so far, as far as that is known at once; null before its first token. What is not known is counted for the next time. */
   readonly chargeSoFar: () => Charge | null;
   /** Stops and resumes reading from the lane: what could not be checkpointed must not grow. */
   readonly setPaused?: (paused: boolean) => void;
@@ -88,7 +88,10 @@ export class RunningRequests {
     for (const running of this.running.values()) {
       if (running.ending) continue;
       const sinceMs = nowMs - (running.checkpointedAtMs ?? running.generation.admittedMs);
-      if (sinceMs >= (running.checkpointedAtMs === null ? openAfterMs : this.settings.checkpointMs)) due.push(running);
+      const dueMs = running.checkpointedAtMs === null ? openAfterMs : this.settings.checkpointMs;
+      if (sinceMs >= dueMs) due.push(running);
+      // A count may take a thread some time: what is due at the next tick begins now.
+      else if (sinceMs >= dueMs - tickMs) running.chargeSoFar();
     }
     return due;
   }

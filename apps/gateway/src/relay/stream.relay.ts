@@ -13,7 +13,6 @@ import { publicId } from './json.relay.js';
 import { pathOf, type RelayContext } from './relay-context.js';
 import { createStreamAttempt } from './stream.attempt.js';
 import { createStreamWriter, type StreamWriter } from './stream-writer.js';
-import { countTokens } from './tokenizer.js';
 import { describeCharge } from './wide-event.js';
 
 /** What is withheld is a few chunks; a vendor that goes on after the end of its answer is cut here. */
@@ -48,7 +47,7 @@ export const answerStream = async (context: RelayContext): Promise<void> => {
   let soFar: { lane: Lane; state: StreamState } | null = null;
   running.add({
     generation,
-    chargeSoFar: () => (soFar && generation.attempts.at(-1)?.firstTokenMs != null ? chargeOf(context, soFar.lane, soFar.state, 'running') : null),
+    chargeSoFar: () => (soFar && generation.attempts.at(-1)?.firstTokenMs != null ? chargeSoFar(context, soFar.lane, soFar.state) : null),
     setPaused: (stale) => {
       if (paused.byCheckpoint === stale) return;
       paused.byCheckpoint = stale;
@@ -109,6 +108,7 @@ const runAttempt = async (context: RelayContext, { lane, attempt, deadlineMs, st
         withheldBytes += event.length;
       }
     }
+    context.ending.countAhead(generation, lane, state);
     if (attempt.firstTokenMs === null) {
       opening = text;
       return opening.length <= withheldBytesMax;
@@ -173,28 +173,22 @@ const createForwarder = ({ generation, request }: RelayContext): ((event: Stream
  * What the stream is worth. Usage counts when it came with the end; before that only our own workers' does, which say
  * exact counts with every chunk. All else is estimated over what was forwarded.
  */
-const chargeOf = ({ generation, request, ending }: RelayContext, lane: Lane, state: StreamState, outcome: Outcome | 'running'): Charge => {
+const chargeOf = ({ generation, request, ending }: RelayContext, lane: Lane, state: StreamState, outcome: Outcome): Charge | Promise<Charge> => {
   const trusted = lane.kind === 'worker' || (outcome === 'completed' && state.usageIsFinal);
-  return ending.chargeOf(generation, lane, request, trusted ? state.usage : null, (tokenizer) => countOutput(state, tokenizer, outcome !== 'running'));
+  return ending.chargeOf(generation, lane, request, trusted ? state.usage : null, state);
 };
 
-/** What checkpoints have counted of each running stream. */
-const counted = new WeakMap<StreamState, { text: number; reasoning: number; tokens: number }>();
-
-/** While it runs only what is new is counted: a token that spans two counts may be counted as two, which the end sets right. */
-const countOutput = (state: StreamState, tokenizer: string, whole: boolean): number => {
-  const before = (whole ? null : counted.get(state)) ?? { text: 0, reasoning: 0, tokens: 0 };
-  const tokens = before.tokens + countTokens(tokenizer, state.text.slice(before.text)) + countTokens(tokenizer, state.reasoning.slice(before.reasoning));
-  counted.set(state, { text: state.text.length, reasoning: state.reasoning.length, tokens });
-  return tokens;
-};
+/** What a checkpoint can know at once. */
+const chargeSoFar = ({ generation, request, ending }: RelayContext, lane: Lane, state: StreamState): Charge | null =>
+  ending.chargeSoFar(generation, lane, request, lane.kind === 'worker' ? state.usage : null, state);
 
 const hasChoices = ({ choices }: StreamChunk): boolean => Array.isArray(choices) && choices.length > 0;
 
 const finishStream = async (context: RelayContext, writer: StreamWriter, streamed: Streamed): Promise<void> => {
   const { generation, client, ending, nowMs } = context;
   const { lane, state, withheld, outcome, failure } = streamed;
-  const charge = chargeOf(context, lane, state, outcome);
+  const charging = chargeOf(context, lane, state, outcome);
+  const charge = charging instanceof Promise ? await charging : charging;
   const fail = (code: Parameters<typeof openAiErrorBody>[0], message: string): void => writer.end(`data: ${JSON.stringify(openAiErrorBody(code, message))}\n\n`);
   describeCharge(client.event, generation, charge, outcome);
   try {
