@@ -1,4 +1,5 @@
-import { assertDurable, assertRowSecurityBinds, databaseLifeline, mintId, whileAnswering, type AppDefinition } from '@kilotoken/platform';
+import type { GatewayClosed } from '@kilotoken/funding';
+import { AppError, assertDurable, assertRowSecurityBinds, databaseLifeline, mintId, whileAnswering, type AppDefinition } from '@kilotoken/platform';
 import { readGatewaySettings, type GatewaySettings } from './config.js';
 import { registerOpenAiFace } from './face/openai.face.js';
 import { createModelList } from './face/model-list.js';
@@ -8,6 +9,11 @@ import { gatewayParts, GatewayModule, type GatewayParts } from './gateway.module
 /** A reaped session cannot be revived: whoever supervises starts a new process. The wait lets streams end with their error. */
 const zombieExitMs = 1_000;
 const zombieExitCode = 75;
+
+const notReady: Record<GatewayClosed, string> = {
+  settlements_fail: 'Settlements fail in a row: nothing is admitted until one is tried again. See usage_quarantine and the log.',
+  settlement_stalls: 'A settlement has been failing for several seconds: nothing is admitted until it is stored. See the log.',
+};
 
 const failpointOf = ({ KILOTOKEN_FAILPOINT }: GatewaySettings): Failpoint =>
   KILOTOKEN_FAILPOINT === undefined ? noFailpoint : createFailpoint(KILOTOKEN_FAILPOINT, () => process.kill(process.pid, 'SIGKILL'));
@@ -44,7 +50,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
     await catalogue.start();
     await counter.load([]);
     session.onEnd(() => setTimeout(() => process.exit(zombieExitCode), zombieExitMs));
-    await registerOpenAiFace(fastify, { keys, idempotency, completions, intake, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(platform.clock.nowMs()) });
+    await registerOpenAiFace(fastify, { keys, idempotency, completions, intake, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(session.nowMs()) });
     // A request is being answered before it runs, and may run on when its client has left.
     const isBusy = (): boolean => intake.reading > 0 || completions.answering > 0 || parts.running.size > 0;
     return {
@@ -59,6 +65,8 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
           name: 'settlement',
           check: async () => {
             if (settlement.isFull()) throw new Error('too many answers wait for their settlement');
+            const closed = settlement.whyNotReady();
+            if (closed) throw new AppError({ code: closed, kind: 'unavailable', publicMessage: notReady[closed] });
           },
         },
       ],

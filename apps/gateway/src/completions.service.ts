@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { baseCapabilities, type Capability, type UpstreamOptions } from '@kilotoken/contracts';
-import type { FundsOf, Hold, LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
+import type { FundsOf, GateClosed, Hold, LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import type { CatalogueService } from './admission/catalogue.service.js';
 import type { Claim } from './admission/idempotency.service.js';
@@ -13,6 +13,7 @@ import type { Failpoint } from './failpoint.js';
 import type { ReadRequest } from './intake/read-request.js';
 import { Refusal } from './refusal.js';
 import type { Client } from './relay/client.js';
+import { storableTextOrNull, textLengths } from './relay/diagnostics.js';
 import type { Generation, Operation } from './relay/generation.js';
 import { GenerationTrace } from './relay/generation-trace.js';
 import { answerJson } from './relay/json.relay.js';
@@ -25,6 +26,9 @@ interface Held {
   readonly hold: Hold;
   readonly limits: LimitHold | null;
 }
+
+const settlementsFail = (closed: GateClosed): Refusal =>
+  new Refusal('service_unavailable', 'Charges cannot be recorded at the moment, so nothing is generated. Try again shortly.', null, { closed, retryAfter: '2' });
 
 /** Admission, then the relay. Everything before the hold is memory alone; everything after it ends in a settlement. */
 @Injectable()
@@ -58,11 +62,13 @@ export class CompletionsService {
     }
   }
 
-  /** Asked before a body is parsed too: what cannot be served is to cost as little as it can. */
-  refuseWhenFull(): void {
+  /** Also called before a body is parsed, so that refusing at capacity is cheap. */
+  refuseWhenFull({ organizationId }: Caller): void {
     if (this.settlement.isFull() || this.running.size >= this.settings.RUNNING_REQUESTS_MAX) {
       throw new Refusal('service_unavailable', 'This gateway is at its capacity. Try again shortly.');
     }
+    const closed = this.settlement.whyClosed(organizationId);
+    if (closed) throw settlementsFail(closed);
   }
 
   private async serve(id: string, caller: Caller, operation: Operation, request: ReadRequest, client: Client, claim: Claim | null): Promise<void> {
@@ -70,7 +76,7 @@ export class CompletionsService {
     const nowMs = this.session.nowMs();
     const plan = this.plan(request, caller, nowMs);
     const plannedMs = client.trace?.nowMs() ?? 0;
-    const endUser = params.user ?? params.safety_identifier ?? null;
+    const endUser = storableTextOrNull(params.user ?? params.safety_identifier ?? null, textLengths.endUser);
     const held = caller.limits === null ? this.hold(id, caller, plan, client, claim) : this.holdUnderLimits(id, caller, endUser, plan, client, claim);
     // Where the money is here, as it nearly always is, nothing is waited for.
     const { hold, limits: limitHold } = held instanceof Promise ? await held : held;
@@ -115,8 +121,10 @@ export class CompletionsService {
   private plan(request: ReadRequest, caller: Caller, nowMs: number): Plan {
     const catalogue = this.catalogue.current();
     if (!catalogue) throw new Refusal('service_unavailable', 'Prices cannot be checked at the moment. Try again shortly.');
-    this.refuseWhenFull();
+    this.refuseWhenFull(caller);
     const plan = planRequest(request, caller, catalogue, this.settings.MIN_OUTPUT_TOKENS, nowMs);
+    const closed = this.settlement.admit(caller.organizationId);
+    if (closed) throw settlementsFail(closed);
     const lanes = this.laneKeys.usable(plan.lanes, plan.model.id);
     return lanes === plan.lanes ? plan : { ...plan, lanes };
   }

@@ -119,7 +119,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     catalogue,
     keys: new KeyService(pool, session),
     account: new AccountService(pool, session, leases, running),
-    idempotency: new IdempotencyService({ databaseUrl, keepMs: settings.IDEMPOTENCY_KEEP_MS }, session, clock, failpoint, logger),
+    idempotency: new IdempotencyService({ databaseUrl, keepMs: settings.IDEMPOTENCY_KEEP_MS }, session, failpoint, logger),
     quota,
     threads,
     meter,

@@ -61,11 +61,15 @@ describe('settle', () => {
   it('queues a flush by the shard of its account, so that raters can divide them', async () => {
     const row = money.usageRow(paid(3));
     const rows = ['a', 'b'].map((digit) => ({ ...row, id: money.mintId(), root: `00000000-0000-7000-8000-00000000000${digit}` }));
+    const settleAs = (one: (typeof rows)[number], flush: number) => client.query('SELECT settle($1, $2, $3)', [session, flush, JSON.stringify([one])]);
     const client = await money.owner.connect();
     try {
       // An organization has one root: what is looked at is the queue alone, and nothing of it stays.
       await client.query('BEGIN');
-      await client.query('SELECT settle($1, 1, $2)', [session, JSON.stringify(rows)]);
+      for (const [index, one] of rows.entries()) {
+        await client.query('UPDATE organization SET account_root_id = $2 WHERE id = $1', [money.tenant.organizationId, one.root]);
+        await settleAs(one, index + 1);
+      }
       const { rows: batches } = await client.query('SELECT shard, usage_ids FROM unrated_batch WHERE session_id = $1 ORDER BY shard', [session]);
       expect(batches).toEqual([{ shard: 10, usage_ids: [rows[0]!.id] }, { shard: 11, usage_ids: [rows[1]!.id] }]);
     } finally {
@@ -120,12 +124,10 @@ describe('settle', () => {
     ['a charge above its hold', { hold: '2' }, '23514'],
     ['a charge above what it was rated', { rated: '2' }, '23514'],
     ['a charge below nothing', { charge: -1, rated: '0', counts: {} }, '23514'],
-    ['a cost below nothing', { cost: '-1' }, '23514'],
     ['an amount that is no number to anybody but Postgres', { charge: 'NaN', rated: 'NaN', hold: 'NaN' }, '23514'],
     ['no counts', { counts: null }, '23502'],
     ['an amount too large for its column', { charge: '1e27', rated: '1e27', hold: '1e27' }, '22003'],
     ['an amount that is none', { charge: 'much' }, '22P02'],
-    ['text that Postgres cannot hold', { user: 'a\0b' }, '22P05'],
   ])('refuses %s, and all that is with it', async (_name, poison, sqlState) => {
     expect(await sqlStateFrom(money.settle(session, 1, paid(5), paid(3, poison)))).toBe(sqlState);
     expect(await usageOf()).toEqual([]);

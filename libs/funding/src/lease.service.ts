@@ -69,7 +69,7 @@ export class LeaseService {
   private returning: Promise<boolean> | null = null;
   private recalled = new Map<string, Set<string>>();
   /** For the next ask that is due; most calls that offer it need none. */
-  private nextAskId: string;
+  private nextAskId: string | null = null;
 
   constructor(
     private readonly settings: LeaseSettings,
@@ -78,7 +78,6 @@ export class LeaseService {
     private readonly logger: Logger,
   ) {
     this.pool = createPool({ connectionString: settings.databaseUrl, max: connectionsMax, applicationName: 'gateway leases', statementTimeoutMs: 5_000 });
-    this.nextAskId = mintId(clock.nowMs());
     this.timer = setInterval(() => this.tick(), tickMs);
     session.onPoll(({ recalled }) => this.recall(recalled));
     session.onEnd(() => this.refuseAll());
@@ -91,7 +90,7 @@ export class LeaseService {
   hold(funds: FundsOf, request: HoldRequest): Promise<Hold> | Hold {
     if (this.session.isEnded()) throw unavailable();
     const account = this.accountOf(funds);
-    const effects = requestHold(account.wallet, request, this.nextAskId, this.session.nowMs());
+    const effects = requestHold(account.wallet, request, this.askId(), this.session.nowMs());
     const [first] = effects;
     if (first?.kind === 'admitted') {
       if (effects.length > 1) this.perform(account, effects.slice(1));
@@ -165,6 +164,10 @@ export class LeaseService {
     return account;
   }
 
+  private askId(): string {
+    return (this.nextAskId ??= mintId(this.session.nowMs()));
+  }
+
   private allAccounts(): Account[] {
     return [...this.accounts.values()].flat();
   }
@@ -172,7 +175,7 @@ export class LeaseService {
   private perform(account: Account, effects: readonly WalletEffect[]): void {
     for (const effect of effects) {
       if (effect.kind === 'ask') {
-        this.nextAskId = mintId(this.clock.nowMs());
+        this.nextAskId = null;
         void this.ask(account, effect.ask);
         continue;
       }
@@ -203,7 +206,7 @@ export class LeaseService {
     if (this.session.isEnded()) return;
     const nowMs = this.session.nowMs();
     for (const account of this.accountsWaiting) {
-      if (account.waiting.size > 0) this.perform(account, tickWallet(account.wallet, this.nextAskId, nowMs));
+      if (account.waiting.size > 0) this.perform(account, tickWallet(account.wallet, this.askId(), nowMs));
       else this.accountsWaiting.delete(account);
     }
     for (const [organizationId, leaseIds] of this.recalled) for (const account of this.accounts.get(organizationId) ?? []) this.queueReturns(account, leaseIds);

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { Injectable } from '@nestjs/common';
-import { createPool, mintId, sqlStateOf, type Clock } from '@kilotoken/platform';
+import { createPool, createSystemIdMinter, sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { confirmSession, poll, reapSession, startSession, type PollAnswer } from './funding.store.js';
@@ -51,7 +51,7 @@ export class SessionService {
     private readonly clock: Clock,
     private readonly logger: Logger,
   ) {
-    this.id = mintId(clock.nowMs());
+    this.id = createSystemIdMinter()(Math.max(0, clock.nowMs()));
     this.control = createPool({ connectionString: settings.databaseUrl, max: 2, applicationName: 'gateway control', statementTimeoutMs });
   }
 

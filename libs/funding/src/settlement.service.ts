@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { checkpointRequests, quarantineUsage, settle } from './funding.store.js';
 import type { SessionService } from './session.service.js';
+import { admitBehindGate, createSettlementGate, recordFailed, recordStalled, recordStored, settlementGateLimits, whyClosed, whyNotReady, type GateClosed, type GatewayClosed } from './settlement-gate.js';
 import {
   bisectFlush,
   classifyFailure,
@@ -76,6 +77,7 @@ const failed = (reason: string): AppError =>
 @Injectable()
 export class SettlementService {
   private readonly queue: SettlementQueue<PendingEntry>;
+  private readonly gate = createSettlementGate(settlementGateLimits);
   private readonly pool: Pool;
   private readonly timer: NodeJS.Timeout;
   /** On its way into quarantine, and in the queue no more. */
@@ -112,6 +114,21 @@ export class SettlementService {
 
   isFull(): boolean {
     return this.unsettled() >= this.settings.pendingSettlesMax;
+  }
+
+  /** Why nobody is to be sent here, while settlements fail in a row. */
+  whyNotReady(): GatewayClosed | null {
+    return whyNotReady(this.gate, this.clock.monotonicMs());
+  }
+
+  /** Why this organization's requests are refused, while its settlements or everybody's fail. */
+  whyClosed(organizationId: string): GateClosed | null {
+    return whyClosed(this.gate, organizationId, this.clock.monotonicMs());
+  }
+
+  /** The same for a request that goes on where the answer is null: it may be the one on trial. */
+  admit(organizationId: string): GateClosed | null {
+    return admitBehindGate(this.gate, organizationId, this.clock.monotonicMs());
   }
 
   /** Resolves when the usage rows are committed. Rejects with `settlement_failed`; then the answer must not end with success. */
@@ -179,6 +196,7 @@ export class SettlementService {
         this.poison = null;
         return;
       }
+      recordStalled(this.gate, this.clock.monotonicMs());
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
@@ -204,7 +222,9 @@ export class SettlementService {
   private finishFlush(flush: Flush<PendingEntry>, executions: number, startedMs: number): void {
     const { number } = flush;
     let traced = false;
+    const nowMs = this.clock.monotonicMs();
     for (const { settlement, resolve } of finishFlush(this.queue, flush)) {
+      recordStored(this.gate, settlement.organizationId, nowMs);
       settlement.onCommitted(number);
       traced ||= settlement.traced === true;
       resolve();
@@ -215,6 +235,7 @@ export class SettlementService {
   /** A row that no flush can hold is kept as bytes; its answer ends in an error, and its hold returns uncharged. */
   private async quarantinePoison({ settlement, reject }: PendingEntry, sqlState: string): Promise<void> {
     const { organizationId, usageId, attempt, json } = settlement;
+    recordFailed(this.gate, organizationId, this.clock.monotonicMs());
     for (let waitMs = retryMsMin; !this.session.isEnded(); waitMs = Math.min(waitMs * 2, retryMsMax)) {
       try {
         await this.quarantine(organizationId, usageId, attempt, `settle:${sqlState}`, Buffer.from(json));
@@ -224,6 +245,7 @@ export class SettlementService {
       } catch (error) {
         if (sqlStateOf(error) === 'KT001') return this.session.end();
         this.logger.warn({ event: 'settle.quarantine_failed', usageId, error });
+        recordStalled(this.gate, this.clock.monotonicMs());
         await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
     }

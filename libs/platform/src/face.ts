@@ -7,7 +7,7 @@ import { ConfigError } from './config.js';
 import { sendError } from './http-errors.js';
 import { createTokenCheck, guardWithToken, internalTokenNeeded } from './internal-token.js';
 import { registerMetrics } from './metrics.js';
-import { mintId } from './uuid.js';
+import { createSystemIdMinter } from './uuid.js';
 
 /** Time for all of a request to arrive, its body included; a stream's answer may take longer. */
 const requestTimeoutMs = 60_000;
@@ -30,6 +30,8 @@ export interface FaceOptions {
  * that came, and the one who knows what should be in it reads it.
  */
 export const createFace = ({ clock, internalToken, bodyLimitBytes = bodyLimitBytesDefault }: FaceOptions): FastifyInstance => {
+  // By this machine's clock, which may be wrong: what is billed has an id of database time.
+  const mintRequestId = createSystemIdMinter();
   const isAuthorized = internalToken === null ? () => true : createTokenCheck(internalToken);
   const face = fastify({
     logger: false,
@@ -42,7 +44,7 @@ export const createFace = ({ clock, internalToken, bodyLimitBytes = bodyLimitByt
     // Who comes while the server closes is refused by our own hook, in the shape of all our errors.
     return503OnClosing: false,
     requestIdHeader: false,
-    genReqId: () => mintId(clock.nowMs()),
+    genReqId: () => mintRequestId(Math.max(0, clock.nowMs())),
     // The router refuses malformed addresses before any hook runs; a stranger is not told even that.
     frameworkErrors: (error, request, reply) =>
       sendError(request, reply, isAuthorized(request.raw.headersDistinct['authorization']) ? error : internalTokenNeeded()),

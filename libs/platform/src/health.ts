@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from './clock.js';
+import { AppError } from './errors.js';
 
 /** One thing without which this process cannot do its work, such as its database. */
 export interface ReadinessCheck {
@@ -9,7 +10,7 @@ export interface ReadinessCheck {
   readonly check: () => Promise<unknown>;
 }
 
-export type CheckResult = { readonly ok: true; readonly latencyMs: number } | { readonly ok: false; readonly reason: 'failed' | 'timed_out' };
+export type CheckResult = { readonly ok: true; readonly latencyMs: number } | { readonly ok: false; readonly reason: 'failed' | 'timed_out'; readonly message?: string };
 
 export interface ReadinessReport {
   readonly status: 'ready' | 'not_ready' | 'draining';
@@ -28,7 +29,7 @@ export interface ReadinessOptions {
   readonly checks: readonly ReadinessCheck[];
   readonly clock: Clock;
   readonly isDraining: () => boolean;
-  /** Told why a check failed; the public report says only that it did. */
+  /** Told why a check failed; the public report says only that it did, and an AppError's public message. */
   readonly onFailure: (name: string, error: unknown) => void;
 }
 
@@ -60,7 +61,8 @@ const createRunner = ({ name, check, timeoutMs = checkTimeoutMsDefault }: Readin
       return { ok: true, latencyMs: Math.round(clock.monotonicMs() - startedMs) };
     } catch (error) {
       onFailure(name, error);
-      return { ok: false, reason: 'failed' };
+      // An AppError's message is meant for anybody; of every other error the log alone is told more.
+      return error instanceof AppError ? { ok: false, reason: 'failed', message: error.publicMessage } : { ok: false, reason: 'failed' };
     }
   };
 };

@@ -157,7 +157,7 @@ export class QuotaService {
   }
 
   private mint(): string {
-    return mintId(this.clock.nowMs());
+    return mintId(this.session.nowMs());
   }
 
   private perform(account: Account, effects: readonly QuotaEffect[]): void {

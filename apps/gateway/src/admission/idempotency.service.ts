@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { SessionService } from '@kilotoken/funding';
-import { createPool, mintId, sqlStateOf, type Clock } from '@kilotoken/platform';
+import { createPool, mintId, sqlStateOf } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { Caller } from '../face/caller.js';
@@ -50,7 +50,6 @@ export class IdempotencyService {
   constructor(
     private readonly settings: IdempotencySettings,
     private readonly session: SessionService,
-    private readonly clock: Clock,
     private readonly failpoint: Failpoint,
     private readonly logger: Logger,
   ) {
@@ -61,7 +60,7 @@ export class IdempotencyService {
   /** Rejects with a Refusal: `idempotency_conflict`, `idempotency_key_reused`, or `service_unavailable`. */
   async claim({ organizationId }: Caller, key: string, bodyHash: Buffer): Promise<Claim> {
     if (this.session.isEnded() || this.claimsUnderWay >= claimsUnderWayMax) throw unavailable();
-    const id: ClaimId = { sessionId: this.session.id, organizationId, key, claimId: mintId(this.clock.nowMs()) };
+    const id: ClaimId = { sessionId: this.session.id, organizationId, key, claimId: mintId(this.session.nowMs()) };
     let answer: ClaimAnswer;
     this.claimsUnderWay += 1;
     try {

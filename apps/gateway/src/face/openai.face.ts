@@ -140,7 +140,7 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, face: OpenAiF
         // Nobody reads it: whoever answers for an unknown path does not need it.
         if (request.is404) return done(null);
         try {
-          completions.refuseWhenFull();
+          completions.refuseWhenFull(request.caller!);
           refuseType(request);
         } catch (error) {
           return done(error as Error);

@@ -12,6 +12,7 @@ import type { Estimated } from '../counting/estimator.service.js';
 import type { LimitHold } from '../admission/limits.service.js';
 import type { Plan } from '../admission/plan.js';
 import type { Caller } from '../face/caller.js';
+import { storableMoment, storableMomentOrNull, storableOffsetMs, storableStatus, storableStatusOrNull, storableTags, storableText, storableTextOrNull, storableTokens, textLengths } from './diagnostics.js';
 import type { GenerationTrace } from './generation-trace.js';
 
 export type Operation = 'chat.completions' | 'completions';
@@ -129,26 +130,26 @@ const attemptRow = (generation: Generation, attempt: Attempt, number: number, en
     root: caller.accountRootId,
     project: caller.projectId,
     key: caller.apiKeyId,
-    user: generation.endUser,
-    tags: generation.tags,
+    user: storableTextOrNull(generation.endUser, textLengths.endUser),
+    tags: storableTags(generation.tags),
     operation: generation.operation,
     mode: 'realtime',
     stream: generation.stream,
     model: plan.model.id,
-    tier_asked: generation.tierAsked,
+    tier_asked: storableText(generation.tierAsked, textLengths.reason),
     tier_served: 'standard',
     outcome: ending.outcome,
-    status: ending.status,
-    error: ending.errorCode,
-    finish: ending.finishReason,
+    status: storableStatus(ending.status),
+    error: storableTextOrNull(ending.errorCode, textLengths.reason),
+    finish: storableTextOrNull(ending.finishReason, textLengths.reason),
     lane: attempt.lane.id,
     upstream_model: attempt.lane.upstreamModel,
-    upstream_id: attempt.upstreamId,
-    upstream_status: attempt.upstreamStatus,
+    upstream_id: storableTextOrNull(attempt.upstreamId, textLengths.upstreamId),
+    upstream_status: storableStatusOrNull(attempt.upstreamStatus),
     counts: charge.counts,
     estimated: charge.estimated,
-    context: promptTokens(charge.counts) + completionTokens(charge.counts),
-    max_tokens: generation.maxTokens,
+    context: storableTokens(promptTokens(charge.counts) + completionTokens(charge.counts)),
+    max_tokens: storableTokens(generation.maxTokens),
     price: plan.price.id,
     unit: plan.price.currency,
     hold: formatMoney(hold.total),
@@ -157,11 +158,11 @@ const attemptRow = (generation: Generation, attempt: Attempt, number: number, en
     allocations: allocationsOf(generation, charge),
     cost: formatMoney(costOf(attempt.lane, charge.counts)),
     cost_currency: attempt.lane.cost.currency,
-    offset_ms: generation.clockOffsetMs,
-    admitted: generation.admittedMs,
-    dispatched: attempt.startedMs,
-    first_token: attempt.firstTokenMs,
-    finished: ending.finishedMs,
+    offset_ms: storableOffsetMs(generation.clockOffsetMs),
+    admitted: storableMoment(generation.admittedMs, attempt.startedMs),
+    dispatched: storableMomentOrNull(attempt.startedMs),
+    first_token: storableMomentOrNull(attempt.firstTokenMs),
+    finished: storableMoment(ending.finishedMs, generation.admittedMs),
     opened: generation.opened,
   };
 };
