@@ -1,8 +1,10 @@
 import type { GatewayClosed } from '@kilotoken/funding';
 import { AppError, assertDurable, assertRowSecurityBinds, databaseLifeline, mintId, whileAnswering, type AppDefinition } from '@kilotoken/platform';
 import { readGatewaySettings, type GatewaySettings } from './config.js';
+import { registerCors } from './face/cors.js';
 import { registerOpenAiFace } from './face/openai.face.js';
 import { createModelList } from './face/model-list.js';
+import { sendOutside } from './face/send-refusal.js';
 import { createFailpoint, noFailpoint, type Failpoint } from './failpoint.js';
 import { gatewayParts, GatewayModule, type GatewayParts } from './gateway.module.js';
 
@@ -27,6 +29,7 @@ const assertFailpointAllowed = async ({ pool }: GatewayParts, { KILOTOKEN_FAILPO
 export const gatewayApp: AppDefinition<GatewaySettings> = {
   name: 'gateway',
   face: 'public',
+  sendError: sendOutside,
   readSettings: readGatewaySettings,
   listen: ({ GATEWAY_PORT, GATEWAY_METRICS_PORT, BODY_LIMIT_BYTES }) => ({
     port: GATEWAY_PORT,
@@ -50,6 +53,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
     await catalogue.start();
     await counter.load([]);
     session.onEnd(() => setTimeout(() => process.exit(zombieExitCode), zombieExitMs));
+    if (platform.settings.CORS_ORIGINS !== undefined) registerCors(fastify, platform.settings.CORS_ORIGINS);
     await registerOpenAiFace(fastify, { keys, idempotency, completions, intake, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(session.nowMs()) });
     // A request is being answered before it runs, and may run on when its client has left.
     const isBusy = (): boolean => intake.reading > 0 || completions.answering > 0 || parts.running.size > 0;

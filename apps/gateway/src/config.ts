@@ -2,6 +2,17 @@ import { parseConfig, processSettings, readEnvironment, setting, type Environmen
 import { z } from 'zod';
 import { failpointNames } from './failpoint.js';
 
+const originsRight = 'origins such as https://app.example.com, with commas between them, or * for all are needed';
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
+
+/** Unset: none. */
+const corsOrigins = () =>
+  z
+    .string()
+    .transform((text) => (text === '*' ? ('*' as const) : new Set(text.split(',').map((origin) => origin.trim().toLowerCase()))))
+    .refine((origins) => origins === '*' || [...origins].every(isOrigin), originsRight)
+    .optional();
+
 export const gatewaySettings = z.object({
   ...processSettings,
   GATEWAY_PORT: setting.port(8080),
@@ -41,6 +52,8 @@ export const gatewaySettings = z.object({
   IDEMPOTENCY_KEEP_MS: setting.durationMs(86_400_000, 7_200_000, 2_592_000_000),
   /** 1: vendors are told which trace a request belongs to, as our own workers are. */
   TRACE_VENDORS: z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault('0'),
+  /** Pages of these origins may call from a browser; `*` is all of them. */
+  CORS_ORIGINS: corsOrigins(),
   /** Proxies towards vendors, and hosts that are reached without them; in lower case too, as everywhere. */
   HTTP_PROXY: setting.proxyUrl(),
   HTTPS_PROXY: setting.proxyUrl(),

@@ -25,8 +25,10 @@ export class Refusal extends Error {
 const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   400: 'invalid_value',
   404: 'not_found',
+  405: 'method_not_allowed',
   408: 'request_timeout',
   413: 'body_too_large',
+  414: 'invalid_value',
   415: 'unsupported_media_type',
   503: 'service_unavailable',
 };
@@ -40,5 +42,5 @@ export const toRefusal = (error: unknown): Refusal => {
     if (code in errorCatalogue) return new Refusal(code as ErrorCode, error.publicMessage, null, error.details);
   }
   const { status, publicMessage } = toHttpError(error);
-  return new Refusal(codeOfStatus[status] ?? 'internal_error', publicMessage);
+  return new Refusal(codeOfStatus[status] ?? (status < 500 ? 'invalid_value' : 'internal_error'), publicMessage);
 };

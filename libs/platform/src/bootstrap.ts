@@ -9,7 +9,7 @@ import { systemClock, type Clock } from './clock.js';
 import type { ProcessSettings } from './config.js';
 import { boundPort, createFace, explainListenError, startOpsServer, type Address, type OpsServer } from './face.js';
 import { createReadiness, registerHealth, type ReadinessCheck } from './health.js';
-import { AppErrorFilter } from './http-errors.js';
+import { AppErrorFilter, type SendError } from './http-errors.js';
 import { guardWithToken } from './internal-token.js';
 import { whileAnswering, type Lifeline } from './lifeline.js';
 import type { Log } from './logging.js';
@@ -50,13 +50,15 @@ export interface AppDefinition<Settings extends ProcessSettings> {
   readonly name: string;
   /** Anything but `public` needs the internal token, but for its health. */
   readonly face: 'public' | 'internal';
+  /** Answers errors in the face's own shape, wherever they arise; unset is ours. */
+  readonly sendError?: SendError;
   /** Throws a ConfigError. */
   readonly readSettings: () => Settings;
   readonly listen: (settings: Settings) => ListenOptions;
   readonly module: (platform: Platform<Settings>) => Type | DynamicModule | Promise<Type | DynamicModule>;
   /**
    * Called once the providers exist and before the port opens: hooks and routes of its own go on `fastify`. A face with
-   * an error shape of its own registers a scoped plugin with its own error and not-found handler.
+   * an address space of its own registers a scoped plugin with its own error and not-found handler.
    */
   readonly wire?: (context: { app: INestApplication; fastify: FastifyInstance; platform: Platform<Settings> }) => Wiring | Promise<Wiring>;
 }
@@ -92,7 +94,7 @@ const createParts = async <Settings extends ProcessSettings>(
   const state = { draining: false };
 
   const { bodyLimitBytes } = definition.listen(settings);
-  const fastify = createFace({ clock, internalToken, bodyLimitBytes });
+  const fastify = createFace({ clock, internalToken, bodyLimitBytes, sendError: definition.sendError });
   // Nest's middleware would cost every request a walk through an empty chain: what we need are hooks.
   fastify.decorate('skipMiddie', true);
   const tracker = observeRequests(fastify, { clock, logger, durationSeconds: createRequestHistogram(registry), tracing });
@@ -105,7 +107,7 @@ const createParts = async <Settings extends ProcessSettings>(
     abortOnError: false,
     logger: createNestLogger(logger),
   });
-  app.useGlobalFilters(new AppErrorFilter());
+  app.useGlobalFilters(new AppErrorFilter(definition.sendError));
   return { definition, platform, app, fastify, tracker, state };
 };
 

@@ -4,7 +4,7 @@ import { isNativeError } from 'node:util/types';
 import type { Registry } from 'prom-client';
 import type { Clock } from './clock.js';
 import { ConfigError } from './config.js';
-import { sendError } from './http-errors.js';
+import { sendError, type SendError } from './http-errors.js';
 import { createTokenCheck, guardWithToken, internalTokenNeeded } from './internal-token.js';
 import { registerMetrics } from './metrics.js';
 import { createSystemIdMinter } from './uuid.js';
@@ -23,13 +23,15 @@ export interface FaceOptions {
   /** Null for a public face, which authenticates by itself. */
   readonly internalToken: string | null;
   readonly bodyLimitBytes?: number | undefined;
+  /** Unset is ours. */
+  readonly sendError?: SendError | undefined;
 }
 
 /**
  * A Fastify instance with our bounds. Nobody's body is parsed: whatever its content type, `request.body` is the Buffer
  * that came, and the one who knows what should be in it reads it.
  */
-export const createFace = ({ clock, internalToken, bodyLimitBytes = bodyLimitBytesDefault }: FaceOptions): FastifyInstance => {
+export const createFace = ({ clock, internalToken, bodyLimitBytes = bodyLimitBytesDefault, sendError: send = sendError }: FaceOptions): FastifyInstance => {
   // By this machine's clock, which may be wrong: what is billed has an id of database time.
   const mintRequestId = createSystemIdMinter();
   const isAuthorized = internalToken === null ? () => true : createTokenCheck(internalToken);
@@ -47,7 +49,7 @@ export const createFace = ({ clock, internalToken, bodyLimitBytes = bodyLimitByt
     genReqId: () => mintRequestId(Math.max(0, clock.nowMs())),
     // The router refuses malformed addresses before any hook runs; a stranger is not told even that.
     frameworkErrors: (error, request, reply) =>
-      sendError(request, reply, isAuthorized(request.raw.headersDistinct['authorization']) ? error : internalTokenNeeded()),
+      send(request, reply, isAuthorized(request.raw.headersDistinct['authorization']) ? error : internalTokenNeeded()),
   });
   face.removeAllContentTypeParsers();
   face.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

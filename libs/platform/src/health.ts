@@ -86,11 +86,11 @@ export const createReadiness = (options: ReadinessOptions): Readiness => {
   };
 };
 
-export const healthPaths = ['/healthz', '/readyz'] as const;
+export const healthPaths = ['/healthz', '/health', '/readyz'] as const;
 
-/** /healthz answers 200 while the process lives; /readyz 200 or 503 with each check by name. */
+/** /healthz, and /health for those who look there, answer 200 while the process lives; /readyz 200 or 503 with each check by name. */
 export const registerHealth = (fastify: FastifyInstance, readiness: Readiness): void => {
-  fastify.get('/healthz', async () => ({ status: 'ok' }));
+  for (const path of ['/healthz', '/health']) fastify.get(path, async () => ({ status: 'ok' }));
   fastify.get('/readyz', async (_request, reply) => {
     const report = await readiness.report();
     return reply.code(report.status === 'ready' ? 200 : 503).send(report);

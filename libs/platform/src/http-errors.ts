@@ -2,8 +2,10 @@ import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toHttpError } from './errors.js';
 
+export type SendError = (request: FastifyRequest, reply: FastifyReply, error: unknown) => void;
+
 /** Answers with what a caller may know of an error and leaves the rest in the request's log event. */
-export const sendError = (request: FastifyRequest, reply: FastifyReply, error: unknown): void => {
+export const sendError: SendError = (request, reply, error) => {
   const { status, code, publicMessage } = toHttpError(error);
   // A malformed address is refused before any hook could prepare the event.
   if (request.wideEvent) {
@@ -23,8 +25,10 @@ export const sendError = (request: FastifyRequest, reply: FastifyReply, error: u
 /** All that a controller, a hook or the router throws, in one shape. */
 @Catch()
 export class AppErrorFilter implements ExceptionFilter {
+  constructor(private readonly send: SendError = sendError) {}
+
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    sendError(http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), error);
+    this.send(http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), error);
   }
 }

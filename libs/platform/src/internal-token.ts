@@ -26,7 +26,7 @@ export const internalTokenNeeded = (): AppError =>
 const openPaths: ReadonlySet<string> = new Set(healthPaths);
 
 /**
- * Refuses everything without the token but GET and HEAD of exactly /healthz and /readyz. It compares the request's own
+ * Refuses everything without the token but GET and HEAD of exactly /healthz, /health and /readyz. It compares the request's own
  * bytes, before any decoding, so an encoded, absolute or slashed form of a path is never exempt; and as a hook of the
  * root instance it runs for unknown paths too, which would otherwise tell what exists.
  */

@@ -170,7 +170,7 @@ export const observeRequests = (fastify: FastifyInstance, observation: RequestOb
   };
 };
 
-const drainingPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+const drainingPaths: ReadonlySet<string> = new Set([...healthPaths, '/metrics']);
 
 /** While the process drains, what is running ends and what is new is sent elsewhere. */
 export const refuseWhileDraining = (fastify: FastifyInstance, isDraining: () => boolean): void => {

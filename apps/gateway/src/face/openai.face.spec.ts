@@ -6,7 +6,7 @@ import { registerOpenAiFace, type OpenAiFace } from './openai.face.js';
 const document = JSON.parse(readFileSync(new URL('../../../../docs/openapi.json', import.meta.url), 'utf8')) as { paths: Record<string, object> };
 
 /** The platform's, on every process. */
-const platformRoutes = ['GET /healthz', 'GET /readyz'];
+const platformRoutes = ['GET /healthz', 'GET /health', 'GET /readyz'];
 
 /** The routes that are really registered; none of them is called, so nothing stands behind them. */
 const readRoutes = async (): Promise<string[]> => {

@@ -1,20 +1,19 @@
-import { errorCatalogue, openAiErrorBody } from '@kilotoken/contracts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { idempotencyKeyOf } from '../admission/idempotency.js';
 import type { IdempotencyService } from '../admission/idempotency.service.js';
 import type { CompletionsService } from '../completions.service.js';
-import { closeGently } from '../intake/close-gently.js';
 import type { Intake } from '../intake/intake.service.js';
 import type { ReadRequest } from '../intake/read-request.js';
 import type { ReceivedBody } from '../intake/receive-body.js';
 import { hashRequest } from '../intake/request-hash.js';
-import { Refusal, toRefusal } from '../refusal.js';
+import { Refusal } from '../refusal.js';
 import { createClient } from '../relay/client.js';
 import type { Operation } from '../relay/generation.js';
 import type { Caller } from './caller.js';
 import type { AccountService } from './account.service.js';
 import type { KeyService } from './key.service.js';
 import type { ModelList } from './model-list.js';
+import { missingAddress, sendRefusal } from './send-refusal.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -65,28 +64,6 @@ const noBody = { bytes: new Uint8Array(0), release: () => undefined };
 
 const hashOf = (read: ReadRequest, operation: Operation, { bytes }: ReceivedBody): Buffer =>
   read.whole === null ? Buffer.from(read.hash!) : hashRequest(operation, bytes);
-
-/** Answers in OpenAI's error shape, so that its SDKs raise their own exception classes. */
-const sendRefusal = (request: FastifyRequest, reply: FastifyReply, error: unknown): void => {
-  const refusal = toRefusal(error);
-  if (request.wideEvent) {
-    request.wideEvent['code'] = refusal.code;
-    Object.assign(request.wideEvent, refusal.details);
-    if (refusal.status >= 500 && !(error instanceof Refusal)) request.wideEvent['error'] = error;
-  }
-  if (reply.raw.headersSent || reply.raw.destroyed) return;
-  const { shouldRetry } = errorCatalogue[refusal.code];
-  const { retryAfter, generation } = refusal.details;
-  reply.header('x-should-retry', String(shouldRetry));
-  if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
-  if (refusal.status === 429 || refusal.status === 503) reply.header('retry-after', typeof retryAfter === 'string' ? retryAfter : '1');
-  reply.headers(refusal.headers);
-  closeGently(request, reply, refusal.code);
-  reply
-    .code(refusal.status)
-    .header('content-type', 'application/json; charset=utf-8')
-    .send(JSON.stringify(openAiErrorBody(refusal.code, refusal.message, refusal.param, generation)));
-};
 
 /** One completion, from its body to the end of its answer. */
 const createCompletion =
@@ -151,7 +128,7 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, face: OpenAiF
       v1.setNotFoundHandler((request, reply) => {
         const url = request.url.split('?')[0]!;
         const allowed = (['GET', 'POST'] as const).filter((method) => v1.hasRoute({ method, url }));
-        if (allowed.length === 0) return sendRefusal(request, reply, new Refusal('not_found', `There is nothing at ${url.slice(0, 200)}.`));
+        if (allowed.length === 0) return sendRefusal(request, reply, missingAddress(request));
         reply.header('allow', allowed.join(', '));
         return sendRefusal(request, reply, new Refusal('method_not_allowed', `${request.method} is not allowed here. Use ${allowed.join(' or ')}.`));
       });

@@ -87,6 +87,7 @@ const paths = (): JsonSchema => ({
   '/v1/credits': reading('listCredits', 'Every grant to the last digit', 'Credits', readErrors()),
   '/v1/generations/{id}': reading('getGeneration', "Every line of a request's arithmetic", 'Generation', readErrors('not_found'), 'id'),
   '/healthz': healthOf('getHealth', 'Whether the process lives', {}),
+  '/health': healthOf('getHealthToo', 'The same as /healthz', {}),
   '/readyz': healthOf('getReadiness', 'Whether the process can answer requests', { 503: { description: 'Not ready, or draining.', content: json(ref('Health')) } }),
 });
 
