@@ -17,37 +17,49 @@ export const isPublicField = (name: string): boolean => publicFields.has(name);
 /** Prices, costs, accounts, who served it, and the text of its errors, whatever a vendor calls them. */
 const privateName = /cost|price|pricing|byok|billing|billed|invoice|credit|balance|markup|upstream|hidden_params|^_|^provider(_name|_id|_metadata)?$|^usage|^error$/i;
 
-/** Names of the fields of choices, nearly always the same few; the bound is against a vendor that invents them. */
-const judged = new Map<string, boolean>();
-const judgedMax = 1_000;
+type Kind = 'public' | 'private' | 'inner';
 
-const isPrivateName = (name: string): boolean => {
-  const known = judged.get(name);
+/**
+ * What is known of the names of choices' fields, nearly always the same few. `inner`: an object that is looked into; deeper ones
+ * are the answer's own (logprobs, arguments of calls). The bound is against a vendor that invents names.
+ */
+const kinds = new Map<string, Kind>(['delta', 'message', 'metadata', 'provider_specific_fields'].map((name) => [name, 'inner']));
+const kindsMax = 1_000;
+
+const kindOf = (name: string): Kind => {
+  const known = kinds.get(name);
   if (known !== undefined) return known;
-  const isPrivate = privateName.test(name);
-  if (judged.size < judgedMax) judged.set(name, isPrivate);
-  return isPrivate;
+  const kind = privateName.test(name) ? 'private' : 'public';
+  if (kinds.size < kindsMax) kinds.set(name, kind);
+  return kind;
 };
 
 const isFields = (value: unknown): value is AnswerFields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Objects within a choice that are looked into; deeper ones are the answer's own (logprobs, arguments of calls). */
-const inner = ['delta', 'message', 'metadata', 'provider_specific_fields'] as const;
-
 const fieldsHavePrivate = (fields: AnswerFields): boolean => {
-  for (const name in fields) if (isPrivateName(name)) return true;
-  for (const name of inner) if (isFields(fields[name]) && fieldsHavePrivate(fields[name])) return true;
+  for (const name in fields) {
+    const kind = kindOf(name);
+    if (kind === 'private') return true;
+    if (kind === 'public') continue;
+    const value = fields[name];
+    if (isFields(value) && fieldsHavePrivate(value)) return true;
+  }
   return false;
 };
 
 /** Whether choices carry what must not leave. Cheap, so that a chunk that has none can leave as its own text. */
-export const hasPrivateFields = (choices: unknown): boolean => Array.isArray(choices) && choices.some((choice) => isFields(choice) && fieldsHavePrivate(choice));
+export const hasPrivateFields = (choices: unknown): boolean => {
+  if (!Array.isArray(choices)) return false;
+  for (const choice of choices as unknown[]) if (isFields(choice) && fieldsHavePrivate(choice)) return true;
+  return false;
+};
 
 const withoutPrivate = (fields: AnswerFields): AnswerFields => {
   const left: AnswerFields = {};
   for (const [name, value] of Object.entries(fields)) {
-    if (isPrivateName(name)) continue;
-    left[name] = (inner as readonly string[]).includes(name) && isFields(value) ? withoutPrivate(value) : value;
+    const kind = kindOf(name);
+    if (kind === 'private') continue;
+    left[name] = kind === 'inner' && isFields(value) ? withoutPrivate(value) : value;
   }
   return left;
 };

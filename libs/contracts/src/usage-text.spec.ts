@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { formatMoney, moneyMax, parseMoney } from '@kilotoken/money';
 import fc from 'fast-check';
-import { tokenClasses, type TokenCounts } from './tokens.js';
+import { parentClass, tokenClasses, type TokenCounts } from './tokens.js';
 import { usageText } from './usage-text.js';
 import { readUsage } from './usage.js';
 
@@ -70,6 +70,10 @@ describe('the usage that a client is told', () => {
       fc.property(anyCounts, fc.boolean(), (counts, estimated) => {
         const told = JSON.parse(usageText({ counts, estimated, charges: [] })) as Told;
         expect(full(classesOf(told))).toEqual(full(counts));
+        for (const side of ['input', 'output'] as const) {
+          const sum = tokenClasses.reduce((total, name) => total + (parentClass[name] === side ? (counts[name] ?? 0) : 0), 0);
+          expect(side === 'input' ? told.prompt_tokens : told.completion_tokens).toBe(sum);
+        }
         expect(told.total_tokens).toBe(Object.values(full(counts)).reduce((sum, tokens) => sum + tokens, 0));
         expect(full(readUsage(told).counts)).toEqual(full(counts));
       }),

@@ -15,10 +15,8 @@ export interface BilledUsage {
   readonly charges: readonly UnitCharge[];
 }
 
+/** The unit of money; the first such charge is the cost, and where packages alone paid there is none. */
 const currency = /^[A-Z]{3}$/;
-
-/** The charge in money, the first if there are several; null where only packages paid. */
-export const moneyCharge = (charges: readonly UnitCharge[]): UnitCharge | null => charges.find(({ unit }) => currency.test(unit)) ?? null;
 
 /** Exact amounts by unit, as they stand beside the number `cost`. */
 export const chargeList = (charges: readonly UnitCharge[]): { unit: string; amount: string }[] =>
@@ -39,6 +37,8 @@ const promptDetailsText = (counts: TokenCounts): string => {
 const completionDetailsText = ({ reasoning, audio_out: audio, image_out: image }: TokenCounts): string =>
   !reasoning && !audio && !image ? '"reasoning_tokens":0,"audio_tokens":0' : detailsText([['reasoning_tokens', reasoning], ['audio_tokens', audio]], [['image_tokens', image]]);
 
+const chargeText = ({ unit, amount }: { unit: string; amount: string }): string => `{"unit":${JSON.stringify(unit)},"amount":"${amount}"}`;
+
 /**
  * The `usage` that a client gets, as the text of a JSON object: made of what is billed and of nothing that the vendor said.
  * `cost` is a number, as OpenRouter's clients expect it, printed from the exact decimal: JSON numbers have no precision of
@@ -48,11 +48,12 @@ const completionDetailsText = ({ reasoning, audio_out: audio, image_out: image }
  */
 export const usageText = ({ counts, estimated, charges }: BilledUsage): string => {
   const [prompt, completion] = [promptTokens(counts), completionTokens(counts)];
-  const money = moneyCharge(charges);
-  const cost = money ? `"cost":${formatMoney(money.amount)},"cost_currency":${JSON.stringify(money.unit)}` : '"cost":0';
+  const list = chargeList(charges);
+  const money = list.find(({ unit }) => currency.test(unit));
+  const cost = money ? `"cost":${money.amount},"cost_currency":"${money.unit}"` : '"cost":0';
   return (
     `{"prompt_tokens":${prompt},"completion_tokens":${completion},"total_tokens":${prompt + completion}` +
     `,"prompt_tokens_details":{${promptDetailsText(counts)}},"completion_tokens_details":{${completionDetailsText(counts)}}` +
-    `${estimated ? ',"estimated":true' : ''},${cost},"kilotoken":{"charges":${JSON.stringify(chargeList(charges))}}}`
+    `${estimated ? ',"estimated":true' : ''},${cost},"kilotoken":{"charges":[${list.map(chargeText).join(',')}]}}`
   );
 };
