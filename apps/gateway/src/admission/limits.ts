@@ -113,18 +113,34 @@ const retryMsDefault = 1_000;
 const amountText = ({ measure, unit }: Limit, amount: Amount): string =>
   measure === 'money' ? `${wholePart(amount)}.${String(amount % whole(1)).padStart(12, '0').replace(/0+$/, '') || '0'} ${unit}` : String(wholePart(amount));
 
+/** When a budget's window ends, whichever of this the database has said: what is needed is free, all is, or a slice of it ends. */
+const windowEndOf = ({ freeAtMs, resetAtMs, slices }: Counter): number | null => freeAtMs ?? resetAtMs ?? slices.at(-1)?.untilMs ?? null;
+
+/** In how many milliseconds a refused request may be worth another try; null for one that is too large for its limit: never. */
+const retryMsOf = ({ limit, counter, retryAtMs, tooLarge }: QuotaRefusal, nowMs: number): number | null => {
+  if (tooLarge) return null;
+  // Room that others hold idle comes back in a moment, but nobody is to try every second for what a month is to last.
+  const atMs = retryAtMs ?? (limit && counter && isBudget(limit) ? windowEndOf(counter) : null);
+  return Math.max(1, Math.ceil(atMs === null ? retryMsDefault : atMs - nowMs));
+};
+
+const retryHeaders = (retryMs: number | null): Record<string, string> => {
+  if (retryMs === null) return { 'x-should-retry': 'false' };
+  const times = { 'retry-after': String(Math.ceil(retryMs / 1_000)), 'retry-after-ms': String(retryMs) };
+  return retryMs > retryMsMax ? { ...times, 'x-should-retry': 'false' } : times;
+};
+
 /** The 429 that says which limit it was and when to try again. */
-export const refusalFor = ({ limit, counter, want, retryAtMs, tooLarge, counters }: QuotaRefusal, nowMs: number): Refusal => {
-  const retryMs = Math.max(1, Math.ceil(retryAtMs === null ? retryMsDefault : retryAtMs - nowMs));
-  const headers: Record<string, string> = {
+export const refusalFor = (refused: QuotaRefusal, nowMs: number): Refusal => {
+  const { limit, counter, want, counters } = refused;
+  const retryMs = retryMsOf(refused, nowMs);
+  const headers = {
     ...rateLimitHeaders(counter ? [counter, ...counters.filter(({ limit: other }) => groupOf(other) !== groupOf(counter.limit))] : counters, nowMs),
-    'retry-after': String(Math.ceil(retryMs / 1_000)),
-    'retry-after-ms': String(retryMs),
+    ...retryHeaders(retryMs),
   };
   if (!limit || !counter) return new Refusal('rate_limit_exceeded', 'Too many requests of your organization wait for its limits. Try again shortly.', null, {}, headers);
-  if (tooLarge || retryMs > retryMsMax) headers['x-should-retry'] = 'false';
   const numbers = `Limit ${amountText(limit, limit.amount)}, Remaining ${amountText(limit, remainingOf(counter, nowMs))}, Requested ${amountText(limit, want)}`;
-  const advice = tooLarge ? 'The request is larger than the limit: lower max_tokens or shorten the prompt.' : `Please try again in ${formatReset(retryMs)}.`;
+  const advice = retryMs === null ? 'The request is larger than the limit, and trying again does not help: lower max_tokens or shorten the prompt.' : `Please try again in ${formatReset(retryMs)}.`;
   const details = { limitId: limit.id };
   return new Refusal(isBudget(limit) ? 'budget_exceeded' : 'rate_limit_exceeded', `Limit reached on ${describeLimit(limit)}: ${numbers}. ${advice}`, null, details, headers);
 };
