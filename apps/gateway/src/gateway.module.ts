@@ -61,12 +61,8 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const databaseUrl = settings.APP_DATABASE_URL;
   const pool = createPool({ connectionString: databaseUrl, max: readConnectionsMax, applicationName: 'gateway reads' });
   const session = new SessionService({ databaseUrl, beatMs: Math.min(beatMsMax, settings.SESSION_TTL_MS / beatsPerTtl), sessionTtlMs: settings.SESSION_TTL_MS, pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release: readRelease() }, clock, logger);
-  const leases = new LeaseService(
-    { databaseUrl, floorWaitMs: settings.FLOOR_WAIT_MS, floorWaiters: settings.FLOOR_WAITERS, idleLeaseMs: settings.IDLE_LEASE_MS, ...leaseLimits },
-    session,
-    clock,
-    logger,
-  );
+  const leaseSettings = { databaseUrl, floorWaitMs: settings.FLOOR_WAIT_MS, floorWaiters: settings.FLOOR_WAITERS, idleLeaseMs: settings.IDLE_LEASE_MS, ...leaseLimits };
+  const leases = new LeaseService(leaseSettings, session, clock, logger);
   const settlement = new SettlementService(
     {
       databaseUrl,
@@ -85,7 +81,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const running = new RunningRequests(limits, session, settlement, failpoint, logger);
   const metrics = createGatewayMetrics(registry, { unsettled: () => settlement.unsettled(), running: () => running.size });
   const threads = openThreads(settings.WORKER_THREADS_MAX ?? defaultThreads(), logger);
-  const counter = new TokenCounter(threads, logger);
+  const counter = new TokenCounter(threads, logger, metrics.countSampled);
   const ending = new EndingService(leases, settlement, running, metrics, new Estimator(counter), logger);
   const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN, traceVendors: settings.TRACE_VENDORS === '1', proxies: { http: settings.HTTP_PROXY, https: settings.HTTPS_PROXY, none: settings.NO_PROXY } });
   const notices = createLaneNotices({

@@ -11,7 +11,7 @@ let vocabulary: SharedArrayBuffer;
 let counter: TokenCounter;
 beforeAll(async () => {
   vocabulary = jobs.loadVocabulary('o200k_base');
-  counter = new TokenCounter(createInlineOffload(async () => ({ loadVocabulary: () => vocabulary, countTexts: jobs.countTexts, countPrompt: jobs.countPrompt })), pino({ level: 'silent' }));
+  counter = new TokenCounter(createInlineOffload(async () => ({ loadVocabulary: () => vocabulary, countTexts: jobs.countTexts, countPrompt: jobs.countPrompt })), pino({ level: 'silent' }), () => undefined);
   await counter.load([]);
 });
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Offload } from '@kilotoken/platform/offload';
+import { OffloadError, type Offload } from '@kilotoken/platform/offload';
 import type { Logger } from 'pino';
 import { countedSize, countWith, counterOf, isTokenizerName, type CountingJobs, type CountOutput, type PromptOutput, type TokenizerName } from './counting.jobs.js';
 import { lengthOf, sampleOf } from './sample.js';
@@ -32,6 +32,8 @@ export class TokenCounter {
   constructor(
     private readonly offload: Offload<CountingJobs>,
     private readonly logger: Logger,
+    /** Called for every count that no thread had time for. */
+    private readonly onSampled: () => void,
     private readonly random: Random = Math.random,
   ) {}
 
@@ -123,7 +125,9 @@ export class TokenCounter {
 
   /** No thread counts: a sample stands for all of it. */
   private async countSample(tokenizer: string, texts: readonly string[], tokensMax: number, error: unknown): Promise<number> {
-    this.logger.warn({ event: 'count.sampled', length: lengthOf(texts), error });
+    this.onSampled();
+    // A queue that is full is load, and says so by its count; all else is a fault.
+    if (!(error instanceof OffloadError)) this.logger.error({ event: 'count.failed', error });
     const sample = sampleOf(texts, fallbackSize, this.random());
     while (!this.takeInline(lengthOf(sample.texts))) await new Promise((resolve) => setImmediate(resolve));
     return Math.min(tokensMax, Math.ceil(this.countHere(tokenizer, sample.texts, Infinity) * sample.scale));

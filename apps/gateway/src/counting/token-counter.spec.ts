@@ -33,9 +33,10 @@ const openCounter = async (fault: (job: number) => Error | null = () => null) =>
       return inline.run(name, input, tenant);
     },
   };
-  const counter = new TokenCounter(offload, logger, () => 0.5);
+  let sampled = 0;
+  const counter = new TokenCounter(offload, logger, () => (sampled += 1), () => 0.5);
   await counter.load(['o200k_base']);
-  return { counter, seen };
+  return { counter, seen, sampled: () => sampled };
 };
 
 const english = (length: number): string => 'The quick brown fox jumps over the lazy dog. '.repeat(Math.ceil(length / 45)).slice(0, length);
@@ -97,13 +98,14 @@ describe('the counter of tokens', () => {
   });
 
   it.each(['full', 'late', 'stopped'] as const)('where the threads are %s a small sample is counted here, at most the bound', async (fault) => {
-    const { counter } = await openCounter(() => new OffloadError(fault));
+    const { counter, sampled } = await openCounter(() => new OffloadError(fault));
     for (const text of [english(100_000), han(100_000)]) {
       const counted = await counter.count('o200k_base', [text], Infinity, 'a');
       expect(counted / exact(text)).toBeGreaterThan(0.9);
       expect(counted / exact(text)).toBeLessThan(1.2);
       expect(await counter.count('o200k_base', [text], 1_000, 'a')).toBe(1_000);
     }
+    expect(sampled()).toBe(4);
   });
 
   it('a thread that fails in the middle of a text does not end its count', async () => {

@@ -11,12 +11,14 @@ export const createGatewayMetrics = (registry: Registry, read: { unsettled: () =
   const uncollected = new Counter({ name: 'kilotoken_uncollected_requests_total', help: 'Requests rated above their hold: the rest is our loss.', labelNames: ['model'], registers });
   const undeclared = new Counter({ name: 'kilotoken_undeclared_class_total', help: 'Answers with a token class that their lane did not declare.', labelNames: ['model', 'token_class'], registers });
   const invalidUsage = new Counter({ name: 'kilotoken_invalid_usage_total', help: 'Answers with impossible usage, quarantined and estimated.', labelNames: ['model'], registers });
+  const sampled = new Counter({ name: 'kilotoken_counts_sampled_total', help: 'Estimates that no worker thread had time to count: a small sample stands for all of the text.', registers });
   new Gauge({ name: 'kilotoken_unsettled_requests', help: 'Finished requests whose charge is not committed yet.', registers, collect() { this.set(read.unsettled()); } });
   new Gauge({ name: 'kilotoken_running_requests', help: 'Requests between hold and settlement.', registers, collect() { this.set(read.running()); } });
 
   return {
     failed: (model: string, code: string) => failures.inc({ model, code }),
     refused: (model: string, lane: string, kind: string) => refusals.inc({ model, lane, kind }),
+    countSampled: () => sampled.inc(),
     invalidUsage: (model: string) => invalidUsage.inc({ model }),
     ended: ({ plan }: Generation, { outcome, charge }: Ending) => {
       const model = plan.model.id;
