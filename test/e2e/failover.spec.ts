@@ -25,7 +25,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const lane = (upstreamModel: string, baseUrl = vendor.baseUrl) => ({ baseUrl, upstreamModel });
   // Only lanes that are to say nothing are waited for so briefly: whoever is to answer may be slow.
-  const hanging = (upstreamModel: string, firstByteMs: number, baseUrl = vendor.baseUrl) => ({ baseUrl, upstreamModel, timeouts: { firstByteMs } });
+  const hanging = (upstreamModel: string, firstByteMs: number, baseUrl = vendor.baseUrl) => ({ baseUrl, upstreamModel, timeouts: { firstByteMs, answerMs: firstByteMs } });
   cluster = await startCluster({
     gateways: 2,
     models: [
@@ -128,7 +128,7 @@ describe('a stream that has begun', () => {
 describe('one deadline', () => {
   it('holds over all attempts: three that hang would take longer, so the third is not begun', async () => {
     vendor.control({ all: { hangBeforeHeaders: true } });
-    const entry = await ask('five-hanging', false, {}, 1);
+    const entry = await ask('five-hanging', true, {}, 1);
     expect(entry).toMatchObject({ status: 504, errorCode: 'upstream_timeout' });
     expect((await attemptsOf(entry)).length).toBeLessThan(3);
   });

@@ -125,7 +125,6 @@ describe('usage that a vendor sends', () => {
 describe('a vendor that fails within its stream', () => {
   it.each<[string, VendorScript, string]>([
     ['resets the connection', { dieAfterChunks: 3 }, 'upstream_error'],
-    ['ends without finish_reason', { endAfterChunks: 3 }, 'upstream_error'],
     ['sends an error', { errorAfterChunks: 3 }, 'upstream_error'],
     ['falls silent', { hangAfterChunks: 3 }, 'upstream_timeout'],
   ])('%s: the stream ends with an error, and the prompt and what was served are billed', async (_, script, code) => {
@@ -152,6 +151,12 @@ describe('a vendor that fails within its stream', () => {
     expect(entry).toMatchObject({ completed: false, errorCode: code });
     expect(entry.status).toBe(status);
     expect(await usageOf(entry)).toMatchObject({ outcome: 'upstream_failed', charge: '0', counts: {} });
+  });
+
+  it('ends its body without finish_reason: the answer is complete, with stop', async () => {
+    const entry = await stream({ endAfterChunks: 3, outputTokens: 9 });
+    expect(await usageOf(entry)).toMatchObject({ outcome: 'completed', estimated: true, counts: { output: 3 } });
+    expect(entry).toMatchObject({ completed: true, chunks: 3, finishReasons: ['stop'] });
   });
 
   it('ends without [DONE] after its finish_reason and usage: the answer is complete all the same', async () => {

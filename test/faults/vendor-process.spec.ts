@@ -17,7 +17,7 @@ let client: ClientLog;
 beforeAll(async () => {
   vendor = await startVendorProcess();
   cluster = await startCluster({
-    models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl, timeouts: { firstByteMs: SILENCE_MS_MAX, idleMs: SILENCE_MS_MAX } }] }],
+    models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl, timeouts: { firstByteMs: SILENCE_MS_MAX, idleMs: SILENCE_MS_MAX, answerMs: SILENCE_MS_MAX } }] }],
     grants: ['1'],
     env: { ATTEMPTS_MAX: '2' },
   });

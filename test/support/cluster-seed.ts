@@ -11,7 +11,7 @@ export interface SeedLane {
   keyEnv?: string;
   capabilities?: string[];
   tokenClasses?: string[];
-  timeouts?: { connectMs?: number; firstByteMs?: number; idleMs?: number };
+  timeouts?: { connectMs?: number; firstByteMs?: number; idleMs?: number; answerMs?: number };
   cost?: Record<string, string>;
   drain?: boolean;
 }

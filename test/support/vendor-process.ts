@@ -20,7 +20,7 @@ export interface VendorProcess {
   close(): Promise<void>;
 }
 
-const SOURCES = ['vendor-main', 'vendor', 'vendor-answer', 'vendor-contract', 'vendor-delivery', 'vendor-script'];
+const SOURCES = ['vendor-main', 'vendor', 'vendor-answer', 'vendor-contract', 'vendor-delivery', 'vendor-raw', 'vendor-script'];
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 /** Inside node_modules, so that what the stand-in imports is found. */
 const BUILD_FOLDER = fileURLToPath(new URL('../../node_modules/.cache/kilotoken', import.meta.url));

@@ -42,7 +42,7 @@ const listingOf = ({ id, contextWindow }: Required<DemoModel>, workerUrl: string
         capabilities: new Set(baseCapabilities),
         tokenClasses: new Set(['input', 'output']),
         tokenizer: 'o200k_base',
-        timeouts: { connectMs: 2_000, firstByteMs: 120_000, idleMs: 60_000 },
+        timeouts: { connectMs: 2_000, firstByteMs: 120_000, idleMs: 60_000, answerMs: 600_000 },
         drain: false,
       },
     ],

@@ -44,6 +44,12 @@ export const gatewaySettings = z.object({
   ATTEMPTS_MAX: setting.wholeNumber({ fallback: 3, min: 1, max: 10 }),
   /** How long a JSON answer is waited for whose client has left. */
   DRAIN_JSON_MS_MAX: setting.durationMs(60_000, 0, 600_000),
+  /** How long a stream is read for its usage when its client has left, where its lane says so. */
+  DRAIN_STREAM_MS_MAX: setting.durationMs(60_000, 0, 600_000),
+  /** How long a finished answer is waited for the usage and the `[DONE]` behind it. */
+  ANSWER_GRACE_MS: setting.durationMs(1_000, 50, 60_000),
+  /** After so much silence a stream's client is sent a comment, and again each time. */
+  HEARTBEAT_MS: setting.durationMs(15_000, 100, 600_000),
   /** A client that takes nothing for this long has left. */
   CLIENT_STALL_MS_MAX: setting.durationMs(60_000, 100, 3_600_000),
   /** What a request without `max_tokens` gets at least, where money is short. */

@@ -100,10 +100,13 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     requestMsMax: settings.REQUEST_MS_MAX,
     drainJsonMsMax: settings.DRAIN_JSON_MS_MAX,
     clientStallMsMax: settings.CLIENT_STALL_MS_MAX,
+    drainStreamMsMax: settings.DRAIN_STREAM_MS_MAX,
+    answerGraceMs: settings.ANSWER_GRACE_MS,
+    heartbeatMs: settings.HEARTBEAT_MS,
   };
   const deadlines = createDeadlines(() => clock.monotonicMs());
   const meter = createBytesMeter({ all: settings.BODY_BYTES_IN_FLIGHT_MAX, perOrganization: settings.BODY_BYTES_PER_ORGANIZATION_MAX, perKey: settings.BODY_BYTES_PER_KEY_MAX });
-  const relay = { lanes, ending, running, metrics, notices, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
+  const relay = { lanes, ending, running, session, metrics, notices, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
   return {
     pool,
     session,

@@ -1,69 +1,101 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createStreamState, isFinished, observeChunk, type ChunkObservation, type StreamState } from './stream-chunk.js';
+import { createStreamState, isAnswered, isFinished, observeChunk, splitChoices, type Fields, type StreamState } from './stream-chunk.js';
 
 const delta = (fields: object, index = 0, finishReason: unknown = null) => ({ index, delta: fields, finish_reason: finishReason });
 const chunkOf = (...choices: unknown[]) => ({ id: 'c', object: 'chat.completion.chunk', choices });
 
-const observeAll = (state: StreamState, ...chunks: unknown[]): string[] => chunks.map((chunk) => observeChunk(state, chunk).kind);
+const observeAll = (state: StreamState, ...chunks: Fields[]) => chunks.map((chunk) => observeChunk(state, chunk));
 
-describe('the terminal chunk', () => {
-  test('is the one that finishes the only choice', () => {
-    const state = createStreamState(1);
-    expect(observeAll(state, chunkOf(delta({ role: 'assistant' })), chunkOf(delta({ content: 'Hi' })), chunkOf(delta({}, 0, 'stop')))).toEqual(['content', 'content', 'terminal']);
-    expect(state.finishReasons.get(0)).toBe('stop');
-  });
-
-  test('is the one that finishes the last open choice, whatever order they end in', () => {
+describe('an answer', () => {
+  test('is finished when every choice that was asked for has a finish reason, in whatever order', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7], { minLength: 8 }), (order) => {
         const state = createStreamState(8);
-        const kinds = order.map((index) => observeChunk(state, chunkOf(delta({ content: 'x' }, index, 'length'))).kind);
-        expect(kinds).toEqual([...Array(7).fill('content'), 'terminal']);
+        const finished = order.map((index) => {
+          observeChunk(state, chunkOf(delta({ content: 'x' }, index, 'length')));
+          return isFinished(state);
+        });
+        expect(finished).toEqual([...Array(7).fill(false), true]);
       }),
     );
   });
 
-  test('may finish several choices at once', () => {
-    const state = createStreamState(2);
-    expect(observeAll(state, chunkOf(delta({}, 0, 'stop'), delta({}, 1, 'length')))).toEqual(['terminal']);
+  test('is answered when every choice that began has a finish reason: a vendor may ignore n', () => {
+    const state = createStreamState(3);
+    expect(isAnswered(state)).toBe(false);
+    observeAll(state, chunkOf(delta({ role: 'assistant', content: '' }, 0)), chunkOf(delta({ content: 'a' }, 1)));
+    expect(isAnswered(state)).toBe(false);
+    observeChunk(state, chunkOf(delta({}, 1, 'stop')));
+    expect([isAnswered(state), isFinished(state)]).toEqual([true, false]);
   });
 
-  test('comes once: a vendor that repeats a reason neither reopens a choice nor finishes another', () => {
+  test('keeps the last finish reason of each choice', () => {
     const state = createStreamState(2);
-    expect(observeAll(state, chunkOf(delta({}, 0, 'stop')), chunkOf(delta({}, 0, 'length')), chunkOf(delta({}, 1, 'stop')), chunkOf(delta({}, 1, 'stop')))).toEqual([
-      'content',
-      'content',
-      'terminal',
-      'trailing',
-    ]);
-    expect(state.finishReasons.get(0)).toBe('stop');
+    observeAll(state, chunkOf(delta({ content: 'a' }, 0, 'stop')), chunkOf(delta({ content: 'b' }, 0, 'length')), chunkOf(delta({}, 1, 'stop')), chunkOf(delta({}, 1, 'tool_calls')));
+    expect([...state.finishReasons]).toEqual([[0, 'length'], [1, 'tool_calls']]);
   });
 
-  test('is not a chunk with an empty reason', () => {
-    expect(observeAll(createStreamState(1), chunkOf(delta({ content: 'a' }, 0, '')))).toEqual(['content']);
+  test.each([['an empty reason', ''], ['null', null], ['a truth', true], ['a number', 0]])('is not finished by %s', (_name, reason) => {
+    const state = createStreamState(1);
+    observeChunk(state, chunkOf(delta({ content: 'a' }, 0, reason)));
+    expect(isFinished(state)).toBe(false);
+  });
+
+  test.each([1, -1, 0.5, '0', 'x'])('of a single choice ends, whatever its vendor calls it (%j)', (index) => {
+    const state = createStreamState(1);
+    observeChunk(state, chunkOf({ index, delta: { content: 'x' }, finish_reason: 'stop' }));
+    expect(isFinished(state)).toBe(true);
+  });
+
+  test("with the finish reason 'error' has failed", () => {
+    expect(observeChunk(createStreamState(1), chunkOf(delta({}, 0, 'error')))).toMatchObject({ kind: 'error' });
   });
 });
 
-describe('usage', () => {
-  test('in a chunk of its own, in the terminal one, or in every one: the last stands', () => {
-    const state = createStreamState(1);
-    const usage = (tokens: number) => ({ completion_tokens: tokens });
-    observeChunk(state, { ...chunkOf(delta({ content: 'a' })), usage: usage(1) });
-    expect([state.usage, state.usageIsFinal]).toEqual([usage(1), false]);
-    observeChunk(state, { ...chunkOf(delta({}, 0, 'stop')), usage: usage(2) });
-    expect([state.usage, state.usageIsFinal]).toEqual([usage(2), true]);
-    expect(observeChunk(state, { choices: [], usage: usage(3) }).kind).toBe('trailing');
-    observeChunk(state, { choices: [], usage: null });
-    expect([state.usage, state.usageIsFinal]).toEqual([usage(3), true]);
+describe('an observation', () => {
+  test.each<[string, object, boolean, boolean]>([
+    ['a role', delta({ role: 'assistant', content: '' }), false, false],
+    ['nulls and empty lists', delta({ content: null, tool_calls: [], refusal: null }), false, false],
+    ['content', delta({ content: 'a' }), true, false],
+    ['a tool call', delta({ tool_calls: [{ index: 0 }] }), true, false],
+    ['a field that nobody knows', delta({ brand_new: { a: 1 } }), true, false],
+    ['legacy text', { index: 0, text: 'a', finish_reason: null }, true, false],
+    ['a finish', delta({}, 0, 'stop'), false, true],
+    ['content and a finish', delta({ content: 'a' }, 0, 'stop'), true, true],
+  ])('says whether %s generates and finishes', (_name, choice, generates, finishes) => {
+    expect(observeChunk(createStreamState(1), chunkOf(choice))).toEqual({ kind: 'chunk', generates, finishes, fault: null });
+  });
+});
+
+describe('splitting choices', () => {
+  test('lets what was generated go and keeps the finish reason back', () => {
+    const chunk = chunkOf(delta({ content: 'Hi' }, 0, 'stop'), delta({ content: 'there' }, 1), { ...delta({}, 2, 'length'), stop_reason: 7 });
+    expect(splitChoices(chunk)).toEqual({
+      generated: [delta({ content: 'Hi' }, 0), delta({ content: 'there' }, 1)],
+      finished: [{ index: 0, delta: {}, logprobs: null, finish_reason: 'stop' }, { ...delta({}, 2, 'length'), stop_reason: 7 }],
+    });
   });
 
-  test('zero is a usage, null is none', () => {
-    const state = createStreamState(1);
-    expect(observeChunk(state, { choices: [], usage: null }).kind).toBe('aside');
-    expect(state.usage).toBeNull();
-    observeChunk(state, { choices: [], usage: { completion_tokens: 0 } });
-    expect(state.usage).toEqual({ completion_tokens: 0 });
+  test('does the same for legacy completions', () => {
+    expect(splitChoices(chunkOf({ index: 0, text: 'Hi', finish_reason: 'stop' }))).toEqual({
+      generated: [{ index: 0, text: 'Hi', finish_reason: null }],
+      finished: [{ index: 0, text: '', logprobs: null, finish_reason: 'stop' }],
+    });
+  });
+
+  test('loses no text and no finish reason, and keeps the two apart', () => {
+    const choice = fc.record({ index: fc.nat({ max: 3 }), delta: fc.record({ content: fc.constantFrom('', 'x', null) }), finish_reason: fc.constantFrom(null, '', 'stop', 'length') });
+    fc.assert(
+      fc.property(fc.array(choice, { maxLength: 4 }), (choices) => {
+        const { generated, finished } = splitChoices(chunkOf(...choices));
+        const textOf = (list: readonly Fields[]): string => list.map(({ delta: said }) => (said as { content?: string }).content ?? '').join('');
+        expect(textOf(generated)).toBe(textOf(choices));
+        expect(textOf(finished)).toBe('');
+        expect(generated.every(({ finish_reason: reason }) => reason === null || reason === '')).toBe(true);
+        expect(finished.map(({ finish_reason: reason }) => reason)).toEqual(choices.flatMap(({ finish_reason: reason }) => reason || []));
+      }),
+    );
   });
 });
 
@@ -90,8 +122,8 @@ describe('text', () => {
   test('the body of a JSON answer is read as one terminal chunk', () => {
     const state = createStreamState(2);
     const body = { choices: [{ index: 0, message: { content: 'a' }, finish_reason: 'stop' }, { index: 1, message: { content: 'b' }, finish_reason: 'stop' }], usage: {} };
-    expect(observeChunk(state, body).kind).toBe('terminal');
-    expect([state.text, state.usageIsFinal]).toEqual(['ab', true]);
+    observeChunk(state, body);
+    expect([state.text, isFinished(state)]).toEqual(['ab', true]);
   });
 
   test('what is kept is bounded, what is counted is not', () => {
@@ -103,47 +135,44 @@ describe('text', () => {
 });
 
 describe('hostile chunks', () => {
-  test.each<[string, unknown]>([
-    ['null', null],
-    ['a text', 'x'],
-    ['an array', []],
+  test.each<[string, Fields]>([
     ['choices that are an object', { choices: {} }],
     ['a choice that is null', chunkOf(null)],
     ['a delta that is a text', chunkOf({ index: 0, delta: 'x' })],
-    ['an index beyond n', chunkOf(delta({ content: 'x' }, 1))],
+    ['an index beyond n', chunkOf(delta({ content: 'x' }, 2))],
     ['a negative index', chunkOf(delta({}, -1, 'stop'))],
     ['an index with a fraction', chunkOf(delta({}, 0.5, 'stop'))],
     ['an index as text', chunkOf({ index: '0', delta: {}, finish_reason: 'stop' })],
     ['a reason that is a truth', chunkOf(delta({}, 0, true))],
     ['content that is a number', chunkOf(delta({ content: 5 }))],
     ['calls that are an object', chunkOf(delta({ tool_calls: {} }))],
-  ])('%s is malformed and finishes nothing', (_name, chunk) => {
-    const state = createStreamState(1);
-    expect(observeChunk(state, chunk)).toEqual({ kind: 'malformed', reason: expect.any(String) });
-    expect(isFinished(state)).toBe(false);
+  ])('%s is a fault and finishes nothing', (_name, chunk) => {
+    const state = createStreamState(2);
+    expect(observeChunk(state, chunk)).toMatchObject({ kind: 'chunk', fault: expect.any(String) });
+    expect(state.finishReasons.size).toBe(0);
   });
 
   test('text of a choice that does not exist still counts: it was generated', () => {
-    const state = createStreamState(1);
+    const state = createStreamState(2);
     observeChunk(state, chunkOf(delta({ content: 'x' }, 7)));
     expect(state.text).toBe('x');
   });
 
-  test.each<[unknown, Partial<Extract<ChunkObservation, { kind: 'error' }>>]>([
-    [{ error: { message: 'overloaded', code: 529 } }, { message: 'overloaded', code: '529' }],
-    [{ error: { message: 'no', code: 'server_error' }, choices: [delta({}, 0, 'stop')] }, { code: 'server_error' }],
-    [{ error: 'boom' }, { message: 'boom', code: null }],
-    [{ error: { message: { a: 1 } } }, { code: null }],
-    [{ object: 'error', message: 'old vLLM', code: 400 }, { message: 'old vLLM', code: '400' }],
-    [{ error: { message: 'x'.repeat(10_000) } }, { message: 'x'.repeat(500) }],
-  ])('an error in the middle is an error, even beside a finish: %j', (chunk, expected) => {
+  test.each<[Fields, object]>([
+    [{ error: { message: 'overloaded', code: 529 } }, { message: 'overloaded', code: 529 }],
+    [{ error: { code: 'server_error' }, choices: [delta({}, 0, 'stop')] }, { code: 'server_error' }],
+    [{ error: 'boom' }, { message: 'boom' }],
+    [{ object: 'error', message: 'old vLLM', code: 400 }, { message: 'old vLLM', code: 400 }],
+  ])('an error in the middle is an error, even beside a finish: %j', (chunk, error) => {
     const state = createStreamState(1);
-    expect(observeChunk(state, chunk)).toMatchObject({ kind: 'error', ...expected });
+    expect(observeChunk(state, chunk)).toEqual({ kind: 'error', error: expect.objectContaining(error) });
     expect(isFinished(state)).toBe(false);
   });
 
-  test('a null error is none', () => {
-    expect(observeChunk(createStreamState(1), { ...chunkOf(delta({}, 0, 'stop')), error: null }).kind).toBe('terminal');
+  test.each([null, false, '', {}])('an error that is %j is none', (error) => {
+    const state = createStreamState(1);
+    observeChunk(state, { ...chunkOf(delta({}, 0, 'stop')), error });
+    expect(isFinished(state)).toBe(true);
   });
 
   test('no chunk throws, and none finishes more than there is', () => {
@@ -157,11 +186,14 @@ describe('hostile chunks', () => {
       ),
     }));
     fc.assert(
-      fc.property(fc.array(chunk, { maxLength: 5 }), (chunks) => {
+      fc.property(fc.array(fc.dictionary(field, chunk, { maxKeys: 4 }), { maxLength: 5 }), (chunks) => {
         const state = createStreamState(2);
-        const kinds = observeAll(state, ...chunks);
-        expect(kinds.filter((kind) => kind === 'terminal').length).toBeLessThanOrEqual(1);
+        for (const each of chunks) {
+          observeChunk(state, each);
+          if (Array.isArray(each['choices'])) splitChoices(each);
+        }
         expect(state.finishReasons.size).toBeLessThanOrEqual(2);
+        expect([...state.finishReasons.keys()].every((index) => state.begun.has(index))).toBe(true);
         expect(typeof state.text).toBe('string');
       }),
       { numRuns: 3000 },

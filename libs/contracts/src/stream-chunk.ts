@@ -1,107 +1,155 @@
 /**
- * What a stream of a chat or legacy completion has said so far, chunk by chunk: which choices are finished, what text
- * went by (for counts that the vendor does not give), which usage stands. The same reads the body of a JSON answer, whose
+ * What the chunks of a chat or legacy completion have said so far: which choices began, which have a finish reason, and the
+ * text that was generated (for counts that the vendor does not give). The same code reads the body of a JSON answer, whose
  * choices have a `message` in place of a `delta`.
  *
- * The terminal chunk is the one that finishes the last open choice: from it on nothing may leave before it is billed. A
- * chunk is a stranger's: whatever has not the expected type is reported, and what can be read of it still counts.
+ * A finish reason closes a choice, and the last one counts: vendors exist that put `stop` into every chunk. Chunks come from
+ * strangers: a field of the wrong type is reported, and the rest of the chunk still counts.
  */
 export type StreamState = {
-  /** How many choices the answer has: prompts × n. */
+  /** How many choices were asked for: prompts × n. */
   readonly choices: number;
+  /** The last finish reason of each choice. */
   readonly finishReasons: Map<number, string>;
-  /** What was generated: content, refusals and calls in `text`, thoughts in `reasoning`. Neither grows beyond the bound. */
+  /** Choices that generated something or have a finish reason. */
+  readonly begun: Set<number>;
+  /** What was generated: content, refusals and calls in `text`, thoughts in `reasoning`. Together at most `textLengthMax`. */
   text: string;
   reasoning: string;
-  /** The length of both together, beyond the bound too. */
+  /** The length of both together, without that bound. */
   generatedLength: number;
   readonly textLengthMax: number;
-  /** The last usage that was not null. Repeated or cumulative, the last one stands: adding up would bill tokens twice. */
-  usage: unknown;
-  /** Whether it came with or after the terminal chunk, so that it is about the whole answer. */
-  usageIsFinal: boolean;
 };
 
 export type ChunkObservation =
-  /** A part of the answer while choices are open. */
-  | { readonly kind: 'content' }
-  /** It finished the last open choice. */
-  | { readonly kind: 'terminal' }
-  /** It came after the terminal chunk: usage, or what a client does not need. */
-  | { readonly kind: 'trailing' }
-  /** It has no choices: usage reports, keep-alives, content filters. */
-  | { readonly kind: 'aside' }
-  /** The vendor's error in the middle of its stream. */
-  | { readonly kind: 'error'; readonly message: string; readonly code: string | null }
-  | { readonly kind: 'malformed'; readonly reason: string };
+  /** `generates`: some choice said something. `finishes`: some choice has a finish reason in it. */
+  | { readonly kind: 'chunk'; readonly generates: boolean; readonly finishes: boolean; readonly fault: string | null }
+  /** The vendor's error in the middle of its answer; `error` is the object that says it. */
+  | { readonly kind: 'error'; readonly error: Fields };
 
-const messageLengthMax = 500;
 const finishReasonLengthMax = 32;
+/** What gateways of vendors put in place of a finish reason when their own vendor failed. */
+const failedReason = 'error';
 
 export const createStreamState = (choices: number, textLengthMax = 16 * 1024 * 1024): StreamState => ({
   choices,
   finishReasons: new Map(),
+  begun: new Set(),
   text: '',
   reasoning: '',
   generatedLength: 0,
   textLengthMax,
-  usage: null,
-  usageIsFinal: false,
 });
 
-export const isFinished = (state: StreamState): boolean => state.finishReasons.size >= state.choices;
+/** All choices that were asked for have a finish reason: nothing more has to come. */
+export const isFinished = ({ finishReasons, choices }: StreamState): boolean => finishReasons.size >= choices;
 
-export const observeChunk = (state: StreamState, chunk: unknown): ChunkObservation => {
-  if (!isObject(chunk)) return { kind: 'malformed', reason: 'the chunk is not an object' };
+/** All choices that began have a finish reason. A vendor that ignores `n` gives no more than this. */
+export const isAnswered = ({ finishReasons, begun }: StreamState): boolean => begun.size > 0 && finishReasons.size >= begun.size;
+
+export const observeChunk = (state: StreamState, chunk: Fields): ChunkObservation => {
   const error = errorOf(chunk);
-  if (error) return error;
-  const wasFinished = isFinished(state);
-  const { choices, usage } = chunk;
-  let reason: string | null = null;
-  if (Array.isArray(choices)) for (const choice of choices) reason = observeChoice(state, choice) ?? reason;
-  else if (choices !== undefined && choices !== null) reason = 'choices is not an array';
-  if (usage !== undefined && usage !== null) {
-    state.usage = usage;
-    state.usageIsFinal = isFinished(state);
-  }
-  if (reason !== null) return { kind: 'malformed', reason };
-  if (wasFinished) return { kind: 'trailing' };
-  if (isFinished(state)) return { kind: 'terminal' };
-  return { kind: Array.isArray(choices) && choices.length > 0 ? 'content' : 'aside' };
+  if (error) return { kind: 'error', error };
+  const seen: Seen = { generates: false, finishes: false, fault: null, failed: false };
+  const { choices } = chunk;
+  if (Array.isArray(choices)) for (const choice of choices as unknown[]) observeChoice(state, choice, seen);
+  else if (choices !== undefined && choices !== null) seen.fault = 'choices is not an array';
+  if (seen.failed) return { kind: 'error', error: { message: "the vendor finished a choice with 'error'" } };
+  return { kind: 'chunk', generates: seen.generates, finishes: seen.finishes, fault: seen.fault };
 };
 
-type Fields = Record<string, unknown>;
+interface Seen {
+  generates: boolean;
+  finishes: boolean;
+  fault: string | null;
+  failed: boolean;
+}
+
+export type Fields = Record<string, unknown>;
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** `{"error": {…}}` or `{"error": "…"}`, and the older `{"object": "error", "message": …}` of vLLM. */
-const errorOf = (chunk: Fields): ChunkObservation | null => {
+export const errorOf = (chunk: Fields): Fields | null => {
   const error = chunk['object'] === 'error' ? chunk : chunk['error'];
-  if (error === undefined || error === null || error === false) return null;
-  const fields: Fields = isObject(error) ? error : { message: error };
-  const { message, code } = fields;
-  return {
-    kind: 'error',
-    message: typeof message === 'string' ? message.slice(0, messageLengthMax) : 'the vendor ended its stream with an error',
-    code: typeof code === 'string' || typeof code === 'number' ? String(code).slice(0, messageLengthMax) : null,
-  };
+  if (error === undefined || error === null || error === false || error === '') return null;
+  if (!isObject(error)) return { message: error };
+  return Object.keys(error).length > 0 ? error : null;
 };
 
-/** What is wrong with the choice, or null. Its text counts even where its index does not. */
-const observeChoice = (state: StreamState, choice: unknown): string | null => {
-  if (!isObject(choice)) return 'a choice is not an object';
-  const delta = choice['delta'] ?? choice['message'] ?? {};
-  if (!isObject(delta)) return 'the delta of a choice is not an object';
-  const textReason = observeText(state, choice['text'], delta);
-  const index = choice['index'] ?? 0;
-  const finishReason = choice['finish_reason'] ?? '';
-  if (!Number.isSafeInteger(index) || (index as number) < 0 || (index as number) >= state.choices) return 'the index of a choice is out of range';
-  if (typeof finishReason !== 'string') return 'a finish_reason is not a text';
-  // The first reason stands: a vendor that repeats itself does not reopen a choice.
-  if (finishReason !== '' && !state.finishReasons.has(index as number)) {
-    state.finishReasons.set(index as number, finishReason.slice(0, finishReasonLengthMax).replace(/[^\w.-]/g, ''));
+/** The finish reason of a choice as it is stored, '' where it has none, null where it is no text. */
+const finishReasonOf = (choice: Fields): string | null => {
+  const reason = choice['finish_reason'] ?? '';
+  return typeof reason === 'string' ? reason.slice(0, finishReasonLengthMax).replace(/[^\w.-]/g, '') : null;
+};
+
+/** Text counts even where the index of its choice does not: it was generated. */
+const observeChoice = (state: StreamState, choice: unknown, seen: Seen): void => {
+  if (!isObject(choice)) return void (seen.fault = 'a choice is not an object');
+  const delta = choice['delta'] ?? choice['message'] ?? nothing;
+  if (!isObject(delta)) return void (seen.fault = 'the delta of a choice is not an object');
+  seen.fault = observeText(state, choice['text'], delta) ?? seen.fault;
+  const generates = saysSomething(choice, delta);
+  if (generates) seen.generates = true;
+  // Of a single choice it does not matter what its vendor calls it.
+  const index = state.choices === 1 ? 0 : (choice['index'] ?? 0);
+  if (!isIndex(index, state.choices)) return void (seen.fault = 'the index of a choice is out of range');
+  const reason = finishReasonOf(choice);
+  if (reason === null) seen.fault = 'a finish_reason is not a text';
+  else if (reason === failedReason) seen.failed = true;
+  else if (reason !== '') {
+    seen.finishes = true;
+    state.finishReasons.set(index, reason);
+    state.begun.add(index);
   }
-  return textReason;
+  if (generates) state.begun.add(index);
+};
+
+const nothing: Fields = {};
+
+const isIndex = (index: unknown, choices: number): index is number => Number.isSafeInteger(index) && (index as number) >= 0 && (index as number) < choices;
+
+/** Roles, nulls and empty texts: vendors open a stream with them before the model has said anything. */
+const isEmpty = (value: unknown): boolean => value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
+
+/** Whether a choice carries something that was generated. */
+const saysSomething = (choice: Fields, delta: Fields): boolean => {
+  if (!isEmpty(choice['text'])) return true;
+  for (const name in delta) if (name !== 'role' && !isEmpty(delta[name])) return true;
+  return false;
+};
+
+export interface SplitChoices {
+  /** What was generated, without finish reasons; empty where the chunk only finishes choices. */
+  readonly generated: readonly Fields[];
+  /** The choices that finish, without what was generated. */
+  readonly finished: readonly Fields[];
+}
+
+/**
+ * Splits the choices of a chunk, so that what was generated can leave while finish reasons wait for their charge:
+ *
+ *   { index: 0, delta: { content: 'Hi' }, finish_reason: 'stop' }
+ *     → generated { index: 0, delta: { content: 'Hi' }, finish_reason: null }, finished { index: 0, delta: {}, finish_reason: 'stop' }
+ */
+export const splitChoices = (chunk: Fields): SplitChoices => {
+  const generated: Fields[] = [];
+  const finished: Fields[] = [];
+  for (const choice of chunk['choices'] as unknown[]) {
+    if (!isObject(choice)) continue;
+    const reason = finishReasonOf(choice);
+    const delta = choice['delta'] ?? choice['message'] ?? nothing;
+    const generates = isObject(delta) && saysSomething(choice, delta);
+    if (reason === null || reason === '') {
+      generated.push(choice);
+    } else if (generates) {
+      generated.push({ ...choice, finish_reason: null });
+      finished.push({ index: choice['index'] ?? 0, ...('text' in choice ? { text: '' } : { delta: {} }), logprobs: null, finish_reason: reason });
+    } else {
+      finished.push(choice);
+    }
+  }
+  return { generated, finished };
 };
 
 const observeText = (state: StreamState, legacyText: unknown, delta: Fields): string | null => {
@@ -112,7 +160,7 @@ const observeText = (state: StreamState, legacyText: unknown, delta: Fields): st
     observePart(state, 'text', delta['content']),
     observePart(state, 'text', delta['refusal']),
     // Vendors name it either way, some both at once with the same text.
-    observePart(state, 'reasoning', delta['reasoning_content'] ?? delta['reasoning']),
+    observePart(state, 'reasoning', delta['reasoning_content'] || delta['reasoning']),
     isObject(call) ? observeCall(state, call) : null,
   ];
   if (!Array.isArray(calls)) return 'tool_calls is not an array';

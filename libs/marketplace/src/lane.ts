@@ -19,10 +19,12 @@ export interface LaneCost {
 export interface LaneTimeouts {
   /** Until the connection stands. */
   readonly connectMs: number;
-  /** From the dispatched request to the first byte of the answer. */
+  /** From the dispatched request to the first byte of a stream. */
   readonly firstByteMs: number;
-  /** Between two bytes of the answer. */
+  /** Between two bytes of a stream. */
   readonly idleMs: number;
+  /** From the dispatched request to the first byte of a JSON answer, which comes when it is whole, and between two bytes of it. */
+  readonly answerMs: number;
 }
 
 export interface Lane {
@@ -58,6 +60,7 @@ export const laneTimeoutsSchema = z.object({
   connectMs: timeoutMs(5_000),
   firstByteMs: timeoutMs(120_000),
   idleMs: timeoutMs(60_000),
+  answerMs: timeoutMs(600_000),
 });
 
 /** The column `lane.cost_rates`: exact decimal strings by token class. */

@@ -49,7 +49,7 @@ describe('a lanes file', () => {
             capabilities: new Set(['temperature', 'top_p', 'stop', 'seed', 'n', 'max_tokens', 'penalties']),
             tokenClasses: new Set(['input', 'output']),
             tokenizer: 'o200k_base',
-            timeouts: { connectMs: 5_000, firstByteMs: 120_000, idleMs: 60_000 },
+            timeouts: { connectMs: 5_000, firstByteMs: 120_000, idleMs: 60_000, answerMs: 600_000 },
             drain: false,
           },
         ],
@@ -65,7 +65,7 @@ describe('a lanes file', () => {
         .concat('        tokenizer: cl100k_base\n        timeouts: { firstByteMs: 9000 }\n'),
     );
     expect(listing!.sale.rates).toEqual({ input: parseMoney('0.15'), cached_read: parseMoney('0.075'), output: parseMoney('0.6'), reasoning: null });
-    expect(listing!.lanes[0]).toMatchObject({ tokenizer: 'cl100k_base', timeouts: { connectMs: 5_000, firstByteMs: 9_000, idleMs: 60_000 } });
+    expect(listing!.lanes[0]).toMatchObject({ tokenizer: 'cl100k_base', timeouts: { connectMs: 5_000, firstByteMs: 9_000, idleMs: 60_000, answerMs: 600_000 } });
     expect(listing!.lanes[0]!.tokenClasses).toEqual(new Set(['input', 'output', 'cached_read', 'reasoning']));
     expect([...listing!.lanes[0]!.capabilities]).toEqual(expect.arrayContaining(['tools', 'response_format', 'penalties', 'stop']));
   });
@@ -92,7 +92,7 @@ describe('a lanes file', () => {
   test('is documented with an example that is one', () => {
     const page = readFileSync(new URL('../../../docs/operations/customers-and-lanes.md', import.meta.url), 'utf8');
     const [documented] = parseLanesFile(/```yaml\n([^]*?)```/.exec(page)![1]!);
-    expect(documented).toMatchObject({ modelId: 'mock', lanes: [{ keyEnv: 'MOCK_KEY', timeouts: { connectMs: 5_000, firstByteMs: 120_000, idleMs: 60_000 } }] });
+    expect(documented).toMatchObject({ modelId: 'mock', lanes: [{ keyEnv: 'MOCK_KEY', timeouts: { connectMs: 5_000, firstByteMs: 120_000, idleMs: 60_000, answerMs: 600_000 } }] });
   });
 
   test('may use an anchor for what repeats', () => {

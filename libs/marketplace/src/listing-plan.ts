@@ -86,7 +86,7 @@ const identityOf = ({ kind, baseUrl, upstreamModel, keyEnv, cost }: LaneOffer): 
 
 /** What may be edited in place. */
 const termsOf = ({ capabilities, tokenClasses: classes, tokenizer, timeouts, drain }: LaneOffer): string =>
-  JSON.stringify([[...capabilities].sort(), [...classes].sort(), tokenizer, timeouts.connectMs, timeouts.firstByteMs, timeouts.idleMs, drain]);
+  JSON.stringify([[...capabilities].sort(), [...classes].sort(), tokenizer, timeouts.connectMs, timeouts.firstByteMs, timeouts.idleMs, timeouts.answerMs, drain]);
 
 const modelTermsOf = ({ contextWindow, maxOutputTokens, imageTokens, unsupportedParameters, maxTokensAbove }: ModelTerms): string =>
   JSON.stringify([contextWindow, maxOutputTokens, imageTokens, unsupportedParameters, maxTokensAbove]);

@@ -37,7 +37,7 @@ const offer = (change: Partial<LaneOffer> = {}): LaneOffer => ({
   capabilities: new Set(['stop', 'tools']),
   tokenClasses: new Set(['input', 'output']),
   tokenizer: 'o200k_base',
-  timeouts: { connectMs: 1_000, firstByteMs: 2_000, idleMs: 3_000 },
+  timeouts: { connectMs: 1_000, firstByteMs: 2_000, idleMs: 3_000, answerMs: 4_000 },
   drain: false,
   ...change,
 });
@@ -125,7 +125,7 @@ describe('applying listings', () => {
   test('makes another lane of another destination or cost, and keeps the lane when only its terms change', async () => {
     await applyListings(prisma, 'file', [listing()]);
     const [before] = await laneIdsOf('mock');
-    const terms = offer({ capabilities: new Set(['stop']), timeouts: { connectMs: 9, firstByteMs: 9, idleMs: 9 }, tokenizer: 'cl100k_base' });
+    const terms = offer({ capabilities: new Set(['stop']), timeouts: { connectMs: 9, firstByteMs: 9, idleMs: 9, answerMs: 9 }, tokenizer: 'cl100k_base' });
     expect(await kindsOf([listing({ lanes: [terms] })])).toEqual(['lane_updated']);
     expect(await laneIdsOf('mock')).toEqual([before]);
 

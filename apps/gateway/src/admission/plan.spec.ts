@@ -34,7 +34,7 @@ const lane = (more: Partial<Lane> = {}): Lane => ({
   capabilities: new Set(),
   tokenClasses: new Set<TokenClass>(['input', 'output']),
   tokenizer: 'o200k_base',
-  timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
+  timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1, answerMs: 1 },
   drain: false,
   ...more,
 });

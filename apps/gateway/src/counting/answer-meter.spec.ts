@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 const exact = (text: string): number => countText(createTextCounter(jobs.openEncoding('o200k_base', vocabulary)), text).tokens;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const chunkOf = (delta: object): object => ({ choices: [{ index: 0, delta }] });
+const chunkOf = (delta: object): Record<string, unknown> => ({ choices: [{ index: 0, delta }] });
 
 const open = () => {
   const state = createStreamState(1);

@@ -22,25 +22,25 @@ afterAll(async () => {
   vendor.close();
 });
 
-const lane = {} as Lane;
+const lane = { upstreamModel: 'mock' } as Lane;
 const newAttempt = (): Attempt => ({ lane, startedMs: 0, firstTokenMs: null, endedMs: null, upstreamStatus: null, upstreamId: null, errorCode: null });
 const dispatch = (handler: Dispatcher.DispatchHandler): boolean => pool.dispatch({ path: '/', method: 'POST', body: 'x' }, handler);
 
 describe('an attempt whose client leaves while its connection is made', () => {
   it('was never started, since the lane is sent nothing of it', async () => {
-    const stream = createStreamAttempt(newAttempt(), () => 0, () => true);
-    const json = createJsonAttempt(newAttempt(), () => 0);
+    const stream = createStreamAttempt(newAttempt(), () => 0, () => null);
+    const json = createJsonAttempt(newAttempt(), () => 0, () => undefined);
     for (const { handler, abort } of [stream, json]) {
       dispatch(handler);
       abort();
     }
-    expect(await stream.end).toMatchObject({ kind: 'failed' });
+    expect(await stream.end).toMatchObject({ kind: 'broken' });
     expect(await json.outcome).toMatchObject({ failure: { code: 'upstream_error' } });
     expect([stream.isStarted(), json.isStarted(), asked]).toEqual([false, false, 0]);
   });
 
   it('is started once the lane was sent it', async () => {
-    const stream = createStreamAttempt(newAttempt(), () => 0, () => true);
+    const stream = createStreamAttempt(newAttempt(), () => 0, () => null);
     dispatch(stream.handler);
     await once(vendor, 'request');
     stream.abort();

@@ -15,7 +15,8 @@ export const tryLanes = async <Answer>(
 ): Promise<AttemptOutcome<Answer>> => {
   const { generation, limits, nowMs, metrics, notices, client } = context;
   const { lanes, model } = generation.plan;
-  const deadlineMs = generation.admittedMs + limits.firstByteMsMax;
+  // A JSON answer comes when it is whole: only the request's own time bounds it.
+  const deadlineMs = generation.admittedMs + (generation.stream ? limits.firstByteMsMax : limits.requestMsMax);
   for (let index = 0; ; index += 1) {
     const lane = lanes[Math.min(index, lanes.length - 1)]!;
     const attempt = startAttempt(context, lane);

@@ -1,12 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { completeReading, readUsage, type StreamState, type TokenCounts, type UsageReading } from '@kilotoken/contracts';
+import { completeReading, type StreamState, type TokenCounts, type UsageReading } from '@kilotoken/contracts';
 import type { LeaseService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney, type Money } from '@kilotoken/money';
 import type { Logger } from 'pino';
 import type { Estimator } from '../counting/estimator.service.js';
 import type { ReadRequest } from '../intake/read-request.js';
-import { usageBoundsOf } from './billed.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import { chargeFor, estimatedOf, noCharge, usageRowsJson, type Charge, type Ending, type Generation } from './generation.js';
 import type { RunningRequests } from './running.service.js';
@@ -25,12 +24,9 @@ export class EndingService {
 
   /**
    * What an answer is worth: by the vendor's counts where it gave them, and then at once; else by an estimate over what was
-   * sent and delivered, for which a long text is counted in another thread. Usage of which fields were ignored is kept in
-   * quarantine for whoever talks to the vendor. Without a state nothing was delivered.
+   * sent and delivered, for which a long text is counted in another thread. Without a state nothing was delivered.
    */
-  chargeOf(generation: Generation, lane: Lane, request: ReadRequest, usage: unknown, state: StreamState | null): Charge | Promise<Charge> {
-    const reading = readUsage(usage, usageBoundsOf(generation));
-    if (reading.ignored.length > 0) this.quarantine(generation, reading.ignored.join('; '), usage);
+  chargeOf(generation: Generation, lane: Lane, request: ReadRequest, reading: UsageReading, state: StreamState | null): Charge | Promise<Charge> {
     if (isComplete(reading)) return chargeFor(generation, lane, reading.counts, false);
     const estimate = this.estimator.total(estimatedOf(generation, request), lane.tokenizer, state);
     if (estimate instanceof Promise) return estimate.then((counts) => chargeWith(generation, lane, reading, counts));
@@ -38,11 +34,15 @@ export class EndingService {
   }
 
   /** What a running answer is worth as far as it is known at once; null until its prompt has been counted. */
-  chargeSoFar(generation: Generation, lane: Lane, request: ReadRequest, usage: unknown, state: StreamState): Charge | null {
-    const reading = readUsage(usage, usageBoundsOf(generation));
+  chargeSoFar(generation: Generation, lane: Lane, request: ReadRequest, reading: UsageReading, state: StreamState): Charge | null {
     if (isComplete(reading)) return chargeFor(generation, lane, reading.counts, false);
     const estimate = this.estimator.soFar(estimatedOf(generation, request), lane.tokenizer, state);
     return estimate && chargeWith(generation, lane, reading, estimate);
+  }
+
+  /** Keeps a usage of which fields were ignored, for an operator who talks to the vendor. */
+  keepIgnored(generation: Generation, { ignored }: UsageReading, usage: unknown): void {
+    if (ignored.length > 0) this.quarantine(generation, ignored.join('; '), usage);
   }
 
   /** For every piece of an answer: a long one is counted while it comes, so that its text need not be kept. */

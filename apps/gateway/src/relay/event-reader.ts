@@ -20,11 +20,11 @@ export interface EventReader {
   feed(bytes: Buffer): StreamEvent[];
   /** The body ended: a last event without its blank line is an event all the same. */
   end(): StreamEvent[];
-  /** `done`: `[DONE]` was read. `malformed`: an event was no JSON object or had no end; what it meant to say is not known. */
+  /** `done`: `[DONE]` was read. `malformed`: an object was cut short or had no end, so part of the answer is lost. */
   state(): 'open' | 'done' | 'malformed';
 }
 
-/** Reads one event's text; null when it is no JSON object. */
+/** Reads one event's text; null when it is not a JSON object. */
 const createChunkReader = (): ((text: string) => StreamEvent | null) => {
   let frame: ChunkFrame | null = null;
   let framesLeft = framesMax;
@@ -40,6 +40,12 @@ const createChunkReader = (): ((text: string) => StreamEvent | null) => {
   };
 };
 
+/** An event that is no object keeps a connection alive (`ping`, an empty text), unless it began as one. */
+const isCutShort = (text: string): boolean => text.trimStart().startsWith('{');
+
+/** `event: error` says what its data may leave out. */
+const asError = ({ chunk }: StreamEvent): StreamEvent => ({ chunk: 'error' in chunk ? chunk : { error: chunk }, framed: null });
+
 export const createEventReader = (): EventReader => {
   // It does what a streaming TextDecoder does, at a third of its cost for pieces as small as chunks are.
   const decoder = new StringDecoder('utf8');
@@ -52,15 +58,12 @@ export const createEventReader = (): EventReader => {
     onError: ({ type }) => {
       if (type === 'max-buffer-size-exceeded') state = 'malformed';
     },
-    onEvent: ({ data }) => {
+    onEvent: ({ data, event: name }) => {
       if (state !== 'open') return;
-      if (data === '[DONE]') {
-        state = 'done';
-        return;
-      }
       const event = readChunk(data);
-      if (event) events.push(event);
-      else state = 'malformed';
+      if (event) events.push(name === 'error' ? asError(event) : event);
+      else if (data.trim() === '[DONE]') state = 'done';
+      else if (isCutShort(data)) state = 'malformed';
     },
   });
   /** A byte order mark before the first event is no part of it. */

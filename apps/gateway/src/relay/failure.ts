@@ -61,6 +61,10 @@ export const connectionFailure = (error: unknown): Failure => {
 };
 
 export const timedOut = (): Failure => failure('upstream_timeout', 'The model did not answer in time.', { mayMove: false });
+/** The answer stopped before anything said that it was whole. */
+export const endedEarly = (): Failure => failure('upstream_error', 'The model ended before its answer was complete.');
+/** Status 200, and nothing in it: no text, no finish reason. */
+export const emptyAnswer = (): Failure => failure('upstream_error', 'The model answered with nothing.');
 export const malformedAnswer = (): Failure => failure('upstream_error', 'The model answered with something that is no answer.');
 
 const retryAfterOf = (header: string | string[] | undefined): string | null =>

@@ -1,6 +1,10 @@
 import type { Dispatcher } from 'undici';
+import { answerOfChunks } from './answer-shape.js';
+import { parseChunk } from './chunk-frame.js';
+import { createEventReader } from './event-reader.js';
 import { connectionFailure, malformedAnswer, statusFailure, type Failure } from './failure.js';
 import type { Attempt } from './generation.js';
+import { readUpstreamId } from './upstream-id.js';
 
 /** An answer is at most as long as its tokens; this bounds what a vendor can make us keep. */
 const answerBytesMax = 64 * 1024 * 1024;
@@ -13,22 +17,32 @@ export interface JsonAttempt {
   readonly outcome: Promise<JsonOutcome>;
   /** The lane has been sent the request: from here on it may work on it. */
   isStarted(): boolean;
+  /** Takes what has come for the whole answer, if it is one. */
+  takeIfWhole(): void;
   /** Ends the attempt as failed. */
   abort(): void;
 }
 
-const parseAnswer = (body: Buffer): JsonAnswer | null => {
-  try {
-    const answer: unknown = JSON.parse(body.toString('utf8'));
-    return typeof answer === 'object' && answer !== null && Array.isArray((answer as JsonAnswer)['choices']) ? (answer as JsonAnswer) : null;
-  } catch {
-    // What is no JSON is no answer.
-    return null;
-  }
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+
+/** White space and the bytes of a byte order mark, which may stand around a body. */
+const blanks = new Set([0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf]);
+const isBlank = (byte: number): boolean => blanks.has(byte);
+
+const firstByte = (body: Buffer): number => body.find((byte) => !isBlank(byte)) ?? 0;
+const lastByte = (body: Buffer): number => body.findLast((byte) => !isBlank(byte)) ?? 0;
+
+/** A body by what it is, since its content type may be wrong: one JSON object, or the events of a stream. Null: neither. */
+const readAnswer = (body: Buffer): JsonAnswer | null => {
+  if (firstByte(body) === openBrace) return parseChunk(body.toString('utf8').replace(/^\ufeff/, ''));
+  const reader = createEventReader();
+  const events = [...reader.feed(body), ...reader.end()];
+  return reader.state() === 'malformed' ? null : answerOfChunks(events.map(({ chunk, framed }) => (framed ? { ...framed.frame.fields, ...chunk } : chunk)));
 };
 
-/** Collects one JSON answer. `nowMs` stamps the attempt. */
-export const createJsonAttempt = (attempt: Attempt, nowMs: () => number): JsonAttempt => {
+/** Collects one JSON answer. `nowMs` stamps the attempt; `onData` is told of bytes. */
+export const createJsonAttempt = (attempt: Attempt, nowMs: () => number, onData: () => void): JsonAttempt => {
   let settle!: (outcome: JsonOutcome) => void;
   const outcome = new Promise<JsonOutcome>((resolve) => {
     settle = resolve;
@@ -37,12 +51,23 @@ export const createJsonAttempt = (attempt: Attempt, nowMs: () => number): JsonAt
   let bytes = 0;
   let headers: Record<string, string | string[] | undefined> = {};
   let controller: Dispatcher.DispatchController | null = null;
+  let over = false;
   let aborted = false;
 
+  const bodyOf = (): Buffer => (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
   const finish = (result: JsonOutcome): void => {
+    if (over) return;
+    over = true;
     attempt.endedMs ??= nowMs();
     if ('failure' in result) attempt.errorCode ??= result.failure.code;
+    else attempt.upstreamId = readUpstreamId(result.answer['id']);
     settle(result);
+  };
+  /** The answer, if what has come is whole: what the connection did then does not matter. */
+  const wholeAnswer = (): JsonAnswer | null => {
+    if (attempt.upstreamStatus !== 200 || bytes === 0) return null;
+    const last = chunks.at(-1)!;
+    return lastByte(last) === closeBrace || bytes < 1_024 ? readAnswer(bodyOf()) : null;
   };
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
@@ -55,30 +80,36 @@ export const createJsonAttempt = (attempt: Attempt, nowMs: () => number): JsonAt
       headers = received;
     },
     onResponseData(from, chunk) {
+      if (over) return;
       bytes += chunk.length;
       attempt.firstTokenMs ??= nowMs();
       if (bytes > answerBytesMax) return from.abort(new Error('the answer is too long'));
       chunks.push(chunk);
+      onData();
     },
     onResponseEnd() {
-      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
       if (attempt.upstreamStatus !== 200) {
         attempt.firstTokenMs = null;
-        return finish({ failure: statusFailure(attempt.upstreamStatus ?? 0, headers['retry-after'], body) });
+        return finish({ failure: statusFailure(attempt.upstreamStatus ?? 0, headers['retry-after'], bodyOf(), [attempt.lane.upstreamModel]) });
       }
-      const answer = parseAnswer(body);
-      if (!answer) return finish({ failure: malformedAnswer() });
-      if (typeof answer['id'] === 'string') attempt.upstreamId = answer['id'].slice(0, 128);
-      finish({ answer });
+      const answer = readAnswer(bodyOf());
+      finish(answer ? { answer } : { failure: malformedAnswer() });
     },
     onResponseError(_controller, error) {
-      finish({ failure: connectionFailure(error) });
+      const answer = aborted ? null : wholeAnswer();
+      finish(answer ? { answer } : { failure: connectionFailure(error) });
     },
   };
   return {
     handler,
     outcome,
     isStarted: () => controller !== null,
+    takeIfWhole: () => {
+      const answer = over ? null : wholeAnswer();
+      if (!answer) return;
+      finish({ answer });
+      controller?.abort(new Error('the answer is whole'));
+    },
     abort: () => {
       aborted = true;
       controller?.abort(new Error('aborted'));

@@ -1,12 +1,13 @@
-import { answerText, createStreamState, observeChunk, usageText } from '@kilotoken/contracts';
+import { answerText, createStreamState, createUsageReader, nothingRead, observeChunk, usageText, type StreamState } from '@kilotoken/contracts';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { formatMoney } from '@kilotoken/money';
 import type { Lane } from '@kilotoken/marketplace';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
-import { billedUsageOf } from './billed.js';
-import { refusalOf, timedOut } from './failure.js';
+import { billedUsageOf, usageBoundsOf } from './billed.js';
+import { emptyAnswer, failureOfError, refusalOf, timedOut } from './failure.js';
 import type { Attempt, Charge } from './generation.js';
 import { traceHeader, traceparentOf } from './generation-trace.js';
+import { createIdleWatch } from './idle-watch.js';
 import { createJsonAttempt, type JsonAnswer } from './json.attempt.js';
 import { pathOf, type RelayContext } from './relay-context.js';
 import { describeCharge } from './wide-event.js';
@@ -14,6 +15,7 @@ import { describeCharge } from './wide-event.js';
 interface Answered {
   readonly lane: Lane;
   readonly answer: JsonAnswer;
+  readonly state: StreamState;
 }
 
 /**
@@ -31,17 +33,28 @@ export const answerJson = async (context: RelayContext): Promise<void> => {
     await ending.endFailed(generation, refusal.status, refusal.code, nowMs());
     throw refusal;
   }
-  const { lane, answer } = outcome.answer;
-  // A whole answer reads like a stream of one chunk.
-  const state = createStreamState(generation.plan.choices);
-  observeChunk(state, answer);
-  const charging = ending.chargeOf(generation, lane, context.request, answer['usage'], state);
+  const { lane, answer, state } = outcome.answer;
+  const usage = createUsageReader(usageBoundsOf(generation));
+  usage.observeAnswer(answer, state.generatedLength);
+  const reading = usage.read(state.generatedLength);
+  ending.keepIgnored(generation, reading, answer['usage']);
+  const charging = ending.chargeOf(generation, lane, context.request, reading, state);
   const charge = charging instanceof Promise ? await charging : charging;
-  const finishReason = state.finishReasons.get(0) ?? null;
+  const finishReason = state.finishReasons.get(0) ?? 'stop';
   await ending.end(generation, { outcome: 'completed', status: 200, errorCode: null, finishReason, finishedMs: nowMs(), charge });
   describeCharge(client.event, generation, charge, 'completed');
   context.failpoint('before_terminal');
   send(context, answer, charge);
+};
+
+/** A whole answer reads like a stream of one chunk. One without text and without a finish reason is none, nor is an error of status 200. */
+const judge = (context: RelayContext, lane: Lane, answer: JsonAnswer): AttemptOutcome<Answered> => {
+  const state = createStreamState(context.generation.plan.choices);
+  const seen = observeChunk(state, answer);
+  if (seen.kind === 'error') return { failure: failureOfError(seen.error, 200, [lane.upstreamModel]) };
+  if (state.begun.size === 0 && state.generatedLength === 0) return { failure: emptyAnswer() };
+  for (const choice of answer['choices'] as (Record<string, unknown> | null)[]) if (choice) choice['finish_reason'] ||= 'stop';
+  return { answer: { lane, answer, state } };
 };
 
 const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, deadlineMs: number): Promise<AttemptOutcome<Answered>> => {
@@ -49,27 +62,33 @@ const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, d
   // Before anything that has to be called off: a large body is built elsewhere, and that may fail.
   const made = context.body(lane);
   const body = made instanceof Promise ? await made : made;
-  const json = createJsonAttempt(attempt, nowMs);
+  const grace = createIdleWatch(deadlines, nowMs, limits.answerGraceMs, () => {
+    json.takeIfWhole();
+    return false;
+  });
+  const json = createJsonAttempt(attempt, nowMs, grace.touch);
   let clientLeft = false;
   let drain: NodeJS.Timeout | undefined;
-  const callOff = deadlines.add(Math.min(deadlineMs, generation.admittedMs + limits.requestMsMax) - nowMs(), json.abort);
+  const callOff = deadlines.add(deadlineMs - nowMs(), json.abort);
   const stopListening = client.onGone(() => {
     drain = setTimeout(() => {
       clientLeft = true;
       json.abort();
     }, limits.drainJsonMsMax);
   });
-  context.lanes.dispatch(lane, pathOf(generation), generation.id, body, json.handler, traceparentOf(generation));
+  const wholeMs = { firstByteMs: lane.timeouts.answerMs, idleMs: lane.timeouts.answerMs };
+  context.lanes.dispatch(lane, pathOf(generation), generation.id, body, json.handler, traceparentOf(generation), wholeMs);
   try {
     const outcome = await json.outcome;
     if ('answer' in outcome) {
       context.failpoint('first_byte');
-      return { answer: { lane, answer: outcome.answer } };
+      return judge(context, lane, outcome.answer);
     }
     if (clientLeft && json.isStarted()) return { failure: { ...outcome.failure, mayMove: false, clientLeft: true } };
     return nowMs() >= deadlineMs ? { failure: timedOut() } : outcome;
   } finally {
     callOff();
+    grace.stop();
     clearTimeout(drain);
     stopListening();
   }
@@ -79,7 +98,7 @@ const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, d
 const endAbandoned = async (context: RelayContext): Promise<void> => {
   const { generation, ending, nowMs, client } = context;
   const { lane } = generation.attempts.at(-1)!;
-  const charge = await ending.chargeOf(generation, lane, context.request, null, null);
+  const charge = await ending.chargeOf(generation, lane, context.request, nothingRead, null);
   await ending.end(generation, { outcome: 'client_closed', status: 499, errorCode: 'client_closed', finishReason: null, finishedMs: nowMs(), charge });
   describeCharge(client.event, generation, charge, 'client_closed');
 };

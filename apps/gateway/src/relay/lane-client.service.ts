@@ -37,6 +37,9 @@ const openProxied = (proxy: string, connectMs: number): ProxyAgent => {
   });
 };
 
+/** How long an answer's first byte is waited for, and each one behind it. */
+export type LaneWaits = Pick<Lane['timeouts'], 'firstByteMs' | 'idleMs'>;
+
 interface Target {
   readonly origin: string;
   readonly path: string;
@@ -74,7 +77,7 @@ export class LaneClient {
   constructor(private readonly settings: LaneClientSettings) {}
 
   /** Starts one attempt. Everything that happens to it is told to the handler, which sees plain bytes whatever the vendor encodes. */
-  dispatch(lane: Lane, path: string, requestId: string, body: LaneBody, handler: Dispatcher.DispatchHandler, traceparent: string | null): void {
+  dispatch(lane: Lane, path: string, requestId: string, body: LaneBody, handler: Dispatcher.DispatchHandler, traceparent: string | null, waits: LaneWaits = lane.timeouts): void {
     const target = targetOf(lane, path);
     const authorization = this.authorizationFor(lane);
     if (authorization instanceof LaneError) return handler.onResponseError?.(neverBegun, authorization);
@@ -85,8 +88,8 @@ export class LaneClient {
         method: 'POST',
         headers: this.headersFor(lane, requestId, authorization, traceparent),
         body,
-        headersTimeout: lane.timeouts.firstByteMs,
-        bodyTimeout: lane.timeouts.idleMs,
+        headersTimeout: waits.firstByteMs,
+        bodyTimeout: waits.idleMs,
       },
       new DecodedAnswer(handler),
     );

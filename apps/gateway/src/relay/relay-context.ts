@@ -1,3 +1,4 @@
+import type { SessionService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import type { Failpoint } from '../failpoint.js';
 import type { LaneBody, ReadRequest } from '../intake/read-request.js';
@@ -16,6 +17,12 @@ export interface RelayLimits {
   readonly requestMsMax: number;
   readonly drainJsonMsMax: number;
   readonly clientStallMsMax: number;
+  /** How long a stream is read for the usage of a client that left, on lanes that are drained. */
+  readonly drainStreamMsMax: number;
+  /** How long a finished answer is waited for what comes behind it. */
+  readonly answerGraceMs: number;
+  /** Silence after which a stream's client is sent a comment. */
+  readonly heartbeatMs: number;
 }
 
 /** All that relaying one request needs. */
@@ -28,6 +35,7 @@ export interface RelayContext {
   readonly lanes: LaneClient;
   readonly ending: EndingService;
   readonly running: RunningRequests;
+  readonly session: Pick<SessionService, 'isAlive' | 'onceAlive'>;
   readonly metrics: GatewayMetrics;
   readonly notices: LaneNotices;
   readonly limits: RelayLimits;

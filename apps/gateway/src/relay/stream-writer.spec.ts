@@ -15,7 +15,7 @@ afterEach(() => {
 
 const stallMsMax = 60_000;
 const writerOf = (response: ServerResponse, onBlocked: (blocked: boolean) => void = () => undefined): StreamWriter =>
-  createStreamWriter(createClient(response, {}, null), { headers: {}, stallMsMax, onBlocked });
+  createStreamWriter(createClient(response, {}, null), { headers: {}, stallMsMax, onBlocked, onWritten: () => undefined });
 
 const listen = async (onRequest: (url: string, response: ServerResponse) => void): Promise<number> => {
   server = createServer((request, response) => onRequest(request.url!, response));

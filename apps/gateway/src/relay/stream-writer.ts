@@ -16,6 +16,8 @@ export interface StreamWriterOptions {
   readonly stallMsMax: number;
   /** Told when the client does not take more, and when it does again. */
   readonly onBlocked: (blocked: boolean) => void;
+  /** Told of everything that is sent. */
+  readonly onWritten: () => void;
 }
 
 /**
@@ -30,7 +32,7 @@ const connectionOf = (response: ServerResponse): Socket | null => {
 /** A chunk of a body, RFC 9112 §7.1. In one write: Node's own makes four of it and takes half as long again, thirty times a stream. */
 const chunkOf = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 
-export const createStreamWriter = ({ response }: Client, { headers, stallMsMax, onBlocked }: StreamWriterOptions): StreamWriter => {
+export const createStreamWriter = ({ response }: Client, { headers, stallMsMax, onBlocked, onWritten }: StreamWriterOptions): StreamWriter => {
   let begun = false;
   let stall: NodeJS.Timeout | undefined;
   /** Who says when the client takes more. */
@@ -45,8 +47,13 @@ export const createStreamWriter = ({ response }: Client, { headers, stallMsMax, 
   const begin = (): void => {
     if (begun) return;
     begun = true;
-    response.once('close', stopWaiting);
+    response.once('close', onClose);
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-accel-buffering': 'no', ...headers });
+  };
+  /** Nobody takes anything any more: nothing is held back for the client's sake. */
+  const onClose = (): void => {
+    if (waitingOn) onBlocked(false);
+    stopWaiting();
   };
   const onDrain = (): void => {
     stopWaiting();
@@ -64,6 +71,7 @@ export const createStreamWriter = ({ response }: Client, { headers, stallMsMax, 
     begun: () => begun,
     write: (text) => {
       if (response.destroyed) return;
+      onWritten();
       const slow = send(text);
       if (!slow || waitingOn) return;
       waitingOn = slow.once('drain', onDrain);

@@ -1,70 +1,38 @@
 import type { Dispatcher } from 'undici';
-import { createEventReader, type StreamEvent } from './event-reader.js';
+import { createAnswerReader } from './answer-reader.js';
+import type { StreamEvent } from './event-reader.js';
 import { connectionFailure, malformedAnswer, statusFailure, type Failure } from './failure.js';
 import type { Attempt } from './generation.js';
+import { readUpstreamId } from './upstream-id.js';
 
 const errorBodyBytesMax = 64 * 1024;
 
-/** How a stream ended: before anything of it was usable, by `[DONE]` or the end of the body, or broken in between. */
-export type StreamEnd = { readonly kind: 'failed'; readonly failure: Failure } | { readonly kind: 'ended' } | { readonly kind: 'broken'; readonly failure: Failure };
+/**
+ * How a stream stopped. `refused`: with a status other than 200. `over`: by `[DONE]`, or by the end of a body whose length was
+ * known. `cut`: by the end of a connection that alone delimited the body, so that nobody knows whether something is missing.
+ * `broken`: in the middle.
+ */
+export type StreamEnd = { readonly kind: 'over' } | { readonly kind: 'cut' } | { readonly kind: 'refused' | 'broken'; readonly failure: Failure };
 
 export interface StreamAttempt {
   readonly handler: Dispatcher.DispatchHandler;
   readonly end: Promise<StreamEnd>;
   /** The lane has been sent the request: from here on it may work on it. */
   isStarted(): boolean;
+  /** Nothing more comes on its connection. */
+  isClosed(): boolean;
   setPaused(paused: boolean): void;
-  /** Stops reading and closes the connection, so that the lane stops generating. */
+  /** Stops reading. The connection closes, so that the lane stops generating; one whose answer has ended by itself is kept. */
   abort(): void;
 }
 
-/** Takes what arrived together, so that it leaves together, and stamps the first token; answers false to break the stream off. */
-export type OnEvents = (events: readonly StreamEvent[]) => boolean;
+/** Takes events that arrived together, so that they leave together; answers a failure to break the stream off. */
+export type OnEvents = (events: readonly StreamEvent[]) => Failure | null;
 
-/** What the events of a stream make of its attempt. */
-interface Progress {
-  feed(bytes: Buffer): 'open' | 'over';
-  end(): void;
-  /** Before the first token another lane may be tried; after it the stream is broken. */
-  fail(failure: Failure): void;
-  isOver(): boolean;
-}
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-const createProgress = (attempt: Attempt, nowMs: () => number, onEvents: OnEvents, settle: (end: StreamEnd) => void): Progress => {
-  const reader = createEventReader();
-  let over = false;
-  const finish = (result: StreamEnd): void => {
-    if (over) return;
-    over = true;
-    attempt.endedMs = nowMs();
-    if (result.kind !== 'ended') attempt.errorCode ??= result.failure.code;
-    settle(result);
-  };
-  const fail = (failure: Failure): void => finish({ kind: attempt.firstTokenMs === null ? 'failed' : 'broken', failure });
-  /** False when the stream is to be broken off. */
-  const take = (events: readonly StreamEvent[]): boolean => {
-    if (events.length === 0) return true;
-    const { id } = events[0]!.chunk;
-    if (attempt.upstreamId === null && typeof id === 'string') attempt.upstreamId = id.slice(0, 128).replace(/[^\x21-\x7e]/g, '');
-    return onEvents(events);
-  };
-  return {
-    fail,
-    isOver: () => over,
-    feed: (bytes) => {
-      const accepted = take(reader.feed(bytes));
-      if (!accepted || reader.state() === 'malformed') fail(malformedAnswer());
-      // The answer is complete; the connection is read to its end so that it can be used again.
-      else if (reader.state() === 'done') finish({ kind: 'ended' });
-      return over && reader.state() !== 'done' ? 'over' : 'open';
-    },
-    end: () => {
-      const accepted = take(reader.end());
-      if (!accepted || reader.state() === 'malformed' || attempt.firstTokenMs === null) fail(malformedAnswer());
-      else finish({ kind: 'ended' });
-    },
-  };
-};
+/** Whether HTTP says where the body ends (RFC 9112 §6.3); undici reports a body that stops before that as an error. */
+const isDelimited = (headers: Headers): boolean => headers['content-length'] !== undefined || String(headers['transfer-encoding'] ?? '').toLowerCase().includes('chunked');
 
 /** Reads one attempt at a stream. */
 export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onEvents: OnEvents): StreamAttempt => {
@@ -72,51 +40,75 @@ export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onEve
   const end = new Promise<StreamEnd>((resolve) => {
     settle = resolve;
   });
-  const progress = createProgress(attempt, nowMs, onEvents, settle);
+  const reader = createAnswerReader();
+  let over = false;
+  const finish = (result: StreamEnd): void => {
+    if (over) return;
+    over = true;
+    attempt.endedMs = nowMs();
+    settle(result);
+  };
+  const breakOff = (failure: Failure): void => finish({ kind: 'broken', failure });
+
+  /** What events make of the stream. */
+  const take = (events: readonly StreamEvent[]): void => {
+    if (events.length > 0) {
+      attempt.upstreamId ??= readUpstreamId(events[0]!.chunk['id']);
+      const failure = onEvents(events);
+      if (failure) return breakOff(failure);
+    }
+    if (reader.state() === 'malformed') breakOff(malformedAnswer());
+    else if (reader.state() === 'done') finish({ kind: 'over' });
+  };
+
   let controller: Dispatcher.DispatchController | null = null;
   let aborted = false;
-  let isStream = false;
-  let retryAfter: string | string[] | undefined;
+  let closed = false;
+  let headers: Headers = {};
   const errorBody: Buffer[] = [];
   let errorBytes = 0;
-
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
       // Ended while its connection was made: nothing of it is sent, so nothing of it is charged.
       if (aborted) return started.abort(new Error('aborted'));
       controller = started;
     },
-    onResponseStart(_controller, status, headers) {
+    onResponseStart(_controller, status, received) {
       attempt.upstreamStatus = status;
-      retryAfter = headers['retry-after'];
-      isStream = status === 200 && String(headers['content-type'] ?? '').startsWith('text/event-stream');
+      headers = received;
     },
     onResponseData(from, chunk) {
-      if (progress.isOver()) return;
-      if (isStream) {
-        if (progress.feed(chunk) === 'over') from.abort(new Error('the stream is malformed'));
+      // After the answer the connection is read to its end, so that it can be used again.
+      if (over) return;
+      if (attempt.upstreamStatus === 200) {
+        take(reader.feed(chunk));
+        if (over && reader.state() !== 'done') from.abort(new Error('the stream is broken off'));
         return;
       }
       errorBytes += chunk.length;
       if (errorBytes <= errorBodyBytesMax) errorBody.push(chunk);
     },
     onResponseEnd() {
-      if (progress.isOver()) return;
-      if (isStream) progress.end();
-      else progress.fail(attempt.upstreamStatus === 200 ? malformedAnswer() : statusFailure(attempt.upstreamStatus ?? 0, retryAfter, Buffer.concat(errorBody)));
+      closed = true;
+      if (over) return;
+      if (attempt.upstreamStatus !== 200) return finish({ kind: 'refused', failure: statusFailure(attempt.upstreamStatus ?? 0, headers['retry-after'], Buffer.concat(errorBody), [attempt.lane.upstreamModel]) });
+      take(reader.end());
+      finish({ kind: isDelimited(headers) ? 'over' : 'cut' });
     },
     onResponseError(_controller, error) {
-      progress.fail(connectionFailure(error));
+      closed = true;
+      breakOff(connectionFailure(error));
     },
   };
   return {
     handler,
     end,
     isStarted: () => controller !== null,
+    isClosed: () => closed,
     setPaused: (paused) => (paused ? controller?.pause() : controller?.resume()),
     abort: () => {
       aborted = true;
-      controller?.abort(new Error('aborted'));
+      if (!closed) controller?.abort(new Error('aborted'));
     },
   };
 };
