@@ -3,6 +3,7 @@ import { LeaseService, SessionService, SettlementService } from '@kilotoken/fund
 import { createPool, type Platform } from '@kilotoken/platform';
 import { QuotaService } from '@kilotoken/quota';
 import type { Pool } from 'pg';
+import type { Logger } from 'pino';
 import { CatalogueService } from './admission/catalogue.service.js';
 import { IdempotencyService } from './admission/idempotency.service.js';
 import { createLaneKeys } from './admission/lane-keys.js';
@@ -20,7 +21,7 @@ import { defaultThreads, openThreads, type Threads } from './intake/threads.js';
 import { createDeadlines, type Deadlines } from './relay/deadlines.js';
 import { EndingService } from './relay/ending.service.js';
 import { traceFlush } from './relay/flush-trace.js';
-import { createGatewayMetrics } from './relay/gateway-metrics.js';
+import { createGatewayMetrics, type GatewayMetrics } from './relay/gateway-metrics.js';
 import { LaneClient } from './relay/lane-client.service.js';
 import { createLaneNotices } from './relay/lane-notices.js';
 import { RunningRequests } from './relay/running.service.js';
@@ -57,6 +58,21 @@ interface Parts {
   readonly counter: TokenCounter;
 }
 
+/** All that speaks to vendors, and of them to operators. */
+const composeLanes = (settings: GatewaySettings, metrics: GatewayMetrics, logger: Logger) => ({
+  lanes: new LaneClient({
+    internalToken: settings.INTERNAL_TOKEN,
+    traceVendors: settings.TRACE_VENDORS === '1',
+    proxies: { http: settings.HTTP_PROXY, https: settings.HTTPS_PROXY, none: settings.NO_PROXY },
+  }),
+  notices: createLaneNotices({
+    warn: (fields) => logger.warn(fields),
+    count: (lane, kind) => metrics.refused(lane.modelId, lane.id, kind),
+    secretsOf: ({ keyEnv }) => (keyEnv === null ? [] : [readVendorKey(keyEnv) ?? '']),
+  }),
+  laneKeys: createLaneKeys(readVendorKey, (fields) => logger.warn(fields)),
+});
+
 const compose = ({ settings, clock, logger, registry, tracing }: Platform<GatewaySettings>, failpoint: Failpoint): Parts => {
   const databaseUrl = settings.APP_DATABASE_URL;
   const pool = createPool({ connectionString: databaseUrl, max: readConnectionsMax, applicationName: 'gateway reads' });
@@ -83,14 +99,8 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const threads = openThreads(settings.WORKER_THREADS_MAX ?? defaultThreads(), logger);
   const counter = new TokenCounter(threads, logger, metrics.countSampled);
   const ending = new EndingService(leases, settlement, running, metrics, new Estimator(counter), logger);
-  const lanes = new LaneClient({ internalToken: settings.INTERNAL_TOKEN, traceVendors: settings.TRACE_VENDORS === '1', proxies: { http: settings.HTTP_PROXY, https: settings.HTTPS_PROXY, none: settings.NO_PROXY } });
-  const notices = createLaneNotices({
-    warn: (fields) => logger.warn(fields),
-    count: (lane, kind) => metrics.refused(lane.modelId, lane.id, kind),
-    secretsOf: ({ keyEnv }) => (keyEnv === null ? [] : [readVendorKey(keyEnv) ?? '']),
-  });
+  const { lanes, notices, laneKeys } = composeLanes(settings, metrics, logger);
   const catalogue = new CatalogueService(pool, session, logger);
-  const laneKeys = createLaneKeys(readVendorKey, (fields) => logger.warn(fields));
   catalogue.onLoad((loaded) => laneKeys.load(loaded));
   const quota = new QuotaService({ databaseUrl, waitersMax: settings.FLOOR_WAITERS }, session, clock, logger);
   session.onPoll((answer) => quota.hear(answer));

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { AppError, mintId, readDatabaseNow } from '@kilotoken/platform';
 import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
 import { lanesFileBytesMax, parseLanesFile } from './lanes-file.js';
+import type { LaneOffer } from './lane.js';
 import { listPriceBook, type Listing, type ListingOrigin } from './listing.js';
 import { planListings, type ListingStep } from './listing-plan.js';
 import {
@@ -17,6 +18,7 @@ import {
   updateLane,
   updateModel,
 } from './listing.store.js';
+import { findKeyProblems, type LaneKeyProblem } from './vendor-key.js';
 
 /**
  * How old a gateway's copy of the catalogue may be. A price that replaces another one takes effect this much after its
@@ -51,6 +53,10 @@ export const ensureListPriceBook = async (prisma: PrismaClient): Promise<void> =
 /** Reads the file and applies it. Throws an AppError `lanes_file_unreadable`, `lanes_file_invalid` or `model_listed_elsewhere`. */
 export const applyLanesFile = async (prisma: PrismaClient, path: string): Promise<ListingStep[]> =>
   applyListings(prisma, 'file', parseLanesFile(await readLanesFile(path)));
+
+/** Lanes of a file whose vendor's key, as `read` finds it, cannot be sent. Throws as `applyLanesFile` does. */
+export const findKeyProblemsInFile = async (path: string, read: (variable: string) => string | undefined): Promise<LaneKeyProblem<LaneOffer>[]> =>
+  findKeyProblems(parseLanesFile(await readLanesFile(path)).flatMap(({ lanes }) => lanes), read);
 
 const readLanesFile = async (path: string): Promise<string> => {
   try {

@@ -1,5 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
-import { findKeyProblems, vendorKeyProblem, type KeyedLane } from './vendor-key.js';
+import { findKeyProblemsInFile } from './listing.service.js';
+import { describeKeyProblem, findKeyProblems, vendorKeyProblem, type KeyedLane } from './vendor-key.js';
 
 it.each<[string | undefined, string | null]>([
   ['sk-proj-abc_DEF.123', null],
@@ -25,4 +29,17 @@ it('every lane with a key that cannot be sent is found, and no other', () => {
     { lane: lanes[1], variable: 'BAD', problem: 'holds a line break' },
     { lane: lanes[2], variable: 'UNSET', problem: 'is not set' },
   ]);
+});
+
+it('of a lanes file it is said which variable is wrong and which lane waits for it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'kilotoken-lanes-'));
+  const file = join(folder, 'lanes.yaml');
+  const lane = (keyEnv: string): string => `{ kind: openai, baseUrl: "https://api.acme.example/v1", upstreamModel: acme-7, keyEnv: ${keyEnv}, cost: { currency: USD, per: 1000000, input: "0.1", output: "0.4" } }`;
+  await writeFile(file, `models:\n  - { model: gpt-x, contextWindow: 1000, maxOutputTokens: 100, sale: { currency: USD, per: 1000000, input: "0.15", output: "0.6" }, lanes: [${lane('ACME_KEY')}, ${lane('OTHER_KEY')}] }\n`);
+  try {
+    const problems = await findKeyProblemsInFile(file, (variable) => (variable === 'OTHER_KEY' ? 'sk-abc' : undefined));
+    expect(problems.map(describeKeyProblem)).toEqual(['ACME_KEY is not set: acme-7 at https://api.acme.example/v1 is not tried without it']);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -27,3 +27,6 @@ export const findKeyProblems = <Of extends KeyedLane>(lanes: Iterable<Of>, read:
   }
   return found;
 };
+
+/** For a person: `ACME_KEY is not set: acme-7 at https://api.acme.example/v1 is not tried without it`. */
+export const describeKeyProblem = ({ lane, variable, problem }: LaneKeyProblem<KeyedLane>): string => `${variable} ${problem}: ${lane.upstreamModel} at ${lane.baseUrl} is not tried without it`;

@@ -1,4 +1,5 @@
-import { applyLanesFile } from '@kilotoken/marketplace';
+import { applyLanesFile, describeKeyProblem, findKeyProblemsInFile } from '@kilotoken/marketplace';
+import { readEnvironment } from '@kilotoken/platform';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import { seedDemo } from '../seed.js';
 import { originOf } from './apps.js';
@@ -47,7 +48,10 @@ async function prepareDemo({ terminal, settings, home, ownerUrl, localModel }: C
 function applyLanes(terminal: Terminal, prisma: PrismaClient, file: string): Promise<void> {
   return runStep(terminal, 'lanes', `reading ${file}`, async () => {
     const steps = await applyLanesFile(prisma, file);
-    return { result: undefined, detail: steps.length === 0 ? `${file}: nothing changed` : `${file}: ${steps.length} changes` };
+    // The gateway is handed this environment.
+    const environment = readEnvironment();
+    const notices = (await findKeyProblemsInFile(file, (variable) => environment[variable])).map(describeKeyProblem);
+    return { result: undefined, detail: steps.length === 0 ? `${file}: nothing changed` : `${file}: ${steps.length} changes`, notices };
   });
 }
 
