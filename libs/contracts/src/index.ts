@@ -10,6 +10,7 @@ export * from './json-body.js';
 export * from './openai-error.js';
 export * from './price.js';
 export * from './prompt-bound.js';
+export * from './public-address.js';
 export * from './request-facts.js';
 export * from './request-settings.js';
 export * from './stream-chunk.js';

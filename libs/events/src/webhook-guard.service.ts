@@ -1,7 +1,7 @@
 import { promises as dns, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
+import { addressInHost, isPublicAddress, isPublicName } from '@kilotoken/contracts';
 import { AppError } from '@kilotoken/platform';
-import { addressInHost, isPublicAddress } from './webhook-address.js';
 import { parseWebhookUrl, urlProblemTexts } from './webhook.js';
 
 /**
@@ -42,8 +42,10 @@ export class WebhookGuard {
   checkForm(text: string): string {
     const parsed = parseWebhookUrl(text, this.settings.allowPrivate);
     if ('problem' in parsed) throw urlRefused(urlProblemTexts[parsed.problem]);
-    const address = addressInHost(new URL(parsed.url).hostname);
-    if (address !== null && !this.isAllowed(address)) throw urlRefused(leadsInside);
+    const { hostname } = new URL(parsed.url);
+    const address = addressInHost(hostname);
+    const isPublic = address === null ? this.settings.allowPrivate || isPublicName(hostname) : this.isAllowed(address);
+    if (!isPublic) throw urlRefused(leadsInside);
     return parsed.url;
   }
 

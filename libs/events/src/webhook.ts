@@ -1,4 +1,4 @@
-import { eventCatalogue, isEventName, type EventEnvelope } from '@kilotoken/contracts';
+import { eventCatalogue, isEventName, readUrl, type EventEnvelope } from '@kilotoken/contracts';
 import { z } from 'zod';
 
 /** Where a customer wants events, and what is sent there, by the Standard Webhooks scheme. */
@@ -40,8 +40,9 @@ export type UrlProblem = 'malformed' | 'scheme' | 'credentials' | 'fragment' | '
 export const parseWebhookUrl = (text: string, allowHttp: boolean): { readonly url: string } | { readonly problem: UrlProblem } => {
   if (text.length > urlLengthMax) return { problem: 'too_long' };
   // eslint-disable-next-line no-control-regex -- exactly those are meant
-  if (/[\u0000-\u0020\u007f\\]/.test(text) || !URL.canParse(text)) return { problem: 'malformed' };
-  const url = new URL(text);
+  if (/[\u0000-\u0020\u007f\\]/.test(text)) return { problem: 'malformed' };
+  const url = readUrl(text);
+  if (!url) return { problem: 'malformed' };
   if (url.protocol !== 'https:' && !(allowHttp && url.protocol === 'http:')) return { problem: 'scheme' };
   if (url.username !== '' || url.password !== '' || /^[a-z]+:\/\/[^/?#]*@/i.test(text)) return { problem: 'credentials' };
   if (url.hash !== '' || text.includes('#')) return { problem: 'fragment' };
