@@ -14,6 +14,7 @@ export interface SeedLane {
   timeouts?: { connectMs?: number; firstByteMs?: number; idleMs?: number; answerMs?: number };
   cost?: Record<string, string>;
   drain?: boolean;
+  lacks?: string[];
 }
 
 export interface SeedModel {
@@ -92,7 +93,7 @@ async function seedModel(owner: pg.Client, priceBookId: string, seed: SeedModel)
         lane.capabilities ?? [], lane.tokenClasses ?? ['input', 'output'], JSON.stringify(lane.timeouts ?? {}),
       ],
     );
-    await setColumns(owner, 'lane', laneId, { drain: lane.drain });
+    await setColumns(owner, 'lane', laneId, { drain: lane.drain, lacks: lane.lacks });
   }
   const priceVersionId = randomUUID();
   await owner.query("INSERT INTO price_version (id, price_book_id, model_id, currency, effective_at) VALUES ($1, $2, $3, 'USD', kt_now() - interval '1 day')", [priceVersionId, priceBookId, model]);

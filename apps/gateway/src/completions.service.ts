@@ -182,16 +182,6 @@ const upstreamOptions = (lane: Lane, generation: Generation): UpstreamOptions =>
   maxTokens: generation.maxTokens,
   maxTokensParam: lane.capabilities.has('max_completion_tokens') ? 'max_completion_tokens' : 'max_tokens',
   stream: generation.stream,
-  continuousUsage: lane.kind === 'worker',
-  capabilities: capabilitiesOf(lane),
+  continuousUsage: lane.kind === 'worker' || lane.capabilities.has('continuous_usage'),
+  capabilities: lane.capabilities,
 });
-
-const withBase = new WeakMap<Lane, ReadonlySet<Capability>>();
-
-const capabilitiesOf = (lane: Lane): ReadonlySet<Capability> => {
-  const known = withBase.get(lane);
-  if (known) return known;
-  const made = new Set<Capability>([...baseCapabilities, ...(lane.capabilities as ReadonlySet<Capability>)]);
-  withBase.set(lane, made);
-  return made;
-};

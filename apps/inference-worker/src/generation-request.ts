@@ -32,7 +32,7 @@ const honoured: ReadonlySet<Capability> = new Set([...baseCapabilities, 'develop
 export const readRequest = (operation: Operation, body: unknown): WorkerRequest => {
   const { continuousUsage, rest } = takeContinuousUsage(body);
   const request = operation === 'chat.completion' ? parseChatCompletion(rest) : parseCompletion(rest);
-  const unmet = neededCapabilities(request).find(({ capability }) => !honoured.has(capability));
+  const unmet = neededCapabilities(request).find(({ capability }) => capability === null || !honoured.has(capability));
   if (unmet) {
     throw new ContractError('unsupported_parameter', `The engine of this model does not honour '${unmet.param}'. Leave it out or at its default.`, unmet.param);
   }

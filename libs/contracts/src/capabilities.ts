@@ -1,19 +1,23 @@
+import { answerFields, type AnswerField } from './assistant-message.js';
 import type { ChatCompletionRequest } from './chat-completion.js';
 import type { ChatMessage } from './chat-message.js';
 import type { CompletionRequest } from './completion.js';
+import { extensionNames, isNeutral, type ExtensionParameter } from './extension-parameters.js';
 
 /**
- * What a lane can honour. A parameter that is present and not at its documented default needs its capability; a lane
- * without it is not chosen, and when no lane is left the request is refused with the parameter's name. Nothing that a
- * client asked for is dropped silently.
+ * What a lane can honour. A parameter that is present and not at its documented default needs its capability. A firm one is
+ * refused, by its name, where no lane has it: an answer without it would be another answer. Any other is dropped or refused as the
+ * model or the key says, and is named to the client. Nothing that a client asked for is dropped silently.
  */
-export const capabilities = [
+const openAiCapabilities = [
   'temperature',
   'top_p',
   'stop',
   'seed',
   'n',
   'max_tokens',
+  /** The lane wants its bound under this newer name. */
+  'max_completion_tokens',
   'penalties',
   'logit_bias',
   'logprobs',
@@ -29,6 +33,7 @@ export const capabilities = [
   'audio_reference',
   'file_input',
   'file_reference',
+  'file_url',
   'prediction',
   'web_search',
   'moderation',
@@ -39,14 +44,42 @@ export const capabilities = [
   'suffix',
   'best_of',
   'developer_role',
+  /** Usage with every chunk of a stream (vLLM, SGLang): counts of a broken stream are exact then. */
+  'continuous_usage',
 ] as const;
 
-export type Capability = (typeof capabilities)[number];
+export type Capability = (typeof openAiCapabilities)[number] | ExtensionParameter | AnswerField;
+
+export const capabilities: readonly Capability[] = [...new Set<Capability>([...openAiCapabilities, ...extensionNames, ...answerFields])];
+
+/** What an answer cannot be right without: never dropped. */
+const firmCapabilities: ReadonlySet<Capability> = new Set<Capability>([
+  'n',
+  'max_tokens',
+  'logprobs',
+  'tools',
+  'custom_tools',
+  'functions',
+  'response_format',
+  'image_input',
+  'audio_input',
+  'audio_output',
+  'audio_reference',
+  'file_input',
+  'file_reference',
+  'file_url',
+  'web_search',
+  'moderation',
+  'echo',
+  'suffix',
+  'best_of',
+]);
 
 /** What a lane's configuration may declare. Nobody keeps answers for a client yet, so `store` is never declared. */
 export const declarableCapabilities: readonly Capability[] = capabilities.filter((name) => name !== 'store');
 
-export type NeededCapability = { readonly capability: Capability; readonly param: string };
+/** Null: no lane may ever have it. */
+export type NeededCapability = { readonly capability: Capability | null; readonly param: string; readonly isFirm: boolean };
 
 /** What every lane has, the in-process engine included: nobody declares these. */
 export const baseCapabilities: readonly Capability[] = ['temperature', 'top_p', 'stop', 'seed', 'n', 'max_tokens'];
@@ -100,6 +133,9 @@ export const parameterCapability = {
   echo: 'echo',
   suffix: 'suffix',
   best_of: 'best_of',
+  usage: null,
+  withheld: null,
+  ...(Object.fromEntries(extensionNames.map((name) => [name, name])) as { readonly [P in ExtensionParameter]: P }),
 } as const satisfies Record<keyof ChatCompletionRequest | keyof CompletionRequest, Capability | null>;
 
 export type Parameter = keyof typeof parameterCapability;
@@ -108,6 +144,7 @@ type AnyRequest = ChatCompletionRequest | CompletionRequest;
 
 /** Whether a value is the parameter's documented default, so that leaving it out means the same. */
 const isDefault: { readonly [P in Parameter]?: (value: never, request: AnyRequest) => boolean } = {
+  ...Object.fromEntries(extensionNames.map((name) => [name, (value: unknown) => isNeutral(name, value)])),
   temperature: (value: number) => value === 1,
   top_p: (value: number) => value === 1,
   stop: (value: string | string[]) => value.length === 0,
@@ -136,11 +173,18 @@ const isDefault: { readonly [P in Parameter]?: (value: never, request: AnyReques
 const hasTools = (request: AnyRequest): boolean => 'tools' in request;
 const wantsAudio = (request: AnyRequest): boolean => 'modalities' in request && request.modalities?.includes('audio') === true;
 
-/** Every capability that the request needs, each with the first parameter that needs it: in the order of its body, then in its messages. */
+type Need = (capability: Capability, param: string) => void;
+
+/**
+ * What the request needs of a lane, in the order of its body, then of its messages: a firm capability once with the first parameter
+ * that needs it, every other parameter by itself.
+ */
 export const neededCapabilities = (request: AnyRequest): NeededCapability[] => {
   const needed: NeededCapability[] = [];
-  const need = (capability: Capability, param: string): void => {
-    if (!needed.some((other) => other.capability === capability)) needed.push({ capability, param });
+  const need: Need = (capability, param) => {
+    const isFirm = firmCapabilities.has(capability);
+    const isKnown = needed.some((other) => (isFirm ? other.capability === capability : other.param === param));
+    if (!isKnown) needed.push({ capability, param, isFirm });
   };
   for (const key in request) {
     const parameter = key as keyof AnyRequest;
@@ -150,11 +194,22 @@ export const neededCapabilities = (request: AnyRequest): NeededCapability[] => {
     if (!isDefault[parameter]?.(value as never, request)) need(capability, parameter);
   }
   if ('messages' in request) needsOfMessages(request.messages, need);
-  if ('tools' in request && request.tools?.some((tool) => tool.type === 'custom')) need('custom_tools', 'tools');
+  if ('tools' in request) needsOfTools(request.tools ?? [], need);
+  for (const param of neverHonoured(request)) needed.push({ capability: null, param, isFirm: false });
   return needed;
 };
 
-type Need = (capability: Capability, param: string) => void;
+/** What is known and understood by nobody here. */
+function* neverHonoured({ withheld, stream_options: options }: AnyRequest): Iterable<string> {
+  if (withheld) yield* withheld;
+  if (options?.include_obfuscation) yield 'stream_options.include_obfuscation';
+  if (options?.continuous_usage_stats) yield 'stream_options.continuous_usage_stats';
+}
+
+const needsOfTools = (tools: NonNullable<ChatCompletionRequest['tools']>, need: Need): void => {
+  if (tools.some((tool) => tool.type === 'custom')) need('custom_tools', 'tools');
+  if (tools.some((tool) => 'cache_control' in tool && tool.cache_control)) need('cache_control', 'cache_control');
+};
 
 const needsOfMessages = (messages: readonly ChatMessage[], need: Need): void => {
   for (let index = 0; index < messages.length; index++) {
@@ -164,9 +219,10 @@ const needsOfMessages = (messages: readonly ChatMessage[], need: Need): void => 
     else if (message.role === 'assistant') {
       if (message.tool_calls?.length) need('tools', `messages[${index}].tool_calls`);
       if (message.function_call) need('functions', `messages[${index}].function_call`);
-      // An earlier answer's audio lies with the vendor that made it, under an id of its own.
-      if (message.audio) need('audio_reference', `messages[${index}].audio`);
+      // An earlier answer's audio lies with the vendor that made it, under an id of its own; its transcript is as good as a text.
+      if (message.audio && message.content == null && message.audio.transcript == null) need('audio_reference', `messages[${index}].audio`);
     }
+    if ('cache_control' in message && message.cache_control) need('cache_control', 'cache_control');
     if (Array.isArray(message.content)) needsOfParts(message.content, `messages[${index}].content`, need);
   }
 };
@@ -182,8 +238,10 @@ const needsOfParts = (parts: readonly ContentPart[], path: string, need: Need): 
     else if (part.type === 'file') {
       need('file_input', param);
       // A file id names something in the vendor's account, which all our customers share.
-      if (part.file.file_id !== undefined) need('file_reference', `${param}.file.file_id`);
+      if (part.file.file_id != null) need('file_reference', `${param}.file.file_id`);
+      if (part.file.file_url != null) need('file_url', `${param}.file.file_url`);
     }
-    if ('prompt_cache_breakpoint' in part && part.prompt_cache_breakpoint) need('prompt_cache', `${param}.prompt_cache_breakpoint`);
+    if ('prompt_cache_breakpoint' in part && part.prompt_cache_breakpoint) need('prompt_cache', 'prompt_cache_breakpoint');
+    if ('cache_control' in part && part.cache_control) need('cache_control', 'cache_control');
   }
 };

@@ -1,14 +1,16 @@
 import * as z from 'zod';
-import { messagesSchema, textContent } from './chat-message.js';
+import { messagesSchema } from './chat-message.js';
 import { functionCallSchema, functionsSchema, responseFormatSchema, toolChoiceSchema, toolsSchema } from './chat-tools.js';
+import { applyUsageWish, chatWithheldNames, chatWithheldParameters } from './extension-parameters.js';
+import { textContent } from './message-parts.js';
 import { labelParameters, refuseStreamOptionsAlone, sharedParameters, tokensMax } from './request-parameters.js';
-import { requestParser, type WithoutNulls } from './request-parser.js';
+import { requestParser, type Parsed } from './request-parser.js';
 import { byType, itemsOf } from './schema-parts.js';
 import { faultAt } from './schema-refusal.js';
 
 /**
- * The body of `POST /v1/chat/completions`: every parameter that OpenAI documents (its SDK's 6.49 types), and no other.
- * Whether a lane honours a parameter is decided later, by `capabilities.ts`.
+ * The body of `POST /v1/chat/completions`: every parameter that OpenAI documents (its SDK's 6.49 types), and those of
+ * other servers in `extension-parameters`. Whether a lane honours a parameter is decided later, by `capabilities.ts`.
  */
 const moderationMode = z.strictObject({ mode: z.enum(['score', 'block']) }).nullish();
 
@@ -22,6 +24,7 @@ const approximateLocation = z.strictObject({
 const parameters = z.strictObject({
   ...sharedParameters,
   ...labelParameters,
+  ...chatWithheldParameters,
   messages: messagesSchema,
   audio: z
     .strictObject({
@@ -33,7 +36,7 @@ const parameters = z.strictObject({
   functions: functionsSchema.nullish(),
   logprobs: z.boolean().nullish(),
   max_completion_tokens: tokensMax,
-  modalities: itemsOf(z.enum(['text', 'audio']), { min: 1, max: 2 }).nullish(),
+  modalities: itemsOf(z.enum(['text', 'audio']), { max: 2 }).nullish(),
   moderation: z
     .strictObject({
       model: z.string(),
@@ -88,7 +91,11 @@ const contradictions = [refuseStreamOptionsAlone, refuseContradictions];
 
 export const chatCompletionSchema = parameters.check(...contradictions);
 
-export type ChatCompletionRequest = WithoutNulls<Parameters>;
+export type ChatCompletionRequest = Parsed<Parameters, (typeof chatWithheldNames)[number]>;
 
 /** Throws a `ContractError` that names the first parameter that is wrong. */
-export const parseChatCompletion: (body: unknown) => ChatCompletionRequest = requestParser(chatCompletionSchema, contradictions);
+export const parseChatCompletion: (body: unknown) => ChatCompletionRequest = requestParser(chatCompletionSchema, {
+  contradictions,
+  withheld: chatWithheldNames,
+  finish: applyUsageWish,
+});

@@ -1,108 +1,37 @@
 import * as z from 'zod';
-import { isAllowedImageUrl } from './image-url.js';
-import { byType, itemsOf } from './schema-parts.js';
-import { faultAt } from './schema-refusal.js';
+import { assistantMessage, type AssistantMessage } from './assistant-message.js';
+import { cacheControl, isPlainTurn, textContent, userContent, withoutNulls } from './message-parts.js';
+import { itemsOf, mapped, oneOf } from './schema-parts.js';
 
-/** The messages of a chat: all roles and content parts of OpenAI's API, each closed against unknown keys. */
+/** The messages of a chat: all roles of OpenAI's API. Keys that we do not know are left out; see `message-parts`. */
 export const messagesMax = 2048;
-const partsMax = 2048;
-const toolCallsMax = 128;
-
-const cacheBreakpoint = z.strictObject({ mode: z.literal('explicit') }).optional();
-
-const textPart = z.strictObject({ type: z.literal('text'), text: z.string(), prompt_cache_breakpoint: cacheBreakpoint });
-const refusalPart = z.strictObject({ type: z.literal('refusal'), refusal: z.string() });
-
-const imagePart = z.strictObject({
-  type: z.literal('image_url'),
-  image_url: z.strictObject({
-    url: z.string().refine(isAllowedImageUrl, {
-      error: 'The URL of an image must be http(s) to a public host, or data:image/…;base64 data.',
-      params: { code: 'invalid_image_url' },
-    }),
-    detail: z.enum(['auto', 'low', 'high']).optional(),
-  }),
-  prompt_cache_breakpoint: cacheBreakpoint,
-});
-
-const audioPart = z.strictObject({
-  type: z.literal('input_audio'),
-  input_audio: z.strictObject({ data: z.string(), format: z.enum(['wav', 'mp3']) }),
-  prompt_cache_breakpoint: cacheBreakpoint,
-});
-
-const filePart = z.strictObject({
-  type: z.literal('file'),
-  file: z.strictObject({
-    file_data: z.string().optional(),
-    file_id: z.string().optional(),
-    filename: z.string().optional(),
-  }),
-  prompt_cache_breakpoint: cacheBreakpoint,
-});
-
-type TextPart = z.output<typeof textPart>;
-
-/** Exactly `{ type: 'text', text }`. */
-const isPlainText = (value: unknown): value is TextPart =>
-  hasKeys(value, 2) && value['type'] === 'text' && typeof value['text'] === 'string';
-
-const hasKeys = (value: unknown, count: number): value is Record<string, unknown> => {
-  if (typeof value !== 'object' || value === null) return false;
-  let keys = 0;
-  for (const _ in value) if (++keys > count) return false;
-  return keys === count;
-};
-
-const parts = { min: 1, max: partsMax };
-const text = z.string();
-export const textContent = byType({ string: text, array: itemsOf(textPart, parts, isPlainText) });
-const userPart = z.discriminatedUnion('type', [textPart, imagePart, audioPart, filePart]);
-const assistantPart = z.discriminatedUnion('type', [textPart, refusalPart]);
 
 const name = z.string().nullish();
-const functionCall = z.strictObject({ name: z.string(), arguments: z.string() });
-const toolCall = z.discriminatedUnion('type', [
-  z.strictObject({ id: z.string(), type: z.literal('function'), function: functionCall }),
-  z.strictObject({ id: z.string(), type: z.literal('custom'), custom: z.strictObject({ name: z.string(), input: z.string() }) }),
-]);
+const shared = { name, cache_control: cacheControl };
 
-const assistantMessage = z
-  .strictObject({
-    role: z.literal('assistant'),
-    content: byType({ string: text, array: itemsOf(assistantPart, parts, isPlainText), null: z.null() }).optional(),
-    name,
-    refusal: z.string().nullish(),
-    tool_calls: itemsOf(toolCall, { max: toolCallsMax }).nullish(),
-    function_call: functionCall.nullish(),
-    audio: z.strictObject({ id: z.string() }).nullish(),
-    // Not OpenAI's: what reasoning models of other vendors answered with and want to see again after a tool call.
-    reasoning_content: z.string().nullish(),
-    // Part of an answer that a client sends back as it came. It is not part of a request, so it goes no further.
-    annotations: z.array(z.unknown()).nullish().transform(() => undefined).optional(),
-  })
-  .check(({ value, issues }) => {
-    const says = value.content ?? value.refusal ?? value.function_call ?? value.audio ?? value.tool_calls?.[0];
-    if (says === undefined) {
-      issues.push(faultAt('missing_required_parameter', ['content'], 'An assistant message needs content, tool_calls or function_call.'));
-    }
-  });
+const roles = {
+  developer: mapped(z.object({ role: z.literal('developer'), content: textContent, ...shared }), withoutNulls),
+  system: mapped(z.object({ role: z.literal('system'), content: textContent, ...shared }), withoutNulls),
+  user: mapped(z.object({ role: z.literal('user'), content: userContent, ...shared }), withoutNulls),
+  assistant: assistantMessage,
+  tool: mapped(z.object({ role: z.literal('tool'), content: textContent, tool_call_id: z.string(), ...shared }), withoutNulls),
+  function: z.object({ role: z.literal('function'), content: z.string().nullable(), name: z.string() }),
+};
 
-export const messageSchema = z.discriminatedUnion('role', [
-  z.strictObject({ role: z.literal('developer'), content: textContent, name }),
-  z.strictObject({ role: z.literal('system'), content: textContent, name }),
-  z.strictObject({ role: z.literal('user'), content: byType({ string: text, array: itemsOf(userPart, parts, isPlainText) }), name }),
-  assistantMessage,
-  z.strictObject({ role: z.literal('tool'), content: textContent, tool_call_id: z.string(), name }),
-  z.strictObject({ role: z.literal('function'), content: z.string().nullable(), name: z.string() }),
-]);
+const roleNames = Object.keys(roles) as [keyof typeof roles, ...(keyof typeof roles)[]];
+/** Says which role is wrong or that there is none. */
+const unknownRole = z.object({ role: z.enum(roleNames) }).transform((): AssistantMessage => z.NEVER);
+
+export const messageSchema = oneOf(({ role }) => (typeof role === 'string' && Object.hasOwn(roles, role) ? (role as keyof typeof roles) : 'unknown'), {
+  ...roles,
+  unknown: unknownRole,
+});
 
 export type ChatMessage = z.output<typeof messageSchema>;
 
 const plainRoles: ReadonlySet<unknown> = new Set(['developer', 'system', 'user', 'assistant']);
 
 /** Exactly `{ role, content }` with a text: nearly every message. The schema takes fifty times as long to say the same. */
-const isPlainMessage = (value: unknown): value is ChatMessage =>
-  hasKeys(value, 2) && typeof value['content'] === 'string' && plainRoles.has(value['role']);
+const isPlainMessage = (value: unknown): value is ChatMessage => isPlainTurn(value, plainRoles);
 
 export const messagesSchema = itemsOf(messageSchema, { min: 1, max: messagesMax }, isPlainMessage);

@@ -1,9 +1,13 @@
 import * as z from 'zod';
-import { byType, freeObject, itemsOf } from './schema-parts.js';
+import { cacheControl } from './message-parts.js';
+import { byType, freeObject, itemsOf, mapped } from './schema-parts.js';
 
 /** Tools, the older functions, and the formats that an answer can be made to have. */
 const toolsMax = 128;
-const toolBounds = { min: 1, max: toolsMax };
+const toolBounds = { max: toolsMax };
+
+/** None is the same as no list. */
+const someOf = <T>(items: T[]): T[] | null => (items.length > 0 ? items : null);
 
 /** OpenAI: letters, digits, underscores and dashes, at most 64. */
 const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/);
@@ -17,6 +21,7 @@ const functionTool = z.strictObject({
     parameters: freeObject.nullish(),
     strict: z.boolean().nullish(),
   }),
+  cache_control: cacheControl,
 });
 
 const customFormat = z.discriminatedUnion('type', [
@@ -32,7 +37,7 @@ const customTool = z.strictObject({
   custom: z.strictObject({ name: toolName, description: z.string().nullish(), format: customFormat.nullish() }),
 });
 
-export const toolsSchema = itemsOf(z.discriminatedUnion('type', [functionTool, customTool]), toolBounds);
+export const toolsSchema = mapped(itemsOf(z.discriminatedUnion('type', [functionTool, customTool]), toolBounds), someOf);
 
 const choiceOfFunction = z.strictObject({ type: z.literal('function'), function: named });
 const choiceOfCustom = z.strictObject({ type: z.literal('custom'), custom: named });
@@ -45,14 +50,14 @@ export const toolChoiceSchema = byType({
     choiceOfCustom,
     z.strictObject({
       type: z.literal('allowed_tools'),
-      allowed_tools: z.strictObject({ mode: z.enum(['auto', 'required']), tools: itemsOf(namedChoice, toolBounds) }),
+      allowed_tools: z.strictObject({ mode: z.enum(['auto', 'required']), tools: itemsOf(namedChoice, { min: 1, ...toolBounds }) }),
     }),
   ]),
 });
 
-export const functionsSchema = itemsOf(
-  z.strictObject({ name: toolName, description: z.string().nullish(), parameters: freeObject.nullish() }),
-  toolBounds,
+export const functionsSchema = mapped(
+  itemsOf(z.strictObject({ name: toolName, description: z.string().nullish(), parameters: freeObject.nullish() }), toolBounds),
+  someOf,
 );
 
 export const functionCallSchema = byType({ string: z.enum(['none', 'auto']), object: named });

@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { applyUsageWish, withheldNames, type WithheldParameter } from './extension-parameters.js';
 import { choices, labelParameters, refuseStreamOptionsAlone, sharedParameters } from './request-parameters.js';
-import { requestParser, type WithoutNulls } from './request-parser.js';
+import { requestParser, type Parsed } from './request-parser.js';
 import { byType, itemsOf, jsonShapes } from './schema-parts.js';
 import { faultAt } from './schema-refusal.js';
 
@@ -38,10 +39,14 @@ const contradictions = [refuseStreamOptionsAlone, refuseContradictions];
 
 export const completionSchema = parameters.check(...contradictions);
 
-export type CompletionRequest = WithoutNulls<Parameters>;
+export type CompletionRequest = Parsed<Parameters, WithheldParameter>;
 
 /** Throws a `ContractError` that names the first parameter that is wrong. */
-export const parseCompletion: (body: unknown) => CompletionRequest = requestParser(completionSchema, contradictions);
+export const parseCompletion: (body: unknown) => CompletionRequest = requestParser(completionSchema, {
+  contradictions,
+  withheld: withheldNames,
+  finish: applyUsageWish,
+});
 
 /** How many choices the answer has: `n` for each prompt. */
 export const choiceCountOf = ({ prompt, n = 1 }: CompletionRequest): number => (typeof prompt === 'string' ? 1 : prompt.length) * n;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { parseChatCompletion } from './chat-completion.js';
 import { parseCompletion } from './completion.js';
-import { imageCountOf, predictionTokensBound, promptTokensBounds, type TemplateOverhead } from './prompt-bound.js';
+import { predictionTokensBound, promptTokensBounds, type TemplateOverhead } from './prompt-bound.js';
 import { isAscii, utf8Length } from './utf8-length.js';
 
 const encoder = new TextEncoder();
@@ -91,6 +91,13 @@ describe('the bound of a prompt', () => {
       said([{ type: 'refusal', refusal: x }], 'assistant'),
       said('a', 'assistant', { refusal: x }),
       said('a', 'assistant', { reasoning_content: x }),
+      said('a', 'assistant', { reasoning: x }),
+      said('a', 'assistant', { reasoning_details: [{ type: 'reasoning.encrypted', data: x }] }),
+      said('a', 'assistant', { thinking_blocks: [{ type: 'thinking', thinking: x }] }),
+      said('a', 'assistant', { extra_content: { google: { thought_signature: x } } }),
+      said('a', 'assistant', { provider_specific_fields: { x } }),
+      said('a', 'assistant', { audio: { id: 'a', transcript: x } }),
+      said('a', 'assistant', { tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '' }, extra_content: { x } }] }),
       said('a', 'assistant', { function_call: { name: 'f', arguments: x } }),
       said('a', 'assistant', { tool_calls: [{ id: 'c', type: 'function', function: { name: x, arguments: '' } }] }),
       said('a', 'assistant', { tool_calls: [{ id: x, type: 'custom', custom: { name: 'f', input: '' } }] }),
@@ -103,6 +110,17 @@ describe('the bound of a prompt', () => {
       { functions: [{ name: 'f', description: x }] },
       { tools: [{ type: 'function', function: { name: 'f' } }], tool_choice: { type: 'function', function: { name: x } } },
       { response_format: { type: 'json_schema', json_schema: { name: 's', schema: { title: x } } } },
+      { documents: [{ title: 't', text: x }] },
+      { chat_template_kwargs: { system: x } },
+      { guided_json: { title: x } },
+      { guided_json: JSON.stringify({ title: x }) },
+      { guided_choice: [x] },
+      { guided_regex: x },
+      { guided_grammar: x },
+      { structured_outputs: { regex: x } },
+      { regex: x },
+      { ebnf: x },
+      { grammar: x },
     ]) {
       expect(boundOf(changes, none)).toBeGreaterThanOrEqual(1000);
     }
@@ -115,21 +133,17 @@ describe('the bound of a prompt', () => {
     expect(boundOf({})).toBe(64 + 16 + 1);
   });
 
-  test.each<[string, object]>([
-    ['audio', said([{ type: 'input_audio', input_audio: { data: '', format: 'mp3' } }])],
-    ['a file', said([{ type: 'file', file: { file_data: '' } }])],
-    ['earlier audio', said('a', 'assistant', { audio: { id: 'a' } })],
-    ['a web search', { web_search_options: {} }],
-  ])('%s is bounded by the context window alone', (_name, changes) => {
-    expect(promptTokensBounds(chat(changes))).toEqual([Infinity]);
+  test('an argument of the template counts with every message, since a template may print it there', () => {
+    const template = new Template('{% for m in messages %}{{ note }}{{ m.content }}{% endfor %}{{ note }}');
+    const messages = [{ role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }, { role: 'user', content: 'c' }];
+    const note = 'x'.repeat(500);
+    expect(bytesOf(template.render({ messages, note }))).toBeLessThanOrEqual(boundOf({ messages, chat_template_kwargs: { note } }, none));
   });
 
-  test('images are counted apart, whatever their addresses', () => {
+  test('what is not text is left out', () => {
     const image = { type: 'image_url', image_url: { url: `https://a.example/${'b'.repeat(1000)}` } };
     const request = chat(said([image, { type: 'text', text: 'abc' }, image]));
-    expect(imageCountOf(request.messages)).toBe(2);
     expect(promptTokensBounds(request, { ...none, tokensPerPart: 100 })).toEqual([303]);
-    expect(imageCountOf(chat({}).messages)).toBe(0);
   });
 
   test('each legacy prompt has a bound of its own, the suffix with each', () => {

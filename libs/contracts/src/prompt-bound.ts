@@ -1,3 +1,4 @@
+import { answerFields } from './assistant-message.js';
 import type { ChatCompletionRequest } from './chat-completion.js';
 import type { ChatMessage } from './chat-message.js';
 import type { CompletionRequest } from './completion.js';
@@ -13,8 +14,7 @@ import { jsonBytes, printedBytes, textBytes } from './text-bound.js';
  * 3. What a template adds is bounded by the lane's overhead: by message, part and tool, and once. Templates print tools and
  *    schemas as indented JSON, calls and tool results as one line of it; those count as the longest of such prints.
  *
- * What is neither text nor an image (audio, files), or adds a text that we do not see (web search), is bounded by the
- * model's context window alone.
+ * What is not text (images, sound, files, web searches) is counted apart, in `media-bound`.
  */
 export type TemplateOverhead = {
   readonly tokensPerMessage: number;
@@ -39,20 +39,11 @@ export const defaultTemplateOverhead: TemplateOverhead = {
 const tokensPerPrompt = 8;
 
 /**
- * The bound of each prompt: one number for a chat, one for each prompt of a legacy completion. Images are left out (the
- * model says how many tokens one has at most); infinite where anything else is not text. The context window is not looked
- * at: a bound above it means the window.
+ * The bound of the text of each prompt: one number for a chat, one for each prompt of a legacy completion. The context
+ * window is not looked at: a bound above it means the window.
  */
 export const promptTokensBounds = (request: ChatCompletionRequest | CompletionRequest, overhead: TemplateOverhead = defaultTemplateOverhead): number[] =>
   'prompt' in request ? legacyBounds(request) : [chatBound(request, overhead)];
-
-export const imageCountOf = (messages: readonly ChatMessage[]): number => {
-  let images = 0;
-  for (const { content } of messages) {
-    if (Array.isArray(content)) for (const part of content) if (part.type === 'image_url') images += 1;
-  }
-  return images;
-};
 
 /**
  * What predicted outputs may add to an answer: tokens of the prediction that the model rejected are billed as output, and
@@ -71,7 +62,6 @@ const legacyBounds = ({ prompt, suffix = '' }: CompletionRequest): number[] => {
 };
 
 const chatBound = (request: ChatCompletionRequest, overhead: TemplateOverhead): number => {
-  if (request.web_search_options) return Infinity;
   let bound = overhead.tokensFixed;
   for (const message of request.messages) {
     bound += overhead.tokensPerMessage + messageBound(message, overhead);
@@ -85,10 +75,25 @@ const chatBound = (request: ChatCompletionRequest, overhead: TemplateOverhead): 
   for (const choice of [request.tool_choice, request.function_call]) {
     if (typeof choice === 'object') bound += jsonBytes(choice);
   }
+  return bound + extensionBound(request, overhead);
+};
+
+/** What parameters of other servers put into a prompt: documents, arguments of its template, and formats that are explained to the model. */
+const extensionBound = (request: ChatCompletionRequest, overhead: TemplateOverhead): number => {
+  let bound = 0;
+  if (request.documents) bound += overhead.tokensForTools + request.documents.length * overhead.tokensPerTool + jsonBytes(request.documents);
+  // A template may print an argument with every message.
+  if (request.chat_template_kwargs) bound += (request.messages.length + 1) * jsonBytes(request.chat_template_kwargs);
+  for (const name of printedFormats) {
+    const format = request[name];
+    if (typeof format === 'object') bound += overhead.tokensForTools + jsonBytes(format);
+    else if (typeof format === 'string') bound += overhead.tokensForTools + printedBytes(format);
+  }
   return bound;
 };
 
-/** Infinite when the message holds something that is neither text nor an image. */
+const printedFormats = ['guided_json', 'guided_choice', 'guided_regex', 'guided_grammar', 'structured_outputs', 'regex', 'ebnf', 'grammar'] as const;
+
 const messageBound = (message: ChatMessage, overhead: TemplateOverhead): number => {
   const { content } = message;
   // Templates print what tools answered as a JSON string, whose escapes are longer than the text.
@@ -100,7 +105,6 @@ const messageBound = (message: ChatMessage, overhead: TemplateOverhead): number 
       bound += overhead.tokensPerPart;
       if (part.type === 'text') bound += bytesOf(part.text);
       else if (part.type === 'refusal') bound += bytesOf(part.refusal);
-      else if (part.type !== 'image_url') return Infinity;
     }
   }
   if (message.role === 'tool') bound += textBytes(message.tool_call_id);
@@ -109,16 +113,27 @@ const messageBound = (message: ChatMessage, overhead: TemplateOverhead): number 
 
 /** What an assistant message has beside its content. */
 const answerBound = (message: Extract<ChatMessage, { role: 'assistant' }>, overhead: TemplateOverhead): number => {
-  if (message.audio) return Infinity;
-  let bound = textBytes(message.refusal ?? '') + textBytes(message.reasoning_content ?? '');
+  let bound = textBytes(message.refusal ?? '') + textBytes(message.audio?.transcript ?? '') + fieldsBound(message);
   const calls: { name: string; written: string; id: string }[] = [];
   if (message.function_call) calls.push({ name: message.function_call.name, written: message.function_call.arguments, id: '' });
   for (const call of message.tool_calls ?? []) {
+    bound += fieldsBound(call);
     if (call.type === 'function') calls.push({ name: call.function.name, written: call.function.arguments, id: call.id });
     else calls.push({ name: call.custom.name, written: call.custom.input, id: call.id });
   }
   for (const { name, written, id } of calls) {
     bound += overhead.tokensPerTool + textBytes(name) + textBytes(id) + printedBytes(written);
+  }
+  return bound;
+};
+
+/** Vendors' own fields, as a template or the vendor may print them. */
+const fieldsBound = (value: { readonly [field: string]: unknown }): number => {
+  let bound = 0;
+  for (const name of answerFields) {
+    const field = value[name];
+    if (typeof field === 'string') bound += textBytes(field);
+    else if (typeof field === 'object' && field !== null) bound += jsonBytes(field);
   }
   return bound;
 };

@@ -1,7 +1,8 @@
 import { neededCapabilities, type NeededCapability } from './capabilities.js';
 import type { ChatCompletionRequest } from './chat-completion.js';
 import type { CompletionRequest } from './completion.js';
-import { imageCountOf, predictionTokensBound, promptTokensBounds } from './prompt-bound.js';
+import { mediaOf, noMedia, type PromptMedia } from './media-bound.js';
+import { predictionTokensBound, promptTokensBounds } from './prompt-bound.js';
 
 /**
  * A request without its bulk. The bulk of a large body (messages, prompts, tools, schemas) stays where it was parsed, in a
@@ -35,12 +36,9 @@ export type RequestParams = Pick<ChatCompletionRequest, Exclude<ParamName, 'best
 /** What admission needs to know of the bulk. */
 export type RequestFacts = {
   readonly needed: readonly NeededCapability[];
-  /**
-   * An upper bound of the tokens of each prompt, its images left out: one number for a chat, one for each prompt of a
-   * legacy completion. Infinite where the context window alone bounds it.
-   */
+  /** An upper bound of the tokens of each prompt's text: one number for a chat, one for each prompt of a legacy completion. */
   readonly promptTokens: readonly number[];
-  readonly images: number;
+  readonly media: PromptMedia;
   /** What rejected predictions may add to the answer. */
   readonly predictionTokens: number;
 };
@@ -53,6 +51,6 @@ export const paramsOf = (request: AnyRequest): RequestParams =>
 export const factsOf = (request: AnyRequest): RequestFacts => ({
   needed: neededCapabilities(request),
   promptTokens: promptTokensBounds(request),
-  images: 'messages' in request ? imageCountOf(request.messages) : 0,
+  media: 'messages' in request ? mediaOf(request) : noMedia,
   predictionTokens: 'messages' in request ? predictionTokensBound(request) : 0,
 });

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { byType, decimal, entriesOf, itemsOf } from './schema-parts.js';
+import { extensionParameters, usageWish, withheldParameters } from './extension-parameters.js';
+import { byType, decimal, entriesOf, itemsOf, mapped } from './schema-parts.js';
 import { faultAt } from './schema-refusal.js';
 
 /** The parameters that chat completions and legacy completions share, with OpenAI's bounds and some of ours. */
@@ -19,6 +20,9 @@ export const tokensMax = z.int().min(1).nullish();
 export const choices = z.int().min(1).max(choicesMax).nullish();
 
 export const sharedParameters = {
+  ...extensionParameters,
+  ...withheldParameters,
+  usage: usageWish,
   model: z.string().min(1).max(modelLengthMax),
   frequency_penalty: penalty,
   logit_bias: entriesOf(z.string().regex(/^\d{1,10}$/), decimal(-100, 100), { max: logitBiasMax }).nullish(),
@@ -26,10 +30,15 @@ export const sharedParameters = {
   n: choices,
   presence_penalty: penalty,
   seed: z.int().nullish(),
-  stop: byType({ string: z.string().min(1), array: itemsOf(z.string().min(1), { max: stopSequencesMax }) }).nullish(),
+  stop: byType({ string: mapped(z.string(), (text) => text || null), array: itemsOf(z.string().min(1), { max: stopSequencesMax }) }).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z
-    .strictObject({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
+    .strictObject({
+      include_usage: z.boolean().nullish(),
+      include_obfuscation: z.boolean().nullish(),
+      /** vLLM's and SGLang's: usage with every chunk, which the gateway asks of a lane by itself. */
+      continuous_usage_stats: z.boolean().nullish(),
+    })
     .nullish(),
   temperature: decimal(0, 2).nullish(),
   top_p: decimal(0, 1).nullish(),

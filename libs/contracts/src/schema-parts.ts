@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { ErrorCode } from './openai-error.js';
 
 /**
  * Schemas that stop at the first fault. Zod reports every fault of a value, so a body of 20 MB whose ten million items
@@ -85,6 +86,21 @@ export const byType = <Schemas extends Partial<Record<JsonType, z.ZodType>>>(
   );
 };
 
+/** An object whose schema is chosen by what `pick` sees in it. */
+export const oneOf = <Schemas extends Record<string, z.ZodType>>(
+  pick: (value: Readonly<Record<string, unknown>>) => keyof Schemas,
+  schemas: Schemas,
+): z.ZodType<z.output<Schemas[keyof Schemas]>> => {
+  const parses = new Map(Object.entries(schemas).map(([name, schema]) => [name, parserOf(schema as z.ZodType<never>)]));
+  return shaped(
+    (value, issues) => {
+      if (jsonTypeOf(value) !== 'object') return wrongType(issues, ['object'], value);
+      return parses.get(pick(value as Record<string, unknown>) as string)!(value, issues);
+    },
+    (of) => ({ anyOf: Object.values(schemas).map((schema) => of(schema)) }),
+  );
+};
+
 /**
  * An array whose length is checked before its items, and whose items are parsed up to the first wrong one. `isPlain` may
  * recognize the commonest form of an item, which is then taken as it is: it must accept nothing that the schema refuses
@@ -111,6 +127,36 @@ export const itemsOf = <T>(item: z.ZodType<T>, { min = 0, max }: Bounds, isPlain
   };
   return shaped(parse, (of) => ({ type: 'array', items: of(item), minItems: min, maxItems: max }));
 };
+
+/** What a schema accepts, changed by `map`, which is called with nothing that the schema refuses. */
+export const mapped = <T, U>(schema: z.ZodType<T>, map: (value: T) => U): z.ZodType<U> => {
+  const parse = parserOf(schema);
+  return shaped(
+    (value, issues) => {
+      const known = issues.length;
+      const parsed = parse(value, issues);
+      return issues.length > known ? z.NEVER : map(parsed);
+    },
+    (of) => of(schema),
+  );
+};
+
+/** A text that is passed on in the form that `read` gives it; null refuses it. */
+export const textReadBy = (read: (text: string) => string | null, refusal: { readonly code: ErrorCode; readonly message: string }): z.ZodType<string> =>
+  shaped(
+    (value, issues) => {
+      if (typeof value !== 'string') return wrongType(issues, ['string'], value);
+      const text = read(value);
+      if (text !== null) return text;
+      issues.push({ code: 'custom', message: refusal.message, params: { code: refusal.code }, input: value });
+      return z.NEVER;
+    },
+    () => ({ type: 'string' }),
+  );
+
+/** Whatever a client sends, or nothing. */
+export const anything = z.unknown().optional();
+jsonShapes.set(anything, () => ({ description: 'Accepted, whatever its value.' }));
 
 /** An object of free keys: their number is checked before anything, each key and value up to the first wrong one. */
 export const entriesOf = <T>(

@@ -64,6 +64,18 @@ describe('the body for a lane', () => {
     expect(chat(asked)['messages']).toEqual(asked.messages);
   });
 
+  test('a lane that lacks what others have by nature is not sent it', () => {
+    const body = chat({ n: 1, seed: 3, temperature: 0.5 }, { capabilities: new Set(['temperature']) });
+    expect(Object.keys(body).sort()).toEqual(['max_tokens', 'messages', 'model', 'temperature']);
+  });
+
+  test('tools keep their marks of what to cache for a lane that caches', () => {
+    const plain = { type: 'function', function: { name: 'f' } };
+    const tools = [plain, { ...plain, cache_control: { type: 'ephemeral' } }];
+    expect(chat({ tools }, { capabilities: lane('tools') })['tools']).toEqual([plain, plain]);
+    expect(chat({ tools }, { capabilities: lane('tools', 'cache_control') })['tools']).toEqual(tools);
+  });
+
   test('a legacy completion has its own limit and its own parameters', () => {
     const request = parseCompletion({ model: 'm', prompt: ['a', 'b'], echo: true, logprobs: 0, suffix: 's', user: 'u', best_of: 2 });
     expect(buildUpstreamBody(request, { ...options, maxTokensParam: 'max_completion_tokens' })).toEqual({

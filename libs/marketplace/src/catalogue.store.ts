@@ -21,7 +21,7 @@ export const listActiveModels = async (db: Db): Promise<z.infer<typeof modelRow>
 export const listActiveLanes = async (db: Db): Promise<z.infer<typeof laneRow>[]> => {
   const { rows } = await db.query(
     `SELECT l.id, l.model_id, l.position, l.kind, l.base_url, l.upstream_model, l.key_env, l.cost_currency, l.cost_per::text AS cost_per,
-       l.cost_rates, l.capabilities, l.token_classes, l.tokenizer, l.timeouts, l.drain
+       l.cost_rates, l.capabilities, l.token_classes, l.tokenizer, l.timeouts, l.drain, l.lacks
      FROM lane l JOIN model m ON m.id = l.model_id
      WHERE l.retired_at IS NULL AND m.retired_at IS NULL
      ORDER BY l.model_id, l.position, l.id`,

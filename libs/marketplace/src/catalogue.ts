@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies, type PriceVersion, type Rate, type TokenClass } from '@kilotoken/contracts';
 import { parseMoney } from '@kilotoken/money';
-import { costRatesSchema, laneKinds, laneTimeoutsSchema, type Lane } from './lane.js';
+import { capabilitiesOf, costRatesSchema, laneKinds, laneTimeoutsSchema, type Lane } from './lane.js';
 import type { ModelTerms } from './listing.js';
 
 /**
@@ -60,6 +60,7 @@ export const laneRow = z.object({
   tokenizer: z.string(),
   timeouts: laneTimeoutsSchema,
   drain: z.boolean(),
+  lacks: z.array(z.string()),
 });
 
 /** One row a token class of a price version. */
@@ -128,7 +129,7 @@ const buildLane = (row: LaneRow): Lane => ({
   upstreamModel: row.upstream_model,
   keyEnv: row.key_env,
   cost: { currency: row.cost_currency, per: row.cost_per, rates: row.cost_rates },
-  capabilities: new Set(row.capabilities),
+  capabilities: capabilitiesOf(row),
   tokenClasses: new Set(row.token_classes),
   tokenizer: row.tokenizer,
   timeouts: row.timeouts,

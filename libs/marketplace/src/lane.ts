@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { tokenClasses, type TokenClass } from '@kilotoken/contracts';
+import { baseCapabilities, tokenClasses, type TokenClass } from '@kilotoken/contracts';
 import { parseMoney, type Money } from '@kilotoken/money';
 
 /**
@@ -39,6 +39,7 @@ export interface Lane {
   /** The environment variable that holds the vendor's key. */
   readonly keyEnv: string | null;
   readonly cost: LaneCost;
+  /** All that it honours, what lanes have unless they say otherwise included. */
   readonly capabilities: ReadonlySet<string>;
   readonly tokenClasses: ReadonlySet<TokenClass>;
   /** Counts tokens where the vendor gives no usage. */
@@ -50,6 +51,12 @@ export interface Lane {
 
 /** A lane as somebody declares it, before it has an id and a place among the lanes of a model. */
 export type LaneOffer = Omit<Lane, 'id' | 'modelId' | 'position'>;
+
+/** The columns `lane.capabilities` and `lane.lacks`: a lane has what every lane has but for what it lacks. */
+export const capabilitiesOf = (row: { readonly capabilities: readonly string[]; readonly lacks: readonly string[] }): ReadonlySet<string> =>
+  new Set([...baseCapabilities, ...row.capabilities].filter((name) => !row.lacks.includes(name)));
+
+export const lacksOf = ({ capabilities }: Pick<LaneOffer, 'capabilities'>): string[] => baseCapabilities.filter((name) => !capabilities.has(name));
 
 const timeoutMsMax = 600_000;
 

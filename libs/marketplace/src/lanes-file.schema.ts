@@ -2,6 +2,9 @@ import { z } from 'zod';
 import {
   baseCapabilities,
   declarableCapabilities,
+  engineCapabilities,
+  engineNames,
+  isEngineName,
   maxTokensPolicies,
   openAiLaneCapabilities,
   tokenClasses,
@@ -9,7 +12,7 @@ import {
   type TokenClass,
 } from '@kilotoken/contracts';
 import { parseMoney, type Money } from '@kilotoken/money';
-import { laneKinds, laneTimeoutsSchema, type LaneOffer } from './lane.js';
+import { laneKinds, laneTimeoutsSchema, type LaneKind, type LaneOffer } from './lane.js';
 import { defaultModelSettings, lanesPerModelMax, listingsMax, modelIdPattern, type Listing } from './listing.js';
 
 /**
@@ -85,7 +88,15 @@ const keyEnv = z
 
 const tokenizers = ['o200k_base', 'cl100k_base', 'p50k_base', 'r50k_base'] as const;
 
-const listOf = <Item extends string>(item: z.ZodType<Item>) => z.array(item).max(64);
+const listOf = <Item extends string>(item: z.ZodType<Item>) => z.array(item).max(128);
+
+type Capabilities = { readonly kind: LaneKind; readonly capabilities: readonly string[]; readonly lacks: readonly string[] };
+
+/** What lanes of the kind have, what is declared, the name of an engine standing for all that it understands, but for what is lacking. */
+const expandCapabilities = ({ kind, capabilities, lacks }: Capabilities): string[] => {
+  const declared = capabilities.flatMap((name): readonly string[] => (isEngineName(name) ? engineCapabilities[name] : [name]));
+  return [...(kind === 'openai' ? openAiLaneCapabilities : baseCapabilities), ...declared].filter((name) => !lacks.includes(name));
+};
 
 const lane = z
   .strictObject({
@@ -94,7 +105,8 @@ const lane = z
     upstreamModel: z.string().regex(/^[\x21-\x7e]{1,256}$/, 'the name that the vendor gives the model is needed: up to 256 visible characters'),
     keyEnv: keyEnv.nullish(),
     cost: rates,
-    capabilities: listOf(z.enum(declarableCapabilities)).default([]),
+    capabilities: listOf(z.enum([...declarableCapabilities, ...engineNames])).default([]),
+    lacks: listOf(z.enum(openAiLaneCapabilities.filter((name) => name !== 'max_tokens'))).default([]),
     tokenClasses: listOf(z.enum(classWords as [string, ...string[]])).optional(),
     tokenizer: z.enum(tokenizers).default('o200k_base'),
     timeouts: z.strictObject(laneTimeoutsSchema.shape).prefault({}),
@@ -106,7 +118,7 @@ const lane = z
     upstreamModel: value.upstreamModel,
     keyEnv: value.keyEnv ?? null,
     cost: value.cost,
-    capabilities: new Set([...(value.kind === 'openai' ? openAiLaneCapabilities : baseCapabilities), ...value.capabilities]),
+    capabilities: new Set(expandCapabilities(value)),
     // What a vendor bills us for, it returns. `input` and `output` come always.
     tokenClasses: new Set<TokenClass>([
       'input',

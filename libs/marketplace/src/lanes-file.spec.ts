@@ -80,6 +80,17 @@ describe('a lanes file', () => {
     }
   });
 
+  test('may name the server instead of each parameter, and what the lane lacks', () => {
+    const capabilitiesOf = (lines: string) => parseLanesFile(example.concat(lines))[0]!.lanes[0]!.capabilities;
+    const vllm = capabilitiesOf('        capabilities: [vllm, tools, max_completion_tokens]\n        lacks: [n, seed]\n');
+    for (const name of ['top_k', 'chat_template_kwargs', 'ignore_eos', 'continuous_usage', 'tools', 'max_completion_tokens', 'temperature', 'penalties']) expect(vllm).toContain(name);
+    for (const name of ['n', 'seed', 'vllm', 'top_a']) expect(vllm).not.toContain(name);
+    expect(capabilitiesOf('        capabilities: [top_a]\n')).toContain('top_a');
+    for (const wrong of ['capabilities: [chat_template]', 'capabilities: [store]', 'lacks: [max_tokens]', 'lacks: [tools]']) {
+      expect(problemsOf(example.concat(`        ${wrong}\n`))).toMatchObject([{ line: 12 }]);
+    }
+  });
+
   test('understands the names that usage lines show', () => {
     const [listing] = parseLanesFile(example.replaceAll('output: "0.', 'cached_read: "0.01", output: "0.'));
     expect(listing!.lanes[0]!.tokenClasses).toEqual(new Set(['input', 'cached_read', 'output']));

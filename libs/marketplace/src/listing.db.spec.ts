@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { baseCapabilities } from '@kilotoken/contracts';
 import { parseMoney } from '@kilotoken/money';
 import { createPool } from '@kilotoken/platform';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
@@ -134,6 +135,15 @@ describe('applying listings', () => {
     expect(await laneIdsOf('mock')).not.toContain(before);
     expect(await kindsOf([listing({ lanes: [terms, dearer] })])).toEqual(['lane_restored', 'lane_updated']);
     expect((await laneIdsOf('mock'))[0]).toBe(before);
+  });
+
+  test('keeps what a lane lacks of what every lane has', async () => {
+    const capabilities = new Set(['temperature', 'tools', 'top_k']);
+    await applyListings(prisma, 'file', [listing({ lanes: [offer({ capabilities })] })]);
+    expect((await loadCatalogue(app)).models.get('mock')!.lanes[0]!.capabilities).toEqual(capabilities);
+    expect(await kindsOf([listing({ lanes: [offer({ capabilities })] })])).toEqual([]);
+    await prisma.lane.updateMany({ data: { capabilities: [], lacks: [] } });
+    expect((await loadCatalogue(app)).models.get('mock')!.lanes[0]!.capabilities).toEqual(new Set(baseCapabilities));
   });
 
   test('changes the settings of a model and of a lane in place', async () => {

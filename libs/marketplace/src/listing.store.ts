@@ -3,7 +3,7 @@ import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies, type Tok
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import { mintId, readDatabaseNow } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
-import { costRatesSchema, laneKinds, laneTimeoutsSchema, type LaneOffer } from './lane.js';
+import { capabilitiesOf, costRatesSchema, lacksOf, laneKinds, laneTimeoutsSchema, type LaneOffer } from './lane.js';
 import { listingOrigins, type Listing, type ListingOrigin, type ModelTerms, type SalePrice } from './listing.js';
 import type { KnownCatalogue, KnownLane } from './listing-plan.js';
 
@@ -61,7 +61,7 @@ const toKnownLane = (row: LaneRow): KnownLane => ({
   upstreamModel: row.upstreamModel,
   keyEnv: row.keyEnv,
   cost: { currency: row.costCurrency, per: row.costPer, rates: costRatesSchema.parse(row.costRates) },
-  capabilities: new Set(row.capabilities),
+  capabilities: capabilitiesOf(row),
   tokenClasses: new Set(classesSchema.parse(row.tokenClasses)),
   tokenizer: row.tokenizer,
   timeouts: laneTimeoutsSchema.parse(row.timeouts),
@@ -99,6 +99,7 @@ const termColumns = (offer: LaneOffer) => ({
   tokenizer: offer.tokenizer,
   timeouts: { ...offer.timeouts },
   drain: offer.drain,
+  lacks: lacksOf(offer),
 });
 
 export const insertLane = async (db: PrismaDb, lane: { id: string; modelId: string; position: number; origin: ListingOrigin; offer: LaneOffer }): Promise<void> => {

@@ -23,11 +23,11 @@ const worstOf = ({ measure, unit }: Limit, plan: Plan, outputTokens: number): Am
     case 'concurrency':
       return whole(1);
     case 'input_tokens':
-      return whole(plan.promptTokensMax);
+      return whole(plan.promptTokensCounted);
     case 'output_tokens':
       return whole(output);
     case 'tokens':
-      return whole(plan.promptTokensMax + output);
+      return whole(plan.promptTokensCounted + output);
     case 'money':
       return unit === plan.price.currency ? plan.worst.hold(plan.promptTokensMax, output) : 0n;
   }
@@ -45,7 +45,7 @@ export const needsOf = (limits: NonNullable<Caller['limits']>, endUser: string |
 export const outputTokensUnder = ({ shrunk }: Reservation, plan: Plan): number => {
   let least = BigInt(plan.outputTokensMax);
   for (const { limit, amount } of shrunk) {
-    const tokens = limit.measure === 'money' ? plan.worst.affordableOutput(plan.promptTokensMax, amount) : wholePart(amount) - (limit.measure === 'tokens' ? plan.promptTokensMax : 0n);
+    const tokens = limit.measure === 'money' ? plan.worst.affordableOutput(plan.promptTokensMax, amount) : wholePart(amount) - (limit.measure === 'tokens' ? plan.promptTokensCounted : 0n);
     const each = (tokens - plan.predictedTokensMax) / BigInt(plan.choices);
     if (each < least) least = each;
   }

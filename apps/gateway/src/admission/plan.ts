@@ -3,11 +3,13 @@
  * parameter; nothing is held yet.
  */
 import {
-  baseCapabilities,
-  type Capability,
+  imageTokensDefault,
+  type MaxTokensPolicy,
+  type NeededCapability,
   type PriceVersion,
   type RequestFacts,
   type TokenClass,
+  type UnsupportedParameterPolicy,
 } from '@kilotoken/contracts';
 import { priceKey, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
 import type { Money } from '@kilotoken/money';
@@ -20,9 +22,13 @@ export interface Plan {
   readonly model: CatalogueModel;
   /** Those that can honour the request, in their order; at least one. */
   readonly lanes: readonly Lane[];
+  /** Parameters that none of these lanes honours and that are left out, by name; a `max_tokens` that was lowered is among them. */
+  readonly dropped: readonly string[];
   readonly price: PriceVersion;
   /** An upper bound of the prompt's tokens: its bytes and its template's, at most the context window. */
   readonly promptTokensMax: bigint;
+  /** What token limits count for the prompt: less than the bound where it has images, sound or files, whose bound is the window. */
+  readonly promptTokensCounted: bigint;
   /** Answers that the vendor may write: prompts × max(n, best_of). */
   readonly choices: number;
   readonly predictedTokensMax: bigint;
@@ -39,27 +45,50 @@ export interface Plan {
 /** All choices together. It bounds memory and what one request can hold. */
 const outputTokensPerRequestMax = 1_000_000;
 
-const base: ReadonlySet<string> = new Set<Capability>(baseCapabilities);
+interface Choice {
+  readonly lanes: readonly Lane[];
+  readonly dropped: readonly string[];
+}
 
-const choose = (facts: RequestFacts, model: CatalogueModel): readonly Lane[] => {
-  const needed = facts.needed.filter(({ capability }) => !base.has(capability));
+const nothingDropped: readonly string[] = [];
+
+/**
+ * The lanes that honour what the request needs, and what it asks in vain. A firm need has to be met. Any other narrows the choice to the
+ * lanes that meet it, in the order of the request, where there are such; so all chosen lanes honour the same parameters.
+ */
+const choose = ({ needed }: RequestFacts, model: CatalogueModel, policy: UnsupportedParameterPolicy): Choice => {
   if (model.lanes.length === 0) throw new Refusal('lane_unavailable', `Nothing serves the model '${model.id}' at the moment.`);
-  if (needed.length === 0) return model.lanes;
-  const able = model.lanes.filter((lane) => needed.every(({ capability }) => lane.capabilities.has(capability)));
-  if (able.length > 0) return able;
-  const missing = needed.find(({ capability }) => !model.lanes.some((lane) => lane.capabilities.has(capability))) ?? needed[0]!;
-  throw new Refusal('unsupported_parameter', `The model '${model.id}' does not support '${missing.param}'. Leave it out or at its default.`, missing.param);
+  const has = (lane: Lane, { capability }: NeededCapability): boolean => capability !== null && lane.capabilities.has(capability);
+  const unmet = needed.filter((need) => !model.lanes.every((lane) => has(lane, need)));
+  if (unmet.length === 0) return { lanes: model.lanes, dropped: nothingDropped };
+  const firm = policy === 'refuse' ? unmet : unmet.filter(({ isFirm }) => isFirm);
+  let lanes = model.lanes.filter((lane) => firm.every((need) => has(lane, need)));
+  if (lanes.length === 0) {
+    const missing = firm.find((need) => !model.lanes.some((lane) => has(lane, need))) ?? firm[0]!;
+    throw new Refusal('unsupported_parameter', `The model '${model.id}' does not support '${missing.param}'. Leave it out or at its default.`, missing.param);
+  }
+  const dropped: string[] = [];
+  for (const need of unmet) {
+    if (firm.includes(need)) continue;
+    const able = lanes.filter((lane) => has(lane, need));
+    if (able.length > 0) lanes = able;
+    else dropped.push(need.param);
+  }
+  return { lanes, dropped };
 };
 
-const outputLimit = (asked: number | undefined, model: CatalogueModel, choices: number): number => {
-  const ceiling = Math.min(model.maxOutputTokens, model.contextWindow);
-  if (asked !== undefined && asked > ceiling) {
+const outputCeiling = ({ maxOutputTokens, contextWindow }: CatalogueModel): number => Math.min(maxOutputTokens, contextWindow);
+
+const outputLimit = (asked: number | undefined, model: CatalogueModel, choices: number, policy: MaxTokensPolicy): number => {
+  const ceiling = outputCeiling(model);
+  if (asked !== undefined && asked > ceiling && policy === 'refuse') {
     throw new Refusal('output_ceiling_exceeded', `The model '${model.id}' answers with at most ${ceiling} tokens; ${asked} were asked for.`, 'max_tokens');
   }
-  if (choices * (asked ?? 1) > outputTokensPerRequestMax) {
+  const wanted = asked === undefined ? undefined : Math.min(asked, ceiling);
+  if (choices * (wanted ?? 1) > outputTokensPerRequestMax) {
     throw new Refusal('output_ceiling_exceeded', `One request may ask for at most ${outputTokensPerRequestMax} tokens over all of its choices.`, 'n');
   }
-  return asked ?? Math.min(ceiling, Math.floor(outputTokensPerRequestMax / choices));
+  return wanted ?? Math.min(ceiling, Math.floor(outputTokensPerRequestMax / choices));
 };
 
 interface Prices {
@@ -84,10 +113,17 @@ const priceOf = (catalogue: Catalogue, caller: Caller, model: CatalogueModel, no
 };
 
 /** Over all prompts; each is at most the context window, which is the bound where nothing else is. */
-const promptTokensOf = ({ promptTokens, images }: RequestFacts, { contextWindow, imageTokens }: CatalogueModel): bigint => {
-  const imageTokensAll = images === 0 ? 0 : images * (imageTokens ?? Infinity);
-  return BigInt(promptTokens.reduce((sum, tokens) => sum + Math.min(tokens + imageTokensAll, contextWindow), 0));
+const promptTokensOf = ({ promptTokens }: RequestFacts, { contextWindow }: CatalogueModel, mediaTokens: number): bigint =>
+  BigInt(promptTokens.reduce((sum, tokens) => sum + Math.min(Math.ceil(tokens + mediaTokens), contextWindow), 0));
+
+/** What is proven: images where the model says what they cost at most, and nothing else that is not text. */
+const provenMediaTokens = ({ media }: RequestFacts, { imageTokens }: CatalogueModel): number => {
+  if (!media.isBounded) return Infinity;
+  return media.images === 0 ? 0 : media.images * (imageTokens ?? Infinity);
 };
+
+/** What token limits count, by the documented counts of `media-bound`. */
+const countedMediaTokens = ({ media }: RequestFacts, { imageTokens }: CatalogueModel): number => media.images * (imageTokens ?? imageTokensDefault) + media.tokens;
 
 const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
@@ -103,12 +139,13 @@ export const planRequest = (
   if (caller.allowedModels && !caller.allowedModels.has(model.id)) {
     throw new Refusal('model_not_allowed', `This API key may not use the model '${model.id}'.`, 'model');
   }
-  const lanes = choose(facts, model);
+  const chosen = choose(facts, model, caller.unsupportedParameters ?? model.unsupportedParameters);
   const { price, worst } = priceOf(catalogue, caller, model, nowMs);
   const choices = facts.promptTokens.length * Math.max(params.n ?? 1, params.best_of ?? 1);
   const asked = params.max_completion_tokens ?? params.max_tokens;
-  const outputTokensMax = outputLimit(asked, model, choices);
-  const promptTokensMax = promptTokensOf(facts, model);
+  const outputTokensMax = outputLimit(asked, model, choices, caller.maxTokensAbove ?? model.maxTokensAbove);
+  const isLowered = asked !== undefined && asked > outputTokensMax;
+  const promptTokensMax = promptTokensOf(facts, model, provenMediaTokens(facts, model));
   // Rejected tokens of a prediction are billed as output beyond `max_tokens`.
   const predicted = BigInt(facts.predictionTokens);
   const holdFor = (tokens: number): Money => worst.hold(promptTokensMax, BigInt(choices) * BigInt(tokens) + predicted);
@@ -116,9 +153,11 @@ export const planRequest = (
   const want = holdFor(outputTokensMax);
   return {
     model,
-    lanes,
+    lanes: chosen.lanes,
+    dropped: isLowered ? [...chosen.dropped, params.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens'] : chosen.dropped,
     price,
     promptTokensMax,
+    promptTokensCounted: facts.media.images === 0 && facts.media.isBounded ? promptTokensMax : promptTokensOf(facts, model, countedMediaTokens(facts, model)),
     predictedTokensMax: predicted,
     choices,
     outputTokensMax,

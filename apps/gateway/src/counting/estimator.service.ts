@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { StreamState, TokenCounts } from '@kilotoken/contracts';
+import { imageTokensDefault, type StreamState, type TokenCounts } from '@kilotoken/contracts';
 import type { LargeRequest, ReadRequest } from '../intake/read-request.js';
 import { absorbedLengthMin, AnswerMeter } from './answer-meter.js';
 import type { PromptOutput } from './counting.jobs.js';
@@ -16,12 +16,6 @@ export interface Estimated {
   /** The most tokens of one image; null where the model does not say. */
   readonly imageTokens: number | null;
 }
-
-/**
- * The most that an image costs where a model does not say: OpenAI's tiles, 85 and 170 for each of the eight of an image of
- * 2,048 × 768 (https://platform.openai.com/docs/guides/images-vision).
- */
-export const imageTokensDefault = 1_445;
 
 interface PromptCount {
   known: TokenCounts | null;
@@ -90,7 +84,14 @@ export class Estimator {
   private async countLarge({ raw, facts }: LargeRequest, tokenizer: string, bound: number, organizationId: string): Promise<PromptOutput> {
     const parts = await this.counter.countPrompt(tokenizer, raw.raw, bound, organizationId);
     const textTokensMax = facts.promptTokens.reduce((sum, tokens) => sum + tokens, 0);
-    return { ...parts, textTokens: Math.min(parts.textTokens, textTokensMax), images: Math.max(parts.images, facts.images) };
+    const { images, tokens } = facts.media;
+    return {
+      ...parts,
+      textTokens: Math.min(parts.textTokens, textTokensMax),
+      tokens: Math.max(parts.tokens, Math.ceil(tokens - parts.audioTokens)),
+      images: Math.max(parts.images, images),
+      isUnbounded: parts.isUnbounded || tokens === Infinity,
+    };
   }
 }
 

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { createStreamState, observeChunk } from '@kilotoken/contracts';
+import { createStreamState, imageTokensDefault, observeChunk } from '@kilotoken/contracts';
 import { createInlineOffload, OffloadError, type Offload } from '@kilotoken/platform/offload';
 import { pino } from 'pino';
 import { smallRequest, type LargeRequest } from '../intake/read-request.js';
 import * as jobs from './counting.jobs.js';
-import { Estimator, imageTokensDefault, type Estimated } from './estimator.service.js';
+import { Estimator, type Estimated } from './estimator.service.js';
 import { TokenCounter } from './token-counter.service.js';
 
 let vocabulary: SharedArrayBuffer;
@@ -35,7 +35,7 @@ const large = (content: unknown, promptTokens: number, images = 0): LargeRequest
   const body = Buffer.from(JSON.stringify(chat(content)));
   const raw = new SharedArrayBuffer(body.length);
   body.copy(Buffer.from(raw));
-  return { whole: null, params: {} as never, facts: { needed: [], promptTokens: [promptTokens], images, predictionTokens: 0 }, raw: { operation: 'chat.completions', raw }, hash: null, body: () => Promise.reject(new Error('not needed')) };
+  return { whole: null, params: {} as never, facts: { needed: [], promptTokens: [promptTokens], media: { images, tokens: 0, isBounded: true }, predictionTokens: 0 }, raw: { operation: 'chat.completions', raw }, hash: null, body: () => Promise.reject(new Error('not needed')) };
 };
 
 const saying = (...deltas: object[]) => {

@@ -1,3 +1,5 @@
+import { audioBytesPerToken, fileBytesPerToken, searchTokens } from '@kilotoken/contracts';
+
 /**
  * What of a request a lane's prompt is made of, for a count where the vendor gave none. Pure, and tolerant: it reads the
  * parsed request as well as a body that nobody has checked. Whatever a client can send and a vendor charges for is in it,
@@ -20,13 +22,6 @@ const tokensPerName = 1;
 const tokensForAnswer = 3;
 /** The marks around a call, which every template has in its own form. */
 const tokensPerCall = 4;
-/** Text that a search adds and nobody sees: OpenAI charges a fixed block of 8,000 tokens where it charges one. */
-const tokensForSearch = 8_000;
-/** A file is text or a document of pages, each of which vendors read as text and as an image. */
-const fileBytesPerToken = 2;
-/** OpenAI hears 10 tokens a second. The least bytes of a second: MP3 at 32 kbit/s, WAV at 8,000 samples of 16 bits. */
-const audioBytesPerToken: Readonly<Record<string, number>> = { mp3: 400, wav: 1_600 };
-
 type Fields = Record<string, unknown>;
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -48,7 +43,7 @@ const addFile = (parts: PromptParts, { file_data: data, filename }: Fields): voi
 };
 
 const addAudio = (parts: PromptParts, { data, format }: Fields): void => {
-  parts.audioTokens += Math.ceil(base64Bytes(data) / (audioBytesPerToken[String(format)] ?? audioBytesPerToken['mp3']!));
+  parts.audioTokens += Math.ceil(base64Bytes(data) / (format === 'wav' ? audioBytesPerToken.wav : audioBytesPerToken.mp3));
 };
 
 /** A text, or a list of parts, which may hold lists themselves where a vendor's thoughts are sent back. */
@@ -111,6 +106,6 @@ export const promptPartsOf = (request: object): PromptParts => {
   const format = fields['response_format'];
   if (isObject(format) && format['type'] !== 'text') addJson(parts, format);
   for (const name of ['tool_choice', 'function_call']) addJson(parts, fields[name]);
-  if (isObject(fields['web_search_options'])) parts.tokens += tokensForSearch;
+  if (isObject(fields['web_search_options'])) parts.tokens += searchTokens;
   return parts;
 };

@@ -9,7 +9,7 @@ import type { Attempt, Charge } from './generation.js';
 import { traceHeader, traceparentOf } from './generation-trace.js';
 import { createIdleWatch } from './idle-watch.js';
 import { createJsonAttempt, type JsonAnswer } from './json.attempt.js';
-import { pathOf, type RelayContext } from './relay-context.js';
+import { droppedHeader, pathOf, type RelayContext } from './relay-context.js';
 import { describeCharge } from './wide-event.js';
 
 interface Answered {
@@ -117,6 +117,7 @@ const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, 
     'x-kilotoken-charge': formatMoney(charge.charge),
   };
   if (balance !== null) headers['x-kilotoken-balance'] = balance;
+  if (generation.plan.dropped.length > 0) Object.assign(headers, droppedHeader(generation));
   if (generation.limits) Object.assign(headers, generation.limits.headers());
   if (generation.trace) Object.assign(headers, traceHeader(generation));
   client.response.writeHead(200, headers);

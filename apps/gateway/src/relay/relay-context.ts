@@ -47,6 +47,10 @@ export interface RelayContext {
 
 export const pathOf = ({ operation }: Generation): string => (operation === 'chat.completions' ? '/chat/completions' : '/completions');
 
+/** What was asked in vain, by name. */
+export const droppedHeader = ({ plan }: Generation): { 'x-kilotoken-dropped'?: string } =>
+  plan.dropped.length > 0 ? { 'x-kilotoken-dropped': plan.dropped.join(', ') } : {};
+
 export const startAttempt = ({ generation, nowMs }: RelayContext, lane: Lane): Attempt => {
   const attempt: Attempt = { lane, startedMs: nowMs(), firstTokenMs: null, endedMs: null, upstreamStatus: null, upstreamId: null, errorCode: null };
   generation.attempts.push(attempt);

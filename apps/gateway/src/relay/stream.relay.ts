@@ -7,7 +7,7 @@ import type { Charge } from './generation.js';
 import { traceHeader } from './generation-trace.js';
 import { createIdleWatch } from './idle-watch.js';
 import { publicId } from './json.relay.js';
-import type { RelayContext } from './relay-context.js';
+import { droppedHeader, type RelayContext } from './relay-context.js';
 import type { StreamAttempt } from './stream.attempt.js';
 import { createStreamDelivery, type StreamDelivery } from './stream-delivery.js';
 import { envelopeOf, runAttempt, type Said, type Streamed } from './stream-run.js';
@@ -33,7 +33,7 @@ export const answerStream = async (context: RelayContext): Promise<void> => {
     current?.setPaused(isPaused());
   };
   const writer = createStreamWriter(client, {
-    headers: { 'x-request-id': generation.id, 'x-kilotoken-hold': formatMoney(generation.hold.total), ...traceHeader(generation), ...generation.limits?.headers() },
+    headers: { 'x-request-id': generation.id, 'x-kilotoken-hold': formatMoney(generation.hold.total), ...droppedHeader(generation), ...traceHeader(generation), ...generation.limits?.headers() },
     stallMsMax: limits.clientStallMsMax,
     onBlocked: (blocked) => pause('byClient', blocked),
     onWritten: () => silence.touch(),

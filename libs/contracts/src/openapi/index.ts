@@ -18,6 +18,7 @@ const chargeHeaders = {
   ...hold,
   'x-kilotoken-charge': textHeader('What it cost. JSON answers alone.'),
   'x-kilotoken-balance': textHeader('What is left to spend after it, as far as this gateway knows. JSON answers alone.'),
+  'x-kilotoken-dropped': textHeader('Parameters that were left out, with commas between them.'),
   'x-kilotoken-limit-warning': textHeader('The soft limits that the request went beyond.'),
 };
 
