@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readdir, readFile } from 'node:fs/promises';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { ClientLog, type ClientLogEntry } from '../support/client-log.js';
 import { startCluster, type Cluster } from '../support/cluster.js';
@@ -73,6 +74,14 @@ const underAttack = async <Result>(work: () => Promise<Result>): Promise<Result>
   }
 };
 
+/** Of a process on Linux; the event loop is its main thread. */
+const nicenessOfThreads = async (pid: number): Promise<{ main: number; lowest: number }> => {
+  const threads = await readdir(`/proc/${pid}/task`);
+  // The fields behind the name, which may hold blanks; niceness is the 19th of all.
+  const of = async (thread: string): Promise<number> => Number((await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8')).split(') ').at(-1)!.split(' ')[16]);
+  return { main: await of(String(pid)), lowest: Math.max(...(await Promise.all(threads.map(of)))) };
+};
+
 const told = (name: string, taken: readonly number[]): string => `${name}: p50 ${percentile(taken, 0.5).toFixed(1)} ms, p99 ${percentile(taken, 0.99).toFixed(1)} ms`;
 
 describe('texts that are slow to count', () => {
@@ -80,11 +89,11 @@ describe('texts that are slow to count', () => {
     const entry = await attack(han);
     expect(entry).toMatchObject({ completed: true });
     const { counts, estimated } = await until('it is settled', async () => (await cluster.sql<{ counts: Record<string, number>; estimated: boolean }>('SELECT counts, estimated FROM usage WHERE id = $1', [entry.requestId]))[0]);
-    // The library takes the square of a text's length, so it counts pieces, which is right to one token a piece.
-    const pieces = Array.from({ length: TEXT_LENGTH / 256 }, (_, piece) => han.slice(piece * 256, (piece + 1) * 256));
-    const truth = pieces.reduce((sum, piece) => sum + countTokens(piece), 0);
+    // The library takes the square of a text's length, so it counts pieces of an eighth, which is right to one token a piece.
+    const pieces = Array.from({ length: TEXT_LENGTH / 8 / 256 }, (_, piece) => han.slice(piece * 8 * 256, (piece * 8 + 1) * 256));
+    const truth = 8 * pieces.reduce((sum, piece) => sum + countTokens(piece), 0);
     expect(estimated).toBe(true);
-    expect(Math.abs(counts['input']! / truth - 1)).toBeLessThan(0.005);
+    expect(Math.abs(counts['input']! / truth - 1)).toBeLessThan(0.01);
     expect(counts['output']).toBe(2);
   });
 
@@ -103,6 +112,8 @@ describe('texts that are slow to count', () => {
     expect(attackLog.entries.filter(({ completed }) => !completed)).toEqual([]);
     expect(attackLog.entries.length).toBeGreaterThanOrEqual(ATTACKERS);
     expect(await cluster.sql('SELECT id FROM session WHERE reaped_at IS NOT NULL')).toEqual([]);
+    const { main, lowest } = await nicenessOfThreads(cluster.gateways[0]!.pid);
+    expect(lowest).toBe(Math.min(19, main + 10));
     await cluster.expectSettled();
     await expectLogsAgree(cluster.ownerUrl, { client: [...client.entries, ...attackLog.entries], vendor: vendor.log() });
   });

@@ -1,12 +1,15 @@
 /**
  * The jobs of the gateway's worker threads, by name. A thread loads the built form of this file, so it and what it imports
- * stay free of effects: no settings, no connections, no timers. A job keeps nothing between two calls: it gets the bytes of
- * a body and reads what it needs of them.
+ * stay free of effects but for the thread's own priority: no settings, no connections, no timers. A job keeps nothing of a
+ * request between two calls: it gets the bytes of a body and reads what it needs of them.
  */
 import { ContractError, factsOf, paramsOf, scanJsonBody, type ErrorCode, type RequestFacts, type RequestParams, type UpstreamOptions } from '@kilotoken/contracts';
 import type { Operation } from '../relay/generation.js';
 import { hashRequest } from './request-hash.js';
+import { yieldToEventLoop } from './thread-priority.js';
 import { parseRequest, printFor } from './whole-request.js';
+
+yieldToEventLoop();
 
 export interface RawBody {
   readonly operation: Operation;
