@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { failureOfError, statusFailure } from './failure.js';
 
 /**
- * What vendors really answer, with where it was seen: issues of public repositories on GitHub unless it says docs. Whatever
- * the status, what is about our account goes to another lane and to the operator, and none of it to the customer.
+ * What vendors answer, with where it was seen: issues of public repositories on GitHub, or `docs` where it is written as the
+ * vendor describes it and nobody recorded it. Whatever the status, what is about our account goes to another lane and to
+ * the operator, and none of it to the customer.
  */
 type Case = readonly [what: string, status: number, body: unknown, source: string];
 
@@ -59,7 +60,7 @@ const account: readonly Case[] = [
   ['Bedrock: throughput', 400, { message: 'Invocation of model ID anthropic.claude-3-7-sonnet-20250219-v1:0 with on-demand throughput isn’t supported. Retry your request with the ID or ARN of an inference profile that contains this model.' }, 'strands-agents/harness-sdk#38'],
   ['Bedrock: identifier', 400, { message: 'The provided model identifier is invalid.' }, 'strands-agents/harness-sdk#38'],
   ['Bedrock: account, by a FastAPI proxy', 400, { detail: 'An error occurred (AccessDeniedException) when calling the InvokeModel operation: Your account is not authorized to invoke this API operation.' }, 'aws-samples/amazon-bedrock-workshop#100'],
-  ['xAI: key', 400, { code: 'Client specified an invalid argument', error: 'Incorrect API key provided: xa***12. You can obtain an API key from https://console.x.ai.' }, 'docs'],
+  ['xAI: key', 400, { code: 'Client specified an invalid argument', error: 'Incorrect API key provided: xa***12. You can obtain an API key from https://console.x.ai.' }, 'continuedev/continue#10778'],
   ['xAI: credits', 403, { code: 'The caller does not have permission to execute the specified operation', error: 'Your newly created team doesn’t have any credits yet.' }, 'docs'],
   ['vLLM: model', 404, { object: 'error', message: 'The model `Qwen1.5-14B-Chat-GPTQ-Int8` does not exist.', type: 'NotFoundError', param: null, code: 404 }, 'vllm-project/vllm#3485'],
   ['vLLM: key', 401, { error: 'Unauthorized' }, 'vLLM, --api-key'],
@@ -96,6 +97,7 @@ const theirs: readonly (readonly [what: string, status: number, body: unknown, c
   ['Azure: content', 400, { error: { message: "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify your prompt and retry. To learn more about our content filtering policies please read our documentation: https://go.microsoft.com/fwlink/?linkid=2198766", type: null, param: 'prompt', code: 'content_filter', status: 400, innererror: { code: 'ResponsibleAIPolicyViolation' } } }, 'invalid_value', /content management policy\. Please modify your prompt and retry\.$/, 'compl-ai/compl-ai#20'],
   ['OpenAI: content', 400, openAi('Your request was rejected as a result of our safety system.', { code: 'content_policy_violation' }), 'invalid_value', /safety system/, 'docs'],
   ['OpenRouter: moderation', 403, { error: { message: 'openai/gpt-5 requires moderation on OpenAI. Your input was flagged for "violence".', code: 403, metadata: { reasons: ['violence'], provider_name: 'OpenAI' } } }, 'invalid_value', /flagged for "violence"/, 'docs, errors'],
+  ['xAI: message', 400, { code: 'Client specified an invalid argument', error: 'The model expects a single `text` element per message.' }, 'invalid_value', /expects a single `text` element/, 'nocmt/LLMSearchPlus#2'],
   ['DeepSeek: content', 400, openAi('Content Exists Risk'), 'invalid_value', /Content Exists Risk/, 'deepseek-ai/DeepSeek-V3'],
   ['OpenAI: parameter', 400, openAi("Invalid value: 'hot'. Supported values are: 'low', 'medium', and 'high'.", { param: 'reasoning_effort', code: 'invalid_value' }), 'invalid_value', /Supported values/, 'docs'],
   ['OpenAI: schema of a function that is about billing', 400, openAi("Invalid schema for function 'get_billing_account': 'credits' is not of type 'object'.", { param: 'tools[0].function.parameters', code: 'invalid_function_parameters' }), 'invalid_value', /get_billing_account/, 'made from docs'],
