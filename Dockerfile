@@ -17,7 +17,7 @@ RUN npm ci --ignore-scripts
 COPY . .
 RUN npx nx run-many -t build --output-style=static \
  && find apps libs tools -type d -name src -prune -exec rm -rf {} + \
- && mkdir -p .nx && touch .nx/kt.prepared
+ && mkdir -p .nx && touch .nx/prepared
 
 # The embedded Postgres stays out: a container's database is another container, or somebody's who runs databases.
 FROM base AS packages
@@ -35,7 +35,7 @@ COPY --from=build /opt/kilotoken/libs ./libs
 COPY --from=build /opt/kilotoken/tools ./tools
 COPY --from=build /opt/kilotoken/prisma ./prisma
 COPY --from=build /opt/kilotoken/deploy/healthcheck.mjs /opt/kilotoken/deploy/reconcile.mjs ./deploy/
-COPY --from=build /opt/kilotoken/.nx/kt.prepared ./.nx/kt.prepared
+COPY --from=build /opt/kilotoken/.nx/prepared ./.nx/prepared
 RUN mkdir -p /var/lib/kilotoken && chown node:node /var/lib/kilotoken
 USER node
 EXPOSE 8080 8081

@@ -107,7 +107,7 @@ describe('Dockerfile', () => {
 
   it('copies what exists, and what .dockerignore lets in', () => {
     const ignored = read('.dockerignore').split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-    const built = ['.nx/kt.prepared'];
+    const built = ['.nx/prepared'];
     for (const line of last.filter((line) => line.startsWith('COPY --from=build'))) {
       for (const source of line.split(' ').slice(2, -1).map((path) => path.replace('/opt/kilotoken/', ''))) {
         if (built.includes(source)) continue;

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { mintId, readDatabaseNow } from '@kilotoken/platform';
+import { mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
 import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
-import { mintApiKey, parseApiKey } from './api-key.js';
-import { endApiKey, findApiKeyByHash, findLineageId, insertApiKey, listApiKeyRows, lockApiKey, tellRolled, updateApiKeySettings } from './api-key.store.js';
-import { conflict, invalid, notFound, parseInput } from './identity.errors.js';
+import { isApiKeyPrefix, mintApiKey, parseApiKey } from './api-key.js';
+import {
+  endApiKey, findApiKeyByHash, findLineageExpiry, findLineageId, insertApiKey, listApiKeyRows, lockApiKey, tellRolled, updateApiKeySettings, type ApiKeySought,
+} from './api-key.store.js';
+import { ambiguous, candidatesMax, conflict, invalid, isUuid, notFound, parseInput } from './identity.errors.js';
 import {
   apiKeyPlaceSchema,
   apiKeySettingsSchema,
   idPageSchema,
+  nameSchema,
   newApiKeySchema,
   rollApiKeySchema,
   type ApiKey,
@@ -54,14 +57,36 @@ const insertKey = (prisma: PrismaClient, input: NewApiKey, { hash, prefix }: { h
 };
 
 /** In the order of their making; the next page begins after the last id of this one. */
-export const listApiKeys = async (db: PrismaDb, organizationId: string, page: Page = {}): Promise<ApiKey[]> => {
+export const listApiKeys = async (db: RawDb, organizationId: string, page: Page = {}): Promise<ApiKey[]> => {
   const { after, limit } = parseInput(idPageSchema, page);
-  return listApiKeyRows(db, organizationId, after, limit, await readDatabaseNow(db));
+  return listApiKeyRows(db, organizationId, { afterId: after }, limit);
+};
+
+/**
+ * By id, by the whole key, or by its beginning or name where only one key has it; of several the one that is still good. Throws `api_key_not_found`, or
+ * `api_key_ambiguous` with those that may be meant.
+ */
+export const findApiKey = async (db: RawDb, organizationId: string, text: string): Promise<ApiKey> => {
+  const keys = await listApiKeyRows(db, organizationId, soughtBy(text), candidatesMax);
+  const good = keys.filter(({ status }) => status === 'active');
+  const meant = good.length > 0 ? good : keys;
+  if (meant.length === 1) return meant[0]!;
+  if (meant.length === 0) throw notFound('api_key', `The organization has no key "${text.slice(0, 12)}".`);
+  const candidates = meant.map(({ id, name, prefix, status }) => `${id} (${name}, ${prefix}…, ${status})`);
+  throw ambiguous('api_key', `Several keys of the organization may be meant by "${text}". Give the id of one:`, candidates);
+};
+
+const soughtBy = (text: string): ApiKeySought => {
+  if (isUuid(text)) return { id: text };
+  const whole = parseApiKey(text);
+  if (whole.ok) return { hash: whole.hash };
+  return isApiKeyPrefix(text) ? { prefix: text } : { name: parseInput(nameSchema, text) };
 };
 
 /**
  * Makes a new key with the project, name, models, settings and expiry of an old one, never with more. The old one ends at once, or
- * after `overlapMs` but never later than it would have. Throws `api_key_not_found` or `api_key_ended`.
+ * after `overlapMs` but never later than it would have. However often and in whatever order keys of a line are rolled, a new one ends
+ * when the first was made to end. Throws `api_key_not_found` or `api_key_ended`.
  */
 export const rollApiKey = (prisma: PrismaClient, input: RollApiKey): Promise<IssuedApiKey> => {
   const { organizationId, id, overlapMs } = parseInput(rollApiKeySchema, input);
@@ -69,13 +94,15 @@ export const rollApiKey = (prisma: PrismaClient, input: RollApiKey): Promise<Iss
     const now = await readDatabaseNow(db);
     const old = await getApiKey(db, organizationId, id, now);
     if (old.status !== 'active') throw conflict('api_key_ended', `The key ${old.prefix}… is ${old.status}; create a new one.`);
+    // Not the old key's own: when it was rolled before, it ends with that overlap. Read before it is shortened below.
+    const expiresAt = await findLineageExpiry(db, old);
     const overlapEnd = new Date(now.getTime() + overlapMs);
     if (overlapMs === 0) await endApiKey(db, old, { revokedAt: now }, now);
     else if (!old.expiresAt || old.expiresAt > overlapEnd) await endApiKey(db, old, { expiresAt: overlapEnd }, now);
     const oldEndsAt = overlapMs === 0 ? now : old.expiresAt && old.expiresAt <= overlapEnd ? old.expiresAt : overlapEnd;
 
     const { key, hash, prefix } = mintApiKey(randomBytes);
-    const { projectId, name, allowedModels, expiresAt, unsupportedParameters, maxTokensAbove } = old;
+    const { projectId, name, allowedModels, unsupportedParameters, maxTokensAbove } = old;
     const lineageId = await findLineageId(db, old);
     const terms = { projectId, name, allowedModels, expiresAt, unsupportedParameters, maxTokensAbove };
     const rolled = await insertApiKey(db, { organizationId, id: mintId(now.getTime()), hash, prefix, lineageId, ...terms }, now);

@@ -1,3 +1,4 @@
+import type { RawDb } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
 import { maxTokensPolicies, unsupportedParameterPolicies } from '@kilotoken/contracts';
 import { z } from 'zod';
@@ -62,11 +63,46 @@ export const findApiKeyByHash = async (db: PrismaDb, organizationId: string, has
   return row && toApiKey(row, now);
 };
 
+interface ReadRow extends Omit<ApiKeyRow, 'use' | 'allowedModels'> {
+  readonly allowedModels: string[] | null;
+  readonly lastUsedAt: Date | null;
+  readonly now: Date;
+}
+
+const readApiKey = ({ lastUsedAt, now, allowedModels, ...row }: ReadRow): ApiKey => toApiKey({ ...row, allowedModels: allowedModels ?? [], use: lastUsedAt && { lastUsedAt } }, now);
+
+/** Which keys of an organization are meant; what is left out does not matter. */
+export interface ApiKeySought {
+  readonly afterId?: string | undefined;
+  readonly id?: string;
+  readonly name?: string;
+  readonly prefix?: string;
+  readonly hash?: Uint8Array;
+}
+
 /** In the order of their making. */
-export const listApiKeyRows = async (db: PrismaDb, organizationId: string, afterId: string | undefined, limit: number, now: Date): Promise<ApiKey[]> => {
-  const after = afterId === undefined ? {} : { id: { gt: afterId } };
-  const rows = await db.apiKey.findMany({ where: { organizationId, ...after }, orderBy: { id: 'asc' }, take: limit, include: withUse });
-  return rows.map((row) => toApiKey(row, now));
+export const listApiKeyRows = async (db: RawDb, organizationId: string, sought: ApiKeySought, limit: number): Promise<ApiKey[]> => {
+  const { afterId = null, id = null, name = null, prefix = null, hash } = sought;
+  const hashHex = hash ? Buffer.from(hash).toString('hex') : null;
+  const rows = await db.$queryRaw<ReadRow[]>`
+    SELECT k.organization_id::text AS "organizationId", k.id::text, k.project_id::text AS "projectId", k.name, k.prefix, k.allowed_models AS "allowedModels",
+      k.unsupported_parameters AS "unsupportedParameters", k.max_tokens_above AS "maxTokensAbove", k.expires_at AS "expiresAt", k.revoked_at AS "revokedAt",
+      u.last_used_at AS "lastUsedAt", k.created_at AS "createdAt", kt_now() AS now
+    FROM api_key k LEFT JOIN api_key_use u ON u.organization_id = k.organization_id AND u.api_key_id = k.id
+    WHERE k.organization_id = ${organizationId}::uuid AND (${afterId}::uuid IS NULL OR k.id > ${afterId}::uuid) AND (${id}::uuid IS NULL OR k.id = ${id}::uuid)
+      AND (${name}::text IS NULL OR k.name = ${name}::text) AND (${prefix}::text IS NULL OR k.prefix = ${prefix}::text)
+      AND (${hashHex}::text IS NULL OR k.hash = decode(${hashHex}::text, 'hex'))
+    ORDER BY k.id LIMIT ${limit}::int`;
+  return rows.map(readApiKey);
+};
+
+/** The latest that any key of this one's line ends: what the first of them was made with, because a key that was rolled ends earlier and its successor does not. Null: never. */
+export const findLineageExpiry = async (db: RawDb, { organizationId, id }: ApiKey): Promise<Date | null> => {
+  const rows = await db.$queryRaw<{ expiresAt: Date | null }[]>`
+    SELECT CASE WHEN bool_and(expires_at IS NOT NULL) THEN max(expires_at) END AS "expiresAt" FROM api_key
+    WHERE organization_id = ${organizationId}::uuid AND coalesce(lineage_id, id) = (
+      SELECT coalesce(lineage_id, id) FROM api_key WHERE organization_id = ${organizationId}::uuid AND id = ${id}::uuid)`;
+  return rows[0]!.expiresAt;
 };
 
 export const endApiKey = async (db: PrismaDb, { organizationId, id }: ApiKey, end: { revokedAt: Date } | { expiresAt: Date }, now: Date): Promise<ApiKey> =>

@@ -35,6 +35,9 @@ export interface MintedApiKey {
 
 export type ParsedApiKey = { readonly ok: true; readonly hash: Buffer; readonly prefix: string } | { readonly ok: false };
 
+/** Whether a text has the form of the beginning that is shown of each key. */
+export const isApiKeyPrefix = (text: string): boolean => text.startsWith(apiKeyPrefix) && text.length === apiKeyPrefix.length + shownLength;
+
 export const mintApiKey = (randomBytes: RandomBytes): MintedApiKey => {
   const body = apiKeyPrefix + randomText(randomBytes);
   const key = body + checksumOf(body);

@@ -3,7 +3,7 @@ import { asOrganization, createPool } from '@kilotoken/platform';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { createApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, setApiKey } from './api-key.service.js';
+import { createApiKey, findApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, setApiKey } from './api-key.service.js';
 import { parseApiKey } from './api-key.js';
 import type { Organization, Project } from './identity.js';
 import { createOrganization, createProject, getOrganization, getProject, listOrganizations, listProjects, setTimeZone } from './organization.service.js';
@@ -210,6 +210,41 @@ describe('API keys', () => {
     const soon = await newKey({ expiresAt });
     await rollApiKey(prisma, { organizationId: acme.id, id: soon.id, overlapMs: hourMs });
     expect((await authenticate(soon.key)).expires_at).toEqual(expiresAt);
+  });
+
+  test.each<[string, ('old' | 'new')[], number[]]>([
+    ['the old key twice', ['old', 'old'], [hourMs, hourMs]],
+    ['the old key twice, the second time with less overlap', ['old', 'old'], [24 * hourMs, 60_000]],
+    ['the old key twice, the second time at once', ['old', 'old'], [hourMs, 0]],
+    ['the new key', ['old', 'new'], [hourMs, 60_000]],
+    ['the new key, then the old one', ['old', 'new', 'old'], [24 * hourMs, hourMs, 60_000]],
+    ['the old key twice, then the newest', ['old', 'old', 'new'], [hourMs, hourMs, hourMs]],
+  ])('are rolled again without an earlier end for the new one: %s', async (_name, which, overlaps) => {
+    for (const expiresAt of [undefined, new Date(Date.now() + 30 * 24 * hourMs)]) {
+      const old = await newKey(expiresAt ? { expiresAt } : {});
+      let newest = old;
+      for (const [index, one] of which.entries()) {
+        newest = await rollApiKey(prisma, { organizationId: acme.id, id: one === 'old' ? old.id : newest.id, overlapMs: overlaps[index]! });
+        expect(newest.expiresAt).toEqual(expiresAt ?? null);
+      }
+      expect((await authenticate(newest.key)).expires_at).toEqual(expiresAt ?? null);
+    }
+  });
+
+  test('are found by id, by themselves, by their beginning and by a name that one good key has', async () => {
+    const first = await newKey();
+    for (const text of [first.id, first.key, first.prefix, 'server', ' server ']) expect((await findApiKey(prisma, acme.id, text)).id).toBe(first.id);
+    const second = await rollApiKey(prisma, { organizationId: acme.id, id: first.id, overlapMs: hourMs });
+    await expect(findApiKey(prisma, acme.id, 'server')).rejects.toMatchObject({
+      code: 'api_key_ambiguous',
+      publicMessage: expect.stringMatching(new RegExp(`${first.id} .*\\n.*${second.id} `)),
+    });
+    await revokeApiKey(prisma, { organizationId: acme.id, id: first.id });
+    expect((await findApiKey(prisma, acme.id, 'server')).id).toBe(second.id);
+    const other = await newOrganization();
+    for (const text of [first.id, first.key, first.prefix, 'server', "' OR 1=1--"]) {
+      await expect(findApiKey(prisma, other.id, text)).rejects.toMatchObject({ code: 'api_key_not_found' });
+    }
   });
 
   test('rolled by two at once are rolled once', async () => {

@@ -1,6 +1,6 @@
-import { mintId, readDatabaseNow, takenConstraintOf } from '@kilotoken/platform';
-import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
-import { conflict, invalid, notFound, parseInput } from './identity.errors.js';
+import { mintId, readDatabaseNow, takenConstraintOf, type RawDb } from '@kilotoken/platform';
+import type { PrismaClient } from '@kilotoken/platform/prisma';
+import { ambiguous, candidatesMax, conflict, invalid, isUuid, notFound, parseInput } from './identity.errors.js';
 import {
   namePageSchema,
   nameSchema,
@@ -17,7 +17,7 @@ import {
   type Project,
 } from './identity.js';
 import {
-  findOrganization,
+  findOrganizations,
   findPriceBookId,
   findProject,
   findTimeZone,
@@ -46,7 +46,7 @@ export const createOrganization = async (prisma: PrismaClient, input: NewOrganiz
 };
 
 /** As Postgres spells it. A zone that only one of Postgres and JavaScript knows would have days that cannot be counted in. */
-const getTimeZone = async (db: PrismaDb, name: string): Promise<string> => {
+const getTimeZone = async (db: RawDb, name: string): Promise<string> => {
   const known = await findTimeZone(db, name);
   if (known === null) throw invalid(`timeZone: ${timeZoneNeeded}`);
   return known;
@@ -64,20 +64,26 @@ export const setTimeZone = async (prisma: PrismaClient, input: OrganizationTimeZ
 };
 
 /** By id or slug; null when there is none. */
-export const findOrganizationBy = async (db: PrismaDb, idOrSlug: string): Promise<Organization | null> => {
-  if (isUuid(idOrSlug)) return findOrganization(db, { id: idOrSlug });
-  return slugSchema.safeParse(idOrSlug).success ? findOrganization(db, { slug: idOrSlug }) : null;
+export const findOrganizationBy = async (db: RawDb, idOrSlug: string): Promise<Organization | null> => {
+  if (isUuid(idOrSlug)) return (await findOrganizations(db, { id: idOrSlug }, 1))[0] ?? null;
+  return slugSchema.safeParse(idOrSlug).success ? ((await findOrganizations(db, { slug: idOrSlug }, 1))[0] ?? null) : null;
 };
 
-/** By id or slug; throws `organization_not_found`. */
-export const getOrganization = async (db: PrismaDb, idOrSlug: string): Promise<Organization> => {
-  const organization = await findOrganizationBy(db, idOrSlug);
-  if (!organization) throw notFound('organization', `There is no organization "${idOrSlug.slice(0, 64)}".`);
-  return organization;
+/**
+ * By id or slug, or by the name that only one organization has. Throws `organization_not_found`, or `organization_ambiguous` with those that the name may mean.
+ */
+export const getOrganization = async (db: RawDb, text: string): Promise<Organization> => {
+  const organization = await findOrganizationBy(db, text);
+  if (organization) return organization;
+  const name = nameSchema.safeParse(text);
+  const named = name.success ? await findOrganizations(db, { name: name.data }, candidatesMax) : [];
+  if (named.length === 1) return named[0]!;
+  if (named.length > 1) throw ambiguous('organization', `Several organizations are called "${name.data}". Give the slug or id of one:`, named.map(({ slug, id }) => `${slug} (${id})`));
+  throw notFound('organization', `There is no organization "${text.slice(0, 64)}".`);
 };
 
 /** In the order of their slugs; the next page begins after the last slug of this one. */
-export const listOrganizations = async (db: PrismaDb, page: Page = {}): Promise<Organization[]> => {
+export const listOrganizations = async (db: RawDb, page: Page = {}): Promise<Organization[]> => {
   const { after, limit } = parseInput(namePageSchema, page);
   return listOrganizationRows(db, after, limit);
 };
@@ -97,22 +103,20 @@ export const createProject = async (prisma: PrismaClient, input: NewProject): Pr
 };
 
 /** By id or name within the organization; null when it has none. */
-export const findProjectBy = async (db: PrismaDb, organizationId: string, idOrName: string): Promise<Project | null> => {
+export const findProjectBy = async (db: RawDb, organizationId: string, idOrName: string): Promise<Project | null> => {
   if (isUuid(idOrName)) return findProject(db, organizationId, { id: idOrName });
   return nameSchema.safeParse(idOrName).success ? findProject(db, organizationId, { name: idOrName }) : null;
 };
 
 /** By id or name within the organization; throws `project_not_found`, also for another organization's. */
-export const getProject = async (db: PrismaDb, organizationId: string, idOrName: string): Promise<Project> => {
+export const getProject = async (db: RawDb, organizationId: string, idOrName: string): Promise<Project> => {
   const project = await findProjectBy(db, organizationId, idOrName);
   if (!project) throw notFound('project', `The organization has no project "${idOrName.slice(0, 64)}".`);
   return project;
 };
 
 /** In the order of their names. */
-export const listProjects = async (db: PrismaDb, organizationId: string, page: Page = {}): Promise<Project[]> => {
+export const listProjects = async (db: RawDb, organizationId: string, page: Page = {}): Promise<Project[]> => {
   const { after, limit } = parseInput(namePageSchema, page);
   return listProjectRows(db, organizationId, after, limit);
 };
-
-const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);

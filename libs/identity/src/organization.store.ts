@@ -1,3 +1,4 @@
+import type { RawDb } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
 import type { Organization, Project } from './identity.js';
 
@@ -32,31 +33,38 @@ export const updateTimeZone = async (db: PrismaDb, id: string, timeZone: string)
 };
 
 /** As Postgres spells the name of a zone, in whatever case it is asked for; null where it knows none by it. */
-export const findTimeZone = async (db: PrismaDb, name: string): Promise<string | null> => {
+export const findTimeZone = async (db: RawDb, name: string): Promise<string | null> => {
   const rows = await db.$queryRaw<{ name: string }[]>`SELECT name FROM pg_timezone_names WHERE lower(name) = lower(${name})`;
   return rows[0]?.name ?? null;
 };
 
-export const findOrganization = async (db: PrismaDb, where: { id: string } | { slug: string }): Promise<Organization | null> => {
-  const row = await db.organization.findUnique({ where, include: withPriceBook });
-  return row && toOrganization(row);
-};
+/** By id, slug or name, of which only the name may be several's; at most `limit`, in the order of their slugs. */
+export const findOrganizations = (db: RawDb, { id, slug, name }: { id?: string; slug?: string; name?: string }, limit: number): Promise<Organization[]> =>
+  db.$queryRaw<Organization[]>`
+    SELECT o.id::text, o.name, o.slug, b.name AS "priceBook", o.time_zone AS "timeZone", o.status, o.created_at AS "createdAt"
+    FROM organization o JOIN price_book b ON b.id = o.price_book_id
+    WHERE o.id = ${id ?? null}::uuid OR o.slug = ${slug ?? null}::text OR o.name = ${name ?? null}::text
+    ORDER BY o.slug LIMIT ${limit}::int`;
 
 /** In the order of their slugs. */
-export const listOrganizationRows = async (db: PrismaDb, afterSlug: string | undefined, limit: number): Promise<Organization[]> => {
-  const where = afterSlug === undefined ? {} : { slug: { gt: afterSlug } };
-  const rows = await db.organization.findMany({ where, orderBy: { slug: 'asc' }, take: limit, include: withPriceBook });
-  return rows.map(toOrganization);
-};
+export const listOrganizationRows = (db: RawDb, afterSlug: string | undefined, limit: number): Promise<Organization[]> =>
+  db.$queryRaw<Organization[]>`
+    SELECT o.id::text, o.name, o.slug, b.name AS "priceBook", o.time_zone AS "timeZone", o.status, o.created_at AS "createdAt"
+    FROM organization o JOIN price_book b ON b.id = o.price_book_id
+    WHERE o.slug > ${afterSlug ?? ''}::text ORDER BY o.slug LIMIT ${limit}::int`;
 
 export const insertProject = (db: PrismaDb, project: { organizationId: string; id: string; name: string }): Promise<Project> =>
   db.project.create({ data: project });
 
-export const findProject = (db: PrismaDb, organizationId: string, where: { id: string } | { name: string }): Promise<Project | null> =>
-  db.project.findFirst({ where: { organizationId, ...where } });
+export const findProject = async (db: RawDb, organizationId: string, { id, name }: { id?: string; name?: string }): Promise<Project | null> => {
+  const rows = await db.$queryRaw<Project[]>`
+    SELECT organization_id::text AS "organizationId", id::text, name, created_at AS "createdAt", archived_at AS "archivedAt" FROM project
+    WHERE organization_id = ${organizationId}::uuid AND (id = ${id ?? null}::uuid OR name = ${name ?? null}::text)`;
+  return rows[0] ?? null;
+};
 
 /** In the order of their names. */
-export const listProjectRows = (db: PrismaDb, organizationId: string, afterName: string | undefined, limit: number): Promise<Project[]> => {
-  const after = afterName === undefined ? {} : { name: { gt: afterName } };
-  return db.project.findMany({ where: { organizationId, ...after }, orderBy: { name: 'asc' }, take: limit });
-};
+export const listProjectRows = (db: RawDb, organizationId: string, afterName: string | undefined, limit: number): Promise<Project[]> =>
+  db.$queryRaw<Project[]>`
+    SELECT organization_id::text AS "organizationId", id::text, name, created_at AS "createdAt", archived_at AS "archivedAt" FROM project
+    WHERE organization_id = ${organizationId}::uuid AND name > ${afterName ?? ''}::text ORDER BY name LIMIT ${limit}::int`;

@@ -1,4 +1,4 @@
-import type { PrismaDb } from '@kilotoken/platform/prisma';
+import type { RawDb } from '@kilotoken/platform';
 import type { ChainBreak, ChainProof } from './chain.js';
 import { checkLinks, findNextHead, genesis, type ChainHead, type ChainPlace } from './chain.store.js';
 
@@ -10,7 +10,7 @@ const beforeAll = '00000000-0000-0000-0000-000000000000';
  * Computes every chain again, up to the head that it has when its turn comes: rows are only added, so what is added meanwhile needs
  * no long snapshot to be left out. Memory and statements are bounded however long a chain is.
  */
-export const verifyChains = async (db: PrismaDb): Promise<ChainProof> => {
+export const verifyChains = async (db: RawDb): Promise<ChainProof> => {
   const breaks: ChainBreak[] = [];
   let [organizations, links] = [0, 0n];
   for (let head = await findNextHead(db, beforeAll); head; head = await findNextHead(db, head.organizationId)) {
@@ -23,7 +23,7 @@ export const verifyChains = async (db: PrismaDb): Promise<ChainProof> => {
   return { organizations, links, breaks };
 };
 
-const verifyChain = async (db: PrismaDb, head: ChainHead): Promise<{ links: bigint; broken: ChainBreak | null }> => {
+const verifyChain = async (db: RawDb, head: ChainHead): Promise<{ links: bigint; broken: ChainBreak | null }> => {
   const upTo = head.last > head.position ? head.last : head.position;
   let links = 0n;
   let at: ChainPlace = genesis;

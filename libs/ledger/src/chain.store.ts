@@ -1,4 +1,4 @@
-import type { PrismaDb } from '@kilotoken/platform/prisma';
+import type { RawDb } from '@kilotoken/platform';
 import type { ChainBreak, ChainProblem } from './chain.js';
 
 /** Hashes travel as hexadecimal text. */
@@ -19,7 +19,7 @@ const genesisHash = '0'.repeat(64);
 export const genesis: ChainPlace = { position: 0n, hash: genesisHash };
 
 /** The next organization behind `after` that has a chain or a transaction. A head that is gone is answered as an empty one. */
-export const findNextHead = async (db: PrismaDb, after: string): Promise<ChainHead | null> => {
+export const findNextHead = async (db: RawDb, after: string): Promise<ChainHead | null> => {
   const rows = await db.$queryRaw<ChainHead[]>`
     WITH next AS (
       SELECT least((SELECT organization_id FROM ledger_transaction WHERE organization_id > ${after}::uuid ORDER BY organization_id LIMIT 1),
@@ -45,7 +45,7 @@ interface CheckedRow {
 }
 
 /** Computes up to `limit` links again, behind `before` and up to a position, and finds the first that is broken. */
-export const checkLinks = async (db: PrismaDb, organizationId: string, before: ChainPlace, upTo: bigint, limit: number): Promise<CheckedLinks> => {
+export const checkLinks = async (db: RawDb, organizationId: string, before: ChainPlace, upTo: bigint, limit: number): Promise<CheckedLinks> => {
   const rows = await db.$queryRaw<CheckedRow[]>`
     WITH link AS (
       SELECT * FROM ledger_transaction WHERE organization_id = ${organizationId}::uuid AND position > ${before.position} AND position <= ${upTo}

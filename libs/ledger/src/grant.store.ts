@@ -1,4 +1,5 @@
 import { parseMoney, formatMoney, type Money } from '@kilotoken/money';
+import type { RawDb } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
 import type { GrantBalance } from './grant.js';
 
@@ -28,7 +29,7 @@ type AmountColumn = 'granted' | 'removed' | 'available' | 'held' | 'used';
 type GrantRow = Omit<GrantBalance, AmountColumn> & Readonly<Record<AmountColumn, string>>;
 
 /** In burn order. Idle slices count as available; what is open at any session counts as held. */
-export const readGrantBalances = async (db: PrismaDb, organizationId: string): Promise<GrantBalance[]> => {
+export const readGrantBalances = async (db: RawDb, organizationId: string): Promise<GrantBalance[]> => {
   const rows = await db.$queryRaw<GrantRow[]>`
     SELECT b.id::text AS id, b.source, b.unit, g.reference, b.priority, g.scope_models AS "scopeModels",
       b.granted::text AS granted, b.removed::text AS removed,

@@ -1,5 +1,5 @@
 import { parseMoney } from '@kilotoken/money';
-import type { PrismaDb } from '@kilotoken/platform/prisma';
+import type { RawDb } from '@kilotoken/platform';
 import type { AccountBalance, Imbalance, LedgerProof } from './ledger.js';
 
 const imbalancesMax = 100;
@@ -8,7 +8,7 @@ const imbalancesMax = 100;
  * What accounts stand at, of one organization or of all together, with what was posted up to a moment or up to now. Amounts travel
  * as text, exactly.
  */
-export const readBalances = async (db: PrismaDb, organizationId: string | null, at: Date | null): Promise<AccountBalance[]> => {
+export const readBalances = async (db: RawDb, organizationId: string | null, at: Date | null): Promise<AccountBalance[]> => {
   const rows = await db.$queryRaw<{ account: string; unit: string; balance: string }[]>`
     SELECT p.account, p.unit, sum(p.amount)::text AS balance FROM ledger_posting p
     JOIN ledger_transaction t ON t.organization_id = p.organization_id AND t.id = p.transaction_id
@@ -21,7 +21,7 @@ export const readBalances = async (db: PrismaDb, organizationId: string | null, 
  * Reads the whole ledger and proves I1: every transaction has postings, and they sum to zero in each unit. One statement, so
  * that it is one snapshot.
  */
-export const readProof = async (db: PrismaDb): Promise<LedgerProof> => {
+export const readProof = async (db: RawDb): Promise<LedgerProof> => {
   const rows = await db.$queryRaw<{ transactions: bigint; postings: bigint; imbalances: ImbalanceRow[] | null }[]>`
     WITH off AS (
       SELECT t.organization_id, t.id, t.kind, coalesce(p.unit, '') AS unit, coalesce(sum(p.amount), 0) AS sum

@@ -4,6 +4,5 @@ export { loadPriceVersion } from './catalogue.store.js';
 export { laneKinds, type Lane, type LaneCost, type LaneKind, type LaneOffer, type LaneTimeouts } from './lane.js';
 export { parseLanesFile, type LanesFileProblem } from './lanes-file.js';
 export { defaultModelSettings, listPriceBook, type Listing, type ListingOrigin, type ModelTerms, type SalePrice } from './listing.js';
-export { applyLanesFile, applyListings, ensureListPriceBook, findKeyProblemsInFile, snapshotAgeMsMax } from './listing.service.js';
+export { applyLanesFile, applyListings, ensureListPriceBook, findKeyProblemsInFile, findMissingModels, listPriceBooks, planLanesFile, snapshotAgeMsMax, type DatedStep } from './listing.service.js';
 export { describeKeyProblem, findKeyProblems, vendorKeyProblem, type KeyedLane, type LaneKeyProblem } from './vendor-key.js';
-export type { ListingStep } from './listing-plan.js';

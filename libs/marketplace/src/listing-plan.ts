@@ -30,12 +30,20 @@ export interface KnownCatalogue {
 }
 
 export type ListingStep =
-  | { readonly kind: 'model_added' | 'model_updated' | 'model_restored'; readonly listing: Listing }
+  | { readonly kind: 'model_added'; readonly listing: Listing }
+  | { readonly kind: 'model_updated' | 'model_restored'; readonly listing: Listing; readonly before: ModelTerms }
   | { readonly kind: 'model_retired'; readonly modelId: string }
   | { readonly kind: 'lane_added'; readonly modelId: string; readonly position: number; readonly offer: LaneOffer }
-  | { readonly kind: 'lane_updated' | 'lane_restored'; readonly modelId: string; readonly laneId: string; readonly position: number; readonly offer: LaneOffer }
+  | {
+      readonly kind: 'lane_updated' | 'lane_restored';
+      readonly modelId: string;
+      readonly laneId: string;
+      readonly position: number;
+      readonly offer: LaneOffer;
+      readonly before: LaneOffer & { readonly position: number };
+    }
   | { readonly kind: 'lane_retired'; readonly modelId: string; readonly laneId: string; readonly baseUrl: string }
-  | { readonly kind: 'price_published'; readonly modelId: string; readonly sale: SalePrice };
+  | { readonly kind: 'price_published'; readonly modelId: string; readonly sale: SalePrice; readonly before: SalePrice | null };
 
 /** The steps in an order that keeps references whole; none when all agrees. Throws `model_listed_elsewhere`. */
 export const planListings = (origin: ListingOrigin, listings: readonly Listing[], known: KnownCatalogue): ListingStep[] => {
@@ -54,11 +62,11 @@ const planListing = (origin: ListingOrigin, listing: Listing, known: KnownCatalo
   if (model && model.origin !== origin && !model.retired) throw listedElsewhere(origin, model.origin, modelId);
   const steps: ListingStep[] = [];
   if (!model) steps.push({ kind: 'model_added', listing });
-  else if (model.retired) steps.push({ kind: 'model_restored', listing });
-  else if (modelTermsOf(model) !== modelTermsOf(listing)) steps.push({ kind: 'model_updated', listing });
+  else if (model.retired) steps.push({ kind: 'model_restored', listing, before: model });
+  else if (modelTermsOf(model) !== modelTermsOf(listing)) steps.push({ kind: 'model_updated', listing, before: model });
   steps.push(...planLanes(origin, listing, known.lanes.get(modelId) ?? []));
   const sale = known.sales.get(modelId);
-  if (!sale || !isSamePrice(sale, listing.sale)) steps.push({ kind: 'price_published', modelId, sale: listing.sale });
+  if (!sale || !isSamePrice(sale, listing.sale)) steps.push({ kind: 'price_published', modelId, sale: listing.sale, before: sale ?? null });
   return steps;
 };
 
@@ -70,9 +78,9 @@ const planLanes = (origin: ListingOrigin, { modelId, lanes: offers }: Listing, k
     const lane = byIdentity.get(identityOf(offer));
     if (!lane) return [{ kind: 'lane_added', modelId, position, offer }];
     kept.add(lane.id);
-    if (lane.retired) return [{ kind: 'lane_restored', modelId, laneId: lane.id, position, offer }];
+    if (lane.retired) return [{ kind: 'lane_restored', modelId, laneId: lane.id, position, offer, before: lane }];
     const agrees = lane.position === position && lane.origin === origin && termsOf(lane) === termsOf(offer);
-    return agrees ? [] : [{ kind: 'lane_updated', modelId, laneId: lane.id, position, offer }];
+    return agrees ? [] : [{ kind: 'lane_updated', modelId, laneId: lane.id, position, offer, before: lane }];
   });
   return [...steps, ...retireLanes(modelId, known.filter(({ id }) => !kept.has(id)))];
 };

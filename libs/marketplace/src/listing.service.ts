@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { AppError, mintId, readDatabaseNow } from '@kilotoken/platform';
+import { AppError, mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
 import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
 import { lanesFileBytesMax, parseLanesFile } from './lanes-file.js';
 import type { LaneOffer } from './lane.js';
@@ -13,6 +13,8 @@ import {
   insertPriceVersion,
   lockCatalogue,
   readKnown,
+  readModelIds,
+  readPriceBooks,
   retireLane,
   retireModel,
   updateLane,
@@ -27,20 +29,43 @@ import { findKeyProblems, type LaneKeyProblem } from './vendor-key.js';
  */
 export const snapshotAgeMsMax = 2_000;
 
+/** A step with the moment from which it holds; what is no price holds everywhere within a second of its commit. */
+export type DatedStep = ListingStep & { readonly effectiveAt: Date };
+
 /**
  * Makes the catalogue agree with the listings of this origin, in one transaction. What agrees already is not written, so
  * applying the same listings again leaves the configuration's version as it is. Answers the steps that were taken.
  */
-export const applyListings = (prisma: PrismaClient, origin: ListingOrigin, listings: readonly Listing[]): Promise<ListingStep[]> =>
+export const applyListings = (prisma: PrismaClient, origin: ListingOrigin, listings: readonly Listing[]): Promise<DatedStep[]> =>
   prisma.$transaction(async (db) => {
     await lockCatalogue(db);
     const priceBookId = await ensurePriceBook(db, listPriceBook);
     const known = await readKnown(db, priceBookId, origin, listings.map(({ modelId }) => modelId));
-    const steps = planListings(origin, listings, known);
     const now = await readDatabaseNow(db);
+    const steps = await dateSteps(db, priceBookId, now, planListings(origin, listings, known));
     for (const step of steps) await takeStep(db, { origin, priceBookId, now }, step);
     return steps;
   });
+
+/** What `applyListings` would do now. Nothing is written, and nobody is kept waiting. */
+const planSteps = async (db: PrismaDb, origin: ListingOrigin, listings: readonly Listing[]): Promise<DatedStep[]> => {
+  const priceBookId = (await readPriceBooks(db)).find(({ name }) => name === listPriceBook)?.id ?? noPriceBookId;
+  const known = await readKnown(db, priceBookId, origin, listings.map(({ modelId }) => modelId));
+  return dateSteps(db, priceBookId, await readDatabaseNow(db), planListings(origin, listings, known));
+};
+
+const noPriceBookId = '00000000-0000-0000-0000-000000000000';
+
+const dateSteps = async (db: PrismaDb, priceBookId: string, now: Date, steps: readonly ListingStep[]): Promise<DatedStep[]> => {
+  const dated: DatedStep[] = [];
+  for (const step of steps) dated.push({ ...step, effectiveAt: step.kind === 'price_published' ? await findEffectiveAt(db, priceBookId, now, step.modelId) : now });
+  return dated;
+};
+
+const findEffectiveAt = async (db: PrismaDb, priceBookId: string, now: Date, modelId: string): Promise<Date> => {
+  const latest = await findLatestEffectiveAt(db, priceBookId, modelId);
+  return latest ? new Date(Math.max(now.getTime() + snapshotAgeMsMax, latest.getTime() + 1)) : now;
+};
 
 /** Makes the price book that organizations have unless they are given another; there before anything is listed. */
 export const ensureListPriceBook = async (prisma: PrismaClient): Promise<void> => {
@@ -50,13 +75,25 @@ export const ensureListPriceBook = async (prisma: PrismaClient): Promise<void> =
   });
 };
 
+/** Those of the models that are not for sale, in their order. */
+export const findMissingModels = async (db: RawDb, modelIds: readonly string[]): Promise<string[]> => {
+  const known = new Set(await readModelIds(db));
+  return modelIds.filter((id) => !known.has(id));
+};
+
+/** In the order of their names. */
+export const listPriceBooks = (db: RawDb): Promise<{ id: string; name: string }[]> => readPriceBooks(db);
+
 /** Reads the file and applies it. Throws an AppError `lanes_file_unreadable`, `lanes_file_invalid` or `model_listed_elsewhere`. */
-export const applyLanesFile = async (prisma: PrismaClient, path: string): Promise<ListingStep[]> =>
+export const applyLanesFile = async (prisma: PrismaClient, path: string): Promise<DatedStep[]> =>
   applyListings(prisma, 'file', parseLanesFile(await readLanesFile(path)));
 
 /** Lanes of a file whose vendor's key, as `read` finds it, cannot be sent. Throws as `applyLanesFile` does. */
 export const findKeyProblemsInFile = async (path: string, read: (variable: string) => string | undefined): Promise<LaneKeyProblem<LaneOffer>[]> =>
   findKeyProblems(parseLanesFile(await readLanesFile(path)).flatMap(({ lanes }) => lanes), read);
+
+/** The steps that `applyLanesFile` would take now, in its order, none of them taken. Throws as it does. */
+export const planLanesFile = async (prisma: PrismaClient, path: string): Promise<DatedStep[]> => planSteps(prisma, 'file', parseLanesFile(await readLanesFile(path)));
 
 const readLanesFile = async (path: string): Promise<string> => {
   try {
@@ -81,7 +118,7 @@ interface Applying {
   readonly now: Date;
 }
 
-const takeStep = async (db: PrismaDb, { origin, priceBookId, now }: Applying, step: ListingStep): Promise<void> => {
+const takeStep = async (db: PrismaDb, { origin, priceBookId, now }: Applying, step: DatedStep): Promise<void> => {
   switch (step.kind) {
     case 'model_added':
       return insertModel(db, origin, step.listing);
@@ -97,10 +134,7 @@ const takeStep = async (db: PrismaDb, { origin, priceBookId, now }: Applying, st
       return updateLane(db, step.laneId, { position: step.position, origin, offer: step.offer });
     case 'lane_retired':
       return retireLane(db, step.laneId, now);
-    case 'price_published': {
-      const latest = await findLatestEffectiveAt(db, priceBookId, step.modelId);
-      const effectiveAt = latest ? new Date(Math.max(now.getTime() + snapshotAgeMsMax, latest.getTime() + 1)) : now;
-      return insertPriceVersion(db, { id: mintId(now.getTime()), priceBookId, modelId: step.modelId, effectiveAt, sale: step.sale });
-    }
+    case 'price_published':
+      return insertPriceVersion(db, { id: mintId(now.getTime()), priceBookId, modelId: step.modelId, effectiveAt: step.effectiveAt, sale: step.sale });
   }
 };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies, type TokenClass } from '@kilotoken/contracts';
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
-import { mintId, readDatabaseNow } from '@kilotoken/platform';
+import { mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
 import { capabilitiesOf, costRatesSchema, lacksOf, laneKinds, laneTimeoutsSchema, type LaneOffer } from './lane.js';
 import { listingOrigins, type Listing, type ListingOrigin, type ModelTerms, type SalePrice } from './listing.js';
@@ -21,6 +21,11 @@ export const ensurePriceBook = async (db: PrismaDb, name: string): Promise<strin
   const created = await db.priceBook.create({ data: { id: mintId((await readDatabaseNow(db)).getTime()), name } });
   return created.id;
 };
+
+/** The models that are for sale. */
+export const readModelIds = async (db: RawDb): Promise<string[]> => (await db.$queryRaw<{ id: string }[]>`SELECT id FROM model WHERE retired_at IS NULL ORDER BY id`).map(({ id }) => id);
+
+export const readPriceBooks = (db: RawDb): Promise<{ id: string; name: string }[]> => db.$queryRaw`SELECT id::text, name FROM price_book ORDER BY name`;
 
 /** What is known of the models of this origin and of those that are named, retired ones included. */
 export const readKnown = async (db: PrismaDb, priceBookId: string, origin: ListingOrigin, modelIds: string[]): Promise<KnownCatalogue> => {

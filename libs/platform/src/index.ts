@@ -17,4 +17,5 @@ export { traceIdHeader } from './requests.js';
 export * from './tracing.js';
 export * from './prisma.errors.js';
 export * from './prisma.store.js';
+export * from './raw-db.js';
 export * from './uuid.js';

@@ -1,6 +1,6 @@
 import { getProject } from '@kilotoken/identity';
 import { formatMoney, parseMoney } from '@kilotoken/money';
-import { AppError, mintId, readDatabaseNow } from '@kilotoken/platform';
+import { AppError, mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
 import type { PrismaClient } from '@kilotoken/platform/prisma';
 import { z } from 'zod';
 import { calendarKinds, measures, type Limit } from './limit.js';
@@ -76,7 +76,7 @@ export const setLimit = async (prisma: PrismaClient, input: NewLimit): Promise<S
 };
 
 /** In the order of their making. */
-export const listLimits = (prisma: PrismaClient, organizationId: string): Promise<StoredLimit[]> => listLimitRows(prisma, organizationId);
+export const listLimits = (db: RawDb, organizationId: string): Promise<StoredLimit[]> => listLimitRows(db, organizationId);
 
 /** Requests stop being counted and stopped by it within a second. Throws `limit_not_found`. */
 export const removeLimit = (prisma: PrismaClient, input: { organizationId: string; id: string }): Promise<void> =>

@@ -1,4 +1,5 @@
 import { parseMoney } from '@kilotoken/money';
+import type { RawDb } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
 import type { Amount, Limit } from './limit.js';
 
@@ -52,7 +53,7 @@ export const upsertLimit = async (db: PrismaDb, organizationId: string, limit: L
 };
 
 /** In the order of their making. What a counter counts includes what gateways have set aside and not used yet. */
-export const listLimitRows = async (db: PrismaDb, organizationId: string): Promise<StoredLimit[]> => {
+export const listLimitRows = async (db: RawDb, organizationId: string): Promise<StoredLimit[]> => {
   const rows = await db.$queryRaw<LimitRow[]>`
     SELECT l.id::text, l.subject_kind, l.subject_id::text, l.measure, l.unit, l.window_kind, l.window_ms, l.amount::text, l.mode, l.created_at, l.changed_at,
       CASE WHEN l.subject_kind <> 'end_user' THEN (SELECT coalesce(sum(c.taken), 0)::text FROM limit_counter c
@@ -69,7 +70,7 @@ export const deleteLimit = async (db: PrismaDb, organizationId: string, id: stri
 };
 
 /** The first of the keys that a key was rolled from; null where the organization has no such key. */
-export const findLineage = async (db: PrismaDb, organizationId: string, keyId: string): Promise<string | null> => {
+export const findLineage = async (db: RawDb, organizationId: string, keyId: string): Promise<string | null> => {
   const rows = await db.$queryRaw<{ lineage: string }[]>`
     SELECT coalesce(lineage_id, id)::text AS lineage FROM api_key WHERE organization_id = ${organizationId}::uuid AND id = ${keyId}::uuid`;
   return rows[0]?.lineage ?? null;

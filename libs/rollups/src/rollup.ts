@@ -31,7 +31,7 @@ const isTimeZone = (name: string): boolean => {
 };
 
 /** A moment, or a day of the query's zone: the day's beginning. */
-const momentSchema = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
+const momentSchema = z.union([z.iso.datetime({ offset: true }), z.iso.date()], 'a day such as 2027-01-31 or a moment such as 2027-01-31T18:00:00Z is needed');
 
 export const rollupQuerySchema = z.strictObject({
   organizationId: z.uuid(),
@@ -40,7 +40,7 @@ export const rollupQuerySchema = z.strictObject({
   to: momentSchema,
   granularity: z.enum(granularities),
   groupBy: z
-    .array(z.union([z.enum(dimensions), z.templateLiteral(['tag:', z.string().min(1).max(64)])]))
+    .array(z.union([z.enum(dimensions), z.templateLiteral(['tag:', z.string().min(1).max(64)])], `names of ${dimensions.join(', ')} or tag:<key> are needed`))
     .max(dimensions.length + 1)
     .default([])
     .refine((names) => new Set(names).size === names.length, 'names something twice')

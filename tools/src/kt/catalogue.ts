@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { applyLanesFile, loadCatalogue, priceKey, type Catalogue, type Lane, type LaneCost, type ListingStep } from '@kilotoken/marketplace';
+import { applyLanesFile, listPriceBooks, loadCatalogue, planLanesFile, priceKey, type Catalogue, type Lane, type LaneCost } from '@kilotoken/marketplace';
 import { formatMoney } from '@kilotoken/money';
 import { priceAt } from '@kilotoken/pricing';
 import { addCommand, iso, type Context } from './context.js';
+import { readableStep, stepRow } from './listing-steps.js';
 import type { Row, Value } from './output.js';
 
 const costRow = ({ currency, per, rates }: LaneCost): Row => ({
@@ -28,19 +29,16 @@ const laneRow = (lane: Lane): Row => ({
   drain: lane.drain,
 });
 
-const stepRow = (step: ListingStep): Row => ({
-  change: step.kind,
-  model: 'listing' in step ? step.listing.modelId : step.modelId,
-  lane: 'offer' in step ? step.offer.baseUrl : 'baseUrl' in step ? step.baseUrl : null,
-});
-
-export const addLaneCommands = (program: Command, context: Context): void => {
-  const lanes = program.command('lanes').description('lanes: how models are answered, and at which cost');
+export const addLaneCommands = (lanes: Command, context: Context): void => {
   addCommand(lanes, 'apply <file>', 'make models, lanes and prices agree with a lanes file, as KILOTOKEN_LANES does at each start', async (command) => {
     const [file] = command.processedArgs as [string];
-    const rows = (await applyLanesFile(context.prisma, resolve(context.callersFolder, file))).map(stepRow);
-    context.printRows(command, rows, { columns: { change: 'CHANGE', model: 'MODEL', lane: 'LANE' }, nothing: 'Everything agrees with the file already.' });
-  });
+    const { dryRun = false } = command.opts<{ dryRun?: boolean }>();
+    const steps = await (dryRun ? planLanesFile : applyLanesFile)(await context.prisma(), resolve(context.callersFolder, file));
+    const rows = steps.map(stepRow);
+    const columns = { change: 'CHANGE', model: 'MODEL', lane: 'LANE', effectiveAt: 'FROM', changes: 'WHAT' };
+    context.printRows(command, rows, { columns, nothing: 'Everything agrees with the file already.', readable: rows.map(readableStep) });
+    if (dryRun && rows.length > 0) context.say(command, 'Nothing was changed: this is what the command does without --dry-run.');
+  }).option('--dry-run', 'show what would be added, changed, retired and priced, and from when, and change nothing');
 
   addCommand(lanes, 'list', 'show the lanes in use, in the order in which they are tried', async (command) => {
     const { models } = await loadCatalogue(context.pool);
@@ -69,11 +67,10 @@ const pricesOf = (modelId: string, { prices }: Catalogue, books: readonly { id: 
 const describePrice = ({ priceBook, currency, rates }: PriceRow): string =>
   `${priceBook}: ${rates.map(({ tokenClass, amount, per }) => `${tokenClass} ${amount ?? 'none'}/${per}`).join(', ')} ${currency}`;
 
-export const addModelCommands = (program: Command, context: Context): void => {
-  const commands = program.command('models').description('models that are for sale');
+export const addModelCommands = (commands: Command, context: Context): void => {
   addCommand(commands, 'list', 'show the models for sale with their prices in each price book', async (command) => {
     const catalogue = await loadCatalogue(context.pool);
-    const books = await context.prisma.priceBook.findMany({ orderBy: { name: 'asc' } });
+    const books = await listPriceBooks(context.reader);
     const now = await context.now();
     const rows = [...catalogue.models.values()].map(({ id, lanes, createdAt, ...terms }) => ({
       id,

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
-import { createPool, readDatabaseNow } from '@kilotoken/platform';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { createPool, readDatabaseNow, readThrough, type RawDb } from '@kilotoken/platform';
+import type { PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { parseWhole } from './arguments.js';
 import type { KtConfig } from './config.js';
+import { nameOptions } from './option-names.js';
 import { printFields, printJson, printTable, type Output, type Row } from './output.js';
 
 const applicationName = 'kilotoken-kt';
@@ -22,6 +23,7 @@ interface TableView {
 /** What a command has to work with. Connections are made when they are first asked for. */
 export class Context {
   private client: PrismaClient | null = null;
+  private readonly warnings: string[] = [];
   private connections: pg.Pool | null = null;
 
   constructor(
@@ -31,8 +33,15 @@ export class Context {
     private readonly output: Output,
   ) {}
 
-  get prisma(): PrismaClient {
+  /** For commands that write. It is loaded when one asks for it: Prisma takes longer to load than everything else here together. */
+  async prisma(): Promise<PrismaClient> {
+    const { createPrisma } = await import('@kilotoken/platform/prisma');
     return (this.client ??= createPrisma(this.config.findDatabaseUrl(), { applicationName, statementTimeoutMs: statementMsMax }));
+  }
+
+  /** For commands that only show. */
+  get reader(): RawDb {
+    return readThrough(this.pool);
   }
 
   get pool(): pg.Pool {
@@ -49,7 +58,7 @@ export class Context {
   }
 
   now(): Promise<Date> {
-    return readDatabaseNow(this.prisma);
+    return readDatabaseNow(this.reader);
   }
 
   /** Prints rows as the command's `--json` says. */
@@ -59,8 +68,14 @@ export class Context {
   }
 
   printRow(command: Command, row: Row): void {
-    if (wantsJson(command)) printJson(this.output, row);
+    if (wantsJson(command)) printJson(this.output, this.warnings.length === 0 ? row : { ...row, warnings: this.warnings });
     else printFields(this.output, row);
+  }
+
+  /** What is done all the same but may be a mistake: for a person on standard error, in JSON as `warnings` of the row. */
+  warn(command: Command, text: string): void {
+    if (wantsJson(command)) this.warnings.push(text);
+    else this.output.error(`Warning: ${text}\n`);
   }
 
   /** Something for a person only. */
@@ -78,10 +93,18 @@ const wantsJson = (command: Command): boolean => command.opts<{ json?: boolean }
 
 type Action = (command: Command) => Promise<void>;
 
+export const organizationOption = ['--org <slug, name or id>', 'the organization'] as const;
+
 /** Adds a command that has `--json`, as all have. What it needs it takes from `command.opts()` and `command.processedArgs`. */
 export const addCommand = (parent: Command, usage: string, description: string, action: Action): Command => {
   const command = parent.command(usage).description(description).option('--json', 'print JSON; amounts are exact decimal strings');
-  return command.action(() => action(command));
+  return command.action(async () => {
+    try {
+      await action(command);
+    } catch (error) {
+      throw nameOptions(error, command);
+    }
+  });
 };
 
 /** Lists are bounded: the next page begins behind the last row of this one. */

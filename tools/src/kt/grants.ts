@@ -4,8 +4,8 @@ import { getOrganization } from '@kilotoken/identity';
 import { adjustGrant, grantSources, issueGrant, listGrants, refundGrant, type GrantBalance, type GrantSource } from '@kilotoken/ledger';
 import { formatMoney } from '@kilotoken/money';
 import { parseMoment, parseNames, parseWhole } from './arguments.js';
-import { addCommand, iso, type Context } from './context.js';
-import { organizationOption } from './organizations.js';
+import { addCommand, iso, organizationOption, type Context } from './context.js';
+import { warnOfMissingModels } from './missing-models.js';
 import type { Row } from './output.js';
 
 const grantRow = (grant: GrantBalance): Row => ({
@@ -37,13 +37,14 @@ interface IssueOptions {
   readonly expires?: string;
 }
 
-export const addGrantCommands = (program: Command, context: Context): void => {
-  const grants = program.command('grants').description('grants: what an organization may spend');
+export const addGrantCommands = (grants: Command, context: Context): void => {
   addCommand(grants, 'issue', 'give an organization an amount to spend, once per source and reference', async (command) => {
     const options = command.opts<IssueOptions>();
-    const { id: organizationId } = await getOrganization(context.prisma, options.org);
+    const { id: organizationId } = await getOrganization(context.reader, options.org);
     const now = await context.now();
-    const grant = await issueGrant(context.prisma, {
+    const scopeModels = options.models === undefined ? null : parseNames('--models', options.models);
+    await warnOfMissingModels(command, context, scopeModels);
+    const grant = await issueGrant(await context.prisma(), {
       organizationId,
       unit: options.unit,
       amount: options.amount,
@@ -51,7 +52,7 @@ export const addGrantCommands = (program: Command, context: Context): void => {
       source: options.source as GrantSource,
       reference: options.reference ?? `kt-${randomUUID()}`,
       priority: parseWhole('--priority', options.priority),
-      scopeModels: options.models === undefined ? null : parseNames('--models', options.models),
+      scopeModels,
       effectiveAt: options.effective === undefined ? null : parseMoment('--effective', options.effective, now),
       expiresAt: options.expires === undefined ? null : parseMoment('--expires', options.expires, now),
     });
@@ -68,8 +69,8 @@ export const addGrantCommands = (program: Command, context: Context): void => {
     .option('--expires <when>', 'until when: a moment, a day or a span such as 30d (for ever, if left out)');
 
   addCommand(grants, 'list', 'show the grants of an organization in the order in which they are spent', async (command) => {
-    const { id } = await getOrganization(context.prisma, command.opts<{ org: string }>().org);
-    const rows = (await listGrants(context.prisma, id)).map(grantRow);
+    const { id } = await getOrganization(context.reader, command.opts<{ org: string }>().org);
+    const rows = (await listGrants(context.reader, id)).map(grantRow);
     const amounts = { granted: 'GRANTED', available: 'AVAILABLE', held: 'HELD', used: 'USED', removed: 'REMOVED' };
     const columns = { source: 'SOURCE', unit: 'UNIT', ...amounts, expiresAt: 'EXPIRES', id: 'ID' };
     context.printRows(command, rows, { columns, nothing: 'The organization has no grants yet.' });
@@ -87,7 +88,7 @@ interface ChangeOptions {
 /** What a person changes on a grant later, each once per reference. */
 const addGrantChangeCommands = (grants: Command, context: Context): void => {
   const change = async ({ org, grant, reference, reason }: ChangeOptions) => {
-    const { id: organizationId } = await getOrganization(context.prisma, org);
+    const { id: organizationId } = await getOrganization(context.reader, org);
     return { organizationId, grantId: grant, reference, reason };
   };
   const addOptions = (command: Command): Command =>
@@ -98,7 +99,7 @@ const addGrantChangeCommands = (grants: Command, context: Context): void => {
       .requiredOption('--reason <text>', 'why, for whoever reads the books');
 
   const refund = addCommand(grants, 'refund', 'close a grant and refund what remains of it', async (command) => {
-    const { refunded, ...request } = await refundGrant(context.prisma, await change(command.opts<ChangeOptions>()));
+    const { refunded, ...request } = await refundGrant(await context.prisma(), await change(command.opts<ChangeOptions>()));
     context.printRow(command, { ...request, status: refunded === null ? 'closing' : 'refunded', refunded: refunded === null ? null : formatMoney(refunded) });
     if (refunded === null) context.say(command, 'Gateways still hold some of it and are asked for it. It is refunded when they have returned it; this command again shows whether it was.');
   });
@@ -106,7 +107,7 @@ const addGrantChangeCommands = (grants: Command, context: Context): void => {
 
   const adjust = addCommand(grants, 'adjust', 'add to a grant, or take from what it has available', async (command) => {
     const options = command.opts<ChangeOptions & { amount: string }>();
-    context.printRow(command, grantRow(await adjustGrant(context.prisma, { ...(await change(options)), amount: options.amount })));
+    context.printRow(command, grantRow(await adjustGrant(await context.prisma(), { ...(await change(options)), amount: options.amount })));
   });
   addOptions(adjust).requiredOption('--amount <decimal>', 'such as 5 or -0.25');
 };

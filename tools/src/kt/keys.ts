@@ -1,9 +1,9 @@
 import { Option, type Command } from 'commander';
 import { maxTokensPolicies, unsupportedParameterPolicies, type MaxTokensPolicy, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
-import { createApiKey, getOrganization, getProject, listApiKeys, revokeApiKey, rollApiKey, setApiKey, type ApiKey, type IssuedApiKey } from '@kilotoken/identity';
+import { createApiKey, findApiKey, getOrganization, getProject, listApiKeys, revokeApiKey, rollApiKey, setApiKey, type ApiKey, type IssuedApiKey } from '@kilotoken/identity';
 import { parseMoment, parseNames, parseSpan } from './arguments.js';
-import { addCommand, addPageOptions, iso, readPage, type Context } from './context.js';
-import { organizationOption } from './organizations.js';
+import { addCommand, addPageOptions, iso, organizationOption, readPage, type Context } from './context.js';
+import { warnOfMissingModels } from './missing-models.js';
 import type { Row } from './output.js';
 
 const keyRow = (key: ApiKey): Row => ({
@@ -40,9 +40,12 @@ const readSettings = ({ unsupportedParameters, maxTokensAbove }: SettingOptions)
   maxTokensAbove: maxTokensAbove === asModel ? null : maxTokensAbove,
 });
 
-export const addKeyCommands = (program: Command, context: Context): void => {
-  const keys = program.command('keys').description('API keys: what requests come with');
-  const organizationIdOf = async (command: Command) => (await getOrganization(context.prisma, command.opts<{ org: string }>().org)).id;
+export const addKeyCommands = (keys: Command, context: Context): void => {
+  const organizationIdOf = async (command: Command) => (await getOrganization(context.reader, command.opts<{ org: string }>().org)).id;
+  const placeOf = async (command: Command) => {
+    const organizationId = await organizationIdOf(command);
+    return { organizationId, id: (await findApiKey(context.reader, organizationId, (command.processedArgs as [string])[0])).id };
+  };
   const printIssued = (command: Command, issued: IssuedApiKey) => {
     context.say(command, 'This is the only time that the key is shown.\n');
     context.printRow(command, { key: issued.key, ...keyRow(issued) });
@@ -51,10 +54,11 @@ export const addKeyCommands = (program: Command, context: Context): void => {
   const create = addCommand(keys, 'create', 'make a key; it is shown once', async (command) => {
     const { project, name, models, expires, ...settings } = command.opts<SettingOptions & { project: string; name: string; models?: string; expires?: string }>();
     const organizationId = await organizationIdOf(command);
-    const { id: projectId } = await getProject(context.prisma, organizationId, project);
+    const { id: projectId } = await getProject(context.reader, organizationId, project);
     const expiresAt = expires === undefined ? null : parseMoment('--expires', expires, await context.now());
     const allowedModels = models === undefined ? null : parseNames('--models', models);
-    printIssued(command, await createApiKey(context.prisma, { organizationId, projectId, name, expiresAt, allowedModels, ...readSettings(settings) }));
+    await warnOfMissingModels(command, context, allowedModels);
+    printIssued(command, await createApiKey(await context.prisma(), { organizationId, projectId, name, expiresAt, allowedModels, ...readSettings(settings) }));
   })
     .requiredOption(...organizationOption)
     .requiredOption('--project <name or id>', 'the project that it spends for')
@@ -63,31 +67,28 @@ export const addKeyCommands = (program: Command, context: Context): void => {
     .option('--expires <when>', 'a moment, a day or a span such as 30d (never, if left out)');
   addSettingOptions(create);
 
-  const set = addCommand(keys, 'set <id>', 'change what a key says of its requests; what is left out stays', async (command) => {
-    const [id] = command.processedArgs as [string];
+  const set = addCommand(keys, 'set <key>', 'change what a key says of its requests; what is left out stays', async (command) => {
     const settings = readSettings(command.opts<SettingOptions>());
-    context.printRow(command, keyRow(await setApiKey(context.prisma, { organizationId: await organizationIdOf(command), id, ...settings })));
+    context.printRow(command, keyRow(await setApiKey(await context.prisma(), { ...(await placeOf(command)), ...settings })));
   }).requiredOption(...organizationOption);
   addSettingOptions(set);
 
   const list = addCommand(keys, 'list', 'show the keys of an organization in the order of their making, without the keys themselves', async (command) => {
-    const rows = (await listApiKeys(context.prisma, await organizationIdOf(command), readPage(command))).map(keyRow);
+    const rows = (await listApiKeys(context.reader, await organizationIdOf(command), readPage(command))).map(keyRow);
     const columns = { prefix: 'KEY', name: 'NAME', status: 'STATUS', allowedModels: 'MODELS', expiresAt: 'EXPIRES', lastUsedAt: 'LAST USED', id: 'ID' };
     context.printRows(command, rows, { columns, nothing: 'The organization has no keys yet.' });
   }).requiredOption(...organizationOption);
   addPageOptions(list, 'id');
 
-  addCommand(keys, 'roll <id>', 'replace a key by a new one that may do the same; the old one ends', async (command) => {
+  addCommand(keys, 'roll <key>', 'replace a key by a new one that may do the same; the old one ends', async (command) => {
     const { overlap } = command.opts<{ overlap?: string }>();
     const overlapMs = overlap === undefined ? 0 : parseSpan('--overlap', overlap);
-    const [id] = command.processedArgs as [string];
-    printIssued(command, await rollApiKey(context.prisma, { organizationId: await organizationIdOf(command), id, overlapMs }));
+    printIssued(command, await rollApiKey(await context.prisma(), { ...(await placeOf(command)), overlapMs }));
   })
     .requiredOption(...organizationOption)
     .option('--overlap <span>', 'how long the old one still works, such as 24h (not at all, if left out)');
 
-  addCommand(keys, 'revoke <id>', 'end a key for good, everywhere within a second', async (command) => {
-    const [id] = command.processedArgs as [string];
-    context.printRow(command, keyRow(await revokeApiKey(context.prisma, { organizationId: await organizationIdOf(command), id })));
+  addCommand(keys, 'revoke <key>', 'end a key for good, everywhere within a second', async (command) => {
+    context.printRow(command, keyRow(await revokeApiKey(await context.prisma(), await placeOf(command))));
   }).requiredOption(...organizationOption);
 };

@@ -4,24 +4,22 @@ import { describeBreak, describeImbalance, listBalances, verifyBalanced, verifyC
 import { formatMoney } from '@kilotoken/money';
 import { AppError } from '@kilotoken/platform';
 import { parseMoment } from './arguments.js';
-import { addCommand, type Context } from './context.js';
-import { organizationOption } from './organizations.js';
+import { addCommand, organizationOption, type Context } from './context.js';
 
-export const addLedgerCommands = (program: Command, context: Context): void => {
-  const ledger = program.command('ledger').description('the double-entry ledger behind the grants');
+export const addLedgerCommands = (ledger: Command, context: Context): void => {
   addCommand(ledger, 'balances', 'show what accounts stand at: debits less credits', async (command) => {
     const { org, at } = command.opts<{ org?: string; at?: string }>();
-    const organizationId = org === undefined ? null : (await getOrganization(context.prisma, org)).id;
+    const organizationId = org === undefined ? null : (await getOrganization(context.reader, org)).id;
     const moment = at === undefined ? null : parseMoment('--at', at, await context.now());
-    const rows = (await listBalances(context.prisma, organizationId, moment)).map(({ account, unit, balance }) => ({ account, unit, balance: formatMoney(balance) }));
+    const rows = (await listBalances(context.reader, organizationId, moment)).map(({ account, unit, balance }) => ({ account, unit, balance: formatMoney(balance) }));
     context.printRows(command, rows, { columns: { account: 'ACCOUNT', unit: 'UNIT', balance: 'BALANCE' }, nothing: 'Nothing was posted yet.' });
   })
     .option(organizationOption[0], 'of one organization (all together, if left out)')
     .option('--at <when>', 'what they stood at: a moment such as 2027-01-31T18:00:00Z, or the beginning of a day in UTC (now, if left out)');
 
   addCommand(ledger, 'verify', 'prove that every transaction sums to zero in each unit, and that none was changed or deleted', async (command) => {
-    const { transactions, postings, imbalances } = await verifyBalanced(context.prisma);
-    const { organizations, links, breaks } = await verifyChains(context.prisma);
+    const { transactions, postings, imbalances } = await verifyBalanced(context.reader);
+    const { organizations, links, breaks } = await verifyChains(context.reader);
     context.printRow(command, {
       transactions: String(transactions),
       postings: String(postings),

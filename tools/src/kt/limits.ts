@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
-import { getOrganization } from '@kilotoken/identity';
+import { findApiKey, getOrganization } from '@kilotoken/identity';
 import { formatMoney } from '@kilotoken/money';
 import { AppError } from '@kilotoken/platform';
 import { calendarKinds, describeLimit, isBudget, listLimits, removeLimit, setLimit, type NewLimit, type StoredLimit } from '@kilotoken/quota';
 import { parseSpan } from './arguments.js';
-import { addCommand, iso, type Context } from './context.js';
-import { organizationOption } from './organizations.js';
+import { addCommand, iso, organizationOption, type Context } from './context.js';
 import type { Row } from './output.js';
 
 const limitRow = (limit: StoredLimit): Row => ({
@@ -32,12 +31,12 @@ interface SubjectOptions {
   readonly soft?: boolean;
 }
 
-const subjectOf = ({ project, key, endUsers }: SubjectOptions): NewLimit['subject'] => {
+const subjectOf = async (context: Context, organizationId: string, { project, key, endUsers }: SubjectOptions): Promise<NewLimit['subject']> => {
   if ([project, key, endUsers].filter((given) => given !== undefined).length > 1) {
     throw new AppError({ code: 'argument_invalid', kind: 'invalid', publicMessage: '--project, --key and --end-users exclude each other: a limit is on one thing' });
   }
   if (project !== undefined) return { kind: 'project', project };
-  if (key !== undefined) return { kind: 'key', keyId: key };
+  if (key !== undefined) return { kind: 'key', keyId: (await findApiKey(context.reader, organizationId, key)).id };
   return { kind: endUsers ? 'end_user' : 'organization' };
 };
 
@@ -47,35 +46,34 @@ const addSubjectOptions = (command: Command): Command =>
   command
     .requiredOption(...organizationOption)
     .option('--project <name or id>', 'on one project (on the whole organization, if none of these is given)')
-    .option('--key <id>', 'on one API key, and on those that it is rolled to')
+    .option('--key <name or id>', 'on one API key, and on those that it is rolled to')
     .option('--end-users', "on each end user: the `user` of a request; who sends none is one")
     .option('--soft', 'warn instead of stopping');
 
 const addListing = (parent: Command, context: Context, what: string, shown: (limit: StoredLimit) => boolean): void => {
   addCommand(parent, 'list', `show the ${what} of an organization with what they have counted; that includes what gateways have set aside`, async (command) => {
-    const { id } = await getOrganization(context.prisma, command.opts<{ org: string }>().org);
-    const rows = (await listLimits(context.prisma, id)).filter(shown).map(limitRow);
+    const { id } = await getOrganization(context.reader, command.opts<{ org: string }>().org);
+    const rows = (await listLimits(context.reader, id)).filter(shown).map(limitRow);
     const columns = { description: 'LIMIT', amount: 'AMOUNT', counted: 'COUNTED', mode: 'MODE', subjectId: 'ON', id: 'ID' };
     context.printRows(command, rows, { columns, nothing: `The organization has no ${what}.` });
   }).requiredOption(...organizationOption);
 
   addCommand(parent, 'remove <id>', 'remove one; it stops nobody any more within a second', async (command) => {
-    const { id: organizationId } = await getOrganization(context.prisma, command.opts<{ org: string }>().org);
+    const { id: organizationId } = await getOrganization(context.reader, command.opts<{ org: string }>().org);
     const [id] = command.processedArgs as [string];
-    await removeLimit(context.prisma, { organizationId, id });
+    await removeLimit(await context.prisma(), { organizationId, id });
     context.printRow(command, { id, removed: true });
   }).requiredOption(...organizationOption);
 };
 
-export const addLimitCommands = (program: Command, context: Context): void => {
-  const limits = program.command('limits').description('limits: how much may be used in a time');
+export const addLimitCommands = (limits: Command, context: Context): void => {
   const set = addCommand(limits, 'set', 'set a limit, or change its amount; in use everywhere within a second', async (command) => {
     const options = command.opts<SubjectOptions & { measure: string; amount: string; per?: string }>();
-    const { id: organizationId } = await getOrganization(context.prisma, options.org);
+    const { id: organizationId } = await getOrganization(context.reader, options.org);
     const window = options.per === undefined ? null : windowOf('--per', options.per);
     // The service refuses a measure that there is not.
     const measure = options.measure as NewLimit['measure'];
-    const limit = await setLimit(context.prisma, { organizationId, subject: subjectOf(options), measure, window, amount: options.amount, mode: options.soft ? 'soft' : 'hard' });
+    const limit = await setLimit(await context.prisma(), { organizationId, subject: await subjectOf(context, organizationId, options), measure, window, amount: options.amount, mode: options.soft ? 'soft' : 'hard' });
     context.printRow(command, limitRow(limit));
   })
     .requiredOption('--measure <measure>', 'requests, tokens, input_tokens, output_tokens or concurrency')
@@ -85,17 +83,16 @@ export const addLimitCommands = (program: Command, context: Context): void => {
   addListing(limits, context, 'limits', () => true);
 };
 
-export const addBudgetCommands = (program: Command, context: Context): void => {
-  const budgets = program.command('budgets').description('budgets: how much money or how many tokens may be used in a day, a week or a month');
+export const addBudgetCommands = (budgets: Command, context: Context): void => {
   const set = addCommand(budgets, 'set', 'set a budget, or change its amount; in use everywhere within a second', async (command) => {
     const options = command.opts<SubjectOptions & { amount?: string; currency: string; tokens?: string; per: string }>();
     const { amount, tokens } = options;
     if ((amount === undefined) === (tokens === undefined)) {
       throw new AppError({ code: 'argument_invalid', kind: 'invalid', publicMessage: 'one of --amount and --tokens is needed' });
     }
-    const { id: organizationId } = await getOrganization(context.prisma, options.org);
+    const { id: organizationId } = await getOrganization(context.reader, options.org);
     const counted = tokens === undefined ? { measure: 'money' as const, currency: options.currency, amount: amount! } : { measure: 'tokens' as const, amount: tokens };
-    const limit = await setLimit(context.prisma, { organizationId, subject: subjectOf(options), ...counted, window: windowOf('--per', options.per), mode: options.soft ? 'soft' : 'hard' });
+    const limit = await setLimit(await context.prisma(), { organizationId, subject: await subjectOf(context, organizationId, options), ...counted, window: windowOf('--per', options.per), mode: options.soft ? 'soft' : 'hard' });
     context.printRow(command, limitRow(limit));
   })
     .option('--amount <decimal>', 'of money')

@@ -2,20 +2,10 @@ import { Command, CommanderError } from 'commander';
 import { AppError, ConfigError, prismaSqlStateOf, sqlStateOf } from '@kilotoken/platform';
 import { databaseAwayReasonOf } from '../database-away.js';
 import { readSurroundings, type Surroundings } from '../surroundings.js';
-import { addLaneCommands, addModelCommands } from './catalogue.js';
 import { readKtConfig } from './config.js';
 import { Context } from './context.js';
-import { addGrantCommands } from './grants.js';
-import { addKeyCommands } from './keys.js';
-import { addLedgerCommands } from './ledger.js';
-import { addNoticeCommands } from './notices.js';
-import { addBudgetCommands, addLimitCommands } from './limits.js';
-import { addOrganizationCommands, addProjectCommands } from './organizations.js';
 import type { Output } from './output.js';
-import { addQuarantineCommands } from './quarantine.js';
-import { addPartitionCommands } from './partitions.js';
-import { addRollupCommands } from './rollups.js';
-import { addWebhookCommands } from './webhooks.js';
+import { addSubjects } from './subjects.js';
 
 /** The command line of the control plane: `npm run kt -- …`. Works on the database as its owner, whether or not Kilotoken runs. */
 const exitCodes = { done: 0, refused: 1, databaseAway: 2 } as const;
@@ -37,31 +27,19 @@ The database is that of DATABASE_URL, or else of the installation in KILOTOKEN_H
 Exit codes: 0 done, 1 refused (the reason is on standard error), 2 the database cannot be reached.
 `;
 
-const createProgram = (context: Context, output: Output, asJson: boolean): Command => {
-  const program = new Command('kt')
+const helpHint = '(add --help for what is possible)';
+/** Without the two dashes npm takes options for its own, and the command never sees them. */
+const npmHint = '(with npm, -- comes before the command and its options: npm run kt -- keys list --org acme)';
+
+const createProgram = (output: Output, asJson: boolean, words: readonly string[]): Command =>
+  new Command('npm run kt --')
     .description('Organizations, projects, keys, grants, models, lanes and the ledger of a Kilotoken installation.')
-    .usage('-- <subject> <command> [options]')
+    .usage('<subject> <command> [options]')
     .addHelpText('after', examples)
     .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => (asJson ? undefined : output.error(text)) })
     .configureHelp({ showGlobalOptions: false })
-    .showHelpAfterError('(add --help for what is possible)')
+    .showHelpAfterError(words.some((word) => word.startsWith('-')) ? helpHint : `${helpHint}\n${npmHint}`)
     .exitOverride();
-  addOrganizationCommands(program, context);
-  addProjectCommands(program, context);
-  addKeyCommands(program, context);
-  addGrantCommands(program, context);
-  addLimitCommands(program, context);
-  addBudgetCommands(program, context);
-  addLaneCommands(program, context);
-  addModelCommands(program, context);
-  addLedgerCommands(program, context);
-  addQuarantineCommands(program, context);
-  addPartitionCommands(program, context);
-  addRollupCommands(program, context);
-  addWebhookCommands(program, context);
-  addNoticeCommands(program, context);
-  return program;
-};
 
 /** Runs one command and answers the exit code. */
 export const runKt = async (words: readonly string[], { environment, workingFolder, callersFolder, output }: Surroundings): Promise<number> => {
@@ -70,7 +48,9 @@ export const runKt = async (words: readonly string[], { environment, workingFold
   try {
     const context = new Context(readKtConfig(environment, workingFolder), callersFolder, output);
     try {
-      await createProgram(context, output, asJson).parseAsync([...words], { from: 'user' });
+      const program = createProgram(output, asJson, words);
+      await addSubjects(program, context, words);
+      await program.parseAsync([...words], { from: 'user' });
     } finally {
       await context.close();
     }

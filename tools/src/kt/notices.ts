@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { getNoticeSettings, setNotices, type NoticeSettings } from '@kilotoken/events';
 import { getOrganization } from '@kilotoken/identity';
-import { addCommand, type Context } from './context.js';
-import { organizationOption } from './organizations.js';
+import { addCommand, organizationOption, type Context } from './context.js';
 import type { Row } from './output.js';
 
 const noticeRow = ({ email, thresholds }: NoticeSettings): Row => ({
@@ -18,11 +17,10 @@ interface SetOptions {
   readonly unit: string;
 }
 
-export const addNoticeCommands = (program: Command, context: Context): void => {
-  const notices = program.command('notices').description('notices: what an organization is told by mail, and when its balance is low');
+export const addNoticeCommands = (notices: Command, context: Context): void => {
   addCommand(notices, 'set', 'say where mails go, and below which balance one is sent', async (command) => {
     const { org, email, balanceLow, unit } = command.opts<SetOptions>();
-    const { id: organizationId } = await getOrganization(context.prisma, org);
+    const { id: organizationId } = await getOrganization(context.reader, org);
     const address = email === true ? {} : { email: email === false ? null : email };
     const threshold = balanceLow === undefined ? {} : { balanceLow: { unit, threshold: balanceLow === 'none' ? null : balanceLow } };
     context.printRow(command, noticeRow(await setNotices(context.pool, { organizationId, ...address, ...threshold })));
@@ -34,7 +32,7 @@ export const addNoticeCommands = (program: Command, context: Context): void => {
     .option('--unit <unit>', 'of the amount: a currency or a pack unit', 'USD');
 
   addCommand(notices, 'show', 'show where mails go and below which balances', async (command) => {
-    const { id } = await getOrganization(context.prisma, command.opts<{ org: string }>().org);
+    const { id } = await getOrganization(context.reader, command.opts<{ org: string }>().org);
     context.printRow(command, noticeRow(await getNoticeSettings(context.pool, id)));
   }).requiredOption(...organizationOption);
 };

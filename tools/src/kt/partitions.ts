@@ -44,7 +44,7 @@ const choosePartitions = async (context: Context, name: string | undefined, olde
   if (name === undefined && days === null) throw invalid('a partition, --older-than or the setting USAGE_RETENTION_DAYS is needed: unless told otherwise, usage stays for ever');
   const partitions = (await listPartitions(context.pool)).filter(({ state }) => state !== 'dropped');
   if (name === undefined) {
-    if (days! < retentionDaysMin) throw invalid(`--older-than: usage stays for ${retentionDaysMin} days at least`);
+    if (days! < retentionDaysMin) throw invalid(`${olderThan === undefined ? 'USAGE_RETENTION_DAYS' : '--older-than'}: usage stays for ${retentionDaysMin} days at least`);
     return partitions.filter((partition) => isDue(partition, now, days!));
   }
   const partition = partitions.find((one) => one.name === name);
@@ -87,8 +87,7 @@ const addMakingCommands = (partitions: Command, context: Context): void => {
   });
 };
 
-export const addPartitionCommands = (program: Command, context: Context): void => {
-  const partitions = program.command('partitions').description('partitions of usage: made ahead, exported, detached');
+export const addPartitionCommands = (partitions: Command, context: Context): void => {
   addMakingCommands(partitions, context);
 
   addLeavingOptions(

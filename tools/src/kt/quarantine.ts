@@ -7,8 +7,7 @@ import { discardQuarantined, findQuarantined, repairQuarantined, replayQuarantin
 import { AppError } from '@kilotoken/platform';
 import { z } from 'zod';
 import { parseWhole } from './arguments.js';
-import { addCommand, iso, type Context } from './context.js';
-import { organizationOption } from './organizations.js';
+import { addCommand, iso, organizationOption, type Context } from './context.js';
 import type { Row } from './output.js';
 
 const matchesMax = 100;
@@ -40,11 +39,10 @@ const findCase = async (context: Context, command: Command): Promise<Quarantined
 
 const stepBy = (command: Command): StepBy => ({ actor: `kt:${userInfo().username}`, note: command.opts<{ note: string }>().note });
 
-export const addQuarantineCommands = (program: Command, context: Context): void => {
-  const quarantine = program.command('quarantine').description('usage that could not be settled, rated or trusted');
+export const addQuarantineCommands = (quarantine: Command, context: Context): void => {
   addCommand(quarantine, 'list', 'show what is in quarantine, the oldest first', async (command) => {
     const { org, all = false, limit } = command.opts<{ org?: string; all?: boolean; limit: string }>();
-    const organizationId = org === undefined ? null : (await getOrganization(context.prisma, org)).id;
+    const organizationId = org === undefined ? null : (await getOrganization(context.reader, org)).id;
     const rows = (await findQuarantined(context.pool, { organizationId, usageId: null, ended: all, limit: parseWhole('--limit', limit) })).map(caseRow);
     const columns = { quarantinedAt: 'SINCE', reason: 'REASON', status: 'STATUS', id: 'REQUEST', attempt: 'ATTEMPT', organizationId: 'ORGANIZATION' };
     context.printRows(command, rows, { columns, nothing: 'Nothing is in quarantine.' });

@@ -6,8 +6,7 @@ import {
   findRolledDays, granularities, quantileMsMax, readUsageRollup, rebuildRollups, verifyRollups, type DayRange, type Granularity, type RollupQuery, type Timing, type UsageRollup,
 } from '@kilotoken/rollups';
 import { parseNames } from './arguments.js';
-import { addCommand, iso, type Context } from './context.js';
-import { organizationOption } from './organizations.js';
+import { addCommand, iso, organizationOption, type Context } from './context.js';
 import type { Row } from './output.js';
 
 const dayMs = 86_400_000;
@@ -62,8 +61,7 @@ const findDays = async (command: Command, context: Context): Promise<DayRange | 
 const addDayOptions = (command: Command): Command =>
   command.option('--from <day>', 'the first day of UTC (the first there is, if left out)').option('--to <day>', 'the last day of UTC, included (the last there is, if left out)');
 
-export const addRollupCommands = (program: Command, context: Context): void => {
-  const rollups = program.command('rollups').description('rollups: what was used by minute, hour and day');
+export const addRollupCommands = (rollups: Command, context: Context): void => {
   addShowCommand(rollups, context);
 
   addDayOptions(
@@ -92,7 +90,7 @@ export const addRollupCommands = (program: Command, context: Context): void => {
 const addShowCommand = (rollups: Command, context: Context): void => {
   addCommand(rollups, 'show', 'show what an organization used', async (command) => {
     const options = command.opts<{ org: string; from: string; to: string; by: string; group?: string; zone?: string }>();
-    const { id: organizationId, timeZone } = await getOrganization(context.prisma, options.org);
+    const { id: organizationId, timeZone } = await getOrganization(context.reader, options.org);
     const groupBy = (options.group === undefined ? [] : parseNames('--group', options.group)) as RollupQuery['groupBy'];
     // The service refuses what is none.
     const query: RollupQuery = { organizationId, from: options.from, to: options.to, granularity: options.by as Granularity, timeZone: options.zone ?? timeZone, ...(groupBy ? { groupBy } : {}) };

@@ -16,8 +16,7 @@ import {
 } from '@kilotoken/events';
 import { getOrganization } from '@kilotoken/identity';
 import { parseNames, parseSpan } from './arguments.js';
-import { addCommand, addPageOptions, iso, readPage, type Context } from './context.js';
-import { organizationOption } from './organizations.js';
+import { addCommand, addPageOptions, iso, organizationOption, readPage, type Context } from './context.js';
 import type { Row, Value } from './output.js';
 
 const endpointRow = (endpoint: WebhookEndpoint): Row => ({
@@ -47,9 +46,8 @@ const deliveryRow = (delivery: Delivery): Row => ({
   finishedAt: iso(delivery.finishedAt),
 });
 
-export const addWebhookCommands = (program: Command, context: Context): void => {
-  const webhooks = program.command('webhooks').description('webhooks: where an organization wants its events');
-  const organizationIdOf = async (command: Command) => (await getOrganization(context.prisma, command.opts<{ org: string }>().org)).id;
+export const addWebhookCommands = (webhooks: Command, context: Context): void => {
+  const organizationIdOf = async (command: Command) => (await getOrganization(context.reader, command.opts<{ org: string }>().org)).id;
   const placeOf = async (command: Command) => ({ organizationId: await organizationIdOf(command), id: (command.processedArgs as [string])[0] });
   const printWithSecret = (command: Command, { secret, ...endpoint }: WebhookEndpointWithSecret): void => {
     context.say(command, 'This is the only time that the secret is shown.\n');
