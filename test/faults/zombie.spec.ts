@@ -59,9 +59,12 @@ describe('a gateway that was frozen beyond its session', () => {
     await until('two are over for the vendor', () => vendor.log().filter(({ complete }) => complete).length === 2);
     await cluster.untilReaped(zombie!.pid);
     const billed = await cluster.sql('SELECT id, attempt, charge, counts FROM usage WHERE session_id = $1 ORDER BY id', [session]);
+    // What had left before it was frozen has long arrived. Nothing of what the vendor said since may follow.
+    const delivered = client.entries.map(({ chunks }) => chunks);
     zombie!.signal('SIGCONT');
 
     const entries = await Promise.all(running);
+    expect(client.entries.map(({ chunks }) => chunks)).toEqual(delivered);
     for (const entry of entries) expect(entry).toMatchObject({ completed: false, aborted: false });
     expect(entries.flatMap(({ finishReasons }) => finishReasons)).toEqual([]);
     expect(await cluster.sql('SELECT id, attempt, charge, counts FROM usage WHERE session_id = $1 ORDER BY id', [session])).toEqual(billed);
@@ -93,6 +96,8 @@ describe('a gateway whose heartbeats and polls are lost', () => {
     vendor.letGo();
     const entries = await Promise.all(running);
     for (const entry of entries) expect(entry).toMatchObject({ completed: false, aborted: false, finishReasons: [] });
+    // The stream that had 30 chunks has them still: what the vendor said after the fence never left.
+    expect(entries.map(({ chunks }) => chunks)).toEqual([0, 30, 0]);
     expect(await cluster.sql('SELECT 1 FROM usage u JOIN session s ON s.id = u.session_id WHERE s.id = $1 AND u.settled_at > s.reaped_at', [session])).toEqual([]);
     // It has seen the fence and ends itself, so that whoever supervises starts a new one.
     expect(await lost!.untilExit()).toMatchObject({ signal: null });

@@ -102,9 +102,9 @@ export class CompletionsService {
     };
     if (trace) trace.request.describe = () => trace.describe(generation, params);
     this.failpoint('after_hold');
-    const { lanes, ending, running, session, metrics, notices, limits, deadlines, failpoint, nowMs: now } = this.relay;
+    const { lanes, ending, running, session, meter, metrics, notices, limits, deadlines, failpoint, nowMs: now } = this.relay;
     // Written out: an object that is spread and then added to is slow to make and slow to read ever after.
-    const context: RelayContext = { generation, request, client, body: (lane) => request.body(upstreamOptions(lane, generation)), lanes, ending, running, session, metrics, notices, limits, deadlines, failpoint, nowMs: now };
+    const context: RelayContext = { generation, request, client, body: (lane) => request.body(upstreamOptions(lane, generation)), lanes, ending, running, session, meter, metrics, notices, limits, deadlines, failpoint, nowMs: now };
     claim?.dispatching();
     try {
       await (generation.stream ? answerStream(context) : answerJson(context));

@@ -116,7 +116,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   };
   const deadlines = createDeadlines(() => clock.monotonicMs());
   const meter = createBytesMeter({ all: settings.BODY_BYTES_IN_FLIGHT_MAX, perOrganization: settings.BODY_BYTES_PER_ORGANIZATION_MAX, perKey: settings.BODY_BYTES_PER_KEY_MAX });
-  const relay = { lanes, ending, running, session, metrics, notices, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
+  const relay = { lanes, ending, running, session, meter, metrics, notices, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
   return {
     pool,
     session,

@@ -65,6 +65,8 @@ export const timedOut = (): Failure => failure('upstream_timeout', 'The model di
 export const endedEarly = (): Failure => failure('upstream_error', 'The model ended before its answer was complete.');
 /** Status 200, and nothing in it: no text, no finish reason. */
 export const emptyAnswer = (): Failure => failure('upstream_error', 'The model answered with nothing.');
+/** The answers that wait for slow readers have taken up the memory that there is for them. */
+export const noRoom = (): Failure => failure('service_unavailable', 'Too many large answers of yours wait to be read. Try again shortly.', { mayMove: false });
 export const malformedAnswer = (): Failure => failure('upstream_error', 'The model answered with something that is no answer.');
 
 const retryAfterOf = (header: string | string[] | undefined): string | null =>

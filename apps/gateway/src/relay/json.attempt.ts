@@ -41,8 +41,8 @@ const readAnswer = (body: Buffer): JsonAnswer | null => {
   return reader.state() === 'malformed' ? null : answerOfChunks(events.map(({ chunk, framed }) => (framed ? { ...framed.frame.fields, ...chunk } : chunk)));
 };
 
-/** Collects one JSON answer. `nowMs` stamps the attempt; `onData` is told of bytes. */
-export const createJsonAttempt = (attempt: Attempt, nowMs: () => number, onData: () => void): JsonAttempt => {
+/** Collects one JSON answer. `nowMs` stamps the attempt; `onData` is told how many bytes have come, and answers a failure to end it. */
+export const createJsonAttempt = (attempt: Attempt, nowMs: () => number, onData: (bytes: number) => Failure | null): JsonAttempt => {
   let settle!: (outcome: JsonOutcome) => void;
   const outcome = new Promise<JsonOutcome>((resolve) => {
     settle = resolve;
@@ -83,9 +83,10 @@ export const createJsonAttempt = (attempt: Attempt, nowMs: () => number, onData:
       if (over) return;
       bytes += chunk.length;
       attempt.firstTokenMs ??= nowMs();
-      if (bytes > answerBytesMax) return from.abort(new Error('the answer is too long'));
-      chunks.push(chunk);
-      onData();
+      const failure = bytes > answerBytesMax ? malformedAnswer() : onData(bytes);
+      if (failure === null) return void chunks.push(chunk);
+      finish({ failure });
+      from.abort(new Error('the answer is not taken'));
     },
     onResponseEnd() {
       if (attempt.upstreamStatus !== 200) {

@@ -3,8 +3,9 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { formatMoney } from '@kilotoken/money';
 import type { Lane } from '@kilotoken/marketplace';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
+import { createAnswerBytes, type AnswerBytes } from './answer-bytes.js';
 import { billedUsageOf, usageBoundsOf } from './billed.js';
-import { emptyAnswer, failureOfError, refusalOf, timedOut } from './failure.js';
+import { emptyAnswer, failureOfError, noRoom, refusalOf, timedOut } from './failure.js';
 import type { Attempt, Charge } from './generation.js';
 import { traceHeader, traceparentOf } from './generation-trace.js';
 import { createIdleWatch } from './idle-watch.js';
@@ -16,6 +17,7 @@ interface Answered {
   readonly lane: Lane;
   readonly answer: JsonAnswer;
   readonly state: StreamState;
+  readonly bytes: AnswerBytes;
 }
 
 /**
@@ -23,7 +25,7 @@ interface Answered {
  * longer than `drainJsonMsMax`: what the lane then completes is billed as completed.
  */
 export const answerJson = async (context: RelayContext): Promise<void> => {
-  const { generation, client, ending, running, nowMs } = context;
+  const { generation, ending, running, nowMs } = context;
   running.add({ generation, chargeSoFar: () => null, checkpointedAtMs: null, ending: false });
   const outcome = await tryLanes(context, (lane, attempt, deadlineMs) => runAttempt(context, lane, attempt, deadlineMs));
 
@@ -33,7 +35,17 @@ export const answerJson = async (context: RelayContext): Promise<void> => {
     await ending.endFailed(generation, refusal.status, refusal.code, nowMs());
     throw refusal;
   }
-  const { lane, answer, state } = outcome.answer;
+  const { bytes } = outcome.answer;
+  try {
+    await settleAndSend(context, outcome.answer);
+  } catch (error) {
+    bytes.release();
+    throw error;
+  }
+};
+
+const settleAndSend = async (context: RelayContext, { lane, answer, state, bytes }: Answered): Promise<void> => {
+  const { generation, client, ending, nowMs } = context;
   const usage = createUsageReader(usageBoundsOf(generation));
   usage.observeAnswer(answer, state.generatedLength);
   const reading = usage.read(state.generatedLength);
@@ -44,17 +56,17 @@ export const answerJson = async (context: RelayContext): Promise<void> => {
   await ending.end(generation, { outcome: 'completed', status: 200, errorCode: null, finishReason, finishedMs: nowMs(), charge });
   describeCharge(client.event, generation, charge, 'completed');
   context.failpoint('before_terminal');
-  send(context, answer, charge);
+  send(context, answer, charge, bytes);
 };
 
 /** A whole answer reads like a stream of one chunk. One without text and without a finish reason is none, nor is an error of status 200. */
-const judge = (context: RelayContext, lane: Lane, answer: JsonAnswer): AttemptOutcome<Answered> => {
+const judge = (context: RelayContext, lane: Lane, answer: JsonAnswer, bytes: AnswerBytes): AttemptOutcome<Answered> => {
   const state = createStreamState(context.generation.plan.choices);
   const seen = observeChunk(state, answer);
   if (seen.kind === 'error') return { failure: failureOfError(seen.error, 200, [lane.upstreamModel]) };
   if (state.begun.size === 0 && state.generatedLength === 0) return { failure: emptyAnswer() };
   for (const choice of answer['choices'] as (Record<string, unknown> | null)[]) if (choice) choice['finish_reason'] ||= 'stop';
-  return { answer: { lane, answer, state } };
+  return { answer: { lane, answer, state, bytes } };
 };
 
 const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, deadlineMs: number): Promise<AttemptOutcome<Answered>> => {
@@ -66,7 +78,11 @@ const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, d
     json.takeIfWhole();
     return false;
   });
-  const json = createJsonAttempt(attempt, nowMs, grace.touch);
+  const bytes = createAnswerBytes(context.meter, generation.caller);
+  const json = createJsonAttempt(attempt, nowMs, (length) => {
+    grace.touch();
+    return bytes.grow(length) ? null : noRoom();
+  });
   let clientLeft = false;
   let drain: NodeJS.Timeout | undefined;
   const callOff = deadlines.add(deadlineMs - nowMs(), json.abort);
@@ -78,15 +94,17 @@ const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, d
   });
   const wholeMs = { firstByteMs: lane.timeouts.answerMs, idleMs: lane.timeouts.answerMs };
   context.lanes.dispatch(lane, pathOf(generation), generation.id, body, json.handler, traceparentOf(generation), wholeMs);
+  let judged: AttemptOutcome<Answered> | null = null;
   try {
     const outcome = await json.outcome;
     if ('answer' in outcome) {
       context.failpoint('first_byte');
-      return judge(context, lane, outcome.answer);
+      return (judged = judge(context, lane, outcome.answer, bytes));
     }
     if (clientLeft && json.isStarted()) return { failure: { ...outcome.failure, mayMove: false, clientLeft: true } };
     return nowMs() >= deadlineMs ? { failure: timedOut() } : outcome;
   } finally {
+    if (!judged || 'failure' in judged) bytes.release();
     callOff();
     grace.stop();
     clearTimeout(drain);
@@ -103,8 +121,8 @@ const endAbandoned = async (context: RelayContext): Promise<void> => {
   describeCharge(client.event, generation, charge, 'client_closed');
 };
 
-const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, charge: Charge): void => {
-  if (client.isGone()) return;
+const send = ({ generation, client, ending, deadlines, limits }: RelayContext, answer: JsonAnswer, charge: Charge, bytes: AnswerBytes): void => {
+  if (client.isGone()) return bytes.release();
   const own = { id: publicId(generation.id, generation.operation), model: generation.plan.model.id };
   // A text leaves in one write with its head; a Buffer would be gathered with it.
   const body = answerText(answer, own, usageText(billedUsageOf(generation, charge)));
@@ -120,8 +138,14 @@ const send = ({ generation, client, ending }: RelayContext, answer: JsonAnswer, 
   if (generation.plan.dropped.length > 0) Object.assign(headers, droppedHeader(generation));
   if (generation.limits) Object.assign(headers, generation.limits.headers());
   if (generation.trace) Object.assign(headers, traceHeader(generation));
-  client.response.writeHead(200, headers);
-  client.response.end(body);
+  const { response } = client;
+  if (bytes.isReserved()) response.once('close', bytes.release);
+  response.writeHead(200, headers);
+  response.end(body);
+  // What the kernel took at once is off our hands; a client that does not take the rest in time is cut.
+  if (response.writableLength === 0) return;
+  const callOff = deadlines.add(limits.clientStallMsMax, () => response.destroy());
+  response.once('close', callOff);
 };
 
 export const publicId = (id: string, operation: string): string => `${operation === 'completions' ? 'cmpl' : 'chatcmpl'}-${id}`;

@@ -1,6 +1,7 @@
 import type { SessionService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import type { Failpoint } from '../failpoint.js';
+import type { BytesMeter } from '../intake/bytes-meter.js';
 import type { LaneBody, ReadRequest } from '../intake/read-request.js';
 import type { Client } from './client.js';
 import type { Deadlines } from './deadlines.js';
@@ -37,6 +38,7 @@ export interface RelayContext {
   readonly running: RunningRequests;
   readonly session: Pick<SessionService, 'isAlive' | 'onceAlive'>;
   readonly metrics: GatewayMetrics;
+  readonly meter: BytesMeter;
   readonly notices: LaneNotices;
   readonly limits: RelayLimits;
   readonly deadlines: Deadlines;
