@@ -2,13 +2,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 import { loopBytesMax } from './body-work.js';
 
-/** How long a client is listened to that was refused while it still sends. */
+/** How long what a refused client still sends is read and thrown away, and after how long its connection is cut. */
+const discardMs = 200;
 const lingerMs = 2_000;
 
 /**
  * A client that is refused before its body has come still sends it. Closing at once would reset the connection, and most
- * clients lose an answer that is followed by a reset. So the answer goes out, what comes is thrown away, and the connection
- * is closed when the client closes it or after a short time. A short body is read to its end, and the connection is kept.
+ * clients lose an answer that is followed by a reset. So the answer goes out and our half of the connection is closed; what
+ * comes is thrown away for a moment, then left to wait, and the connection is cut when the client closes it or after a short
+ * time. A short body is read to its end, and the connection is kept.
  */
 export const closeGently = ({ raw, headers }: FastifyRequest, reply: FastifyReply, code: string): void => {
   if (raw.complete) return;
@@ -22,8 +24,12 @@ export const closeGently = ({ raw, headers }: FastifyRequest, reply: FastifyRepl
 };
 
 const linger = (socket: Socket): void => {
-  const timer = setTimeout(() => socket.destroy(), lingerMs);
-  socket.once('close', () => clearTimeout(timer));
-  // What Node calls once the last answer is out: half of the connection is closed, and the other half read on.
+  const pausing = setTimeout(() => socket.pause(), discardMs);
+  const cutting = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => {
+    clearTimeout(pausing);
+    clearTimeout(cutting);
+  });
+  // What Node calls once the last answer is out.
   socket.destroySoon = () => socket.end();
 };

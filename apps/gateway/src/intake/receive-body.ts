@@ -22,10 +22,8 @@ export interface Receiving extends ReceivingSettings {
   readonly deadlines: Deadlines;
 }
 
-/** Four times the rate of a slow modem. What is slower keeps bytes for others in vain. */
+/** Twice the rate of a slow modem. What is slower keeps bytes from others in vain. */
 const slowBytesMin = 16 * 1024;
-/** A body without Content-Length begins with this much room, and doubles it. */
-const firstRoomBytes = 16 * 1024;
 /** Bytes that a piece has on average, once there are many: a body of chunks of one byte would cost a call for each. */
 const pieceBytesMin = 64;
 const piecesUnlooked = 1_024;
@@ -38,62 +36,65 @@ const shortages: Readonly<Record<BytesShortage, () => Refusal>> = {
 
 const tooLarge = (limit: number): Refusal => new Refusal('body_too_large', `The body of your request is larger than ${limit} bytes.`);
 
-/** The bytes of one body, each reserved before it is kept. */
-class Room {
-  private bytes: Uint8Array;
-  private reserved = 0;
-  length = 0;
-
-  constructor(
-    private readonly meter: BytesMeter,
-    private readonly owner: BytesOwner,
-    private readonly bytesMax: number,
-    size: number,
-  ) {
-    this.reserve(size);
-    this.bytes = allocate(size);
-  }
-
-  /** Throws a Refusal, and keeps nothing of the piece then. */
-  add(piece: Uint8Array): void {
-    const end = this.length + piece.length;
-    if (end > this.bytesMax) throw tooLarge(this.bytesMax);
-    if (end > this.bytes.length) this.grow(end);
-    this.bytes.set(piece, this.length);
-    this.length = end;
-  }
-
-  /** The body, in no more memory than it needs. */
-  finish(): Uint8Array {
-    if (this.length === this.bytes.length) return this.bytes;
-    return this.length > loopBytesMax ? copy(this.bytes, this.length, this.length) : this.bytes.subarray(0, this.length);
-  }
-
-  release(): void {
-    this.meter.release(this.owner, this.reserved);
-    this.reserved = 0;
-  }
-
-  private grow(needed: number): void {
-    const size = Math.min(Math.max(needed, this.bytes.length * 2), this.bytesMax);
-    this.reserve(size - this.bytes.length);
-    this.bytes = copy(this.bytes, this.length, size);
-  }
-
-  private reserve(bytes: number): void {
-    const shortage = this.meter.reserve(this.owner, bytes);
-    if (shortage !== null) throw shortages[shortage]();
-    this.reserved += bytes;
-  }
+/** Room for the bytes of one body, each reserved before it is kept. Throws a Refusal where there is none. */
+interface Room {
+  readonly length: number;
+  add(piece: Uint8Array): void;
+  finish(): Uint8Array;
 }
+
+type Reserve = (bytes: number) => void;
 
 /** Shared memory is not touched before it is written, so what was only announced takes none. */
 const allocate = (size: number): Uint8Array => (size > loopBytesMax ? new Uint8Array(new SharedArrayBuffer(size)) : Buffer.allocUnsafe(size));
 
-const copy = (from: Uint8Array, length: number, size: number): Uint8Array => {
-  const to = allocate(size);
-  to.set(from.subarray(0, length));
-  return to;
+/** Node ends a request whose body is longer or shorter than announced. */
+const announcedRoom = (size: number, reserve: Reserve): Room => {
+  reserve(size);
+  const bytes = allocate(size);
+  let length = 0;
+  return {
+    get length() {
+      return length;
+    },
+    add: (piece) => {
+      bytes.set(piece, length);
+      length += piece.length;
+    },
+    finish: () => bytes,
+  };
+};
+
+const blockBytes = 64 * 1024;
+
+/** Block by block, since a buffer that grew by doubling would leave its smaller selves behind. */
+const growingRoom = (bytesMax: number, reserve: Reserve): Room => {
+  const blocks: Buffer[] = [];
+  let length = 0;
+  return {
+    get length() {
+      return length;
+    },
+    add: (piece) => {
+      if (length + piece.length > bytesMax) throw tooLarge(bytesMax);
+      for (let taken = 0; taken < piece.length; ) {
+        const at = length % blockBytes;
+        if (at === 0) {
+          reserve(blockBytes);
+          blocks.push(Buffer.allocUnsafeSlow(blockBytes));
+        }
+        const part = piece.subarray(taken, taken + blockBytes - at);
+        blocks.at(-1)!.set(part, at);
+        taken += part.length;
+        length += part.length;
+      }
+    },
+    finish: () => {
+      const bytes = allocate(length);
+      blocks.forEach((block, index) => bytes.set(block.subarray(0, length - index * blockBytes), index * blockBytes));
+      return bytes;
+    },
+  };
 };
 
 /**
@@ -108,9 +109,19 @@ export const receiveBody = (
 ): void => {
   const announced = request.headers['content-length'] === undefined ? null : Number(request.headers['content-length']);
   if (announced !== null && announced > bodyBytesMax) return done(tooLarge(bodyBytesMax));
+  let reserved = 0;
+  const release = (): void => {
+    meter.release(owner, reserved);
+    reserved = 0;
+  };
+  const reserve = (bytes: number): void => {
+    const shortage = meter.reserve(owner, bytes);
+    if (shortage !== null) throw shortages[shortage]();
+    reserved += bytes;
+  };
   let room: Room;
   try {
-    room = new Room(meter, owner, bodyBytesMax, announced ?? firstRoomBytes);
+    room = announced === null ? growingRoom(bodyBytesMax, reserve) : announcedRoom(announced, reserve);
   } catch (error) {
     return done(error as Error);
   }
@@ -124,7 +135,7 @@ export const receiveBody = (
   };
   const refuse = (error: Error): void => {
     stop();
-    room.release();
+    release();
     done(error);
   };
   const onData = (piece: Buffer): void => {
@@ -138,7 +149,7 @@ export const receiveBody = (
   };
   const onEnd = (): void => {
     stop();
-    done(null, { bytes: room.finish(), release: () => room.release() });
+    done(null, { bytes: room.finish(), release });
   };
   const onError = (error: Error): void => refuse(error);
   const onClose = (): void => refuse(new Refusal('request_timeout', 'The client closed the connection.'));

@@ -13,8 +13,8 @@ export type Threads = Offload<typeof jobs>;
 /** Jobs that may wait for a thread; what exceeds them is refused with 503. The bytes that they keep are bounded by the body meter. */
 const waitingMax = 1_024;
 const waitingPerKeyMax = 256;
-/** Far above what the largest body takes; a job that takes longer loses its thread. */
-const jobMsMax = 20_000;
+/** Far above what the largest body takes on a busy machine; a job that takes longer loses its thread. */
+const jobMsMax = 60_000;
 /** A body of 20 MB becomes at most some 300 MB of objects. */
 const heapMbMax = 1_024;
 
