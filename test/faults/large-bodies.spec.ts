@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { findFreePort } from '@kilotoken/tools/free-port';
-import { loopWorkMax } from '../../apps/gateway/src/intake/body-work.js';
+import { ContractError, scanJsonBody } from '@kilotoken/contracts';
+import { loopBytesMax, loopWorkMax, workOf } from '../../apps/gateway/src/intake/body-work.js';
 import { ClientLog } from '../support/client-log.js';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { expectLogsAgree } from '../support/invariants-logs.js';
@@ -70,6 +71,7 @@ const post = async (body: Buffer): Promise<Refused> => {
 
 /** Small requests of another customer, one after the other, while something else runs; how long each took in milliseconds. */
 const othersWhile = async (work: () => Promise<void>): Promise<number[]> => {
+  printLoop();
   let running = true;
   const stream = client.chat({ baseUrl: baseUrl(), apiKey: cluster.apiKey, stream: true, script: { outputTokens: STREAM_TOKENS, chunkDelayMs: 20 }, body: { max_tokens: STREAM_TOKENS } });
   const before = client.entries.length;
@@ -78,7 +80,7 @@ const othersWhile = async (work: () => Promise<void>): Promise<number[]> => {
   })();
   await work().finally(() => (running = false));
   await Promise.all([asking, stream]);
-  await printLag();
+  printLoop();
   const took = client.entries.slice(before).map(({ startedAtMs, endedAtMs }) => endedAtMs - startedAtMs);
   expect(client.entries.filter(({ completed }) => !completed)).toEqual([]);
   return took;
@@ -87,7 +89,15 @@ const othersWhile = async (work: () => Promise<void>): Promise<number[]> => {
 const print = (what: string, took: readonly number[]): void =>
   void process.stderr.write(`${what}: ${took.length} requests of another customer, p50 ${percentile(took, 0.5)} ms, p99 ${percentile(took, 0.99)} ms\n`);
 
-const printLag = async (): Promise<void> => void process.stderr.write(`  the event loop was late by ${Math.round(1e3 * (await readMetric('nodejs_eventloop_lag_p99_seconds')))} ms at p99, ${Math.round(1e3 * (await readMetric('nodejs_eventloop_lag_max_seconds')))} ms at most\n`);
+/** How long the event loop of the gateway ran, and was ready without a core, since it was last asked. */
+let loopBefore = [0, 0];
+const printLoop = (): void => {
+  const { pid } = cluster.gateways[0]!;
+  const loop = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ').slice(0, 2).map((text) => Number(text) / 1e6);
+  const [ran, waited] = loop.map((value, index) => Math.round(value - loopBefore[index]!));
+  loopBefore = loop;
+  process.stderr.write(`  the event loop ran ${ran} ms and was ready without a core for ${waited} ms\n`);
+};
 
 const expectSessionAlive = async (): Promise<void> => {
   expect(await cluster.sql('SELECT id FROM session WHERE reaped_at IS NOT NULL')).toEqual([]);
@@ -203,6 +213,25 @@ describe('bodies that do not end', () => {
     socket.destroy();
     await answer;
     await until('its bytes are given back', async () => (await readMetric('kilotoken_body_bytes_in_flight')) === 0);
+  });
+});
+
+describe('the work of reading a body', () => {
+  it('is more than the event loop takes for every worst body of 64 KiB that has many keys, values or marks', () => {
+    const workOfBody = (body: Buffer): number => {
+      try {
+        return workOf(scanJsonBody(body), body.length);
+      } catch (error) {
+        // Refused while its bytes are scanned: nothing is parsed.
+        if (error instanceof ContractError) return 0;
+        throw error;
+      }
+    };
+    const works = new Map([...hostileBodies(loopBytesMax), ...heavyBodies(loopBytesMax)].map(({ name, body }) => [name, workOfBody(body)]));
+    for (const name of ['the same key again and again', 'unknown parameters', 'distinct keys in a tool', 'empty arrays', 'deep objects', 'numbers', 'many messages']) {
+      expect([name, works.get(name)! > loopWorkMax]).toEqual([name, true]);
+    }
+    for (const name of ['plain text', 'control characters', 'spaces']) expect([name, works.get(name)! <= loopWorkMax]).toEqual([name, true]);
   });
 });
 

@@ -52,6 +52,18 @@ describe('bounds of a text', () => {
     }
   });
 
+  test('a long text is not longer in any normal form than its bound, wherever it is cut to count it', () => {
+    const unit = fc.constantFrom('a', 'e\u0301', '\u0301\u0327', '\ufdfa', '\u1100\u1161\u11a8', '\u{1d160}', '😀', '語', '\ud83d');
+    fc.assert(
+      fc.property(fc.array(unit, { minLength: 1, maxLength: 20 }), fc.integer({ min: 0, max: 40 }), (units, before) => {
+        const text = 'x'.repeat(16_370 + before) + units.join('').repeat(200);
+        const longest = Math.max(...[text, text.normalize('NFC'), text.normalize('NFKC')].map(bytesOf));
+        expect(textBytes(text)).toBeGreaterThanOrEqual(longest);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   test('nesting that would print gigabytes is counted in its own length', () => {
     const item = Array(2_000_000).fill(1);
     let value: unknown[] = item;

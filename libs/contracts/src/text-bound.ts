@@ -79,8 +79,29 @@ const expansionMax = 11;
  */
 const hostileRun = /(?<![\p{M}\uff9e\uff9f])[\p{M}\uff9e\uff9f]{31}/u;
 
-/** The bytes that normalizing may add. */
+/** A normal form of the longest text would take a quarter of a gigabyte. */
+const sliceLength = 16_384;
+
+/**
+ * The bytes that normalizing may add. Slice by slice: characters that would compose across a cut only make the text shorter,
+ * so the sum is not below what the whole would add.
+ */
 const expansion = (text: string, bytes: number): number => {
+  if (text.length <= sliceLength) return expansionOfSlice(text, bytes);
+  let added = 0;
+  for (let start = 0; start < text.length; ) {
+    let end = Math.min(start + sliceLength, text.length);
+    if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end -= 1;
+    const slice = text.slice(start, end);
+    added += expansionOfSlice(slice, utf8Length(slice));
+    start = end;
+  }
+  return added;
+};
+
+const isHighSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdbff;
+
+const expansionOfSlice = (text: string, bytes: number): number => {
   if (hostileRun.test(text)) return bytes * (expansionMax - 1);
   return Math.max(bytes, utf8Length(text.normalize('NFC')), utf8Length(text.normalize('NFKC'))) - bytes;
 };
