@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createStreamState, isAnswered, isFinished, observeChunk, splitChoices, type Fields, type StreamState } from './stream-chunk.js';
+import { createStreamState, isAnswered, isFinished, observeChunk, splitChoices, takeGenerated, type Fields, type StreamState } from './stream-chunk.js';
 
 const delta = (fields: object, index = 0, finishReason: unknown = null) => ({ index, delta: fields, finish_reason: finishReason });
 const chunkOf = (...choices: unknown[]) => ({ id: 'c', object: 'chat.completion.chunk', choices });
@@ -99,6 +99,9 @@ describe('splitting choices', () => {
   });
 });
 
+/** What all choices said. */
+const textOf = (state: StreamState): string => [...state.kept.values()].map(({ text }) => text).join('');
+
 describe('text', () => {
   test('all that was generated is kept, thoughts apart', () => {
     const state = createStreamState(1);
@@ -114,22 +117,41 @@ describe('text', () => {
       chunkOf(delta({ content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'yes' }] }, { type: 'text', text: 'h' }] })),
       { choices: [{ index: 0, text: 'i' }] },
     );
-    expect(state.text).toBe('abc{defghi');
-    expect(state.reasoning).toBe('hm so yes');
     expect(state.generatedLength).toBe(19);
+    expect([...takeGenerated(state)]).toEqual([[0, { text: 'abc{defghi', reasoning: 'hm so yes' }]]);
+    expect([...takeGenerated(state)]).toEqual([]);
+  });
+
+  test('what is spoken counts by its transcript and the length of its sound', () => {
+    const state = createStreamState(1);
+    observeAll(state, chunkOf(delta({ audio: { id: 'a', transcript: 'said' } })), chunkOf(delta({ audio: { data: 'AAAA' } })), chunkOf(delta({ audio: { data: 'AAAA' } })));
+    expect([state.audioLength, ...takeGenerated(state).values()]).toEqual([8, { text: 'said', reasoning: '' }]);
+  });
+
+  test('thoughts that come as details alone are kept, and once where they come under several names', () => {
+    const state = createStreamState(1);
+    const details = [{ type: 'reasoning.text', text: 'hm ' }, { type: 'reasoning.summary', summary: 'so ' }, { type: 'reasoning.encrypted', data: 'x' }];
+    observeAll(state, chunkOf(delta({ reasoning_details: details })), chunkOf(delta({ reasoning: 'yes', reasoning_details: [{ type: 'reasoning.text', text: 'yes' }] })));
+    expect([...takeGenerated(state).values()]).toEqual([{ text: '', reasoning: 'hm so yes' }]);
+  });
+
+  test('choices that take turns are kept apart', () => {
+    const state = createStreamState(2);
+    observeAll(state, chunkOf(delta({ content: '1' })), chunkOf(delta({ content: '2' }, 1)), chunkOf(delta({ content: '3' })));
+    expect([...takeGenerated(state)]).toEqual([[0, { text: '13', reasoning: '' }], [1, { text: '2', reasoning: '' }]]);
   });
 
   test('the body of a JSON answer is read as one terminal chunk', () => {
     const state = createStreamState(2);
     const body = { choices: [{ index: 0, message: { content: 'a' }, finish_reason: 'stop' }, { index: 1, message: { content: 'b' }, finish_reason: 'stop' }], usage: {} };
     observeChunk(state, body);
-    expect([state.text, isFinished(state)]).toEqual(['ab', true]);
+    expect([textOf(state), isFinished(state)]).toEqual(['ab', true]);
   });
 
   test('what is kept is bounded, what is counted is not', () => {
     const state = createStreamState(1, 10);
     observeAll(state, ...Array(5).fill(chunkOf(delta({ content: 'xxx', reasoning_content: 'y' }))));
-    expect(state.text.length + state.reasoning.length).toBe(10);
+    expect([state.keptLength, [...takeGenerated(state).values()]]).toEqual([10, [{ text: 'xxxxxxxx', reasoning: 'yy' }]]);
     expect(state.generatedLength).toBe(20);
   });
 });
@@ -155,7 +177,7 @@ describe('hostile chunks', () => {
   test('text of a choice that does not exist still counts: it was generated', () => {
     const state = createStreamState(2);
     observeChunk(state, chunkOf(delta({ content: 'x' }, 7)));
-    expect(state.text).toBe('x');
+    expect(textOf(state)).toBe('x');
   });
 
   test.each<[Fields, object]>([
@@ -194,7 +216,7 @@ describe('hostile chunks', () => {
         }
         expect(state.finishReasons.size).toBeLessThanOrEqual(2);
         expect([...state.finishReasons.keys()].every((index) => state.begun.has(index))).toBe(true);
-        expect(typeof state.text).toBe('string');
+        expect(textOf(state).length).toBeLessThanOrEqual(state.generatedLength);
       }),
       { numRuns: 3000 },
     );

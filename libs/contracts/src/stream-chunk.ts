@@ -13,13 +13,22 @@ export type StreamState = {
   readonly finishReasons: Map<number, string>;
   /** Choices that generated something or have a finish reason. */
   readonly begun: Set<number>;
-  /** What was generated: content, refusals and calls in `text`, thoughts in `reasoning`. Together at most `textLengthMax`. */
-  text: string;
-  reasoning: string;
-  /** The length of both together, without that bound. */
+  /** What was generated since it was last taken, by choice: no token reaches from one choice into another. */
+  kept: Map<number, GeneratedText>;
+  /** The length of all that is kept, at most `textLengthMax`. */
+  keptLength: number;
+  /** The length of all that was generated, without that bound. */
   generatedLength: number;
+  /** The length of the sound that was generated, in base64. */
+  audioLength: number;
   readonly textLengthMax: number;
 };
+
+/** Content, refusals, transcripts and calls are text. */
+export interface GeneratedText {
+  text: string;
+  reasoning: string;
+}
 
 export type ChunkObservation =
   /** `generates`: some choice said something. `finishes`: some choice has a finish reason in it. */
@@ -35,11 +44,20 @@ export const createStreamState = (choices: number, textLengthMax = 16 * 1024 * 1
   choices,
   finishReasons: new Map(),
   begun: new Set(),
-  text: '',
-  reasoning: '',
+  kept: new Map(),
+  keptLength: 0,
   generatedLength: 0,
+  audioLength: 0,
   textLengthMax,
 });
+
+/** Takes what is kept out of the state. */
+export const takeGenerated = (state: StreamState): ReadonlyMap<number, GeneratedText> => {
+  const { kept } = state;
+  state.kept = new Map();
+  state.keptLength = 0;
+  return kept;
+};
 
 /** All choices that were asked for have a finish reason: nothing more has to come. */
 export const isFinished = ({ finishReasons, choices }: StreamState): boolean => finishReasons.size >= choices;
@@ -88,11 +106,11 @@ const observeChoice = (state: StreamState, choice: unknown, seen: Seen): void =>
   if (!isObject(choice)) return void (seen.fault = 'a choice is not an object');
   const delta = choice['delta'] ?? choice['message'] ?? nothing;
   if (!isObject(delta)) return void (seen.fault = 'the delta of a choice is not an object');
-  seen.fault = observeText(state, choice['text'], delta) ?? seen.fault;
-  const generates = saysSomething(choice, delta);
-  if (generates) seen.generates = true;
   // Of a single choice it does not matter what its vendor calls it.
   const index = state.choices === 1 ? 0 : (choice['index'] ?? 0);
+  seen.fault = observeText(state, isIndex(index, state.choices) ? index : 0, choice['text'], delta) ?? seen.fault;
+  const generates = saysSomething(choice, delta);
+  if (generates) seen.generates = true;
   if (!isIndex(index, state.choices)) return void (seen.fault = 'the index of a choice is out of range');
   const reason = finishReasonOf(choice);
   if (reason === null) seen.fault = 'a finish_reason is not a text';
@@ -152,47 +170,58 @@ export const splitChoices = (chunk: Fields): SplitChoices => {
   return { generated, finished };
 };
 
-const observeText = (state: StreamState, legacyText: unknown, delta: Fields): string | null => {
+const observeText = (state: StreamState, choice: number, legacyText: unknown, delta: Fields): string | null => {
   const call = delta['function_call'];
   const calls = delta['tool_calls'] ?? [];
   const parts = [
-    observePart(state, 'text', legacyText),
-    observePart(state, 'text', delta['content']),
-    observePart(state, 'text', delta['refusal']),
-    // Vendors name it either way, some both at once with the same text.
-    observePart(state, 'reasoning', delta['reasoning_content'] || delta['reasoning']),
-    isObject(call) ? observeCall(state, call) : null,
+    observePart(state, choice, 'text', legacyText),
+    observePart(state, choice, 'text', delta['content']),
+    observePart(state, choice, 'text', delta['refusal']),
+    // Vendors name it in several ways, some in all of them at once with the same text.
+    observePart(state, choice, 'reasoning', delta['reasoning_content'] || delta['reasoning'] || delta['reasoning_details']),
+    isObject(delta['audio']) ? observeAudio(state, choice, delta['audio']) : null,
+    isObject(call) ? observeCall(state, choice, call) : null,
   ];
   if (!Array.isArray(calls)) return 'tool_calls is not an array';
   for (const toolCall of calls as unknown[]) {
     if (!isObject(toolCall)) return 'a tool call is not an object';
     const called = toolCall['function'] ?? toolCall['custom'];
-    if (isObject(called)) parts.push(observeCall(state, called));
+    if (isObject(called)) parts.push(observeCall(state, choice, called));
   }
   return parts.find((reason) => reason !== null) ?? null;
 };
 
-const observeCall = (state: StreamState, { name, arguments: parameters, input }: Fields): string | null =>
-  observePart(state, 'text', name) ?? observePart(state, 'text', parameters) ?? observePart(state, 'text', input);
+const observeAudio = (state: StreamState, choice: number, { transcript, data }: Fields): string | null => {
+  if (typeof data === 'string') state.audioLength += data.length;
+  return observePart(state, choice, 'text', transcript);
+};
+
+const observeCall = (state: StreamState, choice: number, { name, arguments: parameters, input }: Fields): string | null =>
+  observePart(state, choice, 'text', name) ?? observePart(state, choice, 'text', parameters) ?? observePart(state, choice, 'text', input);
+
+type Kind = keyof GeneratedText;
 
 /** A text, or a list of parts as Mistral streams it: `[{ type: 'thinking', thinking: [{ type: 'text', text }] }]`. */
-const observePart = (state: StreamState, kind: 'text' | 'reasoning', value: unknown, depth = 0): string | null => {
+const observePart = (state: StreamState, choice: number, kind: Kind, value: unknown, depth = 0): string | null => {
   if (value === undefined || value === null || value === '') return null;
   if (typeof value === 'string') {
-    append(state, kind, value);
+    append(state, choice, kind, value);
     return null;
   }
   if (!Array.isArray(value) || depth > 1) return 'a text is not a text';
   for (const part of value as unknown[]) {
     if (!isObject(part)) return 'a part of a text is not an object';
-    const reason = observePart(state, kind, part['text'], depth + 1) ?? observePart(state, 'reasoning', part['thinking'], depth + 1);
+    const reason = observePart(state, choice, kind, part['text'] ?? part['summary'], depth + 1) ?? observePart(state, choice, 'reasoning', part['thinking'], depth + 1);
     if (reason !== null) return reason;
   }
   return null;
 };
 
-const append = (state: StreamState, kind: 'text' | 'reasoning', value: string): void => {
-  const left = Math.max(0, state.textLengthMax - state.text.length - state.reasoning.length);
+const append = (state: StreamState, choice: number, kind: Kind, value: string): void => {
+  const kept = value.slice(0, Math.max(0, state.textLengthMax - state.keptLength));
   state.generatedLength += value.length;
-  state[kind] += value.length <= left ? value : value.slice(0, left);
+  state.keptLength += kept.length;
+  const generated = state.kept.get(choice);
+  if (generated) generated[kind] += kept;
+  else state.kept.set(choice, { text: '', reasoning: '', [kind]: kept });
 };

@@ -24,7 +24,7 @@ const open = () => {
   const meter = new AnswerMeter(counter, 'o200k_base', 'a');
   const say = (delta: object): void => {
     observeChunk(state, chunkOf(delta));
-    if (state.text.length >= absorbedLengthMin) meter.take(state);
+    if (state.keptLength >= absorbedLengthMin) meter.take(state);
   };
   return { state, meter, say };
 };
@@ -51,7 +51,7 @@ describe('the count of an answer while it comes', () => {
     while (text.length < 5 * absorbedLengthMin) {
       text += piece;
       say({ content: piece });
-      expect(state.text.length).toBeLessThan(absorbedLengthMin + 2 * piece.length);
+      expect(state.keptLength).toBeLessThan(absorbedLengthMin + 2 * piece.length);
       await nextTurn();
     }
     expect(await meter.total(state)).toEqual({ output: exact(text), reasoning: 0 });
@@ -78,5 +78,21 @@ describe('the count of an answer while it comes', () => {
     const second = meter.soFar(state).output!;
     expect(second).toBeGreaterThan(exact(piece) - 20);
     expect(await meter.total(state)).toEqual({ output: exact(piece), reasoning: 0 });
+  });
+
+  it('counts choices that take turns as if each had come alone', async () => {
+    const state = createStreamState(3);
+    const meter = new AnswerMeter(counter, 'o200k_base', 'a');
+    // Read as one text, the digits of three choices would be a third of the tokens.
+    for (let digit = 0; digit < 10; digit += 1) for (let index = 0; index < 3; index += 1) observeChunk(state, { choices: [{ index, delta: { content: `${digit} ${digit}` } }] });
+    const text = Array.from({ length: 10 }, (_, digit) => `${digit} ${digit}`).join('');
+    expect(await meter.total(state)).toEqual({ output: 3 * exact(text), reasoning: 0 });
+  });
+
+  it('counts what was spoken by its transcript and by the length of its sound', async () => {
+    const { state, meter, say } = open();
+    say({ audio: { transcript: 'hello world' } });
+    say({ audio: { data: 'A'.repeat(64_000) } });
+    expect(await meter.total(state)).toEqual({ output: 2, reasoning: 0, audio_out: 20 });
   });
 });

@@ -1,4 +1,4 @@
-import type { StreamState, TokenCounts } from '@kilotoken/contracts';
+import { takeGenerated, type StreamState, type TokenCounts } from '@kilotoken/contracts';
 import type { TokenCounter } from './token-counter.service.js';
 
 /** From here on the text of an answer is counted and forgotten, so that a long answer keeps little more than this: half of a job's length. */
@@ -49,54 +49,82 @@ class RunningCount {
   }
 }
 
+/** OpenAI speaks 20 tokens a second, and streams PCM of 48,000 bytes a second. */
+const audioBytesPerToken = 2_400;
+
+interface ChoiceCount {
+  readonly output: RunningCount;
+  readonly reasoning: RunningCount;
+}
+
 /** Counts an answer as it comes, off the event loop where it is long, and lets go of its text. */
 export class AnswerMeter {
-  private readonly output: RunningCount;
-  private readonly reasoning: RunningCount;
+  private readonly choices = new Map<number, ChoiceCount>();
 
-  constructor(counter: TokenCounter, tokenizer: string, tenant: string) {
-    this.output = new RunningCount(counter, tokenizer, tenant);
-    this.reasoning = new RunningCount(counter, tokenizer, tenant);
-  }
+  constructor(
+    private readonly counter: TokenCounter,
+    private readonly tokenizer: string,
+    private readonly tenant: string,
+  ) {}
 
   /** Takes the text out of the state to count it. While a thread counts, text waits in the state, whose length is bounded. */
   take(state: StreamState): void {
-    if (this.isBusy()) return;
-    this.output.add(state.text);
-    this.reasoning.add(state.reasoning);
-    state.text = '';
-    state.reasoning = '';
+    if (state.keptLength === 0 || this.isBusy()) return;
+    for (const [index, { text, reasoning }] of takeGenerated(state)) {
+      const choice = this.choice(index);
+      choice.output.add(text);
+      choice.reasoning.add(reasoning);
+    }
   }
 
   /** What is known at once; the rest of what has come is counted meanwhile, for the next time. */
   soFar(state: StreamState): TokenCounts {
     this.take(state);
-    return { output: this.output.known(), reasoning: this.reasoning.known() };
+    return countsOf(state, [...this.choices.values()].map(({ output, reasoning }) => [output.known(), reasoning.known()]));
   }
 
   /** All of it, at the end. */
   total(state: StreamState): TokenCounts | Promise<TokenCounts> {
     this.take(state);
     if (this.isBusy()) return this.totalLater(state);
-    const [output, reasoning] = [this.output.total(), this.reasoning.total()];
-    if (typeof output === 'number' && typeof reasoning === 'number') return { output, reasoning };
-    return this.sum(output, reasoning);
-  }
-
-  private isBusy(): boolean {
-    return this.output.isBusy() || this.reasoning.isBusy();
+    const totals = this.runs().map((run) => run.total());
+    if (totals.every((total) => typeof total === 'number')) return countsOf(state, inPairs(totals));
+    return Promise.all(totals.map(async (total) => total)).then((counted) => countsOf(state, inPairs(counted)));
   }
 
   private async totalLater(state: StreamState): Promise<TokenCounts> {
     while (this.isBusy()) {
-      await this.output.settled();
-      await this.reasoning.settled();
+      for (const run of this.runs()) await run.settled();
       this.take(state);
     }
-    return this.sum(this.output.total(), this.reasoning.total());
+    return countsOf(state, inPairs(await Promise.all(this.runs().map(async (run) => run.total()))));
   }
 
-  private async sum(output: number | Promise<number>, reasoning: number | Promise<number>): Promise<TokenCounts> {
-    return { output: await output, reasoning: await reasoning };
+  private choice(index: number): ChoiceCount {
+    const known = this.choices.get(index);
+    if (known) return known;
+    const run = (): RunningCount => new RunningCount(this.counter, this.tokenizer, this.tenant);
+    const made = { output: run(), reasoning: run() };
+    this.choices.set(index, made);
+    return made;
+  }
+
+  private isBusy(): boolean {
+    for (const { output, reasoning } of this.choices.values()) if (output.isBusy() || reasoning.isBusy()) return true;
+    return false;
+  }
+
+  /** The output and the reasoning of each choice in turn. */
+  private runs(): RunningCount[] {
+    return [...this.choices.values()].flatMap(({ output, reasoning }) => [output, reasoning]);
   }
 }
+
+const inPairs = (counts: readonly number[]): number[][] => counts.flatMap((count, index) => (index % 2 === 0 ? [[count, counts[index + 1]!]] : []));
+
+/** The sum over all choices, and what was spoken. */
+const countsOf = ({ audioLength }: StreamState, choices: readonly number[][]): TokenCounts => ({
+  output: choices.reduce((sum, [output]) => sum + output!, 0),
+  reasoning: choices.reduce((sum, [, reasoning]) => sum + reasoning!, 0),
+  ...(audioLength > 0 ? { audio_out: Math.ceil((audioLength * 0.75) / audioBytesPerToken) } : {}),
+});

@@ -37,7 +37,7 @@ export class Estimator {
 
   /** For every piece of an answer: a long one is counted while it comes, so that its text need not be kept. */
   absorb(state: StreamState, tokenizer: string, organizationId: string): void {
-    if (state.text.length + state.reasoning.length >= absorbedLengthMin) this.meter(state, tokenizer, organizationId).take(state);
+    if (state.keptLength >= absorbedLengthMin) this.meter(state, tokenizer, organizationId).take(state);
   }
 
   /** All of it, at the end. Without a state nothing was delivered, and the prompt alone counts. */
@@ -118,6 +118,7 @@ const promptCounts = (parts: Omit<PromptParts, 'texts'>, textTokens: number, { p
 
 const join = (prompt: TokenCounts, answer: TokenCounts, { outputTokensMax }: Estimated): TokenCounts => {
   const reasoning = Math.min(answer.reasoning ?? 0, outputTokensMax);
-  const output = Math.min(answer.output ?? 0, outputTokensMax - reasoning);
-  return { ...prompt, output, ...(reasoning > 0 ? { reasoning } : {}) };
+  const audio = Math.min(answer.audio_out ?? 0, outputTokensMax - reasoning);
+  const output = Math.min(answer.output ?? 0, outputTokensMax - reasoning - audio);
+  return { ...prompt, output, ...(reasoning > 0 ? { reasoning } : {}), ...(audio > 0 ? { audio_out: audio } : {}) };
 };
