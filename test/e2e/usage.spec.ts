@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { formatMoney } from '@kilotoken/money';
 import { startCluster, type Cluster } from '../support/cluster.js';
+import { until } from '../support/until.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
 import { instruct } from '../support/vendor-script.js';
 
@@ -162,6 +163,35 @@ describe('a usage is billed and told', () => {
       }
     },
   );
+});
+
+describe('a stream that breaks off', () => {
+  const breakOff = async (usage: object): Promise<Row> => {
+    const event = (content: string): string => `data: ${JSON.stringify({ id: 'gen-1', created: 1, model: 'theirs', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content }, finish_reason: null }], usage })}\n\n`;
+    const raw = { parts: [event('two '), event('words ')], end: 'reset' };
+    const response = await fetch(`${cluster.gatewayUrls[0]}/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${cluster.apiKey}`, ...json },
+      body: JSON.stringify({ model: 'classes', stream: true, messages: [{ role: 'user', content: instruct({ raw } as Parameters<typeof instruct>[0]) }] }),
+    });
+    expect(await response.text()).toContain('upstream_error');
+    const id = response.headers.get('x-request-id');
+    return (await until('it is settled', async () => (await cluster.sql<Row>('SELECT counts, estimated, outcome, trim_scale(charge)::text AS charge FROM usage WHERE id = $1', [id]))[0]))!;
+  };
+
+  it.each<[string, object, Counts]>([
+    ['zeros', { prompt_tokens: 0, completion_tokens: 0 }, { input: expect.any(Number), output: expect.any(Number) } as unknown as Counts],
+    ['one token of answer', { prompt_tokens: 300, completion_tokens: 1 }, { input: 300, output: expect.any(Number) } as unknown as Counts],
+  ])('is not free where every chunk says %s', async (_, usage, counts) => {
+    const row = await breakOff(usage);
+    expect(row).toMatchObject({ outcome: 'interrupted', estimated: true, counts });
+    expect(row.counts['input']).toBeGreaterThan(10);
+    expect(row.counts['output']).toBeGreaterThanOrEqual(2);
+  });
+
+  it('is billed by what the vendor counted where that is more', async () => {
+    expect(await breakOff({ prompt_tokens: 300, completion_tokens: 900, completion_tokens_details: { reasoning_tokens: 880 } })).toMatchObject({ outcome: 'interrupted', estimated: false, counts: { input: 300, output: 20, reasoning: 880 } });
+  });
 });
 
 describe('behind it all', () => {

@@ -6,6 +6,7 @@ import { formatMoney, type Money } from '@kilotoken/money';
 import type { Logger } from 'pino';
 import type { Estimator } from '../counting/estimator.service.js';
 import type { ReadRequest } from '../intake/read-request.js';
+import { excerptOf } from './excerpt.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import { chargeFor, estimatedOf, noCharge, usageRowsJson, type Charge, type Ending, type Generation } from './generation.js';
 import type { RunningRequests } from './running.service.js';
@@ -40,9 +41,17 @@ export class EndingService {
     return estimate && chargeWith(generation, lane, reading, estimate);
   }
 
-  /** Keeps a usage of which fields were ignored, for an operator who talks to the vendor. */
-  keepIgnored(generation: Generation, { ignored }: UsageReading, usage: unknown): void {
-    if (ignored.length > 0) this.quarantine(generation, ignored.join('; '), usage);
+  /**
+   * Says which fields of a usage were ignored. Where that left a side to be estimated the usage is kept in quarantine, for an
+   * operator who talks to the vendor; a field that nobody misses is logged and counted, since a vendor may send it in every answer.
+   */
+  keepIgnored(generation: Generation, reading: UsageReading, usage: unknown): void {
+    const { ignored, prompt, completion } = reading;
+    if (ignored.length === 0) return;
+    const { plan, id } = generation;
+    this.metrics.invalidUsage(plan.model.id);
+    this.logger.warn({ event: 'usage.ignored', requestId: id, model: plan.model.id, fields: ignored });
+    if (prompt === 'missing' || completion === 'missing') this.quarantine(generation, ignored.join('; '), usage);
   }
 
   /** For every piece of an answer: a long one is counted while it comes, so that its text need not be kept. */
@@ -108,10 +117,8 @@ export class EndingService {
   }
 
   private quarantine(generation: Generation, reason: string, usage: unknown): void {
-    const { caller, plan, id, attempts } = generation;
-    this.metrics.invalidUsage(plan.model.id);
-    this.logger.error({ event: 'usage.invalid', requestId: id, model: plan.model.id, reason });
-    const raw = Buffer.from(JSON.stringify({ reason, usage }).slice(0, 65_536));
+    const { caller, id, attempts } = generation;
+    const raw = Buffer.from(JSON.stringify({ reason, usage: excerptOf(usage) }));
     this.settlement.quarantine(caller.organizationId, id, attempts.length - 1, 'vendor_usage', raw).catch((error: unknown) => {
       // The charge does not depend on it, and the log has said what was wrong.
       this.logger.warn({ event: 'usage.quarantine_failed', requestId: id, error });

@@ -10,7 +10,7 @@ export const createGatewayMetrics = (registry: Registry, read: { unsettled: () =
   const refusals = new Counter({ name: 'kilotoken_lane_refusals_total', help: 'Attempts that a vendor refused for our account or rate, or that could not be sent; the log says why.', labelNames: ['model', 'lane', 'kind'], registers });
   const uncollected = new Counter({ name: 'kilotoken_uncollected_requests_total', help: 'Requests rated above their hold: the rest is our loss.', labelNames: ['model'], registers });
   const undeclared = new Counter({ name: 'kilotoken_undeclared_class_total', help: 'Answers with a token class that their lane did not declare.', labelNames: ['model', 'token_class'], registers });
-  const invalidUsage = new Counter({ name: 'kilotoken_invalid_usage_total', help: 'Answers with impossible usage, quarantined and estimated.', labelNames: ['model'], registers });
+  const invalidUsage = new Counter({ name: 'kilotoken_invalid_usage_total', help: 'Answers of whose usage some fields could not be and were ignored.', labelNames: ['model'], registers });
   const sampled = new Counter({ name: 'kilotoken_counts_sampled_total', help: 'Estimates that no worker thread had time to count: a small sample stands for all of the text.', registers });
   new Gauge({ name: 'kilotoken_unsettled_requests', help: 'Finished requests whose charge is not committed yet.', registers, collect() { this.set(read.unsettled()); } });
   new Gauge({ name: 'kilotoken_running_requests', help: 'Requests between hold and settlement.', registers, collect() { this.set(read.running()); } });

@@ -1,4 +1,4 @@
-import { createStreamState, createUsageReader, hasPrivateFields, isAnswered, isFinished, observeChunk, type StreamState, type UsageReader } from '@kilotoken/contracts';
+import { createStreamState, createUsageReader, hasPrivateFields, isAnswered, isFinished, observeChunk, type StreamState, type UsageReader, type UsageReading } from '@kilotoken/contracts';
 import type { Lane } from '@kilotoken/marketplace';
 import type { AttemptOutcome } from './attempts.js';
 import { usageBoundsOf } from './billed.js';
@@ -33,6 +33,13 @@ export interface Streamed extends Said {
   readonly failure: Failure | null;
 }
 
+/**
+ * What the vendor's counts are worth. Before the end of an answer they are no more than a floor, except our own workers', who
+ * say exact counts with every chunk.
+ */
+export const readSaid = ({ lane, state, usage }: Said, isCompleted: boolean): UsageReading =>
+  usage.read(state.generatedLength, lane.kind !== 'worker' && !isCompleted && !isFinished(state));
+
 export interface StreamRun {
   readonly lane: Lane;
   readonly attempt: Attempt;
@@ -42,6 +49,9 @@ export interface StreamRun {
   readonly onStarted: (said: Said, stream: StreamAttempt) => void;
 }
 
+/** A chunk with all of its fields, also where only its choices were parsed. */
+const wholeChunk = ({ chunk, framed }: StreamEvent): StreamChunk => (framed ? { ...framed.frame.fields, ...chunk } : chunk);
+
 /** An event of the client's stream, with our id and model name. */
 export const createForwarder = ({ generation, request }: RelayContext): ((event: StreamEvent) => string) => {
   const writer = createChunkWriter({
@@ -49,7 +59,7 @@ export const createForwarder = ({ generation, request }: RelayContext): ((event:
     model: generation.plan.model.id,
     usage: request.params.stream_options?.include_usage === true ? null : undefined,
   });
-  return ({ chunk, framed }) => `data: ${framed && !hasPrivateFields(chunk['choices']) ? writer.framed(framed) : writer.whole(chunk)}\n\n`;
+  return (event) => `data: ${event.framed && !hasPrivateFields(event.chunk['choices']) ? writer.framed(event.framed) : writer.whole(wholeChunk(event))}\n\n`;
 };
 
 /** The fields of a chunk of ours, for what no vendor said. */
@@ -61,8 +71,6 @@ export const envelopeOf = ({ operation, admittedMs }: RelayContext['generation']
 });
 
 const hasChoices = ({ choices }: StreamChunk): boolean => Array.isArray(choices) && choices.length > 0;
-
-const wholeChunk = ({ chunk, framed }: StreamEvent): StreamChunk => (framed ? { ...framed.frame.fields, ...chunk } : chunk);
 
 interface Reading {
   readonly said: Said;

@@ -10,7 +10,7 @@ import { publicId } from './json.relay.js';
 import { droppedHeader, type RelayContext } from './relay-context.js';
 import type { StreamAttempt } from './stream.attempt.js';
 import { createStreamDelivery, type StreamDelivery } from './stream-delivery.js';
-import { envelopeOf, runAttempt, type Said, type Streamed } from './stream-run.js';
+import { envelopeOf, readSaid, runAttempt, type Said, type Streamed } from './stream-run.js';
 import { createStreamWriter, type StreamWriter } from './stream-writer.js';
 import { describeCharge } from './wide-event.js';
 
@@ -48,8 +48,7 @@ export const answerStream = async (context: RelayContext): Promise<void> => {
     generation,
     chargeSoFar: () => {
       if (!soFar || generation.attempts.at(-1)?.firstTokenMs == null) return null;
-      const { lane, state, usage } = soFar;
-      return ending.chargeSoFar(generation, lane, context.request, usage.read(state.generatedLength), state);
+      return ending.chargeSoFar(generation, soFar.lane, context.request, readSaid(soFar, false), soFar.state);
     },
     setPaused: (stale) => pause('byCheckpoint', stale),
     checkpointedAtMs: null,
@@ -77,7 +76,7 @@ const errorEvent = (code: Parameters<typeof openAiErrorBody>[0], message: string
 const finishStream = async (context: RelayContext, writer: StreamWriter, delivery: StreamDelivery, streamed: Streamed): Promise<void> => {
   const { generation, client, ending, nowMs } = context;
   const { state, withheld, outcome, failure } = streamed;
-  const reading = streamed.usage.read(state.generatedLength);
+  const reading = readSaid(streamed, outcome === 'completed');
   ending.keepIgnored(generation, reading, streamed.lastUsage);
   const charging = ending.chargeOf(generation, streamed.lane, context.request, reading, state);
   const charge = charging instanceof Promise ? await charging : charging;
