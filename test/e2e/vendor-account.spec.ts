@@ -18,6 +18,7 @@ beforeAll(async () => {
     models: [
       { model: 'two', lanes: [lane('first'), lane('second')] },
       { model: 'one', lanes: [lane('only')] },
+      { model: 'stream-only', lanes: [lane('streamed')] },
     ],
     grants: ['10'],
     env: { VENDOR_KEY },
@@ -78,13 +79,27 @@ describe.each([false, true])('with stream = %s', (stream) => {
   });
 });
 
+/** Lines of the log that warn of a lane. */
+const warningsOf = (upstreamModel: string): Record<string, unknown>[] =>
+  cluster
+    .logs()
+    .split('\n')
+    .filter((line) => line.includes('"lane.refused_us"') && line.includes(`"upstreamModel":"${upstreamModel}"`))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+it('within a stream that has begun it ends the stream in our words, and the operator is told', async () => {
+  const chunk = `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { content: 'begun' }, finish_reason: null }] })}\n\n`;
+  vendor.control({ all: { raw: { parts: [chunk, `data: ${JSON.stringify({ error: { message: 'Insufficient credits. Add more at https://vendor.example/credits', code: 402 } })}\n\n`] } } });
+  const text = await (await ask('stream-only', true)).text();
+  expect(text).toContain('begun');
+  expect(text).toContain('{"error":{"message":"The model is not available at the moment.","type":"server_error","param":null,"code":"lane_unavailable"}}');
+  expect(text).not.toMatch(/credits|vendor\.example|\[DONE\]/);
+  await until('the warning is written', () => warningsOf('streamed').length > 0);
+  expect(warningsOf('streamed')[0]).toMatchObject({ kind: 'account', upstreamStatus: 402, text: 'Insufficient credits. Add more at https://vendor.example/credits' });
+});
+
 it('the operator is told the lane, the status and the text, once and without the key', async () => {
-  const warnings = (): Record<string, unknown>[] =>
-    cluster
-      .logs()
-      .split('\n')
-      .filter((line) => line.includes('"lane.refused_us"') && line.includes('"upstreamModel":"only"'))
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const warnings = (): Record<string, unknown>[] => warningsOf('only');
   await until('the warning is written', () => warnings().length > 0);
   const before = warnings().length;
   vendor.control({ all: says(401, { error: { message: `Incorrect API key provided: ${VENDOR_KEY}, or sk-proj-****abcd.`, code: 'invalid_api_key' } }) });

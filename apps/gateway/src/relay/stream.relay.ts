@@ -76,6 +76,7 @@ const errorEvent = (code: Parameters<typeof openAiErrorBody>[0], message: string
 const finishStream = async (context: RelayContext, writer: StreamWriter, delivery: StreamDelivery, streamed: Streamed): Promise<void> => {
   const { generation, client, ending, nowMs } = context;
   const { state, withheld, outcome, failure } = streamed;
+  if (failure?.notice) context.notices.report(streamed.lane, failure.notice, nowMs());
   const reading = readSaid(streamed, outcome === 'completed');
   ending.keepIgnored(generation, reading, streamed.lastUsage);
   const charging = ending.chargeOf(generation, streamed.lane, context.request, reading, state);
