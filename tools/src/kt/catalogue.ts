@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { applyLanesFile, listPriceBooks, loadCatalogue, planLanesFile, priceKey, type Catalogue, type Lane, type LaneCost } from '@kilotoken/marketplace';
+import { applyLanesFile, describeKeyProblem, findKeyProblemsInFile, listPriceBooks, loadCatalogue, planLanesFile, priceKey, type Catalogue, type Lane, type LaneCost } from '@kilotoken/marketplace';
 import { formatMoney } from '@kilotoken/money';
 import { priceAt } from '@kilotoken/pricing';
 import { addCommand, iso, type Context } from './context.js';
@@ -33,7 +33,10 @@ export const addLaneCommands = (lanes: Command, context: Context): void => {
   addCommand(lanes, 'apply <file>', 'make models, lanes and prices agree with a lanes file, as KILOTOKEN_LANES does at each start', async (command) => {
     const [file] = command.processedArgs as [string];
     const { dryRun = false } = command.opts<{ dryRun?: boolean }>();
-    const steps = await (dryRun ? planLanesFile : applyLanesFile)(await context.prisma(), resolve(context.callersFolder, file));
+    const path = resolve(context.callersFolder, file);
+    const steps = await (dryRun ? planLanesFile : applyLanesFile)(await context.prisma(), path);
+    // The gateway reads its own environment, which is often this one.
+    for (const problem of await findKeyProblemsInFile(path, (name) => context.readVariable(name))) context.warn(command, `in this environment ${describeKeyProblem(problem)}.`);
     const rows = steps.map(stepRow);
     const columns = { change: 'CHANGE', model: 'MODEL', lane: 'LANE', effectiveAt: 'FROM', changes: 'WHAT' };
     context.printRows(command, rows, { columns, nothing: 'Everything agrees with the file already.', readable: rows.map(readableStep) });

@@ -19,6 +19,8 @@ export interface KtConfig {
   readonly allowPrivateWebhooks: boolean;
   /** Null: usage stays for ever. */
   readonly usageRetentionDays: number | null;
+  /** Vendors' keys are in variables that lanes name. */
+  readVariable(name: string): string | undefined;
 }
 
 const quickstartSchema = z.object({ databaseUrl: setting.databaseUrl() });
@@ -27,7 +29,7 @@ const quickstartSchema = z.object({ databaseUrl: setting.databaseUrl() });
 export const readKtConfig = (environment: Environment, processFolder: string): KtConfig => {
   const { DATABASE_URL: databaseUrl, KILOTOKEN_HOME: home, USAGE_RETENTION_DAYS: usageRetentionDays = null, WEBHOOK_ALLOW_PRIVATE } = parseConfig(ktSettings, environment);
   const quickstart = join(resolve(processFolder, home), 'quickstart.json');
-  return { allowPrivateWebhooks: WEBHOOK_ALLOW_PRIVATE === '1', usageRetentionDays, findDatabaseUrl: () => databaseUrl ?? readQuickstart(quickstart) };
+  return { allowPrivateWebhooks: WEBHOOK_ALLOW_PRIVATE === '1', usageRetentionDays, findDatabaseUrl: () => databaseUrl ?? readQuickstart(quickstart), readVariable: (name) => environment[name] };
 };
 
 const readQuickstart = (file: string): string => {

@@ -57,14 +57,20 @@ export class Context {
     return this.config.usageRetentionDays;
   }
 
+  readVariable(name: string): string | undefined {
+    return this.config.readVariable(name);
+  }
+
   now(): Promise<Date> {
     return readDatabaseNow(this.reader);
   }
 
   /** Prints rows as the command's `--json` says. */
   printRows(command: Command, rows: readonly Row[], { columns, nothing, readable = rows }: TableView): void {
-    if (wantsJson(command)) printJson(this.output, rows);
-    else printTable(this.output, readable, columns, nothing);
+    if (wantsJson(command)) {
+      printJson(this.output, rows);
+      if (this.warnings.length > 0) this.output.error(`${JSON.stringify({ warnings: this.warnings })}\n`);
+    } else printTable(this.output, readable, columns, nothing);
   }
 
   printRow(command: Command, row: Row): void {
@@ -72,7 +78,7 @@ export class Context {
     else printFields(this.output, row);
   }
 
-  /** What is done all the same but may be a mistake: for a person on standard error, in JSON as `warnings` of the row. */
+  /** What is done all the same but may be a mistake: for a person on standard error, in JSON as `warnings` of the row, or beside rows on standard error. */
   warn(command: Command, text: string): void {
     if (wantsJson(command)) this.warnings.push(text);
     else this.output.error(`Warning: ${text}\n`);

@@ -137,6 +137,22 @@ describe('the command line', () => {
     expect(await refusalOf('lanes', 'apply', 'lanes.yaml')).toMatchObject({ exitCode: 1, code: 'lanes_file_invalid', message: expect.stringContaining('line 2') });
   });
 
+  test('warns of lanes whose key is not set here or cannot be sent, and never shows it', async () => {
+    const lane = (keyEnv: string): string => `{ kind: openai, baseUrl: "https://${keyEnv.toLowerCase()}.example/v1", upstreamModel: acme-7, keyEnv: ${keyEnv}, cost: { currency: USD, per: 1000000, input: "0.10", output: "0.40" } }`;
+    const lanes = ['GOOD', 'UNSET', 'BROKEN'].map(lane).join(', ');
+    writeFileSync(join(folder, 'keyed.yaml'), `models:\n  - { model: keyed, contextWindow: 1000, maxOutputTokens: 100, sale: { currency: USD, per: 1000000, input: "0.15", output: "0.60" }, lanes: [${lanes}] }\n`);
+    const environment = { DATABASE_URL: database.ownerUrl, GOOD: 'sk-abc', BROKEN: 'sk-s3cr3t\n' };
+    const problems = ['UNSET is not set: acme-7 at https://unset.example/v1 is not tried without it', 'BROKEN holds a line break: acme-7 at https://broken.example/v1 is not tried without it'];
+    for (const words of [['--dry-run'], []]) {
+      const { exitCode, error } = await run(['lanes', 'apply', 'keyed.yaml', ...words], environment);
+      expect(exitCode).toBe(0);
+      for (const problem of problems) expect(error).toContain(`Warning: in this environment ${problem}.\n`);
+      expect(error).not.toMatch(/GOOD|s3cr3t/);
+    }
+    const { out, error } = await run(['lanes', 'apply', 'keyed.yaml', '--json'], environment);
+    expect([JSON.parse(out), JSON.parse(error)]).toEqual([[], { warnings: problems.map((problem) => `in this environment ${problem}.`) }]);
+  });
+
   test('prints for people what it prints as JSON, and the key where it can be copied alone', async () => {
     const created = await run(['keys', 'create', '--org', org, '--project', 'chat', '--name', 'server']);
     expect(created.error).toContain('only time');
