@@ -173,6 +173,12 @@ describe('parameters of other servers', () => {
     }
   });
 
+  it('of nobody inside a message stay here', async () => {
+    const message = { role: 'user', content: 'hi', id: 'm1', createdAt: 'today', files: [{}] };
+    expect((await ask({ messages: [message] })).status).toBe(200);
+    expect(bodies.at(-1)).toEqual({ model: 'plain', messages: [user], max_tokens: 100 });
+  });
+
   it('name the bound of an answer as the lane wants it', async () => {
     await ask({ model: 'thinking', max_tokens: 7 });
     expect(bodies.at(-1)).toMatchObject({ max_completion_tokens: 7 });

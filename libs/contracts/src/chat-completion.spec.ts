@@ -158,6 +158,8 @@ describe('what is refused, by name', () => {
     ['content that is an object', message({ content: {} }), 'invalid_type', 'messages[0].content'],
     ['content without parts', message({ content: [] }), 'empty_array', 'messages[0].content'],
     ['an assistant message that says nothing', message({ role: 'assistant', content: undefined }), 'missing_required_parameter', 'messages[0].content'],
+    ['a vendor address in a message', message({ api_base: 'x' }), 'unknown_parameter', 'messages[0].api_base'],
+    ['a key in an answer', message({ role: 'assistant', api_key: 'x' }), 'unknown_parameter', 'messages[0].api_key'],
     ['an assistant message with a misspelt content', { messages: [{ role: 'assistant', contents: 'a' }] }, 'missing_required_parameter', 'messages[0].content'],
     ['a part that is a text', parts('a'), 'invalid_type', 'messages[0].content[1]'],
     ['an unknown part', parts({ type: 'video' }), 'invalid_value', 'messages[0].content[1].type'],

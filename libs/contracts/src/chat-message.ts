@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { assistantMessage, type AssistantMessage } from './assistant-message.js';
 import { cacheControl, isPlainTurn, textContent, userContent, withoutNulls } from './message-parts.js';
-import { itemsOf, mapped, oneOf } from './schema-parts.js';
+import { itemsOf, jsonShapes, mapped, oneOf } from './schema-parts.js';
+import { faultAt } from './schema-refusal.js';
 
 /** The messages of a chat: all roles of OpenAI's API. Keys that we do not know are left out; see `message-parts`. */
 export const messagesMax = 2048;
@@ -22,10 +23,25 @@ const roleNames = Object.keys(roles) as [keyof typeof roles, ...(keyof typeof ro
 /** Says which role is wrong or that there is none. */
 const unknownRole = z.object({ role: z.enum(roleNames) }).transform((): AssistantMessage => z.NEVER);
 
-export const messageSchema = oneOf(({ role }) => (typeof role === 'string' && Object.hasOwn(roles, role) ? (role as keyof typeof roles) : 'unknown'), {
-  ...roles,
-  unknown: unknownRole,
-});
+/** Left out like any other key, these would be tried in vain; refused, whoever sends them learns that they do nothing. */
+const steeringKeys = ['api_base', 'base_url', 'api_key', 'extra_body', 'extra_headers'] as const;
+
+const steered = z
+  .record(z.string(), z.unknown())
+  .check(({ value, issues }) => {
+    const key = steeringKeys.find((name) => name in value);
+    if (key) issues.push(faultAt('unknown_parameter', [key], `Unknown parameter: a message has no '${key}'.`));
+  })
+  .transform((): AssistantMessage => z.NEVER);
+jsonShapes.set(steered, () => ({ not: {} }));
+
+const kindOf = (value: Readonly<Record<string, unknown>>): keyof typeof roles | 'steered' | 'unknown' => {
+  for (const key of steeringKeys) if (key in value) return 'steered';
+  const { role } = value;
+  return typeof role === 'string' && Object.hasOwn(roles, role) ? (role as keyof typeof roles) : 'unknown';
+};
+
+export const messageSchema = oneOf(kindOf, { ...roles, steered, unknown: unknownRole });
 
 export type ChatMessage = z.output<typeof messageSchema>;
 

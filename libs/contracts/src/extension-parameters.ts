@@ -189,8 +189,8 @@ const withheldBy = <Name extends string>(names: readonly Name[]) =>
 
 export const withheldParameters = withheldBy(withheldNames);
 
-/** What legacy completions have, and chats of some servers too. */
-export const chatWithheldNames = [...withheldNames, 'echo', 'best_of', 'suffix'] as const;
+/** What legacy completions have, and vLLM's chats too. */
+export const chatWithheldNames = [...withheldNames, 'echo'] as const;
 export const chatWithheldParameters = withheldBy(chatWithheldNames);
 
 /** OpenRouter's wish to be told the usage; see `applyUsageWish`. */
