@@ -12,7 +12,7 @@ import type { CompletionRequest } from './completion.js';
 type AnyRequest = ChatCompletionRequest | CompletionRequest;
 
 /** Parameters with free JSON in them; no number of theirs is looked at by the gateway. */
-const freeJsonParameters: ReadonlySet<string> = new Set(['tools', 'functions', 'response_format', 'messages', 'guided_json', 'structured_outputs']);
+const freeJsonParameters: ReadonlySet<string> = new Set(['tools', 'functions', 'response_format', 'messages', 'guided_json', 'structured_outputs', 'chat_template_kwargs', 'mm_processor_kwargs']);
 
 /** Puts the digits back into an accepted request, in place. `text` is the body that it was read from. */
 export const restoreNumbers = <Request extends AnyRequest>(request: Request, text: string): Request => {
