@@ -162,7 +162,7 @@ describe('the largest bodies', () => {
 
 describe('bodies that do not end', () => {
   /** Announces a body and sends a little of it. */
-  const begin = (head: string): { socket: Socket; answer: Promise<string> } => {
+  const begin = (head: string, start = `POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer ${attackerKey()}\r\nContent-Type: application/json\r\n`): { socket: Socket; answer: Promise<string> } => {
     const { port } = new URL(baseUrl());
     const socket = connect(Number(port), '127.0.0.1').setMaxListeners(0);
     const answer = new Promise<string>((resolve) => {
@@ -171,7 +171,7 @@ describe('bodies that do not end', () => {
       // A reset after the answer is no loss.
       socket.on('error', () => undefined).on('close', () => resolve(text));
     });
-    socket.write(`POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer ${attackerKey()}\r\nContent-Type: application/json\r\n${head}`);
+    socket.write(`${start}Host: gateway\r\n${head}`);
     return { socket, answer };
   };
   const statusesOf = async (begun: readonly { answer: Promise<string> }[]): Promise<number[]> => (await Promise.all(begun.map(({ answer }) => answer))).map((text) => Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1]));
@@ -200,6 +200,17 @@ describe('bodies that do not end', () => {
     await until('all bytes are given back', async () => (await readMetric('kilotoken_body_bytes_in_flight')) === 0);
     await expectSessionAlive();
   }, RUN_MS_MAX);
+
+  it.each([
+    ['without a key', 401, () => 'POST /v1/chat/completions HTTP/1.1\r\nContent-Type: application/json\r\n'],
+    ['for an unknown address', 404, () => 'POST /upload HTTP/1.1\r\nContent-Type: application/json\r\n'],
+    ['for an unknown address under /v1', 404, () => `POST /v1/upload HTTP/1.1\r\nAuthorization: Bearer ${attackerKey()}\r\nContent-Type: application/json\r\n`],
+    ['of another type', 415, () => `POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer ${attackerKey()}\r\nContent-Type: text/plain\r\n`],
+  ])('a body %s is not read: it is answered at once, and nothing of it is kept', async (_, status, start) => {
+    const { answer } = begin(`Content-Length: ${BODY_BYTES}\r\n\r\n{`, start());
+    expect(await answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(await readMetric('kilotoken_body_bytes_in_flight')).toBe(0);
+  });
 
   it('a body in pieces of one byte is refused before it costs more than its bytes', async () => {
     const { socket, answer } = begin('Transfer-Encoding: chunked\r\n\r\n');

@@ -31,10 +31,9 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
   face: 'public',
   sendError: sendOutside,
   readSettings: readGatewaySettings,
-  listen: ({ GATEWAY_PORT, GATEWAY_METRICS_PORT, BODY_LIMIT_BYTES }) => ({
+  listen: ({ GATEWAY_PORT, GATEWAY_METRICS_PORT }) => ({
     port: GATEWAY_PORT,
     portSetting: 'GATEWAY_PORT',
-    bodyLimitBytes: BODY_LIMIT_BYTES,
     metrics: { port: GATEWAY_METRICS_PORT, portSetting: 'GATEWAY_METRICS_PORT' },
   }),
   module: (platform) => GatewayModule.compose(platform, failpointOf(platform.settings)),

@@ -96,6 +96,9 @@ type Answer = (request: FastifyRequest, reply: FastifyReply, caller: Caller) => 
  */
 export const registerOpenAiFace = async (fastify: FastifyInstance, face: OpenAiFace): Promise<void> => {
   const { keys, completions, intake, account, models } = face;
+  // Outside of /v1 nobody takes a body, so none is read there: its sender is not known.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
   await fastify.register(
     async (v1) => {
       v1.decorateRequest('caller', null);
