@@ -38,6 +38,11 @@ it('books that hold are found to hold, whole, by organization and by period, and
   for (const period of [{ from: before }, { to: after }, { from: before, to: after }, { from: after }, { to: before }]) expect(await findings(period)).toEqual({});
 });
 
+it('a session whose heartbeat row is gone is counted as silent', async () => {
+  await plant('DELETE FROM session_heartbeat');
+  expect((await runReconcile(books.money.owner)).inFlight).toMatchObject({ sessions: 1, sessionsSilent: 1 });
+});
+
 it('what was put right by an adjustment, or waits in quarantine, is no finding', async () => {
   await plant("UPDATE usage SET rated = 7, charge = 7, allocations = jsonb_set(allocations, '{0,amount}', '\"7\"') WHERE id = $rated");
   await books.money.sql('SELECT rating_adjust($1, $2, 0::smallint, 1, $3)', [books.ids['organization'], books.ids['rated'], 'wrong price']);

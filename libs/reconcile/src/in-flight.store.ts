@@ -2,7 +2,7 @@ import type { InFlight } from './reconcile.js';
 import { scopeParameters, scopeSql, type Scope } from './scope.js';
 import type { Snapshot } from './snapshot.store.js';
 
-/** A gateway beats every few seconds; one that is silent for so long is dead, and metering should have reaped it. */
+/** A gateway beats every few seconds; one that is silent for so long, or has no heartbeat at all, is dead, and metering should have reaped it. */
 const silentAfterSeconds = 60;
 
 /** Counts what is under way or set aside at the moment of the snapshot. */
@@ -24,8 +24,8 @@ export const countInFlight = async (snapshot: Snapshot, scope: Scope): Promise<I
        (SELECT count(*)::float8 FROM unrated) AS "unratedRows",
        (SELECT coalesce(greatest(0, extract(epoch FROM $9::timestamptz - min(created_at))), 0)::float8 FROM unrated) AS "unratedOldestSeconds",
        (SELECT count(*)::float8 FROM session WHERE reaped_at IS NULL) AS sessions,
-       (SELECT count(*)::float8 FROM session n JOIN session_heartbeat h ON h.session_id = n.id
-         WHERE n.reaped_at IS NULL AND h.beat_at < $9::timestamptz - interval '${silentAfterSeconds} s') AS "sessionsSilent",
+       (SELECT count(*)::float8 FROM session n LEFT JOIN session_heartbeat h ON h.session_id = n.id
+         WHERE n.reaped_at IS NULL AND coalesce(h.beat_at, '-infinity') < $9::timestamptz - interval '${silentAfterSeconds} s') AS "sessionsSilent",
        (SELECT coalesce(json_object_agg(reason, rows), '{}') FROM (
          SELECT q.reason, count(*) AS rows FROM usage_quarantine q
          WHERE NOT EXISTS (SELECT FROM quarantine_step t WHERE t.organization_id = q.organization_id AND t.usage_id = q.id AND t.attempt = q.attempt
