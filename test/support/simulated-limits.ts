@@ -147,6 +147,7 @@ export class SimulatedLimits {
     const last = counted.findLast((counter) => counter.taken > 0n);
     const timed = (counter: Counter | undefined): number | null => (limit.windowKind === 'none' || !counter ? null : counter.endMs + countsForMs);
     return {
+      rest: false,
       remaining: limit.amount > taken ? limit.amount - taken : 0n,
       pending: subject.slices.some((slice) => slice.session !== session && slice.recalledAtMs !== null && slice.recalledAtMs > nowMs - 1_000 && slice.startMs >= countedFromMs),
       freeAtMs: timed(free),

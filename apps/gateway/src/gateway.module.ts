@@ -27,7 +27,7 @@ import { createLaneNotices } from './relay/lane-notices.js';
 import { RunningRequests } from './relay/running.service.js';
 import { readRelease } from './release.js';
 
-/** For reads of keys, catalogue and accounts: money has connections of its own. */
+/** For reads of keys and the catalogue: money has connections of its own. */
 const readConnectionsMax = 4;
 const beatMsMax = 1_000;
 /** A session lives through a few lost heartbeats. */
@@ -127,7 +127,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     lanes,
     catalogue,
     keys: new KeyService(pool, session),
-    account: new AccountService(pool, session, leases, running),
+    account: new AccountService(databaseUrl, session, leases, running),
     idempotency: new IdempotencyService({ databaseUrl, keepMs: settings.IDEMPOTENCY_KEEP_MS }, session, failpoint, logger),
     quota,
     threads,
@@ -151,9 +151,9 @@ export class GatewayModule implements OnApplicationShutdown {
   constructor(@Inject(gatewayParts) private readonly parts: Parts) {}
 
   async onApplicationShutdown(): Promise<void> {
-    const { running, deadlines, lanes, leases, quota, settlement, session, idempotency, threads, pool } = this.parts;
+    const { running, deadlines, lanes, leases, quota, settlement, session, idempotency, threads, account, pool } = this.parts;
     running.stop();
     deadlines.stop();
-    await Promise.allSettled([lanes.stop(), leases.stop(), quota.stop(), settlement.stop(), session.stop(), idempotency.stop(), threads.stop(), pool.end()]);
+    await Promise.allSettled([lanes.stop(), leases.stop(), quota.stop(), settlement.stop(), session.stop(), idempotency.stop(), threads.stop(), account.stop(), pool.end()]);
   }
 }

@@ -29,7 +29,7 @@ const key = z.object({
 const budget = z.object({
   limit_id: id.describe('the limit that it is a budget of'),
   subject_kind: z.string().describe('whose it is: organization, project, key or end_user'),
-  subject: z.string().describe('the id of whose it is'),
+  subject: z.string().describe('the id of whose it is; of a limit on end users the one who reached it first'),
   measure: z.string().describe('what it counts: money, or tokens of a kind'),
   unit: z.string().describe('of the amount: a currency, or `count`'),
   window: z.string().describe('over which time'),

@@ -10,6 +10,8 @@ const flushesTaken = 5;
 const executions = 10;
 
 const shards = 'ARRAY(SELECT generate_series(0, 15))::smallint[]';
+/** Rollups look at the tags of all rows before they add any up. */
+const readsOf = (queue: string): number => (queue.includes('rollup_add') ? 2 : 1);
 const queues = [
   `SELECT FROM rating_take(${shards}, ${flushesTaken})`,
   `SELECT FROM rating_claim(uuidv7(), ${shards}, ${flushesTaken}, ${flushes * rowsPerFlush})`,
@@ -48,6 +50,6 @@ describe('a process that started while no usage was stored', () => {
       "SELECT sum(idx_tup_fetch)::integer AS found, sum(seq_tup_read)::integer AS passed FROM pg_stat_xact_all_tables WHERE relname LIKE 'usage\\_2%' OR relname = 'usage_default'",
     );
     await connection.query('ROLLBACK');
-    expect(read.rows[0]).toEqual({ found: flushesTaken * rowsPerFlush, passed: 0 });
+    expect(read.rows[0]).toEqual({ found: readsOf(queue) * flushesTaken * rowsPerFlush, passed: 0 });
   });
 });

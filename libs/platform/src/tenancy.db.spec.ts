@@ -90,6 +90,7 @@ const fillTenant = async (): Promise<string> => {
   await money.sql("INSERT INTO notice_address VALUES ($1, 'billing@example.com')", [organizationId]);
   await money.sql("INSERT INTO balance_notice VALUES ($1, 'USD', 5)", [organizationId]);
   await money.sql("SELECT outbox_dispatch(100, '{}', 1::smallint, 1::smallint)");
+  await money.sql("INSERT INTO rollup_tag VALUES ($1, '2026-01-01Z', 'team', 'red')", [organizationId]);
   await money.sql('DELETE FROM unrated_batch');
   await money.app.query('SELECT rollup_add(10)');
   await money.sql(`WITH archive AS (INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, file, file_bytes, file_sha256)
@@ -324,6 +325,7 @@ describe('the definer', () => {
       credit_grant: 'UPDATE',
       grant_refund: 'UPDATE',
       idempotency_claim: 'DELETE INSERT UPDATE',
+      idempotency_tally: 'DELETE INSERT UPDATE',
       lease: 'INSERT UPDATE',
       ledger_chain: 'INSERT UPDATE',
       ledger_posting: 'INSERT',
@@ -342,6 +344,7 @@ describe('the definer', () => {
       rating_position: 'INSERT UPDATE',
       refused_ask: 'DELETE INSERT UPDATE',
       rollup_horizon: 'UPDATE',
+      rollup_tag: 'INSERT',
       session: 'INSERT UPDATE',
       session_heartbeat: 'INSERT UPDATE',
       unrated_batch: 'DELETE INSERT UPDATE',

@@ -34,6 +34,8 @@ export interface Counter {
   shortUntilMs: number;
   /** Little is left for others: no spare part, and what is idle goes back soon. */
   nearLimit: boolean;
+  /** Until then its subject shares the counter of the rest. */
+  restUntilMs: number;
   /** The limit was deleted: whoever still asks is let pass. */
   gone: boolean;
   recalled: boolean;
@@ -60,6 +62,7 @@ export const createCounter = (limit: Limit, subject: string, nowMs: number): Cou
   resetAtMs: null,
   shortUntilMs: -Infinity,
   nearLimit: false,
+  restUntilMs: -Infinity,
   gone: false,
   recalled: false,
   stopped: false,

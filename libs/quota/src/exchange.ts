@@ -1,7 +1,7 @@
 /** What a gateway gives back and takes in one call to the database. Pure. */
 import { assert } from './assert.js';
-import { applySlices, collectKeeps, freeOf, hasReturns, type Counter } from './counter.js';
-import type { Amount } from './limit.js';
+import { applySlices, collectKeeps, createCounter, freeOf, hasReturns, type Counter } from './counter.js';
+import type { Amount, Limit } from './limit.js';
 import { countersOf, type CounterState, type Exchange, type ExchangeRow, type Quota, type QuotaEffect } from './quota-state.js';
 
 /** Exchanges of one counter that come more often than this double its spare part; more seldom than the other halve it. */
@@ -79,6 +79,17 @@ export const startExchange = (quota: Quota, askId: string, nowMs: number, withRe
   return [{ kind: 'exchange', exchange: quota.exchange }];
 };
 
+export const findOrCreateCounter = (quota: Quota, limit: Limit, subject: string, nowMs: number): Counter => {
+  let bySubject = quota.counters.get(limit.id);
+  if (!bySubject) quota.counters.set(limit.id, (bySubject = new Map()));
+  let counter = bySubject.get(subject);
+  if (!counter) {
+    bySubject.set(subject, (counter = createCounter(limit, subject, nowMs)));
+    quota.size += 1;
+  }
+  return counter;
+};
+
 /** Takes in what the database answered, a state a row; null where the limit is gone. */
 export const applyStates = (quota: Quota, { rows }: Exchange, states: readonly (CounterState | null)[], nowMs: number): void => {
   assert(states.length === rows.length, 'an answer has a state for each row');
@@ -86,6 +97,10 @@ export const applyStates = (quota: Quota, { rows }: Exchange, states: readonly (
     const state = states[index] ?? null;
     if (!state) {
       counter.gone = true;
+      continue;
+    }
+    if (state.rest) {
+      counter.restUntilMs = nowMs + quota.times.restMs;
       continue;
     }
     counter.lastTaken = applySlices(counter, state.slices, nowMs);

@@ -61,6 +61,8 @@ export interface Exchange {
 export interface CounterState {
   readonly remaining: Amount;
   readonly pending: boolean;
+  /** The limit has as many counters as it may have: this subject shares that of the rest. */
+  readonly rest: boolean;
   readonly freeAtMs: number | null;
   readonly resetAtMs: number | null;
   readonly slices: readonly SliceState[];
@@ -86,6 +88,8 @@ export interface QuotaTimes extends KeepTimes {
   shortMs: number;
   /** How often at most what is over is given back, away from a limit. */
   returnMs: number;
+  /** For how long a subject is taken to share the counter of the rest, before it is asked for one of its own again. */
+  restMs: number;
   /** Counters in one exchange, and counters of one organization. */
   rowsMax: number;
   countersMax: number;
@@ -98,7 +102,8 @@ export interface Waiter {
 }
 
 export interface Part extends Need {
-  readonly counter: Counter;
+  /** Another one when its subject turns out to share that of the rest. */
+  counter: Counter;
 }
 
 export interface Quota {

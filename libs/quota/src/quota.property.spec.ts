@@ -9,7 +9,7 @@ import { endReservation, receiveStates, recallCounter, requestReservation, tickQ
  * Gateways that reserve under common limits, in any interleaving of requests, exchanges whose answers are lost and that are
  * executed again, late, of processes that die and are reaped. The database is simulated; everything else is production code.
  */
-const times = { waitMs: 600, answerMs: 1_500, waitersMax: 50, askAgainMs: 100, shortMs: 250, returnMs: 250, idleMs: 2_000, idleNearLimitMs: 250, forgetMs: 5_000, rowsMax: 20, countersMax: 50 };
+const times = { waitMs: 600, answerMs: 1_500, waitersMax: 50, askAgainMs: 100, shortMs: 250, returnMs: 250, idleMs: 2_000, idleNearLimitMs: 250, forgetMs: 5_000, restMs: 10_000, rowsMax: 20, countersMax: 50 };
 
 const limitOf = (id: string, more: Partial<Limit>): Limit => ({
   id, subjectKind: 'organization', subjectId: 'org', measure: 'tokens', unit: 'count', windowKind: 'rolling', windowMs: 10_000, amount: whole(100), mode: 'hard', ...more,

@@ -62,7 +62,8 @@ const times: Omit<QuotaTimes, 'waitersMax'> = {
   idleNearLimitMs: 250,
   forgetMs: 60_000,
   rowsMax: 200,
-  countersMax: 100_000,
+  restMs: 10_000,
+  countersMax: 20_000,
 };
 const tickMs = 50;
 /** Exchanges of different organizations run beside each other; each organization has one under way. */

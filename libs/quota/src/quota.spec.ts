@@ -3,7 +3,7 @@ import { whole, type Limit } from './limit.js';
 import { createQuota, type CounterState, type Exchange, type Need, type Quota, type QuotaEffect, type Reservation } from './quota-state.js';
 import { cancelRequest, endReservation, failExchange, hasFree, receiveStates, recallAll, recallCounter, requestReservation, tickQuota } from './quota.js';
 
-const times = { waitMs: 600, answerMs: 1_500, waitersMax: 2, askAgainMs: 100, shortMs: 250, returnMs: 250, idleMs: 2_000, idleNearLimitMs: 250, forgetMs: 60_000, rowsMax: 10, countersMax: 10 };
+const times = { waitMs: 600, answerMs: 1_500, waitersMax: 2, askAgainMs: 100, shortMs: 250, returnMs: 250, idleMs: 2_000, idleNearLimitMs: 250, forgetMs: 60_000, restMs: 10_000, rowsMax: 10, countersMax: 10 };
 const limit: Limit = { id: 'l', subjectKind: 'organization', subjectId: 'o', measure: 'requests', unit: 'count', windowKind: 'day', windowMs: 0, amount: whole(100), mode: 'hard' };
 const startMs = 1_000_000;
 
@@ -15,7 +15,7 @@ const kinds = (effects: readonly QuotaEffect[]): string[] => effects.map(({ kind
 const exchangeIn = (effects: readonly QuotaEffect[]): Exchange => effects.flatMap((effect) => (effect.kind === 'exchange' ? [effect.exchange] : []))[0]!;
 const reservationIn = (effects: readonly QuotaEffect[]): Reservation => effects.flatMap((effect) => (effect.kind === 'reserved' ? [effect.reservation] : []))[0]!;
 const state = (amount: number, more: Partial<CounterState> = {}): CounterState => ({
-  remaining: whole(50), pending: false, freeAtMs: startMs + 60_000, resetAtMs: startMs + 60_000, slices: [{ startMs, fromMs: startMs, untilMs: startMs + 86_400_000, amount: whole(amount) }], ...more,
+  remaining: whole(50), pending: false, rest: false, freeAtMs: startMs + 60_000, resetAtMs: startMs + 60_000, slices: [{ startMs, fromMs: startMs, untilMs: startMs + 86_400_000, amount: whole(amount) }], ...more,
 });
 const answer = (quota: Quota, nowMs: number, ...states: (CounterState | null)[]): QuotaEffect[] => receiveStates(quota, states, mint(), nowMs);
 

@@ -5,14 +5,16 @@ import type { CounterState, Exchange } from './quota-state.js';
 interface StateJson {
   remaining: string;
   pending: boolean;
+  rest?: boolean;
   freeAtMs: number | null;
   resetAtMs: number | null;
   slices: { start: number; from: number; until: number; amount: string }[];
 }
 
-const toState = ({ slices, remaining, pending, freeAtMs, resetAtMs }: StateJson): CounterState => ({
+const toState = ({ slices, remaining, pending, rest = false, freeAtMs, resetAtMs }: StateJson): CounterState => ({
   remaining: parseMoney(remaining),
   pending,
+  rest,
   freeAtMs,
   resetAtMs,
   slices: slices.map(({ start, from, until, amount }) => ({ startMs: start, fromMs: from, untilMs: until, amount: parseMoney(amount) })),

@@ -7,24 +7,26 @@
  * the database has no more and nobody holds any idle.
  */
 import { assert } from './assert.js';
-import { createCounter, freeAhead, freeOf, freeSoon, release, reserve, type Counter, type ReservedPart } from './counter.js';
-import { applyStates, forgetUnused, startExchange } from './exchange.js';
-import { isBudget, type Amount, type Limit, type Measure } from './limit.js';
+import { freeAhead, freeOf, freeSoon, release, reserve, type Counter, type ReservedPart } from './counter.js';
+import { applyStates, findOrCreateCounter, forgetUnused, startExchange } from './exchange.js';
+import { isBudget, restSubject, type Amount, type Limit, type Measure } from './limit.js';
 import { countersOf, type CounterState, type Need, type Part, type Quota, type QuotaEffect, type QuotaRefusal, type QuotaRequest, type Reservation, type Waiter } from './quota-state.js';
 
 const aheadMsMin = 50;
 const toldMsMin = 60_000;
 
-const counterOf = (quota: Quota, { limit, subject }: Need, nowMs: number): Counter => {
-  let bySubject = quota.counters.get(limit.id);
-  if (!bySubject) quota.counters.set(limit.id, (bySubject = new Map()));
-  let counter = bySubject.get(subject);
-  if (!counter) {
-    bySubject.set(subject, (counter = createCounter(limit, subject, nowMs)));
-    quota.size += 1;
-  }
-  counter.limit = limit;
-  return counter;
+/** An end user who is unknown here shares the rest's counter when this gateway has as many as it may have. */
+const subjectHere = (quota: Quota, { limit, subject }: Need): string =>
+  limit.subjectKind === 'end_user' && quota.size >= quota.times.countersMax && !quota.counters.get(limit.id)?.has(subject) ? restSubject : subject;
+
+const counterOf = (quota: Quota, need: Need, nowMs: number): Counter => {
+  const own = findOrCreateCounter(quota, need.limit, subjectHere(quota, need), nowMs);
+  own.limit = need.limit;
+  if (nowMs >= own.restUntilMs) return own;
+  own.usedAtMs = nowMs;
+  const rest = findOrCreateCounter(quota, need.limit, restSubject, nowMs);
+  rest.limit = need.limit;
+  return rest;
 };
 
 type Shortage = Omit<QuotaRefusal, 'counters'>;
@@ -126,6 +128,19 @@ export const failExchange = (quota: Quota): void => {
   quota.exchangeFailed = true;
 };
 
+/** Those that wait for a counter of their own and are to share the rest's. */
+const redirectWaiters = (quota: Quota, nowMs: number): void => {
+  for (const { parts } of quota.waiters) {
+    for (const part of parts) {
+      if (nowMs >= part.counter.restUntilMs) continue;
+      const rest = findOrCreateCounter(quota, part.limit, restSubject, nowMs);
+      part.counter.waiting -= 1;
+      rest.waiting += 1;
+      part.counter = rest;
+    }
+  }
+};
+
 const leave = (quota: Quota, index: number): Waiter => {
   const [waiter] = quota.waiters.splice(index, 1);
   for (const { counter } of waiter!.parts) counter.waiting -= 1;
@@ -157,6 +172,7 @@ export const receiveStates = (quota: Quota, states: readonly (CounterState | nul
   assert(exchange !== null, 'an answer follows an exchange');
   quota.exchange = null;
   applyStates(quota, exchange, states, nowMs);
+  redirectWaiters(quota, nowMs);
   return [...serve(quota, nowMs), ...startExchange(quota, askId, nowMs)];
 };
 

@@ -121,6 +121,62 @@ describe('rollups', () => {
   });
 });
 
+describe('tags of ever new values', () => {
+  const rowsOf = async (tagKey: string): Promise<{ values: number; requests: number }> => {
+    const [row] = await rollups.money.sql<{ values: bigint; requests: string | null }>(
+      'SELECT count(DISTINCT tag_value) AS values, sum(requests)::text AS requests FROM usage_rollup WHERE grain_minutes = 1440 AND tag_key = $1', [tagKey],
+    );
+    return { values: Number(row!.values), requests: Number(row!.requests ?? 0) };
+  };
+  const settle = async (rows: PutUsage[]): Promise<void> => {
+    await rollups.put(rows);
+    await rollups.rate();
+    await rollups.rollUp();
+  };
+
+  it('have sums of their own up to a bound of the organization and day, and the others a rest: sums of a key are all that carries it', async () => {
+    await settle([{ settledAt: noon, tags: { team: 'red' } }]);
+    const requests = 600;
+    for (let half = 0; half < 2; half += 1) {
+      await settle(Array.from({ length: requests / 2 }, (_, index) => ({ settledAt: noon, tags: { team: 'red', ...Object.fromEntries(Array.from({ length: 7 }, (__, tag) => [`tag-${tag}`, `${half}-${index}-${tag}`])) } })));
+    }
+    const [named] = await rollups.money.sql<{ tags: bigint; most: bigint }>("SELECT (SELECT count(*) FROM rollup_tag) AS tags, (SELECT max(n) FROM (SELECT count(*) AS n FROM rollup_tag GROUP BY tag_key) k) AS most");
+    expect([Number(named!.tags), Number(named!.most)]).toEqual([1_000, 300]);
+    expect(await rowsOf('team')).toEqual({ values: 1, requests: requests + 1 });
+    let values = 0;
+    for (let tag = 0; tag < 7; tag += 1) {
+      const sums = await rowsOf(`tag-${tag}`);
+      if (sums.requests > 0) expect(sums.requests).toBe(requests);
+      values += sums.values;
+    }
+    // What has no sums at all under its own key counts once a request under the rest of all.
+    expect(await rowsOf('(other)')).toEqual({ values: 1, requests });
+    expect(values).toBeLessThanOrEqual(1_000 + 7);
+    const [all] = await rollups.money.sql<{ rows: bigint }>('SELECT count(*) AS rows FROM usage_rollup');
+    expect(Number(all!.rows)).toBeLessThan(3 * 1_020);
+    expect((await prove(day)).differences).toEqual([]);
+    await rebuildRollups(rollups.money.owner, day);
+    expect((await prove(day)).differences).toEqual([]);
+  });
+
+  it('take nothing from another organization or another day, and a key that is no key of ours is among the rest', async () => {
+    const other = await rollups.money.newTenant('1');
+    await settle(Array.from({ length: 700 }, (_, index) => ({ settledAt: noon, tags: { request: String(index) } })));
+    expect(await rowsOf('request')).toEqual({ values: 501, requests: 700 });
+    await rollups.money.newTenant('1');
+    await settle([
+      { settledAt: noon, tags: { request: 'mine', ['k'.repeat(65)]: 'long', '(other)': 'x', team: '(other)' } },
+      { settledAt: new Date('2026-03-30T12:00:00Z'), organizationId: other.organizationId, tags: { request: 'tomorrow' } },
+    ]);
+    const own = await rollups.money.sql<{ of: string; key: string; value: string }>(
+      `SELECT CASE organization_id WHEN $1 THEN 'other' ELSE 'mine' END AS of, tag_key AS key, tag_value AS value FROM usage_rollup
+       WHERE grain_minutes = 1440 AND tag_key <> '' AND (organization_id = $2 OR starts_at = '2026-03-30Z') ORDER BY 1, 2, 3`, [other.organizationId, rollups.organizationId],
+    );
+    expect(own).toEqual([{ of: 'mine', key: '(other)', value: '(other)' }, { of: 'mine', key: 'request', value: 'mine' }, { of: 'other', key: 'request', value: 'tomorrow' }]);
+    expect((await prove()).differences).toEqual([]);
+  });
+});
+
 describe('a follower', () => {
   const follower = (onAdded: (rows: number) => void = () => undefined) => new RollupService({ pauseMs: 5, batchesPerAddMax: 2, minutesKeptDays: 3_650 }, rollups.money.app, systemClock, pino({ level: 'silent' }), onAdded);
 

@@ -1,6 +1,6 @@
 import { tokenClasses } from '@kilotoken/contracts';
 import type { Db } from '@kilotoken/platform';
-import { histogramBoundsMs, rolledTagCharactersMax, rolledTagsMax } from './rollup.js';
+import { histogramBoundsMs, restTag, rolledTagCharactersMax, rolledTagsMax } from './rollup.js';
 
 /**
  * The proof of the rollups: what usage says they should be, by other arithmetic than the one that keeps them, compared with
@@ -55,11 +55,13 @@ const statement = `
   tag AS (
     SELECT organization_id, id, attempt, '' AS tag_key, '' AS tag_value FROM counted
     UNION ALL
-    SELECT organization_id, id, attempt, key, value FROM (
-      SELECT c.organization_id, c.id, c.attempt, e.key, substr(coalesce(e.value, ''), 1, ${rolledTagCharactersMax}) AS value,
+    SELECT DISTINCT n.organization_id, n.id, n.attempt, CASE WHEN of_key.tag_key IS NULL THEN '${restTag}' ELSE n.key END, CASE WHEN own.tag_key IS NULL THEN '${restTag}' ELSE n.value END FROM (
+      SELECT c.organization_id, c.id, c.attempt, to_timestamp(floor(extract(epoch FROM c.settled_at) / 86400) * 86400) AS day, e.key, substr(coalesce(e.value, ''), 1, ${rolledTagCharactersMax}) AS value,
         row_number() OVER (PARTITION BY c.organization_id, c.id, c.attempt ORDER BY e.key COLLATE "C") AS place
-      FROM counted c CROSS JOIN LATERAL jsonb_each_text(CASE jsonb_typeof(c.tags) WHEN 'object' THEN c.tags ELSE '{}' END) e WHERE e.key <> '') numbered
-    WHERE place <= ${rolledTagsMax}),
+      FROM counted c CROSS JOIN LATERAL jsonb_each_text(CASE jsonb_typeof(c.tags) WHEN 'object' THEN c.tags ELSE '{}' END) e WHERE e.key <> '') n
+    LEFT JOIN rollup_tag own ON (own.organization_id, own.day, own.tag_key, own.tag_value) = (n.organization_id, n.day, n.key, n.value)
+    LEFT JOIN (SELECT DISTINCT organization_id, day, tag_key FROM rollup_tag) of_key ON (of_key.organization_id, of_key.day, of_key.tag_key) = (n.organization_id, n.day, n.key)
+    WHERE n.place <= ${rolledTagsMax}),
   expected AS (
     SELECT organization_id, grain_minutes, tag_key, to_timestamp(floor(extract(epoch FROM settled_at) / (grain_minutes * 60)) * grain_minutes * 60) AS starts_at,
       project_id, api_key_id, model, coalesce(lane_id, '00000000-0000-0000-0000-000000000000') AS lane_id, unit, cost_currency, tag_value,

@@ -15,6 +15,13 @@ export const histogramBoundsMs = [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 1
 /** Of a request's tags so many count, in the order of their keys' bytes; of a value so many characters. */
 export const rolledTagsMax = 8;
 export const rolledTagCharactersMax = 128;
+/** A longer key is among the rest. */
+export const rolledTagKeyCharactersMax = 64;
+/** Tags of an organization and day of UTC that have sums of their own, and values of one key among them (`rollup_tags_max`, `rollup_values_max`). */
+export const rolledTagsPerDayMax = 1_000;
+export const rolledValuesPerKeyMax = 500;
+/** Key and value under which the other tags of the day count. */
+export const restTag = '(other)';
 
 export const granularities = ['minute', 'hour', 'day'] as const;
 export type Granularity = (typeof granularities)[number];

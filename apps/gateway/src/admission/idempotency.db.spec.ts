@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { expectInvariants } from '../../../../test/support/invariants.js';
 import { MoneyDatabase, sqlStateFrom } from '../../../../test/support/money-database.js';
-import type { ClaimAnswer } from './idempotency.js';
+import { refuseClaim, type ClaimAnswer } from './idempotency.js';
 import { bindClaim, claimKey, releaseClaim, type ClaimId } from './idempotency.store.js';
 
 /** Claims as the gateway makes them, against the money functions of a real database. */
@@ -50,6 +50,39 @@ const paidFrom = async (firstUsageId: string, charge: number) => {
   const [lease] = (await money.take(session, { need: '10', firstUsageId })).leases;
   return [{ lease: lease!.leaseId, grant: lease!.grantId, amount: String(charge) }];
 };
+
+describe('an organization that has claimed as many keys today as it may', () => {
+  const keysMax = 3;
+  const setMax = (most: number) => money.sql(`CREATE OR REPLACE FUNCTION idempotency_keys_max() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT ${most}::bigint'`);
+  beforeEach(() => setMax(keysMax));
+  afterEach(() => setMax(500_000));
+  const claimNew = () => claim(idOf({ key: randomUUID() }));
+
+  it('claims no other one, and is answered for those that it has; others go on', async () => {
+    for (let count = 0; count < keysMax; count += 1) expect(await claim(idOf({ key: `key-${count}` }))).toEqual(taken);
+    const refused = await claimNew();
+    expect(refused).toMatchObject({ claimed: false, full: true });
+    expect(refuseClaim(refused as Exclude<ClaimAnswer, { claimed: true }>)).toMatchObject({ code: 'rate_limit_exceeded', headers: { 'x-should-retry': 'false' } });
+    expect(await claim(idOf({ key: 'key-0' }))).toMatchObject({ claimed: false, sameBody: true, status: 'running' });
+    await money.newTenant('100');
+    expect(await claimNew()).toEqual(taken);
+  });
+
+  it('is not charged with keys that it was given back', async () => {
+    for (let count = 0; count < 3 * keysMax; count += 1) {
+      const id = idOf({ key: `key-${count}` });
+      expect(await claim(id)).toEqual(taken);
+      await releaseClaim(money.app, id);
+    }
+  });
+
+  it('may claim as many tomorrow', async () => {
+    for (let count = 0; count < keysMax; count += 1) await claimNew();
+    await money.shiftClock('1 day');
+    expect(await claimNew()).toEqual(taken);
+    await money.shiftClock('0');
+  });
+});
 
 describe('a key', () => {
   it('is claimed once, however many ask for it at once', async () => {

@@ -31,6 +31,8 @@ export interface Claim {
 const connectionsMax = 4;
 const statementTimeoutMs = 5_000;
 const claimsUnderWayMax = 1_000;
+/** Of one organization: its claims must not keep those of others from being made. */
+const claimsPerOrganizationMax = 100;
 /** Longer than any request waits between its claim and its hold. */
 const unboundMs = 120_000;
 const releaseAgainMs = 1_000;
@@ -45,6 +47,7 @@ export class IdempotencyService {
   private readonly timer: NodeJS.Timeout;
   private readonly unreleased = new Set<ClaimId>();
   private claimsUnderWay = 0;
+  private readonly claimsOf = new Map<string, number>();
   private releasing = false;
 
   constructor(
@@ -59,10 +62,12 @@ export class IdempotencyService {
 
   /** Rejects with a Refusal: `idempotency_conflict`, `idempotency_key_reused`, or `service_unavailable`. */
   async claim({ organizationId }: Caller, key: string, bodyHash: Buffer): Promise<Claim> {
-    if (this.session.isEnded() || this.claimsUnderWay >= claimsUnderWayMax) throw unavailable();
+    const others = this.claimsOf.get(organizationId) ?? 0;
+    if (this.session.isEnded() || this.claimsUnderWay >= claimsUnderWayMax || others >= claimsPerOrganizationMax) throw unavailable();
     const id: ClaimId = { sessionId: this.session.id, organizationId, key, claimId: mintId(this.session.nowMs()) };
     let answer: ClaimAnswer;
     this.claimsUnderWay += 1;
+    this.claimsOf.set(organizationId, others + 1);
     try {
       answer = await claimKey(this.pool, id, { bodyHash, keepMs: this.settings.keepMs, unboundMs });
     } catch (error) {
@@ -72,6 +77,9 @@ export class IdempotencyService {
       throw unavailable(error);
     } finally {
       this.claimsUnderWay -= 1;
+      const left = this.claimsOf.get(organizationId)! - 1;
+      if (left > 0) this.claimsOf.set(organizationId, left);
+      else this.claimsOf.delete(organizationId);
     }
     if (!answer.claimed) throw refuseClaim(answer);
     this.failpoint('after_claim');

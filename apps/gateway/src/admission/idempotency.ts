@@ -27,6 +27,8 @@ export type ClaimAnswer =
       /** Decimal text; null while it is not known. */
       readonly charge: string | null;
       readonly unit: string | null;
+      /** The organization has claimed as many keys today as it may. */
+      readonly full?: true;
     };
 
 const saidOf = {
@@ -39,6 +41,10 @@ const saidOf = {
 /** Why a key's second request is not served. A conflict's body names the generation and, once it is known, its charge. */
 export const refuseClaim = (answer: Extract<ClaimAnswer, { claimed: false }>): Refusal => {
   const { sameBody, requestId, status, charge, unit } = answer;
+  if (answer.full) {
+    const text = 'Your organization has used as many Idempotency-Keys today (UTC) as it may. Send requests without one, or try again tomorrow.';
+    return new Refusal('rate_limit_exceeded', text, 'Idempotency-Key', {}, { 'retry-after': '3600', 'x-should-retry': 'false' });
+  }
   if (!sameBody) return new Refusal('idempotency_key_reused', 'This Idempotency-Key came with another body before. Use a new key for a new request.', 'Idempotency-Key');
   const generation = { id: requestId, object: 'generation', status, cost: charge === null ? null : formatMoney(parseMoney(charge)), cost_currency: unit };
   const where = requestId === null ? '' : ` GET /v1/generations/${requestId} has its details.`;

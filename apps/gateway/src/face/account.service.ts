@@ -3,12 +3,13 @@ import { chargeList, completionTokens, promptTokens, type PriceVersion } from '@
 import { listGrantBalances, type LeaseService, type SessionService } from '@kilotoken/funding';
 import { loadPriceVersion } from '@kilotoken/marketplace';
 import { formatMoney, parseMoney } from '@kilotoken/money';
-import { asOrganization } from '@kilotoken/platform';
+import { asOrganization, createPool, type Db } from '@kilotoken/platform';
 import { rateUsage } from '@kilotoken/pricing';
 import type { Pool } from 'pg';
 import { Refusal } from '../refusal.js';
 import type { RunningRequests } from '../relay/running.service.js';
 import type { Caller } from './caller.js';
+import { countRead, createReadRates, createReadTurns, inTurn, readLimits } from './read-limits.js';
 import { findOpenRequest, listAttempts, type UsageView } from './generation.store.js';
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -22,17 +23,42 @@ const tokensOf = ({ counts, estimated }: UsageView): object => ({
   estimated,
 });
 
+/** Apart from those that look up keys: another customer's first request must not wait behind reads of accounts. */
+const connectionsMax = 4;
+const statementTimeoutMs = 5_000;
+
+/** When to try again where the database is read by as many requests of the organization as may. */
+const readAgainMs = 1_000;
+
+const tooManyReads = (waitMs: number): Refusal =>
+  new Refusal('rate_limit_exceeded', 'Too many reads of your account or models. Try again shortly.', null, {}, { 'retry-after': String(Math.ceil(waitMs / 1_000)), 'retry-after-ms': String(waitMs) });
+
 /** What a customer may see of its own money: every grant, and every line of a request's arithmetic. */
 @Injectable()
 export class AccountService {
+  private readonly pool: Pool;
   private readonly prices = new Map<string, PriceVersion>();
+  private readonly rates = createReadRates(readLimits);
+  private readonly turns = createReadTurns(readLimits);
 
   constructor(
-    private readonly pool: Pool,
+    databaseUrl: string,
     private readonly session: SessionService,
     private readonly leases: LeaseService,
     private readonly running: RunningRequests,
-  ) {}
+  ) {
+    this.pool = createPool({ connectionString: databaseUrl, max: connectionsMax, applicationName: 'gateway accounts', statementTimeoutMs });
+  }
+
+  async stop(): Promise<void> {
+    await this.pool.end();
+  }
+
+  /** Counts a read of a key; throws a Refusal where there were too many. */
+  countRead({ apiKeyId }: Caller): void {
+    const waitMs = countRead(this.rates, apiKeyId, this.session.nowMs());
+    if (waitMs > 0) throw tooManyReads(waitMs);
+  }
 
   /**
    * `GET /v1/credits`. One snapshot of the database, with what this gateway's running requests hold from its memory;
@@ -40,7 +66,7 @@ export class AccountService {
    */
   async credits({ organizationId }: Caller): Promise<object> {
     const held = this.leases.heldByGrant(organizationId);
-    const balances = await asOrganization(this.pool, organizationId, (db) => listGrantBalances(db, organizationId, this.session.id));
+    const balances = await this.read(organizationId, (db) => listGrantBalances(db, organizationId, this.session.id));
     const data = balances.map((grant) => {
       const used = grant.settled + grant.spentOpen;
       const left = grant.available + grant.leased - grant.spentOpen;
@@ -65,7 +91,7 @@ export class AccountService {
   async generation({ organizationId }: Caller, id: string): Promise<object> {
     const notFound = (): Refusal => new Refusal('not_found', `There is no generation '${id.slice(0, 64)}'.`);
     if (!uuid.test(id)) throw notFound();
-    const found = await asOrganization(this.pool, organizationId, async (db) => {
+    const found = await this.read(organizationId, async (db) => {
       const attempts = await listAttempts(db, organizationId, id);
       const last = attempts.at(-1);
       if (last) return this.describe(id, attempts, last, await this.priceVersion(db, last.price_version_id));
@@ -76,6 +102,12 @@ export class AccountService {
     const running = this.running.findById(id);
     if (running?.generation.caller.organizationId !== organizationId) throw notFound();
     return describeRunning(id, running.generation.plan.model.id, running.generation.admittedMs);
+  }
+
+  private read<Result>(organizationId: string, read: (db: Db) => Promise<Result>): Promise<Result> {
+    const reading = inTurn(this.turns, organizationId, () => asOrganization(this.pool, organizationId, read));
+    if (!reading) throw tooManyReads(readAgainMs);
+    return reading;
   }
 
   private async priceVersion(db: Parameters<typeof loadPriceVersion>[0], id: string): Promise<PriceVersion> {

@@ -141,6 +141,7 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, face: OpenAiF
       v1.post('/completions', (request, reply) => complete(request, reply, 'completions'));
 
       const answer = (handle: Answer) => async (request: FastifyRequest, reply: FastifyReply) => {
+        account.countRead(request.caller!);
         reply.header('content-type', 'application/json; charset=utf-8');
         return JSON.stringify(await handle(request, reply, request.caller!));
       };
