@@ -36,8 +36,9 @@ const steered = z
 jsonShapes.set(steered, () => ({ not: {} }));
 
 const kindOf = (value: Readonly<Record<string, unknown>>): keyof typeof roles | 'steered' | 'unknown' => {
-  for (const key of steeringKeys) if (key in value) return 'steered';
-  const { role } = value;
+  // Written out: to ask for each by a variable takes ten times as long as to read the message.
+  const { role, api_base: a, base_url: b, api_key: c, extra_body: d, extra_headers: e } = value;
+  if (a !== undefined || b !== undefined || c !== undefined || d !== undefined || e !== undefined) return 'steered';
   return typeof role === 'string' && Object.hasOwn(roles, role) ? (role as keyof typeof roles) : 'unknown';
 };
 
