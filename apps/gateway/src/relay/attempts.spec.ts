@@ -29,7 +29,7 @@ const dispatch = (handler: Dispatcher.DispatchHandler): boolean => pool.dispatch
 describe('an attempt whose client leaves while its connection is made', () => {
   it('was never started, since the lane is sent nothing of it', async () => {
     const stream = createStreamAttempt(newAttempt(), () => 0, () => null);
-    const json = createJsonAttempt(newAttempt(), () => 0, () => null);
+    const json = createJsonAttempt(newAttempt(), 1_024, () => 0, () => null);
     for (const { handler, abort } of [stream, json]) {
       dispatch(handler);
       abort();

@@ -6,8 +6,12 @@ import { connectionFailure, malformedAnswer, statusFailure, type Failure } from 
 import type { Attempt } from './generation.js';
 import { readUpstreamId } from './upstream-id.js';
 
-/** An answer is at most as long as its tokens; this bounds what a vendor can make us keep. */
+/** An answer is at most as long as its tokens with their log probabilities, sounds and images; this bounds what a vendor can make us keep and parse. */
 const answerBytesMax = 64 * 1024 * 1024;
+const answerBytesBase = 1024 * 1024;
+const bytesPerTokenMax = 4 * 1024;
+
+export const answerBytesOf = (tokensMax: number): number => Math.min(answerBytesMax, answerBytesBase + tokensMax * bytesPerTokenMax);
 
 export type JsonAnswer = Record<string, unknown>;
 export type JsonOutcome = { readonly answer: JsonAnswer } | { readonly failure: Failure };
@@ -42,7 +46,7 @@ const readAnswer = (body: Buffer): JsonAnswer | null => {
 };
 
 /** Collects one JSON answer. `nowMs` stamps the attempt; `onData` is told how many bytes have come, and answers a failure to end it. */
-export const createJsonAttempt = (attempt: Attempt, nowMs: () => number, onData: (bytes: number) => Failure | null): JsonAttempt => {
+export const createJsonAttempt = (attempt: Attempt, bytesMax: number, nowMs: () => number, onData: (bytes: number) => Failure | null): JsonAttempt => {
   let settle!: (outcome: JsonOutcome) => void;
   const outcome = new Promise<JsonOutcome>((resolve) => {
     settle = resolve;
@@ -83,7 +87,7 @@ export const createJsonAttempt = (attempt: Attempt, nowMs: () => number, onData:
       if (over) return;
       bytes += chunk.length;
       attempt.firstTokenMs ??= nowMs();
-      const failure = bytes > answerBytesMax ? malformedAnswer() : onData(bytes);
+      const failure = bytes > bytesMax ? malformedAnswer() : onData(bytes);
       if (failure === null) return void chunks.push(chunk);
       finish({ failure });
       from.abort(new Error('the answer is not taken'));

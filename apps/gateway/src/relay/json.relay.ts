@@ -9,7 +9,7 @@ import { emptyAnswer, failureOfError, noRoom, refusalOf, timedOut } from './fail
 import type { Attempt, Charge } from './generation.js';
 import { traceHeader, traceparentOf } from './generation-trace.js';
 import { createIdleWatch } from './idle-watch.js';
-import { createJsonAttempt, type JsonAnswer } from './json.attempt.js';
+import { answerBytesOf, createJsonAttempt, type JsonAnswer } from './json.attempt.js';
 import { droppedHeader, pathOf, type RelayContext } from './relay-context.js';
 import { describeCharge } from './wide-event.js';
 
@@ -79,7 +79,7 @@ const runAttempt = async (context: RelayContext, lane: Lane, attempt: Attempt, d
     return false;
   });
   const bytes = createAnswerBytes(context.meter, generation.caller);
-  const json = createJsonAttempt(attempt, nowMs, (length) => {
+  const json = createJsonAttempt(attempt, answerBytesOf(generation.plan.choices * generation.maxTokens), nowMs, (length) => {
     grace.touch();
     return bytes.grow(length) ? null : noRoom();
   });
