@@ -45,20 +45,42 @@ const readAnswer = (body: Buffer): JsonAnswer | null => {
   return reader.state() === 'malformed' ? null : answerOfChunks(events.map(({ chunk, framed }) => (framed ? { ...framed.frame.fields, ...chunk } : chunk)));
 };
 
+/** The bytes of one answer as they come. */
+interface Body {
+  /** How many there are now. */
+  add(bytes: Buffer): number;
+  whole(): Buffer;
+  /** The answer, if what has come is whole. */
+  answer(): JsonAnswer | null;
+}
+
+const createBody = (): Body => {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const whole = (): Buffer => (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+  return {
+    add: (bytes) => {
+      chunks.push(bytes);
+      return (length += bytes.length);
+    },
+    whole,
+    // A long body is only tried where its end can be one.
+    answer: () => (length > 0 && (length < 1_024 || lastByte(chunks.at(-1)!) === closeBrace) ? readAnswer(whole()) : null),
+  };
+};
+
 /** Collects one JSON answer. `nowMs` stamps the attempt; `onData` is told how many bytes have come, and answers a failure to end it. */
 export const createJsonAttempt = (attempt: Attempt, bytesMax: number, nowMs: () => number, onData: (bytes: number) => Failure | null): JsonAttempt => {
   let settle!: (outcome: JsonOutcome) => void;
   const outcome = new Promise<JsonOutcome>((resolve) => {
     settle = resolve;
   });
-  const chunks: Buffer[] = [];
-  let bytes = 0;
+  const body = createBody();
   let headers: Record<string, string | string[] | undefined> = {};
   let controller: Dispatcher.DispatchController | null = null;
   let over = false;
   let aborted = false;
 
-  const bodyOf = (): Buffer => (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
   const finish = (result: JsonOutcome): void => {
     if (over) return;
     over = true;
@@ -66,12 +88,6 @@ export const createJsonAttempt = (attempt: Attempt, bytesMax: number, nowMs: () 
     if ('failure' in result) attempt.errorCode ??= result.failure.code;
     else attempt.upstreamId = readUpstreamId(result.answer['id']);
     settle(result);
-  };
-  /** The answer, if what has come is whole: what the connection did then does not matter. */
-  const wholeAnswer = (): JsonAnswer | null => {
-    if (attempt.upstreamStatus !== 200 || bytes === 0) return null;
-    const last = chunks.at(-1)!;
-    return lastByte(last) === closeBrace || bytes < 1_024 ? readAnswer(bodyOf()) : null;
   };
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
@@ -85,23 +101,24 @@ export const createJsonAttempt = (attempt: Attempt, bytesMax: number, nowMs: () 
     },
     onResponseData(from, chunk) {
       if (over) return;
-      bytes += chunk.length;
       attempt.firstTokenMs ??= nowMs();
-      const failure = bytes > bytesMax ? malformedAnswer() : onData(bytes);
-      if (failure === null) return void chunks.push(chunk);
+      const length = body.add(chunk);
+      const failure = length > bytesMax ? malformedAnswer() : onData(length);
+      if (failure === null) return;
       finish({ failure });
       from.abort(new Error('the answer is not taken'));
     },
     onResponseEnd() {
       if (attempt.upstreamStatus !== 200) {
         attempt.firstTokenMs = null;
-        return finish({ failure: statusFailure(attempt.upstreamStatus ?? 0, headers['retry-after'], bodyOf(), [attempt.lane.upstreamModel]) });
+        return finish({ failure: statusFailure(attempt.upstreamStatus ?? 0, headers['retry-after'], body.whole(), [attempt.lane.upstreamModel]) });
       }
-      const answer = readAnswer(bodyOf());
+      const answer = over ? null : readAnswer(body.whole());
       finish(answer ? { answer } : { failure: malformedAnswer() });
     },
     onResponseError(_controller, error) {
-      const answer = aborted ? null : wholeAnswer();
+      // What the connection did once the answer was whole does not matter.
+      const answer = over || aborted || attempt.upstreamStatus !== 200 ? null : body.answer();
       finish(answer ? { answer } : { failure: connectionFailure(error) });
     },
   };
@@ -110,7 +127,7 @@ export const createJsonAttempt = (attempt: Attempt, bytesMax: number, nowMs: () 
     outcome,
     isStarted: () => controller !== null,
     takeIfWhole: () => {
-      const answer = over ? null : wholeAnswer();
+      const answer = over || attempt.upstreamStatus !== 200 ? null : body.answer();
       if (!answer) return;
       finish({ answer });
       controller?.abort(new Error('the answer is whole'));

@@ -34,12 +34,17 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>;
 /** Whether HTTP says where the body ends (RFC 9112 §6.3); undici reports a body that stops before that as an error. */
 const isDelimited = (headers: Headers): boolean => headers['content-length'] !== undefined || String(headers['transfer-encoding'] ?? '').toLowerCase().includes('chunked');
 
-/** Reads one attempt at a stream. */
-export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onEvents: OnEvents): StreamAttempt => {
-  let settle!: (end: StreamEnd) => void;
-  const end = new Promise<StreamEnd>((resolve) => {
-    settle = resolve;
-  });
+/** What the bytes of an answer make of its attempt. */
+interface Progress {
+  isOver(): boolean;
+  /** False when the connection is to be closed. */
+  feed(bytes: Buffer): boolean;
+  /** The body ended. */
+  end(isWhole: boolean): void;
+  finish(end: StreamEnd): void;
+}
+
+const createProgress = (attempt: Attempt, nowMs: () => number, onEvents: OnEvents, settle: (end: StreamEnd) => void): Progress => {
   const reader = createAnswerReader();
   let over = false;
   const finish = (result: StreamEnd): void => {
@@ -48,19 +53,38 @@ export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onEve
     attempt.endedMs = nowMs();
     settle(result);
   };
-  const breakOff = (failure: Failure): void => finish({ kind: 'broken', failure });
-
-  /** What events make of the stream. */
   const take = (events: readonly StreamEvent[]): void => {
     if (events.length > 0) {
       attempt.upstreamId ??= readUpstreamId(events[0]!.chunk['id']);
       const failure = onEvents(events);
-      if (failure) return breakOff(failure);
+      if (failure) return finish({ kind: 'broken', failure });
     }
-    if (reader.state() === 'malformed') breakOff(malformedAnswer());
+    if (reader.state() === 'malformed') finish({ kind: 'broken', failure: malformedAnswer() });
     else if (reader.state() === 'done') finish({ kind: 'over' });
   };
+  return {
+    isOver: () => over,
+    feed: (bytes) => {
+      // After the answer the connection is read to its end, so that it can be used again.
+      if (over) return true;
+      take(reader.feed(bytes));
+      return !over || reader.state() === 'done';
+    },
+    end: (isWhole) => {
+      take(reader.end());
+      finish({ kind: isWhole ? 'over' : 'cut' });
+    },
+    finish,
+  };
+};
 
+/** Reads one attempt at a stream. */
+export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onEvents: OnEvents): StreamAttempt => {
+  let settle!: (end: StreamEnd) => void;
+  const end = new Promise<StreamEnd>((resolve) => {
+    settle = resolve;
+  });
+  const progress = createProgress(attempt, nowMs, onEvents, settle);
   let controller: Dispatcher.DispatchController | null = null;
   let aborted = false;
   let closed = false;
@@ -78,11 +102,8 @@ export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onEve
       headers = received;
     },
     onResponseData(from, chunk) {
-      // After the answer the connection is read to its end, so that it can be used again.
-      if (over) return;
       if (attempt.upstreamStatus === 200) {
-        take(reader.feed(chunk));
-        if (over && reader.state() !== 'done') from.abort(new Error('the stream is broken off'));
+        if (!progress.feed(chunk)) from.abort(new Error('the stream is broken off'));
         return;
       }
       errorBytes += chunk.length;
@@ -90,14 +111,13 @@ export const createStreamAttempt = (attempt: Attempt, nowMs: () => number, onEve
     },
     onResponseEnd() {
       closed = true;
-      if (over) return;
-      if (attempt.upstreamStatus !== 200) return finish({ kind: 'refused', failure: statusFailure(attempt.upstreamStatus ?? 0, headers['retry-after'], Buffer.concat(errorBody), [attempt.lane.upstreamModel]) });
-      take(reader.end());
-      finish({ kind: isDelimited(headers) ? 'over' : 'cut' });
+      if (progress.isOver()) return;
+      if (attempt.upstreamStatus === 200) return progress.end(isDelimited(headers));
+      progress.finish({ kind: 'refused', failure: statusFailure(attempt.upstreamStatus ?? 0, headers['retry-after'], Buffer.concat(errorBody), [attempt.lane.upstreamModel]) });
     },
     onResponseError(_controller, error) {
       closed = true;
-      breakOff(connectionFailure(error));
+      progress.finish({ kind: 'broken', failure: connectionFailure(error) });
     },
   };
   return {
