@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { imageTokensDefault, type StreamState, type TokenCounts } from '@kilotoken/contracts';
+import type { Lane } from '@kilotoken/marketplace';
+import { foldUndeclared } from '@kilotoken/pricing';
 import type { LargeRequest, ReadRequest } from '../intake/read-request.js';
 import { absorbedLengthMin, AnswerMeter } from './answer-meter.js';
 import type { PromptOutput } from './counting.jobs.js';
@@ -16,6 +18,8 @@ export interface Estimated {
   /** The most tokens of one image; null where the model does not say. */
   readonly imageTokens: number | null;
 }
+
+type EstimatedLane = Pick<Lane, 'tokenizer' | 'tokenClasses'>;
 
 interface PromptCount {
   known: TokenCounts | null;
@@ -41,18 +45,18 @@ export class Estimator {
   }
 
   /** All of it, at the end. Without a state nothing was delivered, and the prompt alone counts. */
-  total(estimated: Estimated, tokenizer: string, state: StreamState | null): TokenCounts | Promise<TokenCounts> {
-    const prompt = this.prompt(estimated, tokenizer).counts;
-    const answer = state ? this.meter(state, tokenizer, estimated.organizationId).total(state) : {};
-    if (!(prompt instanceof Promise) && !(answer instanceof Promise)) return join(prompt, answer, estimated);
-    return Promise.all([prompt, answer]).then(([sent, delivered]) => join(sent, delivered, estimated));
+  total(estimated: Estimated, lane: EstimatedLane, state: StreamState | null): TokenCounts | Promise<TokenCounts> {
+    const prompt = this.prompt(estimated, lane.tokenizer).counts;
+    const answer = state ? this.meter(state, lane.tokenizer, estimated.organizationId).total(state) : {};
+    if (!(prompt instanceof Promise) && !(answer instanceof Promise)) return join(prompt, answer, estimated, lane);
+    return Promise.all([prompt, answer]).then(([sent, delivered]) => join(sent, delivered, estimated, lane));
   }
 
   /** What is known at once; null until the prompt has been counted. What is not known is counted for the next time. */
-  soFar(estimated: Estimated, tokenizer: string, state: StreamState): TokenCounts | null {
-    const answer = this.meter(state, tokenizer, estimated.organizationId).soFar(state);
-    const { known } = this.prompt(estimated, tokenizer);
-    return known && join(known, answer, estimated);
+  soFar(estimated: Estimated, lane: EstimatedLane, state: StreamState): TokenCounts | null {
+    const answer = this.meter(state, lane.tokenizer, estimated.organizationId).soFar(state);
+    const { known } = this.prompt(estimated, lane.tokenizer);
+    return known && join(known, answer, estimated, lane);
   }
 
   private meter(state: StreamState, tokenizer: string, organizationId: string): AnswerMeter {
@@ -116,9 +120,10 @@ const promptCounts = (parts: Omit<PromptParts, 'texts'>, textTokens: number, { p
   return { input, ...(audio > 0 ? { audio_in: audio } : {}), ...(images > 0 ? { image_in: images } : {}) };
 };
 
-const join = (prompt: TokenCounts, answer: TokenCounts, { outputTokensMax }: Estimated): TokenCounts => {
+/** In the classes that the lane has: one that it lacks is part of plain input or output, and no fault of its vendor. */
+const join = (prompt: TokenCounts, answer: TokenCounts, { outputTokensMax }: Estimated, { tokenClasses }: EstimatedLane): TokenCounts => {
   const reasoning = Math.min(answer.reasoning ?? 0, outputTokensMax);
   const audio = Math.min(answer.audio_out ?? 0, outputTokensMax - reasoning);
   const output = Math.min(answer.output ?? 0, outputTokensMax - reasoning - audio);
-  return { ...prompt, output, ...(reasoning > 0 ? { reasoning } : {}), ...(audio > 0 ? { audio_out: audio } : {}) };
+  return foldUndeclared({ ...prompt, output, ...(reasoning > 0 ? { reasoning } : {}), ...(audio > 0 ? { audio_out: audio } : {}) }, tokenClasses).counts;
 };

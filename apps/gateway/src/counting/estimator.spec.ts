@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { createStreamState, imageTokensDefault, observeChunk } from '@kilotoken/contracts';
+import { createStreamState, imageTokensDefault, observeChunk, tokenClasses, type TokenClass } from '@kilotoken/contracts';
 import { createInlineOffload, OffloadError, type Offload } from '@kilotoken/platform/offload';
 import { pino } from 'pino';
 import { smallRequest, type LargeRequest } from '../intake/read-request.js';
@@ -44,56 +44,64 @@ const saying = (...deltas: object[]) => {
   return state;
 };
 
+const lane = { tokenizer: 'o200k_base', tokenClasses: new Set<TokenClass>(tokenClasses) };
 const image = { type: 'image_url', image_url: { url: 'https://example.com/a.png' } };
 const sound = { type: 'input_audio', input_audio: { format: 'wav', data: 'A'.repeat(21_332) } };
 
 describe('an estimate', () => {
   it('is known at once where all is small', async () => {
     const estimator = await open();
-    expect(estimator.total(estimated('hello world'), 'o200k_base', saying({ content: 'hello' }))).toEqual({ input: 2 + 7, output: 1 });
-    expect(estimator.total(estimated('hello world'), 'o200k_base', null)).toEqual({ input: 9, output: 0 });
+    expect(estimator.total(estimated('hello world'), lane, saying({ content: 'hello' }))).toEqual({ input: 2 + 7, output: 1 });
+    expect(estimator.total(estimated('hello world'), lane, null)).toEqual({ input: 9, output: 0 });
   });
 
   it('has images and sound in their classes, images at the bound of their model', async () => {
     const estimator = await open();
     const content = [{ type: 'text', text: 'hello' }, image, image, sound];
-    expect(estimator.total(estimated(content), 'o200k_base', null)).toEqual({ input: 8, image_in: 2 * imageTokensDefault, audio_in: 10, output: 0 });
-    expect(estimator.total(estimated(content, { imageTokens: 100 }), 'o200k_base', null)).toMatchObject({ image_in: 200 });
+    expect(estimator.total(estimated(content), lane, null)).toEqual({ input: 8, image_in: 2 * imageTokensDefault, audio_in: 10, output: 0 });
+    expect(estimator.total(estimated(content, { imageTokens: 100 }), lane, null)).toMatchObject({ image_in: 200 });
+  });
+
+  it('counts a class that the lane lacks as plain input or output', async () => {
+    const estimator = await open();
+    const plain = { ...lane, tokenClasses: new Set<TokenClass>(['input', 'output']) };
+    const counts = estimator.total(estimated([{ type: 'text', text: 'hello' }, image, sound]), plain, saying({ content: 'hello', reasoning_content: 'hello world' }));
+    expect(counts).toEqual({ input: 8 + imageTokensDefault + 10, output: 3 });
   });
 
   it('is never above the bounds that the hold was made for', async () => {
     const estimator = await open();
     const bounds = { promptTokensMax: 50n, outputTokensMax: 10 };
-    const counts = await estimator.total(estimated([{ type: 'text', text: 'word '.repeat(30) }, image, sound], bounds), 'o200k_base', saying({ content: 'word '.repeat(20), reasoning_content: 'word '.repeat(6) }));
+    const counts = await estimator.total(estimated([{ type: 'text', text: 'word '.repeat(30) }, image, sound], bounds), lane, saying({ content: 'word '.repeat(20), reasoning_content: 'word '.repeat(6) }));
     expect((counts.input ?? 0) + (counts.image_in ?? 0) + (counts.audio_in ?? 0)).toBe(50);
     expect((counts.output ?? 0) + (counts.reasoning ?? 0)).toBe(10);
-    expect(await estimator.total(estimated([{ type: 'file', file: { file_id: 'f' } }], bounds), 'o200k_base', null)).toEqual({ input: 50, output: 0 });
+    expect(await estimator.total(estimated([{ type: 'file', file: { file_id: 'f' } }], bounds), lane, null)).toEqual({ input: 50, output: 0 });
   });
 
   it('of a large body is made in a thread, of its parts', async () => {
     const estimator = await open();
     const request = large([{ type: 'text', text: 'word '.repeat(20_000) }, image], 200_000, 1);
-    expect(await estimator.total(estimated('', { request }), 'o200k_base', null)).toEqual({ input: 20_001 + 7, image_in: imageTokensDefault, output: 0 });
+    expect(await estimator.total(estimated('', { request }), lane, null)).toEqual({ input: 20_001 + 7, image_in: imageTokensDefault, output: 0 });
   });
 
   it('of a large body without a thread is a sample of it, at most what its text can be', async () => {
     const estimator = await open(true);
     const text = large('word '.repeat(20_000), 200_000);
-    const { input } = await estimator.total(estimated('', { request: text }), 'o200k_base', null);
+    const { input } = await estimator.total(estimated('', { request: text }), lane, null);
     expect(input! / 20_000).toBeGreaterThan(0.95);
     expect(input! / 20_000).toBeLessThan(1.3);
     const picture = large([{ type: 'image_url', image_url: { url: `data:image/png;base64,${'iVBORw0K'.repeat(50_000)}` } }], 40, 1);
-    expect(await estimator.total(estimated('', { request: picture }), 'o200k_base', null)).toEqual({ input: 40, image_in: imageTokensDefault, output: 0 });
+    expect(await estimator.total(estimated('', { request: picture }), lane, null)).toEqual({ input: 40, image_in: imageTokensDefault, output: 0 });
   });
 
   it('for a checkpoint waits for nothing: the prompt is known once a thread has counted it', async () => {
     const estimator = await open();
     const long = estimated('word '.repeat(5_000));
     const state = saying({ content: 'one two ' });
-    expect(estimator.soFar(long, 'o200k_base', state)).toBeNull();
+    expect(estimator.soFar(long, lane, state)).toBeNull();
     await new Promise((resolve) => setImmediate(resolve));
     observeChunk(state, { choices: [{ index: 0, delta: { content: 'three' } }] });
-    expect(estimator.soFar(long, 'o200k_base', state)).toEqual({ input: 5_001 + 7, output: 3 });
-    expect(await estimator.total(long, 'o200k_base', state)).toEqual({ input: 5_001 + 7, output: 3 });
+    expect(estimator.soFar(long, lane, state)).toEqual({ input: 5_001 + 7, output: 3 });
+    expect(await estimator.total(long, lane, state)).toEqual({ input: 5_001 + 7, output: 3 });
   });
 });

@@ -27,6 +27,7 @@ export type Random = () => number;
 @Injectable()
 export class TokenCounter {
   private readonly vocabularies = new Map<TokenizerName, SharedArrayBuffer>();
+  private readonly loading = new Map<TokenizerName, Promise<SharedArrayBuffer>>();
   private inlineLeft = inlineLengthPerTurnMax;
 
   constructor(
@@ -39,10 +40,7 @@ export class TokenCounter {
 
   /** Encodings are loaded before they are used: until then the default one counts for them. */
   async load(names: Iterable<string>): Promise<void> {
-    for (const name of new Set([fallbackTokenizer, ...names])) {
-      if (!isTokenizerName(name) || this.vocabularies.has(name)) continue;
-      this.vocabularies.set(name, await this.offload.run('loadVocabulary', name, 'gateway'));
-    }
+    await Promise.all([...new Set([fallbackTokenizer, ...names])].filter(isTokenizerName).map((name) => this.loadOnce(name)));
   }
 
   /** Tokens of texts that stand apart, at most `tokensMax`. `tenant` waits for threads behind its own counts only. */
@@ -74,6 +72,17 @@ export class TokenCounter {
       const textTokens = await this.countSample(tokenizer, [Buffer.from(sampledBytes(raw, this.random())).toString('utf8')], tokensMax, error);
       const scale = Math.max(1, raw.byteLength / fallbackSize.length);
       return { textTokens: Math.min(tokensMax, Math.ceil(textTokens * scale)), tokens: 0, images: 0, audioTokens: 0, isUnbounded: false };
+    }
+  }
+
+  private async loadOnce(name: TokenizerName): Promise<void> {
+    if (this.vocabularies.has(name)) return;
+    const loading = this.loading.get(name) ?? this.offload.run('loadVocabulary', name, 'gateway');
+    this.loading.set(name, loading);
+    try {
+      this.vocabularies.set(name, await loading);
+    } finally {
+      this.loading.delete(name);
     }
   }
 

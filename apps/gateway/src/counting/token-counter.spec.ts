@@ -91,7 +91,7 @@ describe('the counter of tokens', () => {
     ['dear at its end', (length: number) => english(length * 0.9) + han(length * 0.1)],
   ])('a text beyond the bound of work is sampled within two percent: %s', async (_name, make) => {
     const { counter, seen } = await openCounter();
-    const text = make(1_500_000);
+    const text = make(1_200_000);
     const counted = await counter.count('o200k_base', [text], Infinity, 'a');
     expect(Math.abs(counted / exact(text) - 1)).toBeLessThan(0.02);
     expect(seen.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(1_300_000);
@@ -112,6 +112,15 @@ describe('the counter of tokens', () => {
     const { counter } = await openCounter((job) => (job === 1 ? new Error('the thread broke') : null));
     const text = english(4 * jobLengthMax);
     expect((await counter.count('o200k_base', [text], Infinity, 'a')) / exact(text)).toBeCloseTo(1, 0);
+  });
+
+  it('loads an encoding once, however many ask for it at once', async () => {
+    let loads = 0;
+    const offload = createInlineOffload(async () => ({ countTexts: jobs.countTexts, countPrompt: jobs.countPrompt, loadVocabulary: () => ((loads += 1), vocabulary) }));
+    const counter = new TokenCounter(offload, logger, () => undefined);
+    await Promise.all([counter.load([]), counter.load(['o200k_base', 'nobody_knows']), counter.load([])]);
+    await counter.load(['o200k_base']);
+    expect(loads).toBe(1);
   });
 
   it('counts for an unknown tokenizer with the default one', async () => {

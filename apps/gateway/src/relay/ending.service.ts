@@ -29,7 +29,7 @@ export class EndingService {
    */
   chargeOf(generation: Generation, lane: Lane, request: ReadRequest, reading: UsageReading, state: StreamState | null): Charge | Promise<Charge> {
     if (isComplete(reading)) return chargeFor(generation, lane, reading.counts, false);
-    const estimate = this.estimator.total(estimatedOf(generation, request), lane.tokenizer, state);
+    const estimate = this.estimator.total(estimatedOf(generation, request), lane, state);
     if (estimate instanceof Promise) return estimate.then((counts) => chargeWith(generation, lane, reading, counts));
     return chargeWith(generation, lane, reading, estimate);
   }
@@ -37,7 +37,7 @@ export class EndingService {
   /** What a running answer is worth as far as it is known at once; null until its prompt has been counted. */
   chargeSoFar(generation: Generation, lane: Lane, request: ReadRequest, reading: UsageReading, state: StreamState): Charge | null {
     if (isComplete(reading)) return chargeFor(generation, lane, reading.counts, false);
-    const estimate = this.estimator.soFar(estimatedOf(generation, request), lane.tokenizer, state);
+    const estimate = this.estimator.soFar(estimatedOf(generation, request), lane, state);
     return estimate && chargeWith(generation, lane, reading, estimate);
   }
 
