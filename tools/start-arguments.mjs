@@ -15,6 +15,8 @@ const MEANT = {
   model_path: 'KILOTOKEN_MODEL_PATH',
   gpu: 'KILOTOKEN_GPU',
   lanes: 'KILOTOKEN_LANES',
+  engine: 'WORKER_ENGINE_URL',
+  engine_url: 'WORKER_ENGINE_URL',
   demo: 'KILOTOKEN_DEMO',
   database: 'DATABASE_URL',
   db: 'DATABASE_URL',

@@ -14,28 +14,36 @@ everything; a second one forces.
 
 Settings are environment variables; an empty one counts as not set.
 
-  KILOTOKEN_HOME        data folder: database, model, keys, logs               .kilotoken
-  HOST                  address that all processes bind to                     127.0.0.1
-  GATEWAY_PORT          OpenAI-compatible gateway                              8080
-  API_PORT              console and integrations                               8081
-  METERING_PORT         metering (internal)                                    8082
-  BACKOFFICE_PORT       backoffice (internal)                                  8083
-  WORKER_PORT           inference worker (internal)                            8084
-  GATEWAY_METRICS_PORT  the gateway's Prometheus metrics (internal)            8085
-  API_METRICS_PORT      the api's Prometheus metrics (internal)                8086
-  POSTGRES_PORT         embedded Postgres                                      a free one, kept
-  DATABASE_URL          a Postgres 18 or newer to use, as its owner            embedded
-  APP_DATABASE_URL      the applications' login, if you manage it yourself     made for you
-  AUDIT_DATABASE_URL    the login that proves the books, likewise              made for you
-  REDIS_URL             queues in Redis instead of Postgres                    Postgres
-  KILOTOKEN_DEMO        1: demo organizations and keys also with DATABASE_URL  with the embedded one
-  KILOTOKEN_LANES       YAML file of further models and lanes                  none
-  KILOTOKEN_MODEL_PATH  the model in process: GGUF file, hf: URI, or loopback  SmolLM2-135M-Instruct
-  KILOTOKEN_GPU         cuda, vulkan or metal                                  CPU
-  WORKER_CONTEXT_TOKENS prompt and answer of the local model, at most          2048
-  DRAIN_MS              how long running requests may go on at the end         25000
-  LOG_LEVEL             of all processes                                       info
+  KILOTOKEN_HOME               data folder: database, model, keys, logs               .kilotoken
+  HOST                         address that all processes bind to                     127.0.0.1
+  GATEWAY_PORT                 OpenAI-compatible gateway                              8080
+  API_PORT                     console and integrations                               8081
+  METERING_PORT                metering (internal)                                    8082
+  BACKOFFICE_PORT              backoffice (internal)                                  8083
+  WORKER_PORT                  inference worker (internal)                            8084
+  GATEWAY_METRICS_PORT         the gateway's Prometheus metrics (internal)            8085
+  API_METRICS_PORT             the api's Prometheus metrics (internal)                8086
+  POSTGRES_PORT                embedded Postgres                                      a free one, kept
+  DATABASE_URL                 a Postgres 18 or newer to use, as its owner            embedded
+  APP_DATABASE_URL             the applications' login, if you manage it yourself     made for you
+  AUDIT_DATABASE_URL           the login that proves the books, likewise              made for you
+  REDIS_URL                    queues in Redis instead of Postgres                    Postgres
+  KILOTOKEN_DEMO               1: demo organizations and keys also with DATABASE_URL  with the embedded one
+  KILOTOKEN_LANES              YAML file of further models and lanes                  none
+  KILOTOKEN_MODEL_PATH         the model in process: GGUF file, hf: URI, or loopback  SmolLM2-135M-Instruct
+  KILOTOKEN_GPU                cuda, vulkan or metal                                  CPU
+  WORKER_CONTEXT_TOKENS        prompt and answer of the local model, at most          2048
+  WORKER_ENGINE_URL            a server with OpenAI's API (vLLM, SGLang, …) to sell   none
+  WORKER_ENGINE_MODEL          its model's name there; needed with the URL            none
+  WORKER_ENGINE_MODEL_ID       the name to sell it under                              the server's
+  WORKER_ENGINE_KEY            the server's key, where it wants one                   none
+  WORKER_ENGINE_CONTEXT_TOKENS prompt and answer of it, at most                       8192
+  WORKER_ENGINE_INPUT_PRICE    USD a million tokens of prompts that it is sold for    0.10
+  WORKER_ENGINE_OUTPUT_PRICE   … and of answers                                       0.40
+  DRAIN_MS                     how long running requests may go on at the end         25000
+  LOG_LEVEL                    of all processes                                       info
 
+Vendors' keys and the settings of single processes are handed on: .env.example has all of them.
 Where everything is, and the keys of the demo: <KILOTOKEN_HOME>/quickstart.json
 `;
 

@@ -14,13 +14,14 @@ export interface DemoModel {
 const answerTokensMax = 8_192;
 const perMillion = 1_000_000n;
 
-interface DemoPrices {
+/** What a model of our own worker is sold for, and costs us, per million tokens. */
+export interface WorkerPrices {
   readonly sale: readonly [input: string, output: string];
   /** Our own machine is not for nothing either; the loopback engine is. */
   readonly cost: readonly [input: string, output: string];
 }
 
-const listingOf = ({ id, contextWindow }: Required<DemoModel>, workerUrl: string, { sale, cost }: DemoPrices): Listing => {
+export const workerListing = ({ id, contextWindow }: Required<DemoModel>, workerUrl: string, { sale, cost }: WorkerPrices): Listing => {
   const price = ([input, output]: readonly [string, string]) => ({
     currency: 'USD',
     per: perMillion,
@@ -49,7 +50,10 @@ const listingOf = ({ id, contextWindow }: Required<DemoModel>, workerUrl: string
   };
 };
 
+/** Our own machine is not for nothing: what the local model costs, and what is assumed of an engine of our own. */
+export const ownMachineCost = ['0.02', '0.08'] as const;
+
 export const demoListings = (workerUrl: string, localModel: DemoModel | null): Listing[] => [
-  ...(localModel ? [listingOf({ contextWindow: localModelDefaults.contextTokens, ...localModel }, workerUrl, { sale: ['0.10', '0.40'], cost: ['0.02', '0.08'] })] : []),
-  listingOf({ id: loopbackModelId, contextWindow: loopbackContextTokens }, workerUrl, { sale: ['0.15', '0.60'], cost: ['0', '0'] }),
+  ...(localModel ? [workerListing({ contextWindow: localModelDefaults.contextTokens, ...localModel }, workerUrl, { sale: ['0.10', '0.40'], cost: ownMachineCost })] : []),
+  workerListing({ id: loopbackModelId, contextWindow: loopbackContextTokens }, workerUrl, { sale: ['0.15', '0.60'], cost: ['0', '0'] }),
 ];

@@ -1,13 +1,9 @@
 import { availableParallelism } from 'node:os';
-import { localModelDefaults } from '@kilotoken/inference';
+import { engineContextTokensMax, engineServerOf, engineServerSettings, localModelDefaults } from '@kilotoken/inference';
 import { ConfigError, parseConfig, processSettings, readEnvironment, setting, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
 
 const yesOrNo = (fallback: '0' | '1') => z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault(fallback);
-const urlRight = "the address of a server with OpenAI's API is needed, with its version, such as http://127.0.0.1:8000/v1";
-const isEngineUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && !/[?#]|\/$/.test(text);
-/** What the cache of one sequence can be at most is the model's business; this keeps a typo from asking for terabytes. */
-const contextTokensMax = 1_048_576;
 
 export const workerSettings = z.object({
   ...processSettings,
@@ -23,8 +19,8 @@ export const workerSettings = z.object({
   KILOTOKEN_MODEL_PATH: z.string().optional(),
   KILOTOKEN_GPU: z.enum(['cuda', 'vulkan', 'metal'], { error: 'cuda, vulkan or metal is needed' }).optional(),
   WORKER_SLOTS: setting.wholeNumber({ fallback: localModelDefaults.slots, min: 1, max: 256 }),
-  WORKER_CONTEXT_TOKENS: setting.wholeNumber({ fallback: localModelDefaults.contextTokens, min: 64, max: contextTokensMax, unit: 'tokens' }),
-  WORKER_KV_TOKENS: setting.wholeNumber({ min: 64, max: 256 * contextTokensMax, unit: 'tokens' }).optional(),
+  WORKER_CONTEXT_TOKENS: setting.wholeNumber({ fallback: localModelDefaults.contextTokens, min: 64, max: engineContextTokensMax, unit: 'tokens' }),
+  WORKER_KV_TOKENS: setting.wholeNumber({ min: 64, max: 256 * engineContextTokensMax, unit: 'tokens' }).optional(),
   WORKER_BATCH_TOKENS: setting.wholeNumber({ fallback: 256, min: 2, max: 8_192, unit: 'tokens' }),
   WORKER_THREADS: setting.wholeNumber({ min: 1, max: 1_024 }).optional(),
   WORKER_TOP_K: setting.wholeNumber({ fallback: 40, min: 0, max: 1_000_000 }),
@@ -34,11 +30,7 @@ export const workerSettings = z.object({
   WORKER_LOOPBACK_TOKEN_DELAY_MS: setting.durationMs(0, 0, 60_000),
 
   // A server with OpenAI's API.
-  WORKER_ENGINE_URL: z.string().refine(isEngineUrl, urlRight).optional(),
-  WORKER_ENGINE_MODEL: z.string().optional(),
-  WORKER_ENGINE_MODEL_ID: z.string().optional(),
-  WORKER_ENGINE_KEY: z.string().optional(),
-  WORKER_ENGINE_CONTEXT_TOKENS: setting.wholeNumber({ fallback: 8_192, min: 64, max: contextTokensMax, unit: 'tokens' }),
+  ...engineServerSettings,
   WORKER_ENGINE_SEQUENCES: setting.wholeNumber({ fallback: 64, min: 1, max: 100_000 }),
   WORKER_ENGINE_KV_TOKENS: setting.wholeNumber({ min: 64, max: 1_000_000_000, unit: 'tokens' }).optional(),
   WORKER_ENGINE_CONNECT_MS: setting.durationMs(5_000, 1, 600_000),
@@ -56,9 +48,8 @@ export const parseWorkerSettings = (environment: Environment): WorkerSettings =>
   if (settings.WORKER_BATCH_TOKENS <= settings.WORKER_SLOTS) {
     problems.push('WORKER_BATCH_TOKENS is wrong: more than WORKER_SLOTS is needed, or prompts would find no room beside the answers');
   }
-  if (settings.WORKER_ENGINE_URL !== undefined && settings.WORKER_ENGINE_MODEL === undefined) {
-    problems.push("WORKER_ENGINE_MODEL is not set: the model's name at WORKER_ENGINE_URL is needed");
-  }
+  const server = engineServerOf(settings);
+  if (typeof server === 'string') problems.push(server);
   if (settings.KILOTOKEN_GPU === 'metal' && process.platform !== 'darwin') {
     problems.push('KILOTOKEN_GPU is wrong: metal is for Macs; cuda or vulkan is needed here, or nothing for the CPU');
   }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { createDispatcher, createLoopbackEngine, createOpenAiEngine, gpuPackageFolderOf, loadLlamaEngine, modelIdOf, type Dispatcher, type DispatchLimits, type Engine } from '@kilotoken/inference';
+import { createDispatcher, createLoopbackEngine, createOpenAiEngine, engineServerOf, gpuPackageFolderOf, loadLlamaEngine, modelIdOf, type Dispatcher, type DispatchLimits, type Engine, type EngineServer } from '@kilotoken/inference';
 import { ConfigError, type Platform } from '@kilotoken/platform';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { deviceOf, threadsOf, type WorkerSettings } from './config.js';
@@ -29,9 +29,10 @@ export class EnginesService implements OnApplicationShutdown {
       const engine = await loadLocalModel(settings.KILOTOKEN_MODEL_PATH, platform, metrics);
       dispatchers.push(createDispatcher(engine, localLimits(settings, engine), clock));
     }
-    if (settings.WORKER_ENGINE_URL !== undefined) {
+    const server = serverOf(settings);
+    if (server) {
       const limits = limitsOf(settings, settings.WORKER_ENGINE_SEQUENCES, settings.WORKER_ENGINE_KV_TOKENS ?? Number.MAX_SAFE_INTEGER);
-      dispatchers.push(createDispatcher(createRemoteEngine(settings.WORKER_ENGINE_URL, settings), limits, clock));
+      dispatchers.push(createDispatcher(createRemoteEngine(server, settings), limits, clock));
     }
     const loopback = createLoopbackEngine({ tokenDelayMs: settings.WORKER_LOOPBACK_TOKEN_DELAY_MS });
     dispatchers.push(createDispatcher(loopback, limitsOf(settings, settings.WORKER_LOOPBACK_SEQUENCES, Number.MAX_SAFE_INTEGER), clock));
@@ -57,13 +58,19 @@ const limitsOf = (settings: WorkerSettings, sequencesMax: number, kvTokensMax: n
 const localLimits = (settings: WorkerSettings, engine: Engine): DispatchLimits =>
   limitsOf(settings, settings.WORKER_SLOTS, settings.WORKER_KV_TOKENS ?? settings.WORKER_SLOTS * engine.contextTokens);
 
-const remoteModelId = ({ WORKER_ENGINE_MODEL_ID, WORKER_ENGINE_MODEL }: WorkerSettings): string => WORKER_ENGINE_MODEL_ID ?? WORKER_ENGINE_MODEL!;
+/** The settings were refused where one of the server's is missing. */
+const serverOf = (settings: WorkerSettings): EngineServer | null => {
+  const server = engineServerOf(settings);
+  if (typeof server === 'string') throw new ConfigError([server]);
+  return server;
+};
 
 /** Two engines under one id would hide one of them. */
 const refuseSameIds = (settings: WorkerSettings): void => {
   const ids = ['loopback'];
   if (settings.KILOTOKEN_MODEL_PATH !== undefined) ids.push(modelIdOf(settings.KILOTOKEN_MODEL_PATH));
-  if (settings.WORKER_ENGINE_URL !== undefined) ids.push(remoteModelId(settings));
+  const server = serverOf(settings);
+  if (server) ids.push(server.modelId);
   const twice = ids.find((id, index) => ids.indexOf(id) < index);
   if (twice !== undefined) throw new ConfigError([`WORKER_ENGINE_MODEL_ID is wrong: this worker serves ${twice} already; choose another id for the model at WORKER_ENGINE_URL, or rename the file`]);
 };
@@ -96,13 +103,13 @@ const loadLocalModel = async (modelPath: string, { settings, logger }: Platform<
   }
 };
 
-const createRemoteEngine = (baseUrl: string, settings: WorkerSettings): Engine =>
+const createRemoteEngine = ({ url, modelId, upstreamModel, key, contextTokens }: EngineServer, settings: WorkerSettings): Engine =>
   createOpenAiEngine({
-    baseUrl,
-    modelId: remoteModelId(settings),
-    upstreamModel: settings.WORKER_ENGINE_MODEL!,
-    key: settings.WORKER_ENGINE_KEY ?? null,
-    contextTokens: settings.WORKER_ENGINE_CONTEXT_TOKENS,
+    baseUrl: url,
+    modelId,
+    upstreamModel,
+    key,
+    contextTokens,
     connectionsMax: settings.WORKER_ENGINE_SEQUENCES,
     connectMs: settings.WORKER_ENGINE_CONNECT_MS,
     firstByteMs: settings.WORKER_ENGINE_FIRST_BYTE_MS,

@@ -1,6 +1,7 @@
 export * from './dispatch.js';
 export * from './dispatcher.service.js';
 export * from './engine.js';
+export { engineContextTokensMax, engineServerOf, engineServerSettings, type EngineServer } from './engine-server.js';
 export { gpuFolderOf, gpuPackageFolderOf } from './gpu-folder.js';
 export { type LlamaSettings } from './llama-context.engine.js';
 export { loadLlamaEngine } from './llama.engine.js';

@@ -105,7 +105,7 @@ const ratesOf = ({ rates }: SalePrice): (string | null)[][] =>
 const isSamePrice = (a: SalePrice, b: SalePrice): boolean =>
   a.currency === b.currency && a.per === b.per && JSON.stringify(ratesOf(a)) === JSON.stringify(ratesOf(b));
 
-const namesOfOrigins: Readonly<Record<ListingOrigin, string>> = { seed: 'the demo', file: 'the lanes file', console: 'the console' };
+const namesOfOrigins: Readonly<Record<ListingOrigin, string>> = { seed: 'the demo', file: 'the lanes file', console: 'the console', engine: "the setting of the worker's engine" };
 
 const listedElsewhere = (origin: ListingOrigin, other: ListingOrigin, modelId: string): AppError =>
   new AppError({

@@ -13,7 +13,7 @@ import {
   insertPriceVersion,
   lockCatalogue,
   readKnown,
-  readModelIds,
+  readOrigins,
   readPriceBooks,
   retireLane,
   retireModel,
@@ -77,9 +77,15 @@ export const ensureListPriceBook = async (prisma: PrismaClient): Promise<void> =
 
 /** Those of the models that are not for sale, in their order. */
 export const findMissingModels = async (db: RawDb, modelIds: readonly string[]): Promise<string[]> => {
-  const known = new Set(await readModelIds(db));
+  const known = await readOrigins(db);
   return modelIds.filter((id) => !known.has(id));
 };
+
+/** The models that are for sale, each with whose listing it is. */
+export const readListedModels = (db: RawDb): Promise<ReadonlyMap<string, ListingOrigin>> => readOrigins(db);
+
+/** The models that a lanes file lists. Throws as `applyLanesFile` does. */
+export const readModelIdsOfFile = async (path: string): Promise<string[]> => parseLanesFile(await readLanesFile(path)).map(({ modelId }) => modelId);
 
 /** In the order of their names. */
 export const listPriceBooks = (db: RawDb): Promise<{ id: string; name: string }[]> => readPriceBooks(db);

@@ -22,8 +22,11 @@ export const ensurePriceBook = async (db: PrismaDb, name: string): Promise<strin
   return created.id;
 };
 
-/** The models that are for sale. */
-export const readModelIds = async (db: RawDb): Promise<string[]> => (await db.$queryRaw<{ id: string }[]>`SELECT id FROM model WHERE retired_at IS NULL ORDER BY id`).map(({ id }) => id);
+/** The models that are for sale, with their origins. */
+export const readOrigins = async (db: RawDb): Promise<ReadonlyMap<string, ListingOrigin>> => {
+  const rows = await db.$queryRaw<{ id: string; origin: string }[]>`SELECT id, origin FROM model WHERE retired_at IS NULL ORDER BY id`;
+  return new Map(rows.map(({ id, origin }) => [id, originSchema.parse(origin)]));
+};
 
 export const readPriceBooks = (db: RawDb): Promise<{ id: string; name: string }[]> => db.$queryRaw`SELECT id::text, name FROM price_book ORDER BY name`;
 

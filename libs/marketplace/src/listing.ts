@@ -6,7 +6,7 @@ import type { LaneOffer } from './lane.js';
  * A listing is what somebody declares to be for sale: a model, its sale price and its lanes in the order of trying. The
  * lanes file and the demo seed both say it in listings; what is in the database is made to agree with them.
  */
-export const listingOrigins = ['seed', 'file', 'console'] as const;
+export const listingOrigins = ['seed', 'file', 'console', 'engine'] as const;
 export type ListingOrigin = (typeof listingOrigins)[number];
 
 /** The price of a token of a class is `rates[class] ÷ per`; null is "no price" and refuses, zero is free. */

@@ -3,12 +3,13 @@ import { readEnvironment } from '@kilotoken/platform';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import { seedDemo } from '../seed.js';
 import { originOf } from './apps.js';
+import { giveWayToFile, sellEngine } from './engine.js';
 import type { Home } from './home.js';
 import type { Quickstart } from './quickstart.js';
 import type { LauncherSettings } from './settings.js';
 import { runStep, type Terminal } from './terminal.js';
 
-/** What stands in the database before the processes start: the demo, where it is wanted, and the lanes of a file. */
+/** What stands in the database before the processes start: the demo, where it is wanted, the lanes of a file, and the worker's engine. */
 
 export interface ContentSource {
   terminal: Terminal;
@@ -19,7 +20,7 @@ export interface ContentSource {
   localModel: { id: string; contextWindow: number } | null;
 }
 
-export type Content = Pick<Quickstart, 'apiKey' | 'benchApiKey' | 'models' | 'localModel' | 'loopbackModel'>;
+export type Content = Pick<Quickstart, 'apiKey' | 'benchApiKey' | 'models' | 'engineModel' | 'localModel' | 'loopbackModel'>;
 
 export async function prepareContent(source: ContentSource): Promise<Content> {
   const { terminal, settings, ownerUrl } = source;
@@ -27,14 +28,15 @@ export async function prepareContent(source: ContentSource): Promise<Content> {
   try {
     const demo = await prepareDemo(source);
     if (settings.KILOTOKEN_LANES) await applyLanes(terminal, prisma, settings.KILOTOKEN_LANES);
-    return { ...demo, models: await listModels(prisma) };
+    const engineModel = await sellEngine({ terminal, prisma, settings, workerUrl: originOf(settings, 'WORKER_PORT') });
+    return { ...demo, engineModel, models: await listModels(prisma) };
   } finally {
     await prisma.$disconnect();
   }
 }
 
 /** Somebody else's database gets no organization and no key that they did not ask for. */
-async function prepareDemo({ terminal, settings, home, ownerUrl, localModel }: ContentSource): Promise<Omit<Content, 'models'>> {
+async function prepareDemo({ terminal, settings, home, ownerUrl, localModel }: ContentSource): Promise<Omit<Content, 'models' | 'engineModel'>> {
   const embedded = settings.DATABASE_URL === undefined;
   const wanted = settings.KILOTOKEN_DEMO === undefined ? embedded : settings.KILOTOKEN_DEMO === '1';
   if (!wanted) return { apiKey: null, benchApiKey: null, localModel: null, loopbackModel: null };
@@ -47,6 +49,7 @@ async function prepareDemo({ terminal, settings, home, ownerUrl, localModel }: C
 
 function applyLanes(terminal: Terminal, prisma: PrismaClient, file: string): Promise<void> {
   return runStep(terminal, 'lanes', `reading ${file}`, async () => {
+    await giveWayToFile(prisma, file);
     const steps = await applyLanesFile(prisma, file);
     // The gateway is handed this environment.
     const environment = readEnvironment();

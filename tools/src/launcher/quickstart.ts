@@ -11,6 +11,8 @@ const quickstartSchema = z.object({
   /** The owner's login. */
   databaseUrl: z.string(),
   models: z.array(z.string()),
+  /** The model of the worker's HTTP engine, when one is named and on sale by that. */
+  engineModel: z.string().nullable(),
   /** The real model in process, when there is one. */
   localModel: z.string().nullable(),
   /** The deterministic engine, which says so in every answer. */

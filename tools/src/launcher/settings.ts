@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { localModelDefaults } from '@kilotoken/inference';
+import { engineServerOf, engineServerSettings, localModelDefaults } from '@kilotoken/inference';
+import { modelIdPattern } from '@kilotoken/marketplace';
 import { parseConfig, setting, ConfigError, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
 
@@ -31,6 +32,9 @@ export const launcherSettings = z.object({
   KILOTOKEN_GPU: z.enum(['cuda', 'vulkan', 'metal'], { error: 'cuda, vulkan or metal is needed' }).optional(),
   /** What the worker gives each sequence of the local model is what its listing promises. */
   WORKER_CONTEXT_TOKENS: setting.wholeNumber({ fallback: localModelDefaults.contextTokens, min: 64, max: 1_048_576, unit: 'tokens' }),
+  ...engineServerSettings,
+  WORKER_ENGINE_INPUT_PRICE: price('0.10'),
+  WORKER_ENGINE_OUTPUT_PRICE: price('0.40'),
   DRAIN_MS: setting.durationMs(25_000, 0, 600_000),
   LOG_LEVEL: setting.logLevel(),
 });
@@ -47,7 +51,18 @@ export function readLauncherSettings(environment: Environment, workingFolder: st
   if (settings.APP_DATABASE_URL && !settings.DATABASE_URL) {
     throw new ConfigError(['DATABASE_URL is not set: APP_DATABASE_URL is the login of the applications in that database, and means nothing without it']);
   }
+  const server = engineServerOf(settings);
+  if (typeof server === 'string') throw new ConfigError([server]);
+  if (server && !modelIdPattern.test(server.modelId)) {
+    throw new ConfigError([`WORKER_ENGINE_MODEL_ID is ${settings.WORKER_ENGINE_MODEL_ID === undefined ? 'not set' : 'wrong'}: a name of letters, digits and . _ : / @ - is needed to sell the model under`]);
+  }
   return { ...settings, KILOTOKEN_HOME: resolve(workingFolder, settings.KILOTOKEN_HOME) };
+}
+
+/** Of a million tokens, in USD. */
+function price(fallback: string) {
+  const right = 'a decimal number of USD for a million tokens is needed, such as 0.10';
+  return z.string().regex(/^\d{1,9}(\.\d{1,12})?$/, right).prefault(fallback);
 }
 
 function port(fallback: number) {

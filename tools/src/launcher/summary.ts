@@ -16,7 +16,7 @@ export function printSummary(terminal: Terminal, settings: LauncherSettings, hom
   row('models', quickstart.models.join(', ') || dim('none yet: name a file of lanes in KILOTOKEN_LANES'));
   row('keys', quickstart.apiKey ? home.quickstartFile : dim('make one: npm run kt -- keys create --help'));
   row('logs', home.logs);
-  const model = quickstart.localModel ?? quickstart.loopbackModel;
+  const model = quickstart.engineModel ?? quickstart.localModel ?? quickstart.loopbackModel;
   if (quickstart.apiKey && model) {
     terminal.line();
     terminal.line('  Try it:');

@@ -1,0 +1,60 @@
+import { engineServerOf, type EngineServer } from '@kilotoken/inference';
+import { applyListings, readListedModels, readModelIdsOfFile } from '@kilotoken/marketplace';
+import type { PrismaClient } from '@kilotoken/platform/prisma';
+import { ownMachineCost, workerListing } from '../demo-listings.js';
+import { LauncherError } from './launcher-error.js';
+import type { LauncherSettings } from './settings.js';
+import { runStep, type Terminal } from './terminal.js';
+
+/** The model of the worker's HTTP engine is on sale by the setting that names the engine; removing the setting retires it. */
+export interface EngineSource {
+  readonly terminal: Terminal;
+  readonly prisma: PrismaClient;
+  readonly settings: LauncherSettings;
+  readonly workerUrl: string;
+}
+
+const answerMsMax = 5_000;
+
+/** Answers the id of the model that is on sale; null where there is no engine, or where something else sells a model of that name. */
+export const sellEngine = async ({ terminal, prisma, settings, workerUrl }: EngineSource): Promise<string | null> => {
+  const server = engineServerOf(settings);
+  // A setting that is missing was refused when they were read.
+  if (server === null || typeof server === 'string') {
+    await applyListings(prisma, 'engine', []);
+    return null;
+  }
+  return runStep(terminal, 'engine', `putting ${server.modelId} on sale`, async () => {
+    const notices = await describeSilence(server);
+    const soldBy = (await readListedModels(prisma)).get(server.modelId) ?? 'engine';
+    if (soldBy !== 'engine') {
+      await applyListings(prisma, 'engine', []);
+      return { result: null, detail: `${server.modelId} is sold by a listing of its own, at its prices`, notices };
+    }
+    const { WORKER_ENGINE_INPUT_PRICE: input, WORKER_ENGINE_OUTPUT_PRICE: output } = settings;
+    const model = { id: server.modelId, contextWindow: server.contextTokens };
+    await applyListings(prisma, 'engine', [workerListing(model, workerUrl, { sale: [input, output], cost: ownMachineCost })]);
+    return { result: server.modelId, detail: `${server.modelId} for ${input} and ${output} USD per million tokens`, notices };
+  });
+};
+
+/** A lanes file that lists a model which the engine's setting has sold so far finds its name free. */
+export const giveWayToFile = async (prisma: PrismaClient, file: string): Promise<void> => {
+  const listed = await readListedModels(prisma);
+  if ((await readModelIdsOfFile(file)).some((id) => listed.get(id) === 'engine')) await applyListings(prisma, 'engine', []);
+};
+
+/** The worker is ready only when its engine answers; whoever waits for that should know. */
+const describeSilence = async ({ url, key }: EngineServer): Promise<string[]> => {
+  try {
+    const response = await fetch(`${url}/models`, { headers: key === null ? {} : { authorization: `Bearer ${key}` }, signal: AbortSignal.timeout(answerMsMax) });
+    await response.body?.cancel();
+    if (response.ok) return [];
+    if (response.status === 401 || response.status === 403) throw new LauncherError(`The engine at ${url} refuses the key in WORKER_ENGINE_KEY (status ${response.status}). Correct it, or unset WORKER_ENGINE_URL.`);
+    return [`The engine at ${url} answers GET /models with ${response.status}. The start waits until it answers with 200.`];
+  } catch (error) {
+    if (error instanceof LauncherError) throw error;
+    const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message || (error.cause as NodeJS.ErrnoException).code : String(error);
+    return [`The engine at ${url} does not answer (${reason}). The start waits for it; WORKER_ENGINE_URL must end in its version, such as /v1.`];
+  }
+};
