@@ -17,7 +17,7 @@ Settings are environment variables; an empty one counts as not set.
   KILOTOKEN_HOME               data folder: database, model, keys, logs               .kilotoken
   HOST                         address that all processes bind to                     127.0.0.1
   GATEWAY_PORT                 OpenAI-compatible gateway                              8080
-  API_PORT                     console and integrations                               8081
+  API_PORT                     the api (health checks alone)                          8081
   METERING_PORT                metering (internal)                                    8082
   BACKOFFICE_PORT              backoffice (internal)                                  8083
   WORKER_PORT                  inference worker (internal)                            8084

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { findFreePort } from '@kilotoken/tools/free-port';
 import { findRunningPostgres } from '@kilotoken/tools/postgres';
 import { isAlive, signalProcess } from '@kilotoken/tools/process-identity';
@@ -75,6 +76,20 @@ describe('an installation', () => {
       expect(environment).toContain('APP_DATABASE_URL=');
       expect(environment).not.toContain(password);
     }
+  });
+
+  it("runs README's program as it is written, in a folder with what the checkout has", () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const [, program] = /```js\n(.*?)```/s.exec(readme)!;
+    expect(readme).toMatch(/Save this as `hello\.mjs` in the same folder and run `node hello\.mjs`/);
+    const folder = join(home.folder, 'newcomer');
+    mkdirSync(folder);
+    symlinkSync(home.folder, join(folder, '.kilotoken'));
+    symlinkSync(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+    writeFileSync(join(folder, 'hello.mjs'), program!);
+    const printed = execFileSync(process.execPath, ['hello.mjs'], { cwd: folder, encoding: 'utf8' });
+    expect(printed).toContain('Hello!');
+    expect(printed).toMatch(/cost: /);
   });
 
   it('answers and bills with the key of the demo', async () => {

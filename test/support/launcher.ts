@@ -22,6 +22,7 @@ export interface Quickstart {
   benchApiKey: string;
   databaseUrl: string;
   models: string[];
+  model: string;
   engineModel: string | null;
   localModel: string | null;
   loopbackModel: string;

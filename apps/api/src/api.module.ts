@@ -3,7 +3,7 @@ import type { Platform } from '@kilotoken/platform';
 import { DatabaseModule } from '@kilotoken/platform/process';
 import type { ApiSettings } from './config.js';
 
-/** Console and integrations: for now it can tell whether it could work, and nothing else. */
+/** Tells whether this process could work. It serves nothing else. */
 @Module({})
 export class ApiModule {
   static compose({ name, settings, logger }: Platform<ApiSettings>): DynamicModule {

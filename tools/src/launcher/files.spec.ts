@@ -48,6 +48,7 @@ describe('writeQuickstart', () => {
       benchApiKey: null,
       databaseUrl: 'postgresql://127.0.0.1/kilotoken',
       models: ['loopback'],
+      model: 'loopback',
       engineModel: null,
       localModel: null,
       loopbackModel: 'loopback',

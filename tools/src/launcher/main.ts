@@ -93,9 +93,9 @@ async function startEverything(start: Start): Promise<void> {
     return { result: undefined, detail: 'gateway, api, metering, backoffice, inference-worker' };
   });
   refuseToGoOn(stop);
-  const quickstart: Quickstart = { ...content, gatewayUrl: `${originOf(settings, 'GATEWAY_PORT')}/v1`, databaseUrl: database.ownerUrl };
+  const quickstart: Quickstart = { ...content, model: content.engineModel ?? content.localModel ?? content.loopbackModel, gatewayUrl: `${originOf(settings, 'GATEWAY_PORT')}/v1`, databaseUrl: database.ownerUrl };
   writeQuickstart(home.quickstartFile, quickstart);
-  printSummary(terminal, settings, home, quickstart, performance.now() - start.startedMs);
+  printSummary(terminal, home, quickstart, performance.now() - start.startedMs);
 }
 
 /** Does not wait for the end of work that may be abandoned: the process is about to end. */

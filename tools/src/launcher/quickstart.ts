@@ -11,6 +11,8 @@ const quickstartSchema = z.object({
   /** The owner's login. */
   databaseUrl: z.string(),
   models: z.array(z.string()),
+  /** The one to try: the engine's, else the local one, else the loopback engine. */
+  model: z.string().nullable(),
   /** The model of the worker's HTTP engine, when one is named and on sale by that. */
   engineModel: z.string().nullable(),
   /** The real model in process, when there is one. */

@@ -1,22 +1,19 @@
 import type { Home } from './home.js';
-import { originOf } from './apps.js';
 import type { Quickstart } from './quickstart.js';
-import type { LauncherSettings } from './settings.js';
 import type { Terminal } from './terminal.js';
 
 /** Where everything is, and one line to try. */
-export function printSummary(terminal: Terminal, settings: LauncherSettings, home: Home, quickstart: Quickstart, elapsedMs: number): void {
+export function printSummary(terminal: Terminal, home: Home, quickstart: Quickstart, elapsedMs: number): void {
   const { bold, dim } = terminal;
   const row = (name: string, text: string) => terminal.line(`  ${name.padEnd(12)} ${text}`);
   terminal.line();
   terminal.line(`  ${bold('Kilotoken is running')} ${dim(`after ${(elapsedMs / 1000).toFixed(1)} s. Ctrl-C stops it.`)}`);
   terminal.line();
   row('gateway', bold(quickstart.gatewayUrl));
-  row('api', originOf(settings, 'API_PORT'));
   row('models', quickstart.models.join(', ') || dim('none yet: name a file of lanes in KILOTOKEN_LANES'));
   row('keys', quickstart.apiKey ? home.quickstartFile : dim('make one: npm run kt -- keys create --help'));
   row('logs', home.logs);
-  const model = quickstart.engineModel ?? quickstart.localModel ?? quickstart.loopbackModel;
+  const { model } = quickstart;
   if (quickstart.apiKey && model) {
     terminal.line();
     terminal.line('  Try it:');
