@@ -84,6 +84,13 @@ describe('splitting choices', () => {
     });
   });
 
+  test.each([true, 5, ['stop'], {}])('passes on no finish reason that is no text (%j)', (reason) => {
+    const state = createStreamState(1);
+    const chunk = chunkOf(delta({ content: 'a' }, 0, reason));
+    expect(observeChunk(state, chunk)).toMatchObject({ finishes: true, fault: expect.any(String) });
+    expect([isFinished(state), splitChoices(chunk)]).toEqual([false, { generated: [delta({ content: 'a' }, 0)], finished: [] }]);
+  });
+
   test('loses no text and no finish reason, and keeps the two apart', () => {
     const choice = fc.record({ index: fc.nat({ max: 3 }), delta: fc.record({ content: fc.constantFrom('', 'x', null) }), finish_reason: fc.constantFrom(null, '', 'stop', 'length') });
     fc.assert(

@@ -39,6 +39,8 @@ export type ChunkObservation =
 const finishReasonLengthMax = 32;
 /** What gateways of vendors put in place of a finish reason when their own vendor failed. */
 const failedReason = 'error';
+/** In place of a reason without a letter. */
+const unnamedReason = 'stop';
 
 export const createStreamState = (choices: number, textLengthMax = 16 * 1024 * 1024): StreamState => ({
   choices,
@@ -98,7 +100,8 @@ export const errorOf = (chunk: Fields): Fields | null => {
 /** The finish reason of a choice as it is stored, '' where it has none, null where it is no text. */
 const finishReasonOf = (choice: Fields): string | null => {
   const reason = choice['finish_reason'] ?? '';
-  return typeof reason === 'string' ? reason.slice(0, finishReasonLengthMax).replace(/[^\w.-]/g, '') : null;
+  if (typeof reason !== 'string') return null;
+  return reason === '' ? '' : reason.slice(0, finishReasonLengthMax).replace(/[^\w.-]/g, '') || unnamedReason;
 };
 
 /** Text counts even where the index of its choice does not: it was generated. */
@@ -106,17 +109,18 @@ const observeChoice = (state: StreamState, choice: unknown, seen: Seen): void =>
   if (!isObject(choice)) return void (seen.fault = 'a choice is not an object');
   const delta = choice['delta'] ?? choice['message'] ?? nothing;
   if (!isObject(delta)) return void (seen.fault = 'the delta of a choice is not an object');
+  const reason = finishReasonOf(choice);
+  // Whatever its choice is called and whatever it is, a reason must not reach a client before the charge: it may be taken for an end.
+  if (reason !== '') seen.finishes = true;
   // Of a single choice it does not matter what its vendor calls it.
   const index = state.choices === 1 ? 0 : (choice['index'] ?? 0);
   seen.fault = observeText(state, isIndex(index, state.choices) ? index : 0, choice['text'], delta) ?? seen.fault;
   const generates = saysSomething(choice, delta);
   if (generates) seen.generates = true;
   if (!isIndex(index, state.choices)) return void (seen.fault = 'the index of a choice is out of range');
-  const reason = finishReasonOf(choice);
   if (reason === null) seen.fault = 'a finish_reason is not a text';
   else if (reason === failedReason) seen.failed = true;
   else if (reason !== '') {
-    seen.finishes = true;
     state.finishReasons.set(index, reason);
     state.begun.add(index);
   }
@@ -158,9 +162,9 @@ export const splitChoices = (chunk: Fields): SplitChoices => {
     const reason = finishReasonOf(choice);
     const delta = choice['delta'] ?? choice['message'] ?? nothing;
     const generates = isObject(delta) && saysSomething(choice, delta);
-    if (reason === null || reason === '') {
-      generated.push(choice);
-    } else if (generates) {
+    if (reason === '') generated.push(choice);
+    else if (reason === null) generated.push({ ...choice, finish_reason: null });
+    else if (generates) {
       generated.push({ ...choice, finish_reason: null });
       finished.push({ index: choice['index'] ?? 0, ...('text' in choice ? { text: '' } : { delta: {} }), logprobs: null, finish_reason: reason });
     } else {
