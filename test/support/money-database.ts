@@ -73,6 +73,8 @@ export const sqlStateFrom = async (call: Promise<unknown>): Promise<string | und
   );
 
 export class MoneyDatabase {
+  private readonly tenants = new Map<string, SeededTenant>();
+
   private constructor(
     readonly database: TestDatabase,
     readonly owner: pg.Pool,
@@ -108,6 +110,7 @@ export class MoneyDatabase {
     const client = await this.owner.connect();
     try {
       this.tenant = { ...(await seedOrganization(client as unknown as pg.Client, this.priceBookId, { grants })), priceVersionIds: this.tenant.priceVersionIds };
+      this.tenants.set(this.tenant.organizationId, this.tenant);
     } finally {
       client.release();
     }
@@ -208,7 +211,7 @@ export class MoneyDatabase {
   usageRow(usage: Usage): object {
     const { id = this.mintId(), attempt = 0, organization = this.tenant.organizationId, charge, hold = '1000', rated = String(charge), allocations = [], opened = false } = usage;
     const { counts = { input: Number(charge) }, estimated = false, outcome = 'completed', user = null, cost = '0' } = usage;
-    const { projectId, keys, priceVersionIds } = this.tenant;
+    const { projectId, keys, priceVersionIds } = this.tenants.get(organization) ?? this.tenant;
     return {
       organization, id, attempt, root: organization, project: projectId, key: keys[0]!.id, user, operation: 'chat.completions', mode: 'realtime', stream: false,
       model: MODEL, tier_asked: 'auto', tier_served: 'standard', outcome, status: 200, counts, estimated, context: 1, max_tokens: 1,
