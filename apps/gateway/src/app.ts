@@ -6,6 +6,7 @@ import { registerOpenAiFace } from './face/openai.face.js';
 import { createModelList } from './face/model-list.js';
 import { sendOutside } from './face/send-refusal.js';
 import { createFailpoint, noFailpoint, type Failpoint } from './failpoint.js';
+import { warmUp } from './intake/warm-up.js';
 import { gatewayParts, GatewayModule, type GatewayParts } from './gateway.module.js';
 
 /** A reaped session cannot be revived: whoever supervises starts a new process. The wait lets streams end with their error. */
@@ -47,6 +48,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
       const named = [...models.values()].flatMap((model) => model.lanes.map((lane) => lane.tokenizer));
       counter.load(named).catch((error: unknown) => platform.logger.error({ event: 'tokenizer.load_failed', error }));
     });
+    warmUp();
     await session.start();
     await settlement.start();
     await catalogue.start();
