@@ -4,7 +4,7 @@
  */
 
 /** What a field counts, before it is known which count lies within which. */
-export const countNames = [
+const countNames = [
   'prompt', 'completion', 'total', 'cached', 'written', 'writtenHour', 'writtenFiveMinutes', 'toolPrompt', 'audioIn', 'imageIn', 'reasoning', 'audioOut', 'imageOut',
 ] as const;
 export type CountName = (typeof countNames)[number];

@@ -55,7 +55,6 @@ const wordsOf = {
 } as const;
 
 export type TokenizerName = keyof typeof wordsOf;
-export const tokenizerNames = Object.keys(wordsOf) as readonly TokenizerName[];
 
 export const isTokenizerName = (name: string): name is TokenizerName => Object.hasOwn(wordsOf, name);
 

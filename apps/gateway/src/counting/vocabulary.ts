@@ -19,7 +19,7 @@ export interface RankedToken {
 /** Header: slots (a power of two), ranks. Then slots of `rank + 1`, the hash of each slot, where each rank's bytes begin, the bytes. */
 const headerWords = 2;
 /** Above that of every encoding known here (`o200k_base` ends at 199,997). A rank has to fit into 18 bits where words are merged. */
-export const ranksMax = 1 << 18;
+const ranksMax = 1 << 18;
 
 const hashOf = (bytes: Uint8Array, start: number, end: number): number => {
   // FNV-1a, whose lower bits alone would collide for tokens that share an end.

@@ -43,14 +43,14 @@ describe('reads of an organization', () => {
     await reads[1];
     expect(begun).toEqual([0, 1, 2]);
     for (const { open } of gates) open();
-    await Promise.all(reads);
+    await Promise.all(reads.map(async (read) => read));
     expect([begun, turns.organizations.size]).toEqual([[0, 1, 2, 3, 4], 0]);
   });
 
   it('never wait for those of another', async () => {
     const turns = createReadTurns(limits);
     const { open, opened } = gate();
-    const held = Array.from({ length: 5 }, () => inTurn(turns, 'a', () => opened));
+    const held = Array.from({ length: 5 }, async () => inTurn(turns, 'a', () => opened));
     expect(await inTurn(turns, 'b', async () => 'at once')).toBe('at once');
     open();
     await Promise.all(held);

@@ -9,7 +9,7 @@ export const usageBoundsOf = ({ plan, maxTokens }: Pick<Generation, 'plan' | 'ma
 });
 
 /** What was charged, by unit. */
-export const chargesOf = ({ plan }: Pick<Generation, 'plan'>, { charge }: Charge): readonly UnitCharge[] => [{ unit: plan.price.currency, amount: charge }];
+const chargesOf = ({ plan }: Pick<Generation, 'plan'>, { charge }: Charge): readonly UnitCharge[] => [{ unit: plan.price.currency, amount: charge }];
 
 /** What a client is told: the counts and the charge of its usage row. */
 export const billedUsageOf = (generation: Pick<Generation, 'plan'>, charge: Charge): BilledUsage => ({

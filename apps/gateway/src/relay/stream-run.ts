@@ -53,7 +53,7 @@ export interface StreamRun {
 const wholeChunk = ({ chunk, framed }: StreamEvent): StreamChunk => (framed ? { ...framed.frame.fields, ...chunk } : chunk);
 
 /** An event of the client's stream, with our id and model name. */
-export const createForwarder = ({ generation, request }: RelayContext): ((event: StreamEvent) => string) => {
+const createForwarder = ({ generation, request }: RelayContext): ((event: StreamEvent) => string) => {
   const writer = createChunkWriter({
     id: publicId(generation.id, generation.operation),
     model: generation.plan.model.id,
