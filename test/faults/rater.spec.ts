@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { AppProcess } from '../support/cluster-process.js';
 import { expectInvariants } from '../support/invariants.js';
 import { MoneyDatabase } from '../support/money-database.js';
+import { serviceUrl } from '../support/postgres.js';
 import { until } from '../support/until.js';
 
 /**
@@ -35,7 +36,7 @@ afterAll(() => money.drop());
 
 const startRater = async (): Promise<AppProcess> => {
   const port = await findFreePort();
-  const env = { HOST: '127.0.0.1', INTERNAL_TOKEN: randomBytes(16).toString('hex'), LOG_LEVEL: 'info', METERING_PORT: String(port), APP_DATABASE_URL: money.database.appUrl, RATING_PAUSE_MS: '50', SESSION_TTL_MS: '600000' };
+  const env = { HOST: '127.0.0.1', INTERNAL_TOKEN: randomBytes(16).toString('hex'), LOG_LEVEL: 'info', METERING_PORT: String(port), APP_DATABASE_URL: serviceUrl(money.database.appUrl, 'metering'), RATING_PAUSE_MS: '50', SESSION_TTL_MS: '600000' };
   const rater = new AppProcess({ app: 'metering', name: `rater-${port}`, port, env });
   raters.push(rater);
   await rater.start();

@@ -7,7 +7,7 @@ import { findFreePort } from '@kilotoken/tools/free-port';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { AppProcess, type AppName } from '../support/cluster-process.js';
 import { askAs } from '../support/limits.js';
-import { testRunFolder } from '../support/postgres.js';
+import { serviceUrl, testRunFolder } from '../support/postgres.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
@@ -41,7 +41,7 @@ const createApp = async (app: AppName): Promise<AppProcess> => {
   const [port, metricsPort] = [await findFreePort(), await findFreePort()];
   const ports = { [`${app.toUpperCase()}_PORT`]: String(port), API_METRICS_PORT: String(metricsPort) };
   const home = mkdtempSync(join(testRunFolder(), 'home-'));
-  const env = { HOST: '127.0.0.1', INTERNAL_TOKEN: cluster.internalToken, LOG_LEVEL: 'info', DRAIN_MS, APP_DATABASE_URL: proxy.through(cluster.appUrl), KILOTOKEN_HOME: home, ...ports };
+  const env = { HOST: '127.0.0.1', INTERNAL_TOKEN: cluster.internalToken, LOG_LEVEL: 'info', DRAIN_MS, APP_DATABASE_URL: proxy.through(app === 'inference-worker' ? cluster.appUrl : serviceUrl(cluster.appUrl, app)), KILOTOKEN_HOME: home, ...ports };
   return new AppProcess({ app, name: `${app}-${randomBytes(3).toString('hex')}`, port, env });
 };
 

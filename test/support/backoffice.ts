@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { findFreePort } from '@kilotoken/tools/free-port';
 import { AppProcess } from './cluster-process.js';
-import { testRunFolder } from './postgres.js';
+import { serviceUrl, testRunFolder } from './postgres.js';
 
 export type Backoffice = AppProcess & { readonly token: string; readonly home: string };
 
@@ -20,7 +20,7 @@ export const createBackoffice = async (appUrl: string, env: Record<string, strin
     INTERNAL_TOKEN: token,
     LOG_LEVEL: 'info',
     BACKOFFICE_PORT: String(port),
-    APP_DATABASE_URL: appUrl,
+    APP_DATABASE_URL: serviceUrl(appUrl, 'backoffice'),
     WEBHOOK_ALLOW_PRIVATE: '1',
     KILOTOKEN_HOME: home,
     ...often,

@@ -128,11 +128,11 @@ function readJson(entry: ClientLogEntry, text: string): void {
   entry.completed = entry.finishReasons.length > 0;
 }
 
-/** The cost is taken from the text: as a number of JavaScript it would no longer be exact. */
+/** The cost is taken from the text: as a number of JavaScript it would no longer be exact, and the release before printed it as text. */
 function readUsage(entry: ClientLogEntry, { usage }: Chunk, text: string): void {
   if (!usage) return;
   entry.usage = { prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens };
-  entry.cost = /"cost":(\d+(?:\.\d+)?)[,}]/.exec(text)?.[1] ?? null;
+  entry.cost = /"cost":"?(\d+(?:\.\d+)?)"?[,}]/.exec(text)?.[1] ?? null;
 }
 
 async function readStream(entry: ClientLogEntry, answer: Dispatcher.ResponseData, options: ChatOptions, leaving: AbortController): Promise<void> {

@@ -5,7 +5,7 @@ import { AppProcess } from './cluster-process.js';
 import { seedTenant, type SeededTenant, type SeedOptions } from './cluster-seed.js';
 import { expectInvariants, untilRated, withOwner, type InvariantOptions } from './invariants.js';
 import { patience } from './patience.js';
-import { createTestDatabase } from './postgres.js';
+import { createTestDatabase, serviceUrl } from './postgres.js';
 import { expectReconciled } from './reconciled.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 import { until } from './until.js';
@@ -73,12 +73,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const shared = { HOST: '127.0.0.1', INTERNAL_TOKEN: internalToken, LOG_LEVEL: 'info', RATING_PAUSE_MS: '200', ROLLUP_PAUSE_MS: '300', ...patience, ...options.env };
     const gateways: AppProcess[] = [];
     for (let index = 0; index < (options.gateways ?? 1); index += 1) {
-      let databaseUrl = appUrl;
+      let databaseUrl = serviceUrl(appUrl, 'gateway');
       if (options.proxied) {
         const target = new URL(appUrl);
         const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
         proxies.push(proxy);
-        databaseUrl = proxy.through(appUrl);
+        databaseUrl = proxy.through(databaseUrl);
       }
       const [port, metricsPort] = [await findFreePort(), await findFreePort()];
       const env = { ...shared, GATEWAY_PORT: String(port), GATEWAY_METRICS_PORT: String(metricsPort), APP_DATABASE_URL: databaseUrl, ...options.gatewayEnv?.[index] };
@@ -87,7 +87,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     let metering: AppProcess | null = null;
     if (options.metering !== false) {
       const port = await findFreePort();
-      metering = new AppProcess({ app: 'metering', name: `metering-${run}`, port, env: { ...shared, METERING_PORT: String(port), APP_DATABASE_URL: appUrl } });
+      metering = new AppProcess({ app: 'metering', name: `metering-${run}`, port, env: { ...shared, METERING_PORT: String(port), APP_DATABASE_URL: serviceUrl(appUrl, 'metering') } });
     }
     processes.push(...gateways, ...(metering ? [metering] : []));
     await Promise.all(processes.map((app) => app.start()));

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, openSync, closeSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { ensureAppLogin, migrateDatabase } from '@kilotoken/platform';
+import { databaseServices, ensureAppLogin, ensureServiceLogin, migrateDatabase, type DatabaseService } from '@kilotoken/platform';
 import { startPostgres, type RunningPostgres } from '@kilotoken/tools/postgres';
 
 /**
@@ -14,6 +14,7 @@ import { startPostgres, type RunningPostgres } from '@kilotoken/tools/postgres';
 const TEMPLATE = 'kilotoken_template';
 /** One login for all databases of the cluster: the group's rights come from each database's own grants. */
 const APP_LOGIN = 'kilotoken_test_app';
+const serviceLogin = (service: DatabaseService): string => `kilotoken_test_${service}`;
 const CLUSTER_START_MS_MAX = 120_000;
 const POLL_MS = 20;
 const STATEMENT_MS_MAX = 30_000;
@@ -23,7 +24,7 @@ export interface TestDatabase {
   name: string;
   /** The owner: migrations, the clock, failure injection. */
   ownerUrl: string;
-  /** What the applications log in with: bound by row-level security. */
+  /** What the applications of the release before log in with, with the rights of all of them: bound by row-level security. See `serviceUrl`. */
   appUrl: string;
   /**
    * Ends every session and lets no new one in. The files stay until the run ends: DROP DATABASE forces a checkpoint,
@@ -51,6 +52,13 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     appUrl: withDatabase(cluster.appUrl, name),
     drop: () => close(cluster, name),
   };
+}
+
+/** The same database as one service logs in to it. What is no test's own login, as of an installation, stays as it is. */
+export function serviceUrl(appUrl: string, service: DatabaseService): string {
+  const url = new URL(appUrl);
+  if (url.username === APP_LOGIN) url.username = serviceLogin(service);
+  return url.href;
 }
 
 /** A database without any table, for tests of the migrations themselves. */
@@ -130,7 +138,9 @@ export async function prepareTestDatabase(server: RunningPostgres, name: string)
   await query(server.databaseUrl('postgres'), `CREATE DATABASE ${name}`);
   await migrateDatabase(ownerUrl);
   await query(ownerUrl, "UPDATE database_mark SET kind = 'test'");
-  return { ownerUrl, appUrl: await ensureAppLogin(ownerUrl, APP_LOGIN, randomBytes(16).toString('hex')) };
+  const password = randomBytes(16).toString('hex');
+  for (const service of databaseServices) await ensureServiceLogin(ownerUrl, service, serviceLogin(service), password);
+  return { ownerUrl, appUrl: await ensureAppLogin(ownerUrl, APP_LOGIN, password) };
 }
 
 const close = (cluster: TestCluster, name: string): Promise<void> =>

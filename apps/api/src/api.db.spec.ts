@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { parseConfig, type RunningApp } from '@kilotoken/platform';
 import { openLog, startApp } from '@kilotoken/platform/process';
-import { createTestDatabase } from '../../../test/support/postgres.js';
+import { createTestDatabase, serviceUrl } from '../../../test/support/postgres.js';
 import { apiApp } from './app.js';
 import { apiSettings } from './config.js';
 
@@ -22,7 +22,7 @@ const start = async (databaseUrl: string): Promise<{ url: string; metricsUrl: st
 describe('the api', () => {
   it('is alive and ready with its database, and its metrics need the token', async () => {
     const database = await createTestDatabase();
-    const { url, metricsUrl } = await start(database.appUrl);
+    const { url, metricsUrl } = await start(serviceUrl(database.appUrl, 'api'));
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     const ready = await fetch(`${url}/readyz`);
     expect(await ready.json()).toMatchObject({ status: 'ready', checks: { database: { ok: true } } });

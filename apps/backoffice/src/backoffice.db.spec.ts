@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { parseConfig, type RunningApp } from '@kilotoken/platform';
 import { openLog, startApp } from '@kilotoken/platform/process';
-import { createTestDatabase } from '../../../test/support/postgres.js';
+import { createTestDatabase, serviceUrl } from '../../../test/support/postgres.js';
 import { backofficeApp } from './app.js';
 import { backofficeSettings, readBackofficeSettings } from './config.js';
 
@@ -23,7 +23,7 @@ const start = async (databaseUrl: string): Promise<string> => {
 describe('the backoffice', () => {
   it('shows its health to anybody and everything else, metrics too, to the token', async () => {
     const database = await createTestDatabase();
-    const url = await start(database.appUrl);
+    const url = await start(serviceUrl(database.appUrl, 'backoffice'));
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: 'ready', checks: { database: { ok: true }, queue: { ok: true } } });
     expect((await fetch(`${url}/metrics`)).status).toBe(401);

@@ -14,10 +14,12 @@ export interface SessionStart {
   readonly host: string;
   readonly pid: number;
   readonly release: string;
+  /** Ends the session by `endSession`, and no other. */
+  readonly endKey: Buffer;
 }
 
-export const startSession = async (db: Db, { sessionId, app, host, pid, release }: SessionStart): Promise<void> => {
-  await db.query('SELECT session_start($1, $2, $3, $4, $5)', [sessionId, app, host, pid, release]);
+export const startSession = async (db: Db, { sessionId, app, host, pid, release, endKey }: SessionStart): Promise<void> => {
+  await db.query('SELECT session_open($1, $2, $3, $4, $5, sha256($6))', [sessionId, app, host, pid, release, endKey]);
 };
 
 /** Beats; false when the session is not known to be alive: it was reaped, or its heartbeat's row is gone. */
@@ -26,8 +28,9 @@ export const confirmSession = async (db: Db, sessionId: string): Promise<boolean
   return rows[0]!.alive;
 };
 
-export const reapSession = async (db: Db, sessionId: string): Promise<void> => {
-  await db.query('SELECT session_reap($1)', [sessionId]);
+/** As its reaper would, but by the one that began it. */
+export const endSession = async (db: Db, sessionId: string, endKey: Buffer): Promise<void> => {
+  await db.query('SELECT session_end($1, $2)', [sessionId, endKey]);
 };
 
 export interface PollAnswer {

@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Injectable } from '@nestjs/common';
 import { createPool, createSystemIdMinter, sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { confirmSession, poll, reapSession, startSession, type PollAnswer } from './funding.store.js';
+import { confirmSession, endSession, poll, startSession, type PollAnswer } from './funding.store.js';
 
 export interface SessionSettings {
   readonly databaseUrl: string;
@@ -32,6 +33,7 @@ const statementTimeoutMs = 5_000;
 @Injectable()
 export class SessionService {
   readonly id: string;
+  private readonly endKey = randomBytes(32);
   private readonly control: Pool;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly pollListeners: PollListener[] = [];
@@ -58,7 +60,7 @@ export class SessionService {
   async start(): Promise<void> {
     const { release, beatMs, pollMs } = this.settings;
     const sentMs = this.clock.monotonicMs();
-    await startSession(this.control, { sessionId: this.id, app: 'gateway', host: hostname(), pid: process.pid, release });
+    await startSession(this.control, { sessionId: this.id, app: 'gateway', host: hostname(), pid: process.pid, release, endKey: this.endKey });
     this.confirm(sentMs);
     await this.pollOnce();
     this.timers.push(setInterval(() => void this.beatOnce(), beatMs), setInterval(() => void this.pollOnce(), pollMs));
@@ -71,7 +73,7 @@ export class SessionService {
   async close(): Promise<void> {
     if (this.ended) return;
     this.timers.forEach(clearInterval);
-    await reapSession(this.control, this.id);
+    await endSession(this.control, this.id, this.endKey);
   }
 
   async stop(): Promise<void> {

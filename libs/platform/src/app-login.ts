@@ -3,11 +3,16 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import pg from 'pg';
 
 /**
- * The login of the applications: a role that owns nothing and has what the group `kilotoken_app` was granted, so that
- * row-level security holds for it and a process can neither change the schema nor shift the clock.
+ * The logins of the applications: roles that own nothing and have what their group was granted, so that row-level security holds for them and a
+ * process can neither change the schema nor shift the clock. Each service has a group with what it needs (`service_roles` in the migrations);
+ * `kilotoken_app` has what all of them need together, for processes of the release before.
  */
 
-type Group = 'kilotoken_app' | 'kilotoken_auditor';
+export const databaseServices = ['gateway', 'metering', 'backoffice', 'api'] as const;
+export type DatabaseService = (typeof databaseServices)[number];
+
+type Group = 'kilotoken_app' | 'kilotoken_auditor' | `kilotoken_${DatabaseService}`;
+const groups: ReadonlySet<string> = new Set(['kilotoken_app', 'kilotoken_auditor', 'kilotoken_definer', ...databaseServices.map((service) => `kilotoken_${service}`)]);
 const CONNECT_MS_MAX = 10_000;
 const STATEMENT_MS_MAX = 10_000;
 /** Two processes that alter the same role at once fail with "tuple concurrently updated"; the number means nothing. */
@@ -21,6 +26,11 @@ export function appLoginName(databaseName: string): string {
   return loginName('kilotoken_', databaseName);
 }
 
+/** The login of one service. */
+export function serviceLoginName(service: DatabaseService, databaseName: string): string {
+  return loginName(`kilotoken_${service}_`, databaseName);
+}
+
 /** Of whoever proves the books, which is the nightly job alone. */
 export function auditLoginName(databaseName: string): string {
   return loginName('kilotoken_audit_', databaseName);
@@ -28,7 +38,8 @@ export function auditLoginName(databaseName: string): string {
 
 function loginName(prefix: string, databaseName: string): string {
   const name = `${prefix}${databaseName}`;
-  if (Buffer.byteLength(name) <= IDENTIFIER_BYTES_MAX) return name;
+  // A database named `app` or `gateway` must not make a group a login.
+  if (Buffer.byteLength(name) <= IDENTIFIER_BYTES_MAX && !groups.has(name)) return name;
   return `${prefix}${createHash('sha256').update(databaseName).digest('hex').slice(0, 32)}`;
 }
 
@@ -38,6 +49,11 @@ function loginName(prefix: string, databaseName: string): string {
  */
 export function ensureAppLogin(ownerUrl: string, loginName: string, password: string): Promise<string> {
   return ensureLogin(ownerUrl, loginName, password, 'kilotoken_app');
+}
+
+/** The same for one service, with the rights that it needs and no other. */
+export function ensureServiceLogin(ownerUrl: string, service: DatabaseService, loginName: string, password: string): Promise<string> {
+  return ensureLogin(ownerUrl, loginName, password, `kilotoken_${service}`);
 }
 
 /** The same for `AUDIT_DATABASE_URL`: it reads what proofs of the books read, of all organizations, and changes nothing. */

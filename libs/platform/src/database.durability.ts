@@ -52,7 +52,7 @@ export const assertRowSecurityBinds = async (db: Db): Promise<void> => {
     'SELECT rolname AS name, rolsuper OR rolbypassrls AS exempt FROM pg_roles WHERE rolname = current_user',
   );
   if (rows[0]?.exempt === false) return;
-  const problem = `the role ${rows[0]?.name ?? 'in use'} ignores row-level security: let APP_DATABASE_URL name a login that is only a member of kilotoken_app`;
+  const problem = `the role ${rows[0]?.name ?? 'in use'} ignores row-level security: let APP_DATABASE_URL name a login that is only a member of its service's group, such as kilotoken_gateway`;
   throw new AppError({
     code: 'database_role_too_strong',
     kind: 'unavailable',

@@ -1,6 +1,6 @@
 // First: it takes libpq's variables out of the environment before node-postgres is loaded.
 export * from './config.js';
-export { appLoginName, auditLoginName, ensureAppLogin, ensureAuditLogin } from './app-login.js';
+export * from './app-login.js';
 export type { AppDefinition, ListenOptions, Platform, RunningApp, Wiring } from './bootstrap.js';
 export * from './clock.js';
 export * from './database.durability.js';

@@ -19,8 +19,8 @@ export const migrateQueues = async (client: pg.Client): Promise<void> => {
     await client.query('RESET search_path');
   }
   await client.query(`
-    GRANT USAGE ON SCHEMA ${queueSchema} TO kilotoken_app;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${queueSchema} TO kilotoken_app;
-    GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA ${queueSchema} TO kilotoken_app;
-    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ${queueSchema} TO kilotoken_app`);
+    GRANT USAGE ON SCHEMA ${queueSchema} TO kilotoken_app, kilotoken_backoffice;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${queueSchema} TO kilotoken_app, kilotoken_backoffice;
+    GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA ${queueSchema} TO kilotoken_app, kilotoken_backoffice;
+    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ${queueSchema} TO kilotoken_app, kilotoken_backoffice`);
 };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { appLoginName, ensureAppLogin, migrateDatabase } from '@kilotoken/platform';
+import { appLoginName, ensureAppLogin, ensureServiceLogin, migrateDatabase, serviceLoginName } from '@kilotoken/platform';
 import pg from 'pg';
 import { embeddedSettings } from '../launcher/embedded-database.js';
 import { startPostgres, type RunningPostgres } from '../postgres/index.js';
@@ -14,8 +14,10 @@ export interface BenchDatabase {
   readonly folder: string;
   readonly postgresPid: number;
   readonly ownerUrl: string;
-  /** What the applications log in with. */
+  /** What all applications may, for what the bench itself asks. */
   readonly appUrl: string;
+  readonly gatewayUrl: string;
+  readonly meteringUrl: string;
 }
 
 const database = 'kilotoken';
@@ -30,7 +32,8 @@ export const startBenchDatabase = async (furtherSettings: Readonly<Record<string
   cleanup.push(() => server.stop('immediate'));
   const ownerUrl = await createDatabase(server);
   const appUrl = await ensureAppLogin(ownerUrl, appLoginName(database), randomBytes(16).toString('hex'));
-  return { folder, postgresPid: server.identity.pid, ownerUrl, appUrl };
+  const loginOf = (service: 'gateway' | 'metering'): Promise<string> => ensureServiceLogin(ownerUrl, service, serviceLoginName(service, database), randomBytes(16).toString('hex'));
+  return { folder, postgresPid: server.identity.pid, ownerUrl, appUrl, gatewayUrl: await loginOf('gateway'), meteringUrl: await loginOf('metering') };
 };
 
 const createDatabase = async (server: RunningPostgres): Promise<string> => {

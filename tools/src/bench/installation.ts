@@ -34,7 +34,7 @@ export interface Installation {
 }
 
 export const startInstallation = async (options: InstallationOptions, cleanup: Cleanup): Promise<Installation> => {
-  const { folder, postgresPid, ownerUrl, appUrl } = await startBenchDatabase(options.postgres, cleanup);
+  const { folder, postgresPid, ownerUrl, appUrl, gatewayUrl, meteringUrl } = await startBenchDatabase(options.postgres, cleanup);
   const owner = await connect(ownerUrl);
   cleanup.push(() => owner.end().catch(() => undefined));
 
@@ -45,15 +45,15 @@ export const startInstallation = async (options: InstallationOptions, cleanup: C
   // As a database that has run for a while has it.
   await owner.query('VACUUM ANALYZE');
 
-  const shared = { HOST: '127.0.0.1', INTERNAL_TOKEN: randomBytes(16).toString('hex'), APP_DATABASE_URL: appUrl, LOG_LEVEL: 'info', ...options.settings };
+  const shared = { HOST: '127.0.0.1', INTERNAL_TOKEN: randomBytes(16).toString('hex'), LOG_LEVEL: 'info', ...options.settings };
   const [gatewayPort, gatewayMetricsPort, meteringPort, inspectPort] = [await findFreePort(), await findFreePort(), await findFreePort(), await findFreePort()];
-  const metering = await startBenchApp({ name: 'metering', port: meteringPort, folder, settings: { ...shared, METERING_PORT: String(meteringPort) } });
+  const metering = await startBenchApp({ name: 'metering', port: meteringPort, folder, settings: { ...shared, METERING_PORT: String(meteringPort), APP_DATABASE_URL: meteringUrl } });
   cleanup.push(metering.stop);
   const gateway = await startBenchApp({
     name: 'gateway',
     port: gatewayPort,
     folder,
-    settings: { ...shared, GATEWAY_PORT: String(gatewayPort), GATEWAY_METRICS_PORT: String(gatewayMetricsPort) },
+    settings: { ...shared, GATEWAY_PORT: String(gatewayPort), GATEWAY_METRICS_PORT: String(gatewayMetricsPort), APP_DATABASE_URL: gatewayUrl },
     ...(options.inspected ? { inspectPort } : {}),
   });
   cleanup.push(gateway.stop);

@@ -1,4 +1,5 @@
-import type { Environment } from '@kilotoken/platform';
+import type { DatabaseService, Environment } from '@kilotoken/platform';
+import { serviceUrlSettings } from '../service-urls.js';
 import type { AppSpec } from './app-process.js';
 import type { Home } from './home.js';
 import type { Secrets } from './secrets.js';
@@ -30,7 +31,7 @@ export interface AppContext {
   settings: LauncherSettings;
   secrets: Secrets;
   home: Home;
-  appDatabaseUrl: string;
+  serviceUrls: Readonly<Record<DatabaseService, string>>;
   /** For the process that proves the books each night, and no other. */
   auditDatabaseUrl: string | null;
   /** The GGUF file to serve, when there is one. */
@@ -40,7 +41,7 @@ export interface AppContext {
 }
 
 export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
-  const { settings, secrets, home, appDatabaseUrl, auditDatabaseUrl, modelPath, environment } = context;
+  const { settings, secrets, home, serviceUrls, auditDatabaseUrl, modelPath, environment } = context;
   const ports = [app.port, app.metricsPort].flatMap((name) => (name ? [[name, String(settings[name])]] : []));
   return {
     name: app.name,
@@ -54,7 +55,9 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
       ...(Object.fromEntries(ports) as Record<string, string>),
       HOST: settings.HOST,
       INTERNAL_TOKEN: secrets.internalToken,
-      APP_DATABASE_URL: appDatabaseUrl,
+      ...Object.fromEntries(Object.values(serviceUrlSettings).map((name) => [name, undefined])),
+      // Its own login. The inference worker reads no database, and is told the one that may do nothing.
+      APP_DATABASE_URL: serviceUrls[app.name in serviceUrls ? (app.name as DatabaseService) : 'api'],
       AUDIT_DATABASE_URL: app.name === 'backoffice' ? (auditDatabaseUrl ?? undefined) : undefined,
       REDIS_URL: settings.REDIS_URL,
       KILOTOKEN_HOME: home.folder,

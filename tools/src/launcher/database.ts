@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { appLoginName, auditLoginName, ensureAppLogin, ensureAuditLogin, migrateDatabase } from '@kilotoken/platform';
+import { appLoginName, auditLoginName, databaseServices, ensureAppLogin, ensureAuditLogin, ensureServiceLogin, migrateDatabase, serviceLoginName, type DatabaseService } from '@kilotoken/platform';
+import { serviceUrlSettings } from '../service-urls.js';
 import type { RunningPostgres } from '../postgres/index.js';
 import { createPostgresService, ensureDatabase } from './embedded-database.js';
 import { checkExternalDatabase } from './external-database.js';
@@ -14,8 +15,8 @@ import { runStep, type Terminal } from './terminal.js';
 export interface Database {
   /** The owner's login. */
   ownerUrl: string;
-  /** The applications' login. */
-  appUrl: string;
+  /** Each service's login. */
+  serviceUrls: Record<DatabaseService, string>;
   /** The login that proves the books; null where somebody else makes the logins and made none. */
   auditUrl: string | null;
 }
@@ -36,17 +37,31 @@ export async function openDatabase(terminal: Terminal, postgres: PostgresService
   return runStep(terminal, 'schema', 'migrating the database', async (step) => {
     let applied = 0;
     await migrateDatabase(ownerUrl, { onApplied: (name) => step.update(`applied ${(applied += 1)}: ${name}`) });
-    const appUrl = settings.APP_DATABASE_URL ?? (await ensureAppLogin(ownerUrl, appLoginName(databaseNameOf(ownerUrl)), secrets.databaseAppPassword));
+    const serviceUrls = await findServiceUrls(ownerUrl, secrets, settings);
     const auditUrl = await findAuditUrl(ownerUrl, secrets, settings);
-    return { result: { ownerUrl, appUrl, auditUrl }, detail: applied > 0 ? `${applied} migrations applied` : 'up to date' };
+    return { result: { ownerUrl, serviceUrls, auditUrl }, detail: applied > 0 ? `${applied} migrations applied` : 'up to date' };
   });
 }
 
+/** Where somebody else makes the logins and made none for a service, it logs in as all of them did before. */
+async function findServiceUrls(ownerUrl: string, secrets: Secrets, settings: LauncherSettings): Promise<Database['serviceUrls']> {
+  const databaseName = databaseNameOf(ownerUrl);
+  // An installation that goes back to the release before finds the login that it knows.
+  if (!settings.APP_DATABASE_URL) await ensureAppLogin(ownerUrl, appLoginName(databaseName), secrets.databaseAppPassword);
+  const urls: [DatabaseService, string][] = [];
+  for (const service of databaseServices) {
+    const given = settings[serviceUrlSettings[service]] ?? settings.APP_DATABASE_URL;
+    urls.push([service, given ?? (await ensureServiceLogin(ownerUrl, service, serviceLoginName(service, databaseName), passwordOf(secrets, service)))]);
+  }
+  return Object.fromEntries(urls) as Database['serviceUrls'];
+}
+
+/** Of the owner's password, which nobody but the launcher knows: older installations have no secret for these logins. */
+const passwordOf = (secrets: Secrets, login: DatabaseService | 'auditor'): string => createHmac('sha256', secrets.databaseOwnerPassword).update(login).digest('hex');
+
 async function findAuditUrl(ownerUrl: string, secrets: Secrets, settings: LauncherSettings): Promise<string | null> {
   if (settings.AUDIT_DATABASE_URL || settings.APP_DATABASE_URL) return settings.AUDIT_DATABASE_URL ?? null;
-  // Of the owner's password, which nobody but the launcher knows: older installations have no secret for it.
-  const password = createHmac('sha256', secrets.databaseOwnerPassword).update('auditor').digest('hex');
-  return ensureAuditLogin(ownerUrl, auditLoginName(databaseNameOf(ownerUrl)), password);
+  return ensureAuditLogin(ownerUrl, auditLoginName(databaseNameOf(ownerUrl)), passwordOf(secrets, 'auditor'));
 }
 
 function startEmbedded(terminal: Terminal, postgres: SupervisedService<RunningPostgres>): Promise<string> {

@@ -88,7 +88,7 @@ async function startEverything(start: Start): Promise<void> {
   const content = await unlessStopped(stop, prepareContent({ terminal, settings, home, ownerUrl: database.ownerUrl, localModel }));
   refuseToGoOn(stop);
   await runStep(terminal, 'processes', 'starting', async (step) => {
-    const context = { settings, secrets, home, appDatabaseUrl: database.appUrl, auditDatabaseUrl: database.auditUrl, modelPath: model?.path ?? null, environment: start.environment };
+    const context = { settings, secrets, home, serviceUrls: database.serviceUrls, auditDatabaseUrl: database.auditUrl, modelPath: model?.path ?? null, environment: start.environment };
     await unlessStopped(stop, installation.startApps(context, (ready) => step.update(`ready: ${ready.join(', ')}`)));
     return { result: undefined, detail: 'gateway, api, metering, backoffice, inference-worker' };
   });

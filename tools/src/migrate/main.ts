@@ -1,9 +1,10 @@
-import { ConfigError, describeHolder, ensureAppLogin, ensureAuditLogin, migrateDatabase, MigrationError, readEnvironment } from '@kilotoken/platform';
+import { ConfigError, databaseServices, describeHolder, ensureAppLogin, ensureAuditLogin, ensureServiceLogin, migrateDatabase, MigrationError, readEnvironment } from '@kilotoken/platform';
+import { serviceUrlSettings } from '../service-urls.js';
 import { readMigrateSettings } from './config.js';
 
 /**
- * Brings the database of `DATABASE_URL` to this version and gives the logins of `APP_DATABASE_URL` and `AUDIT_DATABASE_URL`,
- * where they are set, their passwords. For installations that `npm start` does not run: a job before a release, a container
+ * Brings the database of `DATABASE_URL` to this version and gives the logins of `GATEWAY_DATABASE_URL`, `METERING_DATABASE_URL`, `BACKOFFICE_DATABASE_URL`,
+ * `API_DATABASE_URL`, `APP_DATABASE_URL` and `AUDIT_DATABASE_URL`, where they are set, their passwords. For installations that `npm start` does not run: a job before a release, a container
  * that ends. Safe to run again and twice at once. Ends with 0, 1 (nothing of the failed migration was done), or 78 when a setting is wrong.
  */
 const exitCodes = { done: 0, failed: 1, misconfigured: 78 } as const;
@@ -11,13 +12,18 @@ const exitCodes = { done: 0, failed: 1, misconfigured: 78 } as const;
 const say = (sentence: string): void => void process.stdout.write(`${sentence}\n`);
 
 const run = async (): Promise<void> => {
-  const { DATABASE_URL: ownerUrl, APP_DATABASE_URL: appUrl, AUDIT_DATABASE_URL: auditUrl } = readMigrateSettings(readEnvironment());
+  const settings = readMigrateSettings(readEnvironment());
+  const { DATABASE_URL: ownerUrl, APP_DATABASE_URL: appUrl, AUDIT_DATABASE_URL: auditUrl } = settings;
   const { applied } = await migrateDatabase(ownerUrl, {
     onApplied: (name, elapsedMs) => say(`${name} applied in ${Math.round(elapsedMs)} ms`),
     onWaiting: (name, holders) => holders.forEach((holder) => say(`${name} waits for ${describeHolder(holder)}`)),
   });
   say(applied.length === 0 ? 'The database is up to date.' : `The database is up to date: ${applied.length} migrations were applied.`);
   if (appUrl !== undefined) await makeLogin(ensureAppLogin, ownerUrl, appUrl);
+  for (const service of databaseServices) {
+    const url = settings[serviceUrlSettings[service]];
+    if (url !== undefined) await makeLogin((owner, name, password) => ensureServiceLogin(owner, service, name, password), ownerUrl, url);
+  }
   if (auditUrl !== undefined) await makeLogin(ensureAuditLogin, ownerUrl, auditUrl);
 };
 
