@@ -1,10 +1,10 @@
+import { isFields, type Fields } from './fields.js';
+
 /**
  * Which of a vendor's fields a client gets. At the top of a body or chunk only known names leave: there resellers put who
  * served the answer and what it cost us. Within choices everything leaves but what speaks of money or of who served it,
  * since vendors invent fields of messages (`reasoning_details`, `extra_content`) that must come back in the next turn.
  */
-export type AnswerFields = Record<string, unknown>;
-
 const publicFields: ReadonlySet<string> = new Set([
   'id', 'object', 'created', 'model', 'choices', 'service_tier', 'system_fingerprint',
   // Sources of a search, Azure's content filter, and what vLLM answers where it was asked for it.
@@ -34,9 +34,7 @@ const kindOf = (name: string): Kind => {
   return kind;
 };
 
-const isFields = (value: unknown): value is AnswerFields => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const fieldsHavePrivate = (fields: AnswerFields): boolean => {
+const fieldsHavePrivate = (fields: Fields): boolean => {
   for (const name in fields) {
     const kind = kindOf(name);
     if (kind === 'private') return true;
@@ -54,8 +52,8 @@ export const hasPrivateFields = (choices: unknown): boolean => {
   return false;
 };
 
-const withoutPrivate = (fields: AnswerFields): AnswerFields => {
-  const left: AnswerFields = {};
+const withoutPrivate = (fields: Fields): Fields => {
+  const left: Fields = {};
   for (const [name, value] of Object.entries(fields)) {
     const kind = kindOf(name);
     if (kind === 'private') continue;
@@ -65,8 +63,8 @@ const withoutPrivate = (fields: AnswerFields): AnswerFields => {
 };
 
 /** An answer or chunk without what is the vendor's own: its fields in their order, and neither `usage` nor errors. */
-export const publicAnswer = (answer: AnswerFields): AnswerFields => {
-  const left: AnswerFields = {};
+export const publicAnswer = (answer: Fields): Fields => {
+  const left: Fields = {};
   for (const name in answer) if (isPublicField(name)) left[name] = answer[name];
   const { choices } = left;
   if (hasPrivateFields(choices)) left['choices'] = (choices as unknown[]).map((choice) => (isFields(choice) ? withoutPrivate(choice) : choice));
@@ -74,7 +72,7 @@ export const publicAnswer = (answer: AnswerFields): AnswerFields => {
 };
 
 /** A whole body as its text: the vendor's public fields under our id and model, and the usage as text, which JSON.stringify could not print exactly. */
-export const answerText = (answer: AnswerFields, own: AnswerFields, usage: string): string => {
+export const answerText = (answer: Fields, own: Fields, usage: string): string => {
   const text = JSON.stringify(Object.assign(publicAnswer(answer), own));
   return `${text.slice(0, -1)},"usage":${usage}}`;
 };

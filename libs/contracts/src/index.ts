@@ -6,6 +6,7 @@ export * from './completion.js';
 export * from './engine-capabilities.js';
 export * from './events.js';
 export * from './exact-numbers.js';
+export * from './fields.js';
 export * from './jobs.js';
 export * from './json-body.js';
 export * from './media-bound.js';

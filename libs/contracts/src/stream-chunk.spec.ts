@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createStreamState, isAnswered, isFinished, observeChunk, splitChoices, takeGenerated, type Fields, type StreamState } from './stream-chunk.js';
+import type { Fields } from './fields.js';
+import { createStreamState, isAnswered, isFinished, observeChunk, splitChoices, takeGenerated, type StreamState } from './stream-chunk.js';
 
 const delta = (fields: object, index = 0, finishReason: unknown = null) => ({ index, delta: fields, finish_reason: finishReason });
 const chunkOf = (...choices: unknown[]) => ({ id: 'c', object: 'chat.completion.chunk', choices });

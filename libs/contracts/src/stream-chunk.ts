@@ -1,3 +1,5 @@
+import { isFields, type Fields } from './fields.js';
+
 /**
  * What the chunks of a chat or legacy completion have said so far: which choices began, which have a finish reason, and the
  * text that was generated (for counts that the vendor does not give). The same code reads the body of a JSON answer, whose
@@ -85,15 +87,11 @@ interface Seen {
   failed: boolean;
 }
 
-export type Fields = Record<string, unknown>;
-
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** `{"error": {…}}` or `{"error": "…"}`, and the older `{"object": "error", "message": …}` of vLLM. */
 export const errorOf = (chunk: Fields): Fields | null => {
   const error = chunk['object'] === 'error' ? chunk : chunk['error'];
   if (error === undefined || error === null || error === false || error === '') return null;
-  if (!isObject(error)) return { message: error };
+  if (!isFields(error)) return { message: error };
   return Object.keys(error).length > 0 ? error : null;
 };
 
@@ -106,9 +104,9 @@ const finishReasonOf = (choice: Fields): string | null => {
 
 /** Text counts even where the index of its choice does not: it was generated. */
 const observeChoice = (state: StreamState, choice: unknown, seen: Seen): void => {
-  if (!isObject(choice)) return void (seen.fault = 'a choice is not an object');
+  if (!isFields(choice)) return void (seen.fault = 'a choice is not an object');
   const delta = choice['delta'] ?? choice['message'] ?? nothing;
-  if (!isObject(delta)) return void (seen.fault = 'the delta of a choice is not an object');
+  if (!isFields(delta)) return void (seen.fault = 'the delta of a choice is not an object');
   const reason = finishReasonOf(choice);
   // Whatever its choice is called and whatever it is, a reason must not reach a client before the charge: it may be taken for an end.
   if (reason !== '') seen.finishes = true;
@@ -158,10 +156,10 @@ export const splitChoices = (chunk: Fields): SplitChoices => {
   const generated: Fields[] = [];
   const finished: Fields[] = [];
   for (const choice of chunk['choices'] as unknown[]) {
-    if (!isObject(choice)) continue;
+    if (!isFields(choice)) continue;
     const reason = finishReasonOf(choice);
     const delta = choice['delta'] ?? choice['message'] ?? nothing;
-    const generates = isObject(delta) && saysSomething(choice, delta);
+    const generates = isFields(delta) && saysSomething(choice, delta);
     if (reason === '') generated.push(choice);
     else if (reason === null) generated.push({ ...choice, finish_reason: null });
     else if (generates) {
@@ -183,14 +181,14 @@ const observeText = (state: StreamState, choice: number, legacyText: unknown, de
     observePart(state, choice, 'text', delta['refusal']),
     // Vendors name it in several ways, some in all of them at once with the same text.
     observePart(state, choice, 'reasoning', delta['reasoning_content'] || delta['reasoning'] || delta['reasoning_details']),
-    isObject(delta['audio']) ? observeAudio(state, choice, delta['audio']) : null,
-    isObject(call) ? observeCall(state, choice, call) : null,
+    isFields(delta['audio']) ? observeAudio(state, choice, delta['audio']) : null,
+    isFields(call) ? observeCall(state, choice, call) : null,
   ];
   if (!Array.isArray(calls)) return 'tool_calls is not an array';
   for (const toolCall of calls as unknown[]) {
-    if (!isObject(toolCall)) return 'a tool call is not an object';
+    if (!isFields(toolCall)) return 'a tool call is not an object';
     const called = toolCall['function'] ?? toolCall['custom'];
-    if (isObject(called)) parts.push(observeCall(state, choice, called));
+    if (isFields(called)) parts.push(observeCall(state, choice, called));
   }
   return parts.find((reason) => reason !== null) ?? null;
 };
@@ -214,7 +212,7 @@ const observePart = (state: StreamState, choice: number, kind: Kind, value: unkn
   }
   if (!Array.isArray(value) || depth > 1) return 'a text is not a text';
   for (const part of value as unknown[]) {
-    if (!isObject(part)) return 'a part of a text is not an object';
+    if (!isFields(part)) return 'a part of a text is not an object';
     const reason = observePart(state, choice, kind, part['text'] ?? part['summary'], depth + 1) ?? observePart(state, choice, 'reasoning', part['thinking'], depth + 1);
     if (reason !== null) return reason;
   }

@@ -1,3 +1,4 @@
+import { isFields, type Fields } from './fields.js';
 import { promptsWithCache, promptsWithoutCache, usageFields, type CountName, type UsageField } from './usage-fields.js';
 
 /** What a request can have used: counts above it are the vendor's mistake. */
@@ -41,10 +42,6 @@ export const createObservations = (): Observations => ({
   countedLength: 0,
   ignored: new Set(),
 });
-
-type Fields = Readonly<Record<string, unknown>>;
-
-export const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Adds one usage. `generatedLength` is the length of the answer up to here. */
 export const observeUsage = (observations: Observations, bounds: UsageBounds, usage: unknown, generatedLength: number): void => {

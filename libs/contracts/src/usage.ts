@@ -1,5 +1,6 @@
 import { completionTokens, parentClass, promptTokens, tokenClasses, type TokenCounts } from './tokens.js';
-import { createObservations, isFields, observeUsage, unsaid, type Observations, type UsageBounds } from './usage-observations.js';
+import { isFields } from './fields.js';
+import { createObservations, observeUsage, unsaid, type Observations, type UsageBounds } from './usage-observations.js';
 
 /**
  * Reads what vendors say of their usage, field by field, into our disjoint classes.

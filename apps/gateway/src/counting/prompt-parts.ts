@@ -1,4 +1,4 @@
-import { audioBytesPerToken, fileBytesPerToken, searchTokens } from '@kilotoken/contracts';
+import { audioBytesPerToken, fileBytesPerToken, isFields, searchTokens, type Fields } from '@kilotoken/contracts';
 
 /**
  * What of a request a lane's prompt is made of, for a count where the vendor gave none. Pure, and tolerant: it reads the
@@ -22,9 +22,6 @@ const tokensPerName = 1;
 const tokensForAnswer = 3;
 /** The marks around a call, which every template has in its own form. */
 const tokensPerCall = 4;
-type Fields = Record<string, unknown>;
-
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
 const base64Bytes = (text: unknown): number => (typeof text === 'string' ? Math.ceil(text.length * 0.75) : 0);
 
@@ -53,16 +50,16 @@ const addContent = (parts: PromptParts, content: unknown, depth = 0): void => {
   addText(parts, content);
   if (depth > depthMax) return;
   for (const part of listOf(content)) {
-    if (!isObject(part)) continue;
+    if (!isFields(part)) continue;
     if (part['type'] === 'image_url' || part['image_url'] !== undefined) parts.images += 1;
-    else if (isObject(part['input_audio'])) addAudio(parts, part['input_audio']);
-    else if (isObject(part['file'])) addFile(parts, part['file']);
+    else if (isFields(part['input_audio'])) addAudio(parts, part['input_audio']);
+    else if (isFields(part['file'])) addFile(parts, part['file']);
     for (const name of ['text', 'refusal', 'thinking', 'summary']) addContent(parts, part[name], depth + 1);
   }
 };
 
 const addCall = (parts: PromptParts, call: unknown): void => {
-  if (!isObject(call)) return;
+  if (!isFields(call)) return;
   parts.tokens += tokensPerCall;
   for (const name of ['name', 'arguments', 'input']) addText(parts, call[name]);
 };
@@ -77,17 +74,17 @@ const addReasoning = (parts: PromptParts, message: Fields): void => {
 };
 
 const addMessage = (parts: PromptParts, message: unknown): void => {
-  if (!isObject(message)) return;
+  if (!isFields(message)) return;
   parts.tokens += tokensPerMessage;
   if (typeof message['name'] === 'string') parts.tokens += tokensPerName;
   addText(parts, message['name']);
   addReasoning(parts, message);
   addContent(parts, message['content']);
   addText(parts, message['refusal']);
-  for (const call of listOf(message['tool_calls'])) if (isObject(call)) addCall(parts, call['function'] ?? call['custom']);
+  for (const call of listOf(message['tool_calls'])) if (isFields(call)) addCall(parts, call['function'] ?? call['custom']);
   addCall(parts, message['function_call']);
   // An answer in sound, by its id: the vendor knows how long it was.
-  if (isObject(message['audio'])) parts.isUnbounded = true;
+  if (isFields(message['audio'])) parts.isUnbounded = true;
 };
 
 /** Of a chat, or of a legacy completion, whose prompts each have the suffix. */
@@ -104,8 +101,8 @@ export const promptPartsOf = (request: object): PromptParts => {
   for (const name of ['tools', 'functions']) if (listOf(fields[name]).length > 0) addJson(parts, fields[name]);
   for (const message of listOf(fields['messages'])) addMessage(parts, message);
   const format = fields['response_format'];
-  if (isObject(format) && format['type'] !== 'text') addJson(parts, format);
+  if (isFields(format) && format['type'] !== 'text') addJson(parts, format);
   for (const name of ['tool_choice', 'function_call']) addJson(parts, fields[name]);
-  if (isObject(fields['web_search_options'])) parts.tokens += searchTokens;
+  if (isFields(fields['web_search_options'])) parts.tokens += searchTokens;
   return parts;
 };

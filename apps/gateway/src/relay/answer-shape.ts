@@ -2,11 +2,8 @@
  * The two shapes of an answer, one from the other: a vendor may send a whole body to a request for a stream, and a stream to
  * a request for a body. Pure.
  */
+import { isFields, type Fields } from '@kilotoken/contracts';
 import type { StreamChunk } from './chunk-frame.js';
-
-type Fields = Record<string, unknown>;
-
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const objectOf = { 'chat.completion': 'chat.completion.chunk', 'chat.completion.chunk': 'chat.completion' } as const;
 
@@ -14,10 +11,10 @@ const objectOf = { 'chat.completion': 'chat.completion.chunk', 'chat.completion.
 const otherObject = (object: unknown): unknown => (typeof object === 'string' && object in objectOf ? objectOf[object as keyof typeof objectOf] : object);
 
 /** Calls of a delta have an index each, those of a message stand in their order. */
-const withIndex = (calls: readonly unknown[]): unknown[] => calls.map((call, index) => (isObject(call) ? { index, ...call } : call));
+const withIndex = (calls: readonly unknown[]): unknown[] => calls.map((call, index) => (isFields(call) ? { index, ...call } : call));
 
 const deltaOf = (message: unknown): unknown => {
-  if (!isObject(message) || !Array.isArray(message['tool_calls'])) return message;
+  if (!isFields(message) || !Array.isArray(message['tool_calls'])) return message;
   return { ...message, tool_calls: withIndex(message['tool_calls'] as unknown[]) };
 };
 
@@ -29,7 +26,7 @@ export const chunkOfAnswer = (answer: Fields): StreamChunk => {
     ...answer,
     object: otherObject(answer['object']),
     choices: (choices as unknown[]).map((choice) => {
-      if (!isObject(choice) || !('message' in choice)) return choice;
+      if (!isFields(choice) || !('message' in choice)) return choice;
       const { message, ...rest } = choice;
       return { ...rest, delta: deltaOf(message) };
     }),
@@ -46,8 +43,8 @@ const addTo = (target: Fields, delta: Fields): void => {
     else if (name === 'tool_calls' && Array.isArray(value)) target[name] = addCalls(Array.isArray(known) ? known : [], value as unknown[]);
     else if (typeof value === 'string' && typeof known === 'string' && !repeated.has(name)) target[name] = known + value;
     else if (Array.isArray(value) && Array.isArray(known)) known.push(...(value as unknown[]));
-    else if (isObject(value) && isObject(known)) addTo(known, value);
-    else target[name] = isObject(value) ? { ...value } : Array.isArray(value) ? [...(value as unknown[])] : value;
+    else if (isFields(value) && isFields(known)) addTo(known, value);
+    else target[name] = isFields(value) ? { ...value } : Array.isArray(value) ? [...(value as unknown[])] : value;
   }
 };
 
@@ -55,11 +52,11 @@ const callsMax = 1_024;
 
 const addCalls = (calls: unknown[], added: readonly unknown[]): unknown[] => {
   for (const call of added) {
-    if (!isObject(call)) continue;
+    if (!isFields(call)) continue;
     const { index, ...fields } = call;
     const at = typeof index === 'number' && Number.isSafeInteger(index) && index >= 0 && index < callsMax ? index : calls.length;
     const known = calls[at];
-    if (isObject(known)) addTo(known, fields);
+    if (isFields(known)) addTo(known, fields);
     else addTo((calls[at] = {} as Fields), fields);
   }
   return calls;
@@ -72,12 +69,12 @@ export const answerOfChunks = (chunks: readonly StreamChunk[]): Fields | null =>
   for (const { choices: list, ...fields } of chunks) {
     for (const [name, value] of Object.entries(fields)) if (value !== null || !(name in answer)) answer[name] = value;
     if (!Array.isArray(list)) continue;
-    for (const choice of list as unknown[]) if (isObject(choice)) addChoice(choices, choice);
+    for (const choice of list as unknown[]) if (isFields(choice)) addChoice(choices, choice);
   }
   if (choices.size === 0) return null;
   answer['object'] = otherObject(answer['object']);
   // An index that was never used leaves a hole in a list of calls.
-  for (const { message } of choices.values()) if (isObject(message) && Array.isArray(message['tool_calls'])) message['tool_calls'] = message['tool_calls'].filter(isObject);
+  for (const { message } of choices.values()) if (isFields(message) && Array.isArray(message['tool_calls'])) message['tool_calls'] = message['tool_calls'].filter(isFields);
   answer['choices'] = [...choices.values()];
   return answer;
 };
@@ -87,7 +84,7 @@ const addChoice = (choices: Map<unknown, Fields>, { delta, message, text, ...fie
   const choice = choices.get(index) ?? { index };
   choices.set(index, choice);
   const said = delta ?? message;
-  if (isObject(said)) addTo((choice['message'] ??= { role: 'assistant', content: null }) as Fields, said);
+  if (isFields(said)) addTo((choice['message'] ??= { role: 'assistant', content: null }) as Fields, said);
   if (typeof text === 'string') choice['text'] = (typeof choice['text'] === 'string' ? choice['text'] : '') + text;
   for (const [name, value] of Object.entries(fields)) if (value !== null || !(name in choice)) choice[name] = value;
 };

@@ -9,6 +9,9 @@ export interface StreamEvent {
   readonly framed: FramedChoices | null;
 }
 
+/** A chunk with all of its fields, also where only its choices were parsed. */
+export const wholeChunk = ({ chunk, framed }: StreamEvent): StreamChunk => (framed ? { ...framed.frame.fields, ...chunk } : chunk);
+
 /** An event is one chunk of an answer; what is longer than this without an end is no event. */
 const eventLengthMax = 4 * 1024 * 1024;
 /** A vendor whose chunks never have a frame in common is not asked for one with each of them. */

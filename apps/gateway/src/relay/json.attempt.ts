@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { answerOfChunks } from './answer-shape.js';
 import { parseChunk } from './chunk-frame.js';
-import { createEventReader } from './event-reader.js';
+import { createEventReader, wholeChunk } from './event-reader.js';
 import { connectionFailure, malformedAnswer, statusFailure, type Failure } from './failure.js';
 import type { Attempt } from './generation.js';
 import { readUpstreamId } from './upstream-id.js';
@@ -42,7 +42,7 @@ const readAnswer = (body: Buffer): JsonAnswer | null => {
   if (firstByte(body) === openBrace) return parseChunk(body.toString('utf8').replace(/^\ufeff/, ''));
   const reader = createEventReader();
   const events = [...reader.feed(body), ...reader.end()];
-  return reader.state() === 'malformed' ? null : answerOfChunks(events.map(({ chunk, framed }) => (framed ? { ...framed.frame.fields, ...chunk } : chunk)));
+  return reader.state() === 'malformed' ? null : answerOfChunks(events.map(wholeChunk));
 };
 
 /** The bytes of one answer as they come. */

@@ -3,7 +3,7 @@ import type { Lane } from '@kilotoken/marketplace';
 import type { AttemptOutcome } from './attempts.js';
 import { usageBoundsOf } from './billed.js';
 import { createChunkWriter, type StreamChunk } from './chunk-frame.js';
-import type { StreamEvent } from './event-reader.js';
+import { wholeChunk, type StreamEvent } from './event-reader.js';
 import { emptyAnswer, endedEarly, failureOfError, malformedAnswer, timedOut, type Failure } from './failure.js';
 import type { Attempt, Outcome } from './generation.js';
 import { traceparentOf } from './generation-trace.js';
@@ -48,9 +48,6 @@ export interface StreamRun {
   readonly isPaused: () => boolean;
   readonly onStarted: (said: Said, stream: StreamAttempt) => void;
 }
-
-/** A chunk with all of its fields, also where only its choices were parsed. */
-const wholeChunk = ({ chunk, framed }: StreamEvent): StreamChunk => (framed ? { ...framed.frame.fields, ...chunk } : chunk);
 
 /** An event of the client's stream, with our id and model name. */
 const createForwarder = ({ generation, request }: RelayContext): ((event: StreamEvent) => string) => {
