@@ -27,6 +27,10 @@ Settings are environment variables; an empty one counts as not set.
   DATABASE_URL                 a Postgres 18 or newer to use, as its owner            embedded
   APP_DATABASE_URL             the applications' login, if you manage it yourself     made for you
   AUDIT_DATABASE_URL           the login that proves the books, likewise              made for you
+  GATEWAY_DATABASE_URL         the gateway's own login, if you manage it yourself     made for you
+  METERING_DATABASE_URL        metering's, likewise                                   made for you
+  BACKOFFICE_DATABASE_URL      backoffice's, likewise                                 made for you
+  API_DATABASE_URL             the api's, likewise                                    made for you
   REDIS_URL                    queues in Redis instead of Postgres                    Postgres
   KILOTOKEN_DEMO               1: demo organizations and keys also with DATABASE_URL  with the embedded one
   KILOTOKEN_LANES              YAML file of further models and lanes                  none

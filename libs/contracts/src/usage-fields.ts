@@ -4,10 +4,10 @@
  */
 
 /** What a field counts, before it is known which count lies within which. */
-const countNames = [
-  'prompt', 'completion', 'total', 'cached', 'written', 'writtenHour', 'writtenFiveMinutes', 'toolPrompt', 'audioIn', 'imageIn', 'reasoning', 'audioOut', 'imageOut',
-] as const;
-export type CountName = (typeof countNames)[number];
+export type CountName =
+  | 'prompt' | 'completion' | 'total'
+  | 'cached' | 'written' | 'writtenHour' | 'writtenFiveMinutes'
+  | 'toolPrompt' | 'audioIn' | 'imageIn' | 'reasoning' | 'audioOut' | 'imageOut';
 
 /** A count of the vendor, or an object of further fields. */
 export type UsageField =
