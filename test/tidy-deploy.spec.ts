@@ -59,7 +59,7 @@ describe('docker-compose.yml', () => {
   });
 
   it('gives every process longer to stop than it may drain', () => {
-    const drainMs = Number(/DRAIN_MS: durationMs\(([\d_]+)/.exec(read('libs/platform/src/config.ts'))![1]!.replaceAll('_', ''));
+    const drainMs = Number(/DRAIN_MS: durationMs\(([\d_]+)/.exec(read('libs/platform/src/config/config.ts'))![1]!.replaceAll('_', ''));
     for (const app of apps) expect(parseInt(compose.services[app]!.stop_grace_period!, 10) * 1_000).toBeGreaterThan(drainMs + 3_000);
   });
 

@@ -1,6 +1,6 @@
 -- Distributes an existing Kilotoken database over Citus 13 or newer, by organization. Run it once, as the owner, while nothing else runs, after
 -- CREATE EXTENSION citus and citus_add_node for every worker. docs/operations/citus.md says what it needs first and what does not fit yet.
--- It was checked against Citus's rules (libs/platform/src/citus-rules.db.spec.ts) and never run on a Citus.
+-- It was checked against Citus's rules (libs/platform/src/database/citus-rules.db.spec.ts) and never run on a Citus.
 
 BEGIN;
 

@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import { MoneyDatabase, sqlStateFrom } from '../../../../test/support/money-database.js';
+import { serviceUrl } from '../../../../test/support/postgres.js';
+import { databaseServices, type DatabaseService } from './app-login.js';
+import { createPool } from './database.js';
+
+/**
+ * Who may do what, by enumeration of the catalog: each function and each table stands here for every service, and one that is new is in
+ * none of these lists until somebody decides whose it is.
+ */
+
+const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
+  gateway: [
+    'checkpoint_requests', 'current_organization', 'gateway_poll', 'grant_balances', 'idempotency_bind', 'idempotency_claim', 'idempotency_release', 'key_caller',
+    'kt_now', 'lease_return', 'lease_take', 'limit_exchange', 'session_confirm', 'session_end', 'session_open', 'settle', 'usage_quarantine_put',
+  ],
+  metering: [
+    'grants_close', 'grants_expire', 'idempotency_expire', 'kt_now', 'rating_claim', 'rating_counters_add', 'rating_counters_take', 'rating_flushes', 'rating_lag',
+    'rating_post', 'rating_quarantine', 'rollup_add', 'rollup_lag', 'rollup_prune', 'session_pulses', 'session_reap_silent', 'usage_default_rows', 'usage_partition_make',
+  ],
+  backoffice: [
+    'balance_notices_check', 'current_organization', 'kt_now', 'nightly_claim', 'nightly_end', 'outbox_backlog', 'outbox_dispatch', 'outbox_job_claim',
+    'outbox_job_end', 'outbox_jobs_due', 'outbox_prune', 'webhook_attempted', 'webhook_delivery',
+  ],
+  api: [],
+};
+
+/** What no service calls: parts of other functions, triggers, what the owner alone does, and what only the release before calls. */
+const functionsOfNobody = [
+  'calendar_window', 'catalogue_changed', 'checkpoint_write', 'config_changed', 'diagnostic_number', 'grant_adjust', 'grant_counterpart', 'grant_event',
+  'grant_issue', 'grant_refund_finish', 'grant_refund_request', 'idempotency_keys_max', 'idempotency_slot', 'iso_moment', 'json_storable', 'key_authenticate',
+  'key_event', 'key_resolve', 'lease_shrink', 'ledger_genesis', 'ledger_hash', 'ledger_is_final', 'ledger_line', 'ledger_post', 'limit_changed', 'limit_event', 'limit_is_full',
+  'limit_keep', 'limit_reap', 'limit_rest', 'limit_state', 'limit_subjects_max', 'limit_take', 'limit_window', 'organization_changed', 'organization_zone_changed',
+  'outbox_put', 'rating_adjust', 'rating_claim_batches', 'rating_give_back', 'rating_pick', 'rating_take', 'rating_take_more', 'rollup_bucket', 'rollup_histogram_add', 'rollup_ms',
+  'rollup_rebuild', 'rollup_rest', 'rollup_tags_max', 'rollup_tags_name', 'rollup_tags_of', 'rollup_tokens', 'rollup_values_max', 'session_beat', 'session_beats',
+  'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put', 'usage_insert', 'usage_partitions', 'usage_range_closed', 'usage_storable',
+  'usage_write', 'uuid_floor', 'uuid_moment',
+];
+
+/** To read; none writes any. Of tenants' tables they see one organization's rows. */
+const tablesOf: Readonly<Record<DatabaseService, readonly string[]>> = {
+  gateway: ['config_version', 'credit_grant', 'database_mark', 'lane', 'lease', 'model', 'open_request', 'price_version', 'rate', 'usage'],
+  metering: ['database_mark', 'price_version', 'rate'],
+  backoffice: ['database_mark', 'organization', 'outbox_event'],
+  api: [],
+};
+
+const forbidden = '42501';
+
+let money: MoneyDatabase;
+const pools = new Map<DatabaseService, pg.Pool>();
+
+beforeAll(async () => {
+  money = await MoneyDatabase.create();
+  for (const service of databaseServices) pools.set(service, createPool({ connectionString: serviceUrl(money.database.appUrl, service), max: 2, applicationName: `test ${service}` }));
+});
+afterAll(async () => {
+  await Promise.all([...pools.values()].map((pool) => pool.end()));
+  await money.drop();
+});
+
+const names = async (sql: string, values: unknown[] = []): Promise<string[]> => (await money.sql<{ name: string }>(sql, values)).map(({ name }) => name);
+const allFunctions = (): Promise<string[]> => names("SELECT DISTINCT proname::text AS name FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1");
+const as = (service: DatabaseService, sql: string, values: unknown[] = []) => sqlStateFrom(pools.get(service)!.query(sql, values));
+
+describe.each(databaseServices.map((service) => ({ service, role: `kilotoken_${service}` })))('$role', ({ service, role }) => {
+  it('executes its functions and no other', async () => {
+    const able = await names("SELECT DISTINCT proname::text AS name FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND has_function_privilege($1, p.oid, 'EXECUTE') ORDER BY 1", [role]);
+    expect(able).toEqual([...functionsOf[service]]);
+  });
+
+  it('reads its tables and no other, and writes none', async () => {
+    const rights = await money.sql<{ table: string; right: string }>(
+      `SELECT c.relname::text AS "table", p AS "right" FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN']) AS p
+       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+         AND (has_table_privilege($1, c.oid, p) OR (p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND has_any_column_privilege($1, c.oid, p))) ORDER BY 1, 2`,
+      [role],
+    );
+    expect(rights).toEqual(tablesOf[service].map((table) => ({ table, right: 'SELECT' })));
+    expect(await names("SELECT relname::text AS name FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND CASE WHEN relkind = 'S' THEN has_sequence_privilege($1, c.oid, 'USAGE') END", [role])).toEqual([]);
+  });
+
+  it('is a group without a login, a member of nothing, and creates nothing', async () => {
+    const [found] = await money.sql(
+      `SELECT rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS strong, EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS "isMember",
+         has_schema_privilege(r.oid, 'public', 'CREATE') AS creates FROM pg_roles r WHERE rolname = $1`,
+      [role],
+    );
+    expect(found).toEqual({ strong: false, isMember: false, creates: false });
+  });
+
+  it('reaches the queues only where it works on them', async () => {
+    const [found] = await money.sql<{ uses: boolean }>("SELECT has_schema_privilege($1, 'bullmq', 'USAGE') AS uses", [role]);
+    expect(found).toEqual({ uses: service === 'backoffice' });
+  });
+
+  it('sees rows of the organization that its transaction names, and of no other', async () => {
+    const tenantTables = tablesOf[service].filter((table) => ['credit_grant', 'lease', 'open_request', 'organization', 'outbox_event', 'usage'].includes(table));
+    await money.newTenant('10');
+    for (const table of tenantTables) {
+      const { rows } = await pools.get(service)!.query<{ count: bigint }>(`SELECT count(*) AS count FROM ${table}`);
+      expect([table, Number(rows[0]!.count)]).toEqual([table, 0]);
+    }
+  });
+});
+
+describe('every function', () => {
+  it('is named for the services that call it, or as nobody’s', async () => {
+    const known = [...new Set([...Object.values(functionsOf).flat(), ...functionsOfNobody])].sort();
+    expect(await allFunctions()).toEqual(known);
+    expect(functionsOfNobody.filter((name) => Object.values(functionsOf).flat().includes(name))).toEqual([]);
+  });
+
+  it('is executed by nobody who was not granted it', async () => {
+    expect(await names("SELECT proname::text AS name FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0)")).toEqual([]);
+  });
+});
+
+describe('a gateway that was taken over', () => {
+  it.each([
+    ['reads no secret of a webhook', 'SELECT * FROM webhook_secret'],
+    ['is given none', "SELECT webhook_delivery(gen_random_uuid(), gen_random_uuid(), gen_random_uuid())"],
+    ['prunes nothing of the outbox', 'SELECT outbox_prune(0, 1000)'],
+    ['puts no event', "SELECT outbox_put(gen_random_uuid(), 'grant.issued', 'k', '{}')"],
+    ['posts nothing to the ledger', "SELECT rating_post(gen_random_uuid(), '[]', '[]', '[]', '[]')"],
+    ['rates nothing', "SELECT rating_claim(gen_random_uuid(), '{0}', 1, 1)"],
+    ['issues no grant', "SELECT grant_issue(gen_random_uuid(), gen_random_uuid(), 'USD', 1, 'promotion', 'x', NULL, NULL, NULL, NULL)"],
+    ['reaps nobody', 'SELECT session_reap(gen_random_uuid())'],
+    ['reaps nobody who is silent', 'SELECT session_reap_silent(gen_random_uuid(), 0)'],
+    ['learns of no other session', 'SELECT * FROM session'],
+    ['reads nobody’s keys', 'SELECT * FROM api_key'],
+    ['shifts no clock', "UPDATE database_mark SET clock_shift = '1 day'"],
+    ['is no other role', 'SET ROLE kilotoken_metering'],
+  ])('%s', async (_name, sql) => expect(await as('gateway', sql)).toBe(forbidden));
+
+  it('ends its own session and no other', async () => {
+    const [mine, theirs] = [money.mintId(), money.mintId()];
+    const keys = [randomBytes(32), randomBytes(32)];
+    for (const [index, session] of [mine, theirs].entries()) expect(await as('gateway', "SELECT session_open($1, 'gateway', 'here', 1, 'test', sha256($2))", [session, keys[index]])).toBeUndefined();
+    const old = await money.newSession();
+    expect(await as('gateway', 'SELECT session_end($1, $2)', [theirs, keys[0]])).toBe(forbidden);
+    expect(await as('gateway', 'SELECT session_end($1, NULL)', [old])).toBe(forbidden);
+    expect(await as('gateway', 'SELECT session_end($1, $2)', [mine, keys[0]])).toBeUndefined();
+    expect([(await money.poll(mine)).alive, (await money.poll(theirs)).alive, (await money.poll(old)).alive]).toEqual([false, true, true]);
+  });
+
+  it('settles nothing for an organization that does not exist', async () => {
+    await money.newTenant('10');
+    const session = await money.newSession();
+    const row = { ...money.usageRow({ charge: 1 }), organization: money.mintId() };
+    expect(await as('gateway', 'SELECT settle($1, 1, $2)', [session, JSON.stringify([row])])).toBe('23503');
+  });
+});
+
+describe('the others', () => {
+  it.each<[DatabaseService, string, string]>([
+    ['metering', 'settles nothing', "SELECT settle(gen_random_uuid(), 1, '[]')"],
+    ['metering', 'takes no lease', "SELECT lease_take(gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'USD', 'm', 1, 1, 0, gen_random_uuid())"],
+    ['metering', 'opens no session', "SELECT session_open(gen_random_uuid(), 'gateway', 'h', 1, 'r', NULL)"],
+    ['metering', 'looks up no key', "SELECT key_caller('a')"],
+    ['metering', 'reads no secret of a webhook', 'SELECT * FROM webhook_secret'],
+    ['backoffice', 'settles nothing', "SELECT settle(gen_random_uuid(), 1, '[]')"],
+    ['backoffice', 'posts nothing to the ledger', "SELECT rating_post(gen_random_uuid(), '[]', '[]', '[]', '[]')"],
+    ['backoffice', 'reads secrets of webhooks by their deliveries alone', 'SELECT * FROM webhook_secret'],
+    ['backoffice', 'reads no usage', 'SELECT * FROM usage'],
+    ['backoffice', 'reaps nobody', 'SELECT session_reap_silent(gen_random_uuid(), 0)'],
+    ['api', 'reads no usage', 'SELECT * FROM usage'],
+    ['api', 'looks up no key', "SELECT key_caller('a')"],
+  ])('%s %s', async (service, _name, sql) => expect(await as(service, sql)).toBe(forbidden));
+});

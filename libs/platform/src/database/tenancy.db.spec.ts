@@ -1,0 +1,369 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MoneyDatabase, sqlStateFrom } from '../../../../test/support/money-database.js';
+import { asOrganization, inTransaction } from './database.js';
+
+/**
+ * I8, by enumeration: every table, function and role of the database is looked at, so that a new one is either a tenant's,
+ * and apart, or is named here with the reason why it need not be.
+ */
+const sharedTables: Readonly<Record<string, string>> = {
+  _prisma_migrations: 'which migrations ran',
+  config_change: "what changed; read by gateway_poll alone, of everybody's for every gateway's caches",
+  config_version: 'one number',
+  database_mark: 'what kind of database this is',
+  lane: 'the catalogue is for all',
+  model: 'the catalogue is for all',
+  nightly_run: 'what was done in which night; reached by its functions alone',
+  price_book: 'the catalogue is for all',
+  price_version: 'the catalogue is for all',
+  rate: 'the catalogue is for all',
+  rated_batch: "the rater's, reached by its functions alone",
+  rated_flush: "the rater's, reached by its functions alone",
+  rating_counter: "the rater's, reached by its functions alone",
+  rating_position: "the rater's, reached by its functions alone",
+  reconcile_run: "what proofs of the books found; the auditor's",
+  rollup_horizon: 'one moment',
+  session: "a gateway's, which serves all",
+  session_heartbeat: "a gateway's, which serves all",
+  unrated_batch: "the rater's, reached by its functions alone",
+  unrolled_batch: "the rollups' queue, reached by its functions alone",
+  usage_archive: 'which partitions of usage were exported; the owner writes it',
+};
+
+/** What crosses organizations by nature. */
+const crossingFunctions = [
+  'balance_notices_check', 'checkpoint_requests', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim',
+  'idempotency_expire', 'idempotency_release', 'key_authenticate', 'key_caller', 'key_resolve', 'lease_return', 'lease_take', 'limit_exchange', 'nightly_claim',
+  'nightly_end', 'outbox_backlog', 'outbox_dispatch', 'outbox_job_claim', 'outbox_job_end', 'outbox_jobs_due', 'outbox_prune', 'outbox_put',
+  'rating_claim', 'rating_counters_add', 'rating_counters_take', 'rating_flushes', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take', 'rollup_add', 'rollup_lag', 'rollup_prune',
+  'session_beat', 'session_beats', 'session_confirm', 'session_end', 'session_fence', 'session_open', 'session_pulses', 'session_reap', 'session_reap_silent', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
+  'webhook_delivery',
+];
+/** What runs with the owner's rights, which alone make a partition of usage or look into its default one; they take no text but a period's name. */
+const ownersFunctions = ['usage_default_rows', 'usage_partition_make'];
+/** What the application runs with its own rights. */
+const ownFunctions = ['current_organization', 'grant_balances', 'iso_moment', 'kt_now', 'uuid_floor'];
+
+/** What functions alone may read. */
+const hiddenTables = ['limit_ask', 'outbox_position', 'refused_ask', 'webhook_secret'];
+const readableTables = (): string[] => tenantTables.filter((table) => !hiddenTables.includes(table));
+
+/** What proofs of the books read, of all organizations, as a role that only the nightly job logs in with. */
+const auditedTables = [
+  'credit_grant', 'grant_adjustment', 'ledger_chain', 'ledger_posting', 'ledger_transaction', 'lease', 'open_request', 'organization', 'quarantine_step',
+  'rating_adjustment', 'usage', 'usage_archive_total', 'usage_quarantine',
+];
+
+/** The service that may read a table as kilotoken_app does; see least-privilege.db.spec.ts. */
+const serviceOf: Readonly<Record<string, string>> = {
+  credit_grant: 'kilotoken_gateway', lease: 'kilotoken_gateway', open_request: 'kilotoken_gateway', usage: 'kilotoken_gateway',
+  organization: 'kilotoken_backoffice', outbox_event: 'kilotoken_backoffice',
+};
+
+const forbidden = '42501';
+const searchPath = 'search_path=pg_catalog, public, pg_temp';
+
+let money: MoneyDatabase;
+let organizations: [string, string];
+let tenantTables: string[];
+
+beforeAll(async () => {
+  money = await MoneyDatabase.create();
+  organizations = [await fillTenant(), await fillTenant()];
+  tenantTables = await names(`SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1`);
+  tenantTables = tenantTables.filter((table) => !(table in sharedTables));
+});
+afterAll(() => money.drop());
+
+const names = async (sql: string, values: unknown[] = []): Promise<string[]> => (await money.sql<{ name: string }>(sql, values)).map(({ name }) => name);
+const keyOf = (table: string): string => (table === 'organization' ? 'id' : 'organization_id');
+
+/** An organization with a row in every table that is a tenant's. */
+const fillTenant = async (): Promise<string> => {
+  const { organizationId, grantIds, keys } = await money.newTenant('100');
+  const session = await money.newSession();
+  const lease = (await money.take(session, { need: '10' })).leases[0]!.leaseId;
+  await money.take(session, { need: '1000' });
+  await money.settle(session, 1, { charge: 1, allocations: [{ lease, grant: grantIds[0]!, amount: '1' }] });
+  await money.checkpoint(session, { id: money.mintId(), charge: 1 });
+  await money.quarantine(session, money.mintId(), 'vendor_usage');
+  await money.sql("SELECT idempotency_claim($1, $2, 'key', gen_random_uuid(), sha256('body'), 86400000, 60000)", [session, organizationId]);
+  await money.sql('INSERT INTO api_key_use VALUES ($1, $2, now())', [organizationId, keys[0]!.id]);
+  await money.sql("INSERT INTO usage_limit VALUES ($1::uuid, $1::uuid, 'organization', $1::uuid, 'requests', 'count', 'day', 0, 5, 'hard')", [organizationId]);
+  await money.sql(`SELECT limit_exchange($1, $2, uuidv7(), uuidv7(), '[{"limit": "${organizationId}", "subject": "${organizationId}", "keep": [], "need": 1, "least": 1, "spare": 0}]')`, [session, organizationId]);
+  await money.sql("INSERT INTO webhook_endpoint (organization_id, id, url) VALUES ($1, $1, 'https://hooks.example.com/')", [organizationId]);
+  await money.sql("INSERT INTO webhook_secret VALUES ($1, $1, $1, 'whsec_' || repeat('A', 44))", [organizationId]);
+  await money.sql("INSERT INTO notice_address VALUES ($1, 'billing@example.com')", [organizationId]);
+  await money.sql("INSERT INTO balance_notice VALUES ($1, 'USD', 5)", [organizationId]);
+  await money.sql("SELECT outbox_dispatch(100, '{}', 1::smallint, 1::smallint)");
+  await money.sql("INSERT INTO rollup_tag VALUES ($1, '2026-01-01Z', 'team', 'red')", [organizationId]);
+  await money.sql('DELETE FROM unrated_batch');
+  await money.app.query('SELECT rollup_add(10)');
+  await money.sql(`WITH archive AS (INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, file, file_bytes, file_sha256)
+    VALUES ('usage_' || $1::uuid, uuid_floor('2020-01-01Z'), uuid_floor('2020-02-01Z'), 0, '', '', 0, '') RETURNING partition)
+    INSERT INTO usage_archive_total SELECT $1::uuid, partition, 'rows', $1::uuid, 1 FROM archive`, [organizationId]);
+  await money.sql("SELECT grant_adjust($1, $2, 1, 'gift', 'test'), grant_refund_request($1, $2, 'refund', 'test')", [organizationId, grantIds[0]]);
+  await money.sql("INSERT INTO rating_adjustment VALUES ($1, uuidv7(), uuidv7(), 0, 1, 1, 0, 'test')", [organizationId]);
+  await money.sql("INSERT INTO quarantine_step VALUES ($1, uuidv7(), 0, 'vendor_usage', 1, 'discarded', NULL, NULL, 'test', 'test')", [organizationId]);
+  return organizationId;
+};
+
+const countAs = (organizationId: string, table: string): Promise<[number, number]> =>
+  asOrganization(money.app, organizationId, async (db) => {
+    const { rows } = await db.query<{ mine: bigint; all: bigint }>(`SELECT count(*) FILTER (WHERE ${keyOf(table)} = $1) AS mine, count(*) AS all FROM ${table}`, [organizationId]);
+    return [Number(rows[0]!.mine), Number(rows[0]!.all)];
+  });
+
+describe('every table', () => {
+  it("is a tenant's, or is named here with its reason", async () => {
+    const withoutKey: string[] = [];
+    for (const table of tenantTables) {
+      const columns = await names('SELECT attname AS name FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND attnotnull', [table]);
+      if (!columns.includes(keyOf(table))) withoutKey.push(table);
+    }
+    expect(withoutKey).toEqual([]);
+    const known = await names("SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')");
+    expect(Object.keys(sharedTables).filter((table) => !known.includes(table))).toEqual([]);
+  });
+
+  it("that is a tenant's has row-level security for the application: its own rows, to read", async () => {
+    const policies = await money.sql<{ table: string; name: string; command: string; roles: string[]; sees: string }>(
+      'SELECT tablename AS "table", policyname AS name, cmd AS command, roles, qual AS sees FROM pg_policies WHERE schemaname = \'public\'',
+    );
+    const secured = await names("SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relrowsecurity");
+    for (const table of tenantTables) {
+      const [application, ...others] = policies.filter((policy) => policy.table === table).sort((a, b) => (a.name > b.name ? -1 : 1));
+      expect([table, secured.includes(table)]).toEqual([table, true]);
+      expect(application).toMatchObject({ table, name: 'tenant', command: 'SELECT', sees: `(${keyOf(table)} = current_organization())` });
+      const service = serviceOf[table];
+      expect(String(application!.roles)).toBe(service ? `{kilotoken_app,${service}}` : '{kilotoken_app}');
+      const auditing = auditedTables.includes(table) ? [['auditing', '{kilotoken_auditor}']] : [];
+      expect(others.map(({ name, roles }) => [name, String(roles)])).toEqual([['crossing', '{kilotoken_definer}'], ...auditing]);
+    }
+  });
+
+  it('that is a partition cannot be read past its parent', async () => {
+    const partitions = await names("SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relispartition AND relkind = 'r'");
+    expect(partitions.length).toBeGreaterThan(12);
+    for (const partition of partitions) {
+      expect([partition, await sqlStateFrom(asOrganization(money.app, organizations[0], (db) => db.query(`SELECT FROM ${partition}`)))]).toEqual([partition, forbidden]);
+    }
+    expect(await names("SELECT relname AS name FROM pg_class WHERE relispartition AND relkind = 'r' AND NOT relrowsecurity")).toEqual([]);
+  });
+
+  it("that is a tenant's leads its primary key with the organization, and so does every reference between two of them", async () => {
+    const tables = tenantTables.filter((table) => table !== 'organization');
+    const leading = await money.sql<{ table: string; column: string }>(
+      `SELECT c.conrelid::regclass::text AS "table", a.attname AS column FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+       WHERE c.contype = 'p' AND c.conrelid::regclass::text = ANY ($1)`,
+      [tables],
+    );
+    expect(leading.filter(({ column }) => column !== 'organization_id')).toEqual([]);
+    expect(leading).toHaveLength(tables.length);
+    const references = await money.sql<{ name: string; columns: string[] }>(
+      `SELECT c.conname AS name, array_agg(a.attname::text ORDER BY k.position) AS columns FROM pg_constraint c
+       CROSS JOIN LATERAL unnest(c.conkey) WITH ORDINALITY AS k(number, position) JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number
+       WHERE c.contype = 'f' AND c.conrelid::regclass::text = ANY ($1) AND c.confrelid::regclass::text = ANY ($1) GROUP BY c.oid, c.conname`,
+      [tables],
+    );
+    expect(references.length).toBeGreaterThan(3);
+    expect(references.filter(({ columns }) => columns[0] !== 'organization_id')).toEqual([]);
+  });
+});
+
+describe('the application', () => {
+  it('reads the rows of the organization that it names, and of no other', async () => {
+    for (const table of readableTables()) {
+      for (const organizationId of organizations) {
+        const [mine, all] = await countAs(organizationId, table);
+        expect([table, mine > 0, all]).toEqual([table, true, mine]);
+      }
+    }
+  });
+
+  it.each([
+    ['no organization', null],
+    ['an empty name', ''],
+    ['an organization that does not exist', '01890000-0000-7000-8000-000000000000'],
+  ])('reads nothing with %s', async (_name, setting) => {
+    for (const table of readableTables()) {
+      const seen = await inTransaction(money.app, async (db) => {
+        if (setting !== null) await db.query("SELECT set_config('kilotoken.organization_id', $1, true)", [setting]);
+        return (await db.query(`SELECT FROM ${table}`)).rowCount;
+      });
+      expect([table, seen]).toEqual([table, 0]);
+    }
+  });
+
+  it('cannot look past row-level security', async () => {
+    for (const table of tenantTables) {
+      const looking = inTransaction(money.app, async (db) => {
+        await db.query('SET LOCAL row_security = off');
+        await db.query(`SELECT FROM ${table}`);
+      });
+      expect([table, await sqlStateFrom(looking)]).toEqual([table, forbidden]);
+    }
+  });
+
+  it("reads another organization's balances neither", async () => {
+    const [mine, theirs] = organizations;
+    const balances = (of: string) => asOrganization(money.app, mine, async (db) => (await db.query('SELECT FROM grant_balances($1, NULL)', [of])).rowCount);
+    expect([await balances(mine), await balances(theirs)]).toEqual([1, 0]);
+  });
+
+  it('writes to no table at all, by no privilege', async () => {
+    const privileges = await names(
+      `SELECT c.relname || ': ' || p AS name FROM pg_class c CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN']) AS p
+       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+         AND (has_table_privilege('kilotoken_app', c.oid, p) OR has_table_privilege($1::name, c.oid, p)
+           OR (p IN ('INSERT', 'UPDATE', 'REFERENCES') AND (has_any_column_privilege('kilotoken_app', c.oid, p) OR has_any_column_privilege($1::name, c.oid, p))))`,
+      [await login()],
+    );
+    expect(privileges).toEqual([]);
+  });
+
+  it('is told so when it tries', async () => {
+    for (const table of tenantTables) {
+      const key = keyOf(table);
+      for (const statement of [`INSERT INTO ${table} (${key}) VALUES ('${organizations[0]}')`, `UPDATE ${table} SET ${key} = ${key}`, `DELETE FROM ${table}`, `TRUNCATE ${table}`]) {
+        expect([statement, await sqlStateFrom(asOrganization(money.app, organizations[0], (db) => db.query(statement)))]).toEqual([statement, forbidden]);
+      }
+    }
+  });
+
+  it.each([
+    ["a rater's queue", 'SELECT * FROM unrated_batch'],
+    ['refused asks', 'SELECT * FROM refused_ask'],
+    ['sessions', 'SELECT * FROM session'],
+    ['what changed for whom', 'SELECT * FROM config_change'],
+    ['the clock', "UPDATE database_mark SET clock_shift = '1 day'"],
+    ['a table of its own', 'CREATE TABLE mine ()'],
+    ['a function of its own', 'CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS $$SELECT 1$$'],
+    ["the definer's rights", 'SET ROLE kilotoken_definer'],
+    ['a posting', "SELECT ledger_post(gen_random_uuid(), 'gift', 'gift', '[]')"],
+    ['a grant', "SELECT grant_issue(gen_random_uuid(), gen_random_uuid(), 'USD', 1, 'prepaid', 'gift', NULL, NULL, NULL, NULL)"],
+    ['a return without the fence', "SELECT lease_shrink(gen_random_uuid(), '[]')"],
+    ['usage without the fence', "SELECT usage_insert(gen_random_uuid(), 1, '[]')"],
+    ['a change of configuration', "SELECT config_changed('catalogue', NULL)"],
+  ])('cannot have %s', async (_name, statement) => {
+    expect(await sqlStateFrom(money.app.query(statement))).toBe(forbidden);
+  });
+});
+
+/** The name that the application logs in with. */
+const login = async (): Promise<string> => (await money.app.query<{ name: string }>('SELECT current_user AS name')).rows[0]!.name;
+
+describe('every function', () => {
+  const functionsWhere = (condition: string): Promise<string[]> => names(`SELECT DISTINCT proname AS name FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND ${condition} ORDER BY 1`);
+
+  it('that crosses organizations is named here', async () => {
+    expect(await functionsWhere('prosecdef')).toEqual([...crossingFunctions, ...ownersFunctions].sort());
+  });
+
+  it("that crosses organizations is the definer's, with a search path that nobody can change", async () => {
+    expect(await functionsWhere("prosecdef AND pg_get_userbyid(proowner) <> 'kilotoken_definer'")).toEqual(ownersFunctions);
+    expect(await functionsWhere(`prosecdef AND proconfig[1] IS DISTINCT FROM '${searchPath}'`)).toEqual([]);
+    expect(await functionsWhere("NOT prosecdef AND pg_get_userbyid(proowner) = 'kilotoken_definer'")).toEqual([]);
+  });
+
+  it('is executed by nobody who was not granted it', async () => {
+    expect(await functionsWhere('EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault(\'f\', proowner))) WHERE grantee = 0)')).toEqual([]);
+    expect(await functionsWhere("has_function_privilege('kilotoken_app', p.oid, 'EXECUTE')")).toEqual([...crossingFunctions, ...ownersFunctions, ...ownFunctions].sort());
+  });
+});
+
+describe('every role', () => {
+  it('of ours has the rights of its purpose alone', async () => {
+    const roles = await money.sql<{ role: string; rights: string[]; groups: string[] }>(
+      `SELECT rolname AS role, array_remove(ARRAY[CASE WHEN rolcanlogin THEN 'login' END, CASE WHEN rolsuper THEN 'superuser' END, CASE WHEN rolbypassrls THEN 'bypass' END,
+           CASE WHEN rolcreaterole THEN 'create roles' END, CASE WHEN rolcreatedb THEN 'create databases' END, CASE WHEN rolreplication THEN 'replicate' END], NULL) AS rights,
+         ARRAY(SELECT roleid::regrole::text FROM pg_auth_members WHERE member = r.oid) AS groups
+       FROM pg_roles r WHERE rolname IN ('kilotoken_app', 'kilotoken_auditor', 'kilotoken_definer', $1) ORDER BY 1`,
+      [await login()],
+    );
+    expect(roles).toEqual([
+      { role: 'kilotoken_app', rights: [], groups: [] },
+      { role: 'kilotoken_auditor', rights: [], groups: [] },
+      { role: 'kilotoken_definer', rights: [], groups: [] },
+      { role: await login(), rights: ['login'], groups: ['kilotoken_app'] },
+    ]);
+  });
+
+  it('but the owner owns no table, and the definer nothing but its functions', async () => {
+    const owned = await names(
+      `SELECT pg_get_userbyid(o.owner) || ' owns ' || o.what AS name FROM (
+         SELECT relowner AS owner, 'relation ' || relname AS what FROM pg_class
+         UNION ALL SELECT nspowner, 'schema ' || nspname FROM pg_namespace
+         UNION ALL SELECT typowner, 'type ' || typname FROM pg_type
+         UNION ALL SELECT datdba, 'database ' || datname FROM pg_database
+         UNION ALL SELECT proowner, 'function ' || proname FROM pg_proc WHERE NOT prosecdef OR pg_get_userbyid(proowner) <> 'kilotoken_definer') o
+       WHERE pg_get_userbyid(o.owner) IN ('kilotoken_app', 'kilotoken_auditor', 'kilotoken_definer', $1)`,
+      [await login()],
+    );
+    expect(owned).toEqual([]);
+  });
+
+  it('creates nothing in the schema', async () => {
+    const able = await names("SELECT r AS name FROM unnest(ARRAY['kilotoken_app', 'kilotoken_auditor', 'kilotoken_definer', $1::text]) AS r WHERE has_schema_privilege(r, 'public', 'CREATE')", [await login()]);
+    expect(able).toEqual([]);
+  });
+});
+
+describe('the auditor', () => {
+  it('writes what it found, and nothing else', async () => {
+    const rights = await names(
+      `SELECT c.relname || ' ' || p AS name FROM pg_class c CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS p
+       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND has_table_privilege('kilotoken_auditor', c.oid, p)`,
+    );
+    expect(rights).toEqual(['reconcile_run INSERT']);
+    expect(await names("SELECT proname AS name FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND has_function_privilege('kilotoken_auditor', p.oid, 'EXECUTE')")).toEqual(['kt_now']);
+  });
+});
+
+describe('the definer', () => {
+  it('writes only where its functions must', async () => {
+    const rights = await money.sql<{ table: string; rights: string }>(
+      `SELECT c.relname AS "table", string_agg(p, ' ' ORDER BY p) AS rights FROM pg_class c CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS p
+       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND has_table_privilege('kilotoken_definer', c.oid, p) GROUP BY 1 ORDER BY 1`,
+    );
+    expect(Object.fromEntries(rights.map(({ table, rights: of }) => [table, of]))).toEqual({
+      api_key_use: 'INSERT UPDATE',
+      balance_notice: 'UPDATE',
+      credit_grant: 'UPDATE',
+      grant_refund: 'UPDATE',
+      idempotency_claim: 'DELETE INSERT UPDATE',
+      idempotency_tally: 'DELETE INSERT UPDATE',
+      lease: 'INSERT UPDATE',
+      ledger_chain: 'INSERT UPDATE',
+      ledger_posting: 'INSERT',
+      ledger_transaction: 'INSERT',
+      limit_ask: 'DELETE INSERT UPDATE',
+      limit_counter: 'DELETE INSERT UPDATE',
+      limit_slice: 'DELETE INSERT UPDATE',
+      nightly_run: 'INSERT UPDATE',
+      open_request: 'DELETE INSERT UPDATE',
+      outbox_event: 'DELETE INSERT UPDATE',
+      outbox_job: 'DELETE INSERT UPDATE',
+      outbox_position: 'INSERT UPDATE',
+      rated_batch: 'INSERT',
+      rated_flush: 'INSERT',
+      rating_counter: 'INSERT UPDATE',
+      rating_position: 'INSERT UPDATE',
+      refused_ask: 'DELETE INSERT UPDATE',
+      rollup_horizon: 'UPDATE',
+      rollup_tag: 'INSERT',
+      session: 'INSERT UPDATE',
+      session_heartbeat: 'INSERT UPDATE',
+      unrated_batch: 'DELETE INSERT UPDATE',
+      unrolled_batch: 'DELETE INSERT',
+      usage: 'INSERT',
+      usage_quarantine: 'INSERT',
+      usage_rollup: 'DELETE INSERT UPDATE',
+      webhook_endpoint: 'UPDATE',
+    });
+  });
+
+  it('shows nobody what is not theirs: the schema has no view that could', async () => {
+    expect(await names("SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm')")).toEqual([]);
+  });
+});
