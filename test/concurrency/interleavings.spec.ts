@@ -5,7 +5,7 @@ import { Simulation, type Parts } from '../support/simulation.js';
 import { interleavingSeed } from '../support/test-settings.js';
 
 /**
- * The production machine of hold, settle and reap (libs/funding's wallet, returning and settlement, libs/metering's reaping)
+ * The production machine of hold, settle and reap (libs/funding's wallet, returning, settlement and reaping)
  * under schedules that seeds draw: what runs next, what is lost, late or executed again, who dies and when. A seed that
  * breaks an invariant is printed with what happened, and replays: INTERLEAVING_SEED=… npm test -- interleavings
  */

@@ -1,5 +1,4 @@
-import { deadSessions, nothingObserved, observe, type Observation } from '@kilotoken/metering';
-import type { AskAnswer } from '@kilotoken/funding';
+import { deadSessions, nothingObserved, observe, type AskAnswer, type Observation } from '@kilotoken/funding';
 import type { Money } from '@kilotoken/money';
 import { SeededRandom } from './seeded-random.js';
 import { SimulatedDatabase, SqlError } from './simulated-database.js';

@@ -1,5 +1,7 @@
 import { Inject, Module, type DynamicModule, type BeforeApplicationShutdown } from '@nestjs/common';
-import { ClosingService, RatingService, ReapingService, readRatingLag } from '@kilotoken/metering';
+import { ReapingService } from '@kilotoken/funding';
+import { GrantEndService } from '@kilotoken/ledger';
+import { RatingService, readRatingLag } from '@kilotoken/metering';
 import type { Platform } from '@kilotoken/platform';
 import { databasePool, DatabaseModule } from '@kilotoken/platform/process';
 import type { Pool } from 'pg';
@@ -12,7 +14,7 @@ const databaseConnectionsMax = 4;
 const ratingStatementMs = 60_000;
 const flushesPerRatingMax = 20_000;
 
-/** Rates, posts, reaps and finishes refunds. */
+/** Rates, posts, reaps and ends grants. */
 @Module({})
 export class MeteringModule implements BeforeApplicationShutdown {
   static compose(platform: Platform<MeteringSettings>): DynamicModule {
@@ -32,7 +34,7 @@ export class MeteringModule implements BeforeApplicationShutdown {
       providers: [
         { provide: RatingService, inject: [databasePool], useFactory: (pool: Pool) => createRating(platform, pool) },
         { provide: ReapingService, inject: [databasePool], useFactory: (pool: Pool) => createReaping(platform, pool) },
-        { provide: ClosingService, inject: [databasePool], useFactory: (pool: Pool) => new ClosingService(pool, logger) },
+        { provide: GrantEndService, inject: [databasePool], useFactory: (pool: Pool) => new GrantEndService(pool, logger) },
       ],
     };
   }
@@ -40,19 +42,19 @@ export class MeteringModule implements BeforeApplicationShutdown {
   constructor(
     @Inject(RatingService) private readonly rating: RatingService,
     @Inject(ReapingService) private readonly reaping: ReapingService,
-    @Inject(ClosingService) private readonly closing: ClosingService,
+    @Inject(GrantEndService) private readonly grantEnd: GrantEndService,
   ) {}
 
   start(): void {
     this.rating.start();
     this.reaping.start();
-    this.closing.start();
+    this.grantEnd.start();
   }
 
   /** Takes up nothing more, and waits for what is under way. */
   async drain(): Promise<void> {
     this.reaping.stop();
-    await Promise.all([this.closing.stop(), this.rating.stop()]);
+    await Promise.all([this.grantEnd.stop(), this.rating.stop()]);
   }
 
   /** Before any pool closes: Nest calls this on all modules before it shuts the first one down. */

@@ -1,6 +1,8 @@
 export { assert } from './assert.js';
 export { listGrantBalances, type GrantBalance, type PollAnswer } from './funding.store.js';
 export * from './lease.service.js';
+export * from './reaping.js';
+export * from './reaping.service.js';
 export * from './returning.js';
 export * from './session.service.js';
 export * from './settlement.service.js';

@@ -1,4 +1,3 @@
-export { ClosingService } from './closing.service.js';
 export { replayKindOf, type QuarantineKey, type QuarantinedUsage } from './quarantine.js';
 export * from './quarantine.service.js';
 export * from './partition.js';
@@ -8,5 +7,3 @@ export { countDefaultRows, listPartitions, makePartition } from './partition.sto
 export * from './rating.js';
 export * from './rating.service.js';
 export { readRatingLag, type RatingLag } from './rating.store.js';
-export * from './reaping.js';
-export * from './reaping.service.js';

@@ -24,8 +24,3 @@ export const expireClaims = async (db: Db, limit: number): Promise<number> => {
   const { rows } = await db.query<{ expired: number }>('SELECT idempotency_expire($1) AS expired', [limit]);
   return rows[0]!.expired;
 };
-
-export const expireGrants = async (db: Db, limit: number): Promise<number> => {
-  const { rows } = await db.query<{ expired: number }>('SELECT grants_expire($1) AS expired', [limit]);
-  return rows[0]!.expired;
-};

@@ -3,7 +3,7 @@ import { sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { deadSessions, nothingObserved, observe, type Observation } from './reaping.js';
-import { expireClaims, expireGrants, listBeats, reapSilent } from './reaping.store.js';
+import { expireClaims, listBeats, reapSilent } from './reaping.store.js';
 
 export interface ReapingSettings {
   readonly sessionTtlMs: number;
@@ -12,11 +12,10 @@ export interface ReapingSettings {
 const looksPerTtl = 8;
 const lookMsMax = 1_000;
 const expireMs = 10_000;
-const grantsPerExpiryMax = 1_000;
 /** More than a thousand keys a second outrun this; what is left takes room and nothing else. */
 const claimsPerExpiryMax = 10_000;
 
-/** Looks at heartbeats and reaps who is dead; expires grants and idempotency keys. Several may run: the database lets one of them do it. */
+/** Watches heartbeats, reaps dead sessions and expires idempotency keys. Several may run at once: a lock in the database lets one of them work. */
 @Injectable()
 export class ReapingService {
   private observation: Observation = nothingObserved;
@@ -60,8 +59,6 @@ export class ReapingService {
 
   private async expire(): Promise<void> {
     try {
-      const expired = await expireGrants(this.pool, grantsPerExpiryMax);
-      if (expired > 0) this.logger.info({ event: 'grants.expired', grants: expired });
       await expireClaims(this.pool, claimsPerExpiryMax);
     } catch (error) {
       this.logger.warn({ event: 'expiry.failed', sqlState: sqlStateOf(error), error });
