@@ -8,8 +8,10 @@ const tokens = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const amount = z.string().regex(/^\d{1,26}(\.\d{1,12})?$/, 'an exact decimal such as "0.00036" is needed');
 /** `usage.cost` is a number: the nearest that a double has, where it was not kept as text. */
 const cost = z.union([amount, z.number().min(0).max(Number.MAX_SAFE_INTEGER)], 'a number or an exact decimal such as "0.00036" is needed');
-const text = z.string().max(500);
-const charges = z.array(z.object({ unit: z.string().min(1).max(64), amount })).max(16);
+/** Postgres stores no NUL and no half of a surrogate pair: a line that has one is named, before the database refuses a whole batch. */
+const storable = (schema: z.ZodString): z.ZodString => schema.refine((value) => !value.includes('\0') && value.isWellFormed(), 'has a NUL or half of a surrogate pair');
+const text = storable(z.string().max(500));
+const charges = z.array(z.object({ unit: storable(z.string().min(1).max(64)), amount })).max(16);
 
 /** What a client was answered: one line a request. */
 export const clientLogEntry = z.object({
@@ -33,7 +35,7 @@ export const clientLogEntry = z.object({
 /** What a vendor served: one line a request that reached it. */
 export const vendorLogEntry = z.object({
   /** The response's id. */
-  id: z.string().min(1).max(500),
+  id: storable(z.string().min(1).max(500)),
   /** `x-request-id` as it arrived; null where the vendor does not log it. */
   requestId: text.nullable(),
   status: z.int().min(100).max(599),

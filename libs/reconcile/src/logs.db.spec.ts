@@ -190,6 +190,24 @@ describe('a log that cannot be read ends the run, and says where', () => {
     await expect(compare({ clientLogs: [file] })).rejects.toMatchObject({ code: 'reconcile_log', publicMessage: expect.stringMatching(message) });
   });
 
+  const clientLine = (fields: object): string => `${JSON.stringify({ requestId: null, status: 200, completed: false, ...fields })}\n`;
+  const vendorLine = (fields: object): string => `${JSON.stringify({ id: 'a', requestId: null, status: 200, complete: true, promptTokens: 1, tokens: 1, ...fields })}\n`;
+
+  // JSON may escape what Postgres cannot store: it would refuse the whole batch and name no line.
+  it.each([
+    ['a client’s', 'NUL in a code', clientLine({ errorCode: 'a\0b' }), /line 1: errorCode: has a NUL/],
+    ['a client’s', 'half of a pair in a code', clientLine({}) + clientLine({ errorCode: '\ud800' }), /line 2: errorCode: has a NUL or half/],
+    ['a client’s', 'NUL in a unit', clientLine({ usage: { prompt_tokens: 1, completion_tokens: 1, kilotoken: { charges: [{ unit: 'U\0', amount: '1' }] } } }), /line 1: usage\.kilotoken\.charges\.0\.unit: has a NUL/],
+    ['a client’s', 'bytes of a crash', `${clientLine({})}\0\0\0\0\n`, /line 2: is not JSON/],
+    ['a vendor’s', 'NUL in an id', vendorLine({}) + vendorLine({ id: 'chatcmpl-\0' }), /line 2: id: has a NUL/],
+    ['a vendor’s', 'half of a pair in an id', vendorLine({ id: '\udc00' }), /line 1: id: has a NUL or half/],
+    ['a vendor’s', 'NUL in a request', vendorLine({ requestId: '\0' }), /line 1: requestId: has a NUL/],
+  ])('of %s: %s', async (whose, _, bytes, message) => {
+    const file = join(folder, 'nul.jsonl');
+    writeFileSync(file, bytes);
+    await expect(compare(whose === 'a vendor’s' ? { vendorLogs: [file] } : { clientLogs: [file] })).rejects.toMatchObject({ code: 'reconcile_log', publicMessage: expect.stringMatching(message) });
+  });
+
   it('that does not exist', async () => {
     await expect(compare({ clientLogs: [join(folder, 'nothing.jsonl')] })).rejects.toMatchObject({ code: 'reconcile_log', publicMessage: expect.stringContaining('ENOENT') });
   });
