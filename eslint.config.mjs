@@ -3,7 +3,7 @@ import nx from '@nx/eslint-plugin';
 import tseslint from 'typescript-eslint';
 
 /** Layers from the ground up. A project may use what lies below its own layer, never a sibling of it. */
-const layers = ['money', 'contracts', 'platform', 'facts', 'hot', 'app'];
+const layers = ['money', 'contracts', 'protocol', 'platform', 'facts', 'hot', 'app'];
 
 const layerConstraints = layers.map((layer, height) => ({
   sourceTag: `layer:${layer}`,
@@ -11,7 +11,7 @@ const layerConstraints = layers.map((layer, height) => ({
 }));
 
 /** What also runs in a browser takes nothing from outside but the parser of what comes over the wire. */
-const browserConstraints = ['money', 'contracts'].map((layer) => ({
+const browserConstraints = ['money', 'contracts', 'protocol'].map((layer) => ({
   sourceTag: `layer:${layer}`,
   bannedExternalImports: ['@nestjs/*', 'fastify', 'pg', 'pino', 'pino-roll', 'prom-client', 'undici', '@prisma/*', 'reflect-metadata', 'rxjs'],
 }));
@@ -19,7 +19,7 @@ const browserConstraints = ['money', 'contracts'].map((layer) => ({
 /** What tests share is no project; a pattern, since every project reaches it from its own depth. */
 const testSupport = ['^(\\.\\./)+test/support/'];
 
-const domainLibs = ['money', 'contracts', 'identity', 'ledger', 'pricing', 'marketplace', 'inference', 'funding', 'quota', 'metering', 'rollups', 'reconcile', 'events'];
+const domainLibs = ['money', 'contracts', 'openai', 'identity', 'ledger', 'pricing', 'marketplace', 'inference', 'funding', 'quota', 'metering', 'rollups', 'reconcile', 'events'];
 const effectfulImports = ['@nestjs/*', 'pg', 'pg-*', 'undici', 'fastify', 'prom-client', 'node-llama-cpp', 'node:fs', 'node:fs/*', 'node:net', 'node:http', 'node:https', 'node:child_process'];
 
 const environmentMessage = 'Settings are parsed once, by a zod schema in the config file of the app or tool.';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from '@jest/globals';
-import { eventEnvelopeSchema, type EventEnvelope } from '@kilotoken/contracts';
+import { type EventEnvelope, eventEnvelopeSchema } from '@kilotoken/contracts';
 import { createWebhookEndpoint, listDeliveries, replayDeliveries, rotateWebhookSecret, setNotices, WebhookGuard } from '@kilotoken/events';
 import { Webhook } from 'standardwebhooks';
 import { createBackoffice, startReceiver, type Backoffice, type ReceivedWebhook, type Receiver } from '../support/backoffice.js';

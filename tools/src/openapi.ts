@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { composeOpenApi } from '@kilotoken/contracts/openapi';
+import { composeOpenApi } from '@kilotoken/openai/openapi';
 import { z } from 'zod';
 
 /** Writes docs/openapi.json. Run it with `npm run openapi` after a request's schema, an answer or an error has changed. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { UpstreamOptions } from '@kilotoken/contracts';
+import type { UpstreamOptions } from '@kilotoken/openai';
 import type { FundsOf, GateClosed, Hold, LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import type { CatalogueService } from './admission/catalogue.service.js';

@@ -1,4 +1,4 @@
-import { openAiErrorBody } from '@kilotoken/contracts';
+import { openAiErrorBody } from '@kilotoken/openai';
 import type { Dispatcher, FinishReason, Generation, GenerationSink } from '@kilotoken/inference';
 import { mintId, type Clock, type SpanAttributes } from '@kilotoken/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';

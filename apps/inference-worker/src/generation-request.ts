@@ -1,14 +1,5 @@
-import {
-  baseCapabilities,
-  ContractError,
-  neededCapabilities,
-  parseChatCompletion,
-  parseCompletion,
-  type Capability,
-  type ChatCompletionRequest,
-  type ChatMessage,
-  type CompletionRequest,
-} from '@kilotoken/contracts';
+import { baseCapabilities, type Capability, ContractError } from '@kilotoken/contracts';
+import { type ChatCompletionRequest, type ChatMessage, type CompletionRequest, neededCapabilities, parseChatCompletion, parseCompletion } from '@kilotoken/openai';
 import type { ChatTurn, GenerationRequest, Prompt } from '@kilotoken/inference';
 
 /**

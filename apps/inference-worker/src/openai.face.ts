@@ -1,4 +1,5 @@
-import { ContractError, openAiErrorBody, parseJsonBody } from '@kilotoken/contracts';
+import { ContractError, parseJsonBody } from '@kilotoken/contracts';
+import { openAiErrorBody } from '@kilotoken/openai';
 import type { Clock } from '@kilotoken/platform';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { answerRequest } from './answers.js';

@@ -1,6 +1,4 @@
 import { isLosslessNumber, isSafeNumber, LosslessNumber, parse, stringify } from 'lossless-json';
-import type { ChatCompletionRequest } from './chat-completion.js';
-import type { CompletionRequest } from './completion.js';
 
 /**
  * Numbers that a double does not hold (integers above 2⁵³, more than 15 digits, 1e400) go to a lane as they were written,
@@ -9,13 +7,9 @@ import type { CompletionRequest } from './completion.js';
  * A body is accepted with its numbers as `JSON.parse` reads them. Only one that may have such numbers is read a second time,
  * by a parser that keeps their digits, and these are put in the place of what they had been read as.
  */
-type AnyRequest = ChatCompletionRequest | CompletionRequest;
 
-/** Parameters with free JSON in them; no number of theirs is looked at by the gateway. */
-const freeJsonParameters: ReadonlySet<string> = new Set(['tools', 'functions', 'response_format', 'messages', 'guided_json', 'structured_outputs', 'chat_template_kwargs', 'mm_processor_kwargs']);
-
-/** Puts the digits back into an accepted request, in place. `text` is the body that it was read from. */
-export const restoreNumbers = <Request extends AnyRequest>(request: Request, text: string): Request => {
+/** Puts the digits back into the parameters of an accepted request that hold free JSON, in place. `text` is the body that it was read from. */
+export const restoreNumbersIn = <Request extends object>(request: Request, text: string, freeJsonParameters: ReadonlySet<string>): Request => {
   const written = parse(text, null, { parseNumber: (digits) => (isSafeNumber(digits) ? Number(digits) : new LosslessNumber(digits)) });
   for (const name in request) if (freeJsonParameters.has(name)) restore(request, written, name);
   return request;
@@ -33,5 +27,5 @@ const restore = (accepted: object, written: unknown, key: string): void => {
   }
 };
 
-/** Prints what `restoreNumbers` made. */
+/** Prints a request with such numbers. */
 export const printExactly = (body: object): string => stringify(body)!;

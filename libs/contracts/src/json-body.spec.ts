@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseJsonBody } from './json-body.js';
-import { ContractError } from './openai-error.js';
+import { ContractError } from './error-catalogue.js';
 
 const encoder = new TextEncoder();
 const parse = (text: string): unknown => parseJsonBody(encoder.encode(text));

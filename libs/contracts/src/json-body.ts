@@ -1,4 +1,4 @@
-import { ContractError } from './openai-error.js';
+import { ContractError } from './error-catalogue.js';
 import { diagnoseJson } from './json-diagnosis.js';
 
 /**

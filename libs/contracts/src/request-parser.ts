@@ -1,6 +1,5 @@
 import type * as z from 'zod';
-import { isEmpty } from './extension-parameters.js';
-import { jsonTypeOf, parserOf } from './schema-parts.js';
+import { isEmpty, jsonTypeOf, parserOf } from './schema-parts.js';
 import { parseOrRefuse } from './schema-refusal.js';
 
 /** A request without its nulls: null and absent mean the same, so that what reads a request asks one question only. */

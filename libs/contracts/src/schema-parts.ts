@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ErrorCode } from './openai-error.js';
+import type { ErrorCode } from './error-catalogue.js';
 
 /**
  * Schemas that stop at the first fault. Zod reports every fault of a value, so a body of 20 MB whose ten million items
@@ -12,6 +12,10 @@ export const jsonTypeOf = (value: unknown): JsonType => {
   if (Array.isArray(value)) return 'array';
   return typeof value as JsonType;
 };
+
+/** Whether a value asks for nothing. */
+export const isEmpty = (value: unknown): boolean =>
+  value == null || value === '' || (typeof value === 'object' && Object.keys(value).length === 0);
 
 /** A schema as JSON Schema: `of` describes the schemas within. Asked for the OpenAPI document alone. */
 export type JsonShape = (of: (schema: z.ZodType) => object) => object;

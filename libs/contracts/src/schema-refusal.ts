@@ -1,6 +1,6 @@
 import type * as z from 'zod';
-import { ContractError, type ErrorCode } from './openai-error.js';
-import { decimalBound, jsonTypeOf, type JsonType } from './schema-parts.js';
+import { ContractError, type ErrorCode } from './error-catalogue.js';
+import { decimalBound, type JsonType, jsonTypeOf } from './schema-parts.js';
 
 /** Parses or throws a `ContractError` worded as OpenAI words it, with the path of the parameter that is wrong. */
 export const parseOrRefuse = <T>(schema: z.ZodType<T>, body: unknown): T => {

@@ -1,5 +1,5 @@
-import { isFields, type Fields } from './fields.js';
-import { promptsWithCache, promptsWithoutCache, usageFields, type CountName, type UsageField } from './usage-fields.js';
+import { type Fields, isFields } from './fields.js';
+import { type CountName, promptsWithCache, promptsWithoutCache, type UsageField, usageFields } from './usage-fields.js';
 
 /** What a request can have used: counts above it are the vendor's mistake. */
 export interface UsageBounds {

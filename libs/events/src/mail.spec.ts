@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { eventCatalogue, eventNames, type EventName } from '@kilotoken/contracts';
+import { eventCatalogue, type EventName, eventNames } from '@kilotoken/contracts';
 import { renderMail } from './mail.js';
 import { emailSchema, noticeChangeSchema } from './notice.js';
 

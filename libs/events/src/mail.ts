@@ -1,5 +1,4 @@
-import type { EventEnvelope, EventName } from '@kilotoken/contracts';
-import { eventCatalogue } from '@kilotoken/contracts';
+import { eventCatalogue, type EventEnvelope, type EventName } from '@kilotoken/contracts';
 
 /** A notice as a mail: plain text, and the same as simple HTML. */
 export interface Mail {

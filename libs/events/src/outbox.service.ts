@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { mailedEventNames, queuedJobId, queueNames, type QueueName } from '@kilotoken/contracts';
+import { mailedEventNames, queuedJobId, type QueueName, queueNames } from '@kilotoken/contracts';
 import { Repetition, sqlStateOf } from '@kilotoken/platform';
 import type { QueueStore } from '@kilotoken/platform/queue';
 import type { Pool } from 'pg';

@@ -1,4 +1,4 @@
-import { eventCatalogue, isEventName, readUrl, type EventEnvelope } from '@kilotoken/contracts';
+import { eventCatalogue, type EventEnvelope, isEventName, readUrl } from '@kilotoken/contracts';
 import { z } from 'zod';
 
 /** Where a customer wants events, and what is sent there, by the Standard Webhooks scheme. */

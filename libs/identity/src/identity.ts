@@ -1,4 +1,4 @@
-import { maxTokensPolicies, unsupportedParameterPolicies, type MaxTokensPolicy, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
+import { maxTokensPolicies, type MaxTokensPolicy, unsupportedParameterPolicies, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
 import { z } from 'zod';
 
 /**

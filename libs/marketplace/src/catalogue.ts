@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies, type PriceVersion, type Rate, type TokenClass } from '@kilotoken/contracts';
+import { maxTokensPolicies, type PriceVersion, type Rate, type TokenClass, tokenClasses, unsupportedParameterPolicies } from '@kilotoken/contracts';
 import { parseMoney } from '@kilotoken/money';
 import { capabilitiesOf, costRatesSchema, laneKinds, laneTimeoutsSchema, type Lane } from './lane.js';
 import type { ModelTerms } from './listing.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseCapabilities, tokenClasses, type TokenClass } from '@kilotoken/contracts';
+import { baseCapabilities, type TokenClass, tokenClasses } from '@kilotoken/contracts';
 import { parseMoney, type Money } from '@kilotoken/money';
 
 /**

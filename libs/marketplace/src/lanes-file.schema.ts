@@ -1,16 +1,5 @@
 import { z } from 'zod';
-import {
-  baseCapabilities,
-  declarableCapabilities,
-  engineCapabilities,
-  engineNames,
-  isEngineName,
-  maxTokensPolicies,
-  openAiLaneCapabilities,
-  tokenClasses,
-  unsupportedParameterPolicies,
-  type TokenClass,
-} from '@kilotoken/contracts';
+import { baseCapabilities, declarableCapabilities, engineCapabilities, engineNames, isEngineName, maxTokensPolicies, openAiLaneCapabilities, type TokenClass, tokenClasses, unsupportedParameterPolicies } from '@kilotoken/contracts';
 import { parseMoney, type Money } from '@kilotoken/money';
 import { laneKinds, laneTimeoutsSchema, type LaneKind, type LaneOffer } from './lane.js';
 import { defaultModelSettings, lanesPerModelMax, listingsMax, modelIdPattern, type Listing } from './listing.js';

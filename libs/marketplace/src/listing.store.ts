@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies, type TokenClass } from '@kilotoken/contracts';
+import { maxTokensPolicies, type TokenClass, tokenClasses, unsupportedParameterPolicies } from '@kilotoken/contracts';
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import { mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';

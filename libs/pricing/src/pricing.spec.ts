@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { completionTokens, promptTokens, tokenClasses, type Rate, type TokenClass, type TokenCounts } from '@kilotoken/contracts';
+import { completionTokens, promptTokens, type Rate, type TokenClass, tokenClasses, type TokenCounts } from '@kilotoken/contracts';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import fc from 'fast-check';
 import { foldUndeclared, priceAt, rateUsage, unpricedClasses, worstCaseOf } from './pricing.js';

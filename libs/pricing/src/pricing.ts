@@ -9,7 +9,7 @@
  *
  * Every line is multiplied first, divided once and rounded half-even to 12 decimals; the total is the sum of its lines.
  */
-import { parentClass, tokenClasses, type PriceVersion, type Rate, type TokenClass, type TokenCounts } from '@kilotoken/contracts';
+import { parentClass, type PriceVersion, type Rate, type TokenClass, tokenClasses, type TokenCounts } from '@kilotoken/contracts';
 import { priceOf, type Money } from '@kilotoken/money';
 
 export interface ChargeLine {

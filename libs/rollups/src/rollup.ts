@@ -5,7 +5,7 @@
  * A day of Europe/Berlin on 2026-03-29 has 23 hours: it is the sum of its 92 quarters of an hour, from 2026-03-28T23:00Z to
  * 2026-03-29T22:00Z. A zone's days begin and end on quarters, so sums of quarters are exact whatever the zone and its clock do.
  */
-import { tokenClasses, type TokenClass } from '@kilotoken/contracts';
+import { type TokenClass, tokenClasses } from '@kilotoken/contracts';
 import { parseMoney, type Money } from '@kilotoken/money';
 import { z } from 'zod';
 

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { maxTokensPolicies, unsupportedParameterPolicies, type MaxTokensPolicy, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
+import { maxTokensPolicies, type MaxTokensPolicy, unsupportedParameterPolicies, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
 import { createApiKey, findApiKey, getOrganization, getProject, listApiKeys, revokeApiKey, rollApiKey, setApiKey, type ApiKey, type IssuedApiKey } from '@kilotoken/identity';
 import { parseMoment, parseNames, parseSpan } from './arguments.js';
 import { addCommand, addPageOptions, iso, organizationOption, readPage, type Context } from './context.js';

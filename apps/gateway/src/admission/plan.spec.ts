@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { openAiLaneCapabilities, parseChatCompletion, parseCompletion, type PriceVersion, type TokenClass } from '@kilotoken/contracts';
+import { openAiLaneCapabilities, type PriceVersion, type TokenClass } from '@kilotoken/contracts';
+import { parseChatCompletion, parseCompletion } from '@kilotoken/openai';
 import { defaultModelSettings, priceKey, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import type { Caller } from '../face/caller.js';

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { createStreamState, observeChunk } from '@kilotoken/contracts';
+import { createStreamState, observeChunk } from '@kilotoken/openai';
 import { createInlineOffload } from '@kilotoken/platform/offload';
 import { pino } from 'pino';
 import { absorbedLengthMin, AnswerMeter } from './answer-meter.js';

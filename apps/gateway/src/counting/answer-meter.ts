@@ -1,4 +1,5 @@
-import { takeGenerated, type StreamState, type TokenCounts } from '@kilotoken/contracts';
+import { type StreamState, takeGenerated } from '@kilotoken/openai';
+import type { TokenCounts } from '@kilotoken/contracts';
 import type { TokenCounter } from './token-counter.service.js';
 
 /** From here on the text of an answer is counted and forgotten, so that a long answer keeps little more than this: half of a job's length. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { imageTokensDefault, type StreamState, type TokenCounts } from '@kilotoken/contracts';
+import { imageTokensDefault, type TokenCounts } from '@kilotoken/contracts';
+import type { StreamState } from '@kilotoken/openai';
 import type { Lane } from '@kilotoken/marketplace';
 import { foldUndeclared } from '@kilotoken/pricing';
 import type { LargeRequest, ReadRequest } from '../intake/read-request.js';

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { createStreamState, imageTokensDefault, observeChunk, tokenClasses, type TokenClass } from '@kilotoken/contracts';
+import { createStreamState, observeChunk } from '@kilotoken/openai';
+import { imageTokensDefault, type TokenClass, tokenClasses } from '@kilotoken/contracts';
 import { createInlineOffload, OffloadError, type Offload } from '@kilotoken/platform/offload';
 import { pino } from 'pino';
 import { smallRequest, type LargeRequest } from '../intake/read-request.js';

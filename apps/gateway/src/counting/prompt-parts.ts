@@ -1,4 +1,4 @@
-import { audioBytesPerToken, fileBytesPerToken, isFields, searchTokens, type Fields } from '@kilotoken/contracts';
+import { audioBytesPerToken, type Fields, fileBytesPerToken, isFields, searchTokens } from '@kilotoken/contracts';
 
 /**
  * What of a request a lane's prompt is made of, for a count where the vendor gave none. Pure, and tolerant: it reads the

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { chargeList, completionTokens, promptTokens, type PriceVersion } from '@kilotoken/contracts';
+import { chargeList, completionTokens, type PriceVersion, promptTokens } from '@kilotoken/contracts';
 import { listGrantBalances, type LeaseService, type SessionService } from '@kilotoken/funding';
 import { loadPriceVersion } from '@kilotoken/marketplace';
 import { formatMoney, parseMoney } from '@kilotoken/money';

@@ -1,4 +1,4 @@
-import { tokenClasses, type PriceVersion } from '@kilotoken/contracts';
+import { type PriceVersion, tokenClasses } from '@kilotoken/contracts';
 import { priceKey, type CatalogueModel } from '@kilotoken/marketplace';
 import { formatMoney } from '@kilotoken/money';
 import { priceAt } from '@kilotoken/pricing';

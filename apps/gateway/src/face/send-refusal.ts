@@ -1,4 +1,5 @@
-import { errorCatalogue, openAiErrorBody } from '@kilotoken/contracts';
+import { errorCatalogue } from '@kilotoken/contracts';
+import { openAiErrorBody } from '@kilotoken/openai';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { closeGently } from '../intake/close-gently.js';
 import { Refusal, toRefusal } from '../refusal.js';

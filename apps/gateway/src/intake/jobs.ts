@@ -3,7 +3,8 @@
  * stay free of effects but for the thread's own priority: no settings, no connections, no timers. A job keeps nothing of a
  * request between two calls: it gets the bytes of a body and reads what it needs of them.
  */
-import { ContractError, factsOf, paramsOf, scanJsonBody, type ErrorCode, type RequestFacts, type RequestParams, type UpstreamOptions } from '@kilotoken/contracts';
+import { ContractError, type ErrorCode, type RequestFacts, scanJsonBody } from '@kilotoken/contracts';
+import { factsOf, paramsOf, type RequestParams, type UpstreamOptions } from '@kilotoken/openai';
 import type { Operation } from '../relay/generation.js';
 import { hashRequest } from './request-hash.js';
 import { yieldToEventLoop } from './thread-priority.js';

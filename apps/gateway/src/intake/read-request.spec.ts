@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { ContractError, scanJsonBody, type UpstreamOptions } from '@kilotoken/contracts';
+import { ContractError, scanJsonBody } from '@kilotoken/contracts';
+import type { UpstreamOptions } from '@kilotoken/openai';
 import { createInlineOffload, type Offload } from '@kilotoken/platform/offload';
 import { loopWorkMax, workOf } from './body-work.js';
 import * as jobs from './jobs.js';

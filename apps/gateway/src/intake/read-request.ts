@@ -1,4 +1,5 @@
-import { ContractError, factsOf, type RequestFacts, type RequestParams, type ScannedBody, type UpstreamOptions } from '@kilotoken/contracts';
+import { ContractError, type RequestFacts, type ScannedBody } from '@kilotoken/contracts';
+import { factsOf, type RequestParams, type UpstreamOptions } from '@kilotoken/openai';
 import type { Operation } from '../relay/generation.js';
 import type { RawBody } from './jobs.js';
 import { refusalOfOffload, type Threads } from './threads.js';

@@ -1,4 +1,5 @@
-import { ContractError, scanJsonBody, type UpstreamOptions } from '@kilotoken/contracts';
+import { ContractError, scanJsonBody } from '@kilotoken/contracts';
+import type { UpstreamOptions } from '@kilotoken/openai';
 import type { Operation } from '../relay/generation.js';
 import { readSmall } from './read-request.js';
 

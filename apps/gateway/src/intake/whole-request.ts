@@ -1,15 +1,5 @@
-import {
-  buildUpstreamBody,
-  parseChatCompletion,
-  parseCompletion,
-  parseScannedBody,
-  printExactly,
-  restoreNumbers,
-  type ChatCompletionRequest,
-  type CompletionRequest,
-  type ScannedBody,
-  type UpstreamOptions,
-} from '@kilotoken/contracts';
+import { buildUpstreamBody, type ChatCompletionRequest, type CompletionRequest, parseChatCompletion, parseCompletion, restoreNumbers, type UpstreamOptions } from '@kilotoken/openai';
+import { parseScannedBody, printExactly, type ScannedBody } from '@kilotoken/contracts';
 import type { Operation } from '../relay/generation.js';
 
 /** A request as an object, with all of its bulk: in the event loop's thread where it is small, else in a worker's. Pure. */

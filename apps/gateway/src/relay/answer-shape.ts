@@ -2,7 +2,7 @@
  * The two shapes of an answer, one from the other: a vendor may send a whole body to a request for a stream, and a stream to
  * a request for a body. Pure.
  */
-import { isFields, type Fields } from '@kilotoken/contracts';
+import { type Fields, isFields } from '@kilotoken/contracts';
 import type { StreamChunk } from './chunk-frame.js';
 
 const objectOf = { 'chat.completion': 'chat.completion.chunk', 'chat.completion.chunk': 'chat.completion' } as const;

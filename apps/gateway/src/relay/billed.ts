@@ -1,4 +1,4 @@
-import type { BilledUsage, UsageBounds, UnitCharge } from '@kilotoken/contracts';
+import type { BilledUsage, UnitCharge, UsageBounds } from '@kilotoken/contracts';
 import type { Charge, Generation } from './generation.js';
 
 /** What the counts of a request can be: by its hold, and by the context window of its model. */

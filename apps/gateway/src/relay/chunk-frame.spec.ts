@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { publicAnswer } from '@kilotoken/contracts';
+import { publicAnswer } from '@kilotoken/openai';
 import fc from 'fast-check';
 import { createChunkWriter, frameOf, parseChunk, readFramed, type StreamChunk } from './chunk-frame.js';
 import { createEventReader } from './event-reader.js';

@@ -1,4 +1,4 @@
-import { publicAnswer } from '@kilotoken/contracts';
+import { publicAnswer } from '@kilotoken/openai';
 
 /**
  * What the chunks of one stream have in common. Pure. Nearly all of a chunk's text says what the chunk before it said:

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { completeReading, type StreamState, type TokenCounts, type UsageReading } from '@kilotoken/contracts';
+import { completeReading, type TokenCounts, type UsageReading } from '@kilotoken/contracts';
+import type { StreamState } from '@kilotoken/openai';
 import type { LeaseService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney, type Money } from '@kilotoken/money';

@@ -1,4 +1,5 @@
-import { completionTokens, promptTokens, type RequestParams } from '@kilotoken/contracts';
+import { completionTokens, promptTokens } from '@kilotoken/contracts';
+import type { RequestParams } from '@kilotoken/openai';
 import { flushSpanContext, traceIdHeader, type ChildSpan, type RequestDescription, type RequestTrace, type SpanAttributes } from '@kilotoken/platform';
 import type { Attempt, Ending, Generation } from './generation.js';
 

@@ -1,4 +1,5 @@
-import { answerText, createStreamState, createUsageReader, nothingRead, observeChunk, usageText, type StreamState } from '@kilotoken/contracts';
+import { answerText, createStreamState, observeChunk, type StreamState, usageText } from '@kilotoken/openai';
+import { createUsageReader, nothingRead } from '@kilotoken/contracts';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { formatMoney } from '@kilotoken/money';
 import type { Lane } from '@kilotoken/marketplace';

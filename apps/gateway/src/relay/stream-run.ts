@@ -1,4 +1,5 @@
-import { createStreamState, createUsageReader, hasPrivateFields, isAnswered, isFinished, observeChunk, type StreamState, type UsageReader, type UsageReading } from '@kilotoken/contracts';
+import { createStreamState, hasPrivateFields, isAnswered, isFinished, observeChunk, type StreamState } from '@kilotoken/openai';
+import { createUsageReader, type UsageReader, type UsageReading } from '@kilotoken/contracts';
 import type { Lane } from '@kilotoken/marketplace';
 import type { AttemptOutcome } from './attempts.js';
 import { usageBoundsOf } from './billed.js';

@@ -1,4 +1,4 @@
-import { answerText, openAiErrorBody, usageText } from '@kilotoken/contracts';
+import { answerText, openAiErrorBody, usageText } from '@kilotoken/openai';
 import { formatMoney } from '@kilotoken/money';
 import { tryLanes } from './attempts.js';
 import { billedUsageOf } from './billed.js';

@@ -1,4 +1,4 @@
-import { splitChoices, type StreamState } from '@kilotoken/contracts';
+import { splitChoices, type StreamState } from '@kilotoken/openai';
 import type { StreamChunk } from './chunk-frame.js';
 
 /** A vendor's last chunk may carry log probabilities and verdicts of filters; what is larger than this is left out. */
