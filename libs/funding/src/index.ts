@@ -1,8 +1,10 @@
 export { assert } from './assert.js';
 export { listGrantBalances, type GrantBalance, type PollAnswer } from './funding.store.js';
+export * from './holding.service.js';
 export * from './lease.service.js';
 export * from './reaping.js';
 export * from './reaping.service.js';
+export * from './legs.js';
 export * from './returning.js';
 export * from './session.service.js';
 export * from './settlement.service.js';

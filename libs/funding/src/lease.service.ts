@@ -48,13 +48,13 @@ const returnRowsMax = 500;
 const connectionsMax = 4;
 const retryMs = 100;
 
-const refusals: Readonly<Record<Refusal, () => AppError>> = {
+export const fundingRefusals: Readonly<Record<Refusal, () => AppError>> = {
   insufficient_quota: () => new AppError({ code: 'insufficient_quota', kind: 'exhausted', publicMessage: 'Your balance does not cover what this request may cost. Add funds, or lower max_tokens.' }),
   balance_held: () => new AppError({ code: 'balance_held', kind: 'exhausted', publicMessage: 'Your balance is held by requests that are running. Try again when some have ended.' }),
   too_many_waiting: () => new AppError({ code: 'balance_held', kind: 'exhausted', publicMessage: 'Your balance is held by requests that are running, and too many wait for it already.' }),
 };
 
-const unavailable = (): AppError => new AppError({ code: 'service_unavailable', kind: 'unavailable', publicMessage: 'Your balance cannot be read at the moment. Try again shortly.' });
+export const fundsUnavailable = (): AppError => new AppError({ code: 'service_unavailable', kind: 'unavailable', publicMessage: 'Your balance cannot be read at the moment. Try again shortly.' });
 
 /** Runs wallets: carries their asks and returns to Postgres and their answers back. */
 @Injectable()
@@ -67,6 +67,8 @@ export class LeaseService {
   private readonly timer: NodeJS.Timeout;
   private readonly returns = createReturnQueue(returnRowsMax);
   private returning: Promise<boolean> | null = null;
+  /** The oldest request of an organization that is being funded from several units. */
+  private readonly oldestPending = new Map<string, string>();
   private recalled = new Map<string, Set<string>>();
   /** For the next ask that is due; most calls that offer it need none. */
   private nextAskId: string | null = null;
@@ -88,7 +90,7 @@ export class LeaseService {
    * `insufficient_quota`, `balance_held` or `service_unavailable`; then nothing is held.
    */
   hold(funds: FundsOf, request: HoldRequest): Promise<Hold> | Hold {
-    if (this.session.isEnded()) throw unavailable();
+    if (this.session.isEnded()) throw fundsUnavailable();
     const account = this.accountOf(funds);
     const effects = requestHold(account.wallet, request, this.askId(), this.session.nowMs());
     const [first] = effects;
@@ -103,12 +105,27 @@ export class LeaseService {
     });
   }
 
+  /**
+   * Until it is funded, a request that several units pay may come to a wallet later than younger ones do: leases that are taken
+   * meanwhile know of it. Null: there is none.
+   */
+  setOldestPending(organizationId: string, requestId: string | null): void {
+    if (requestId === null) this.oldestPending.delete(organizationId);
+    else this.oldestPending.set(organizationId, requestId);
+    for (const { wallet } of this.accounts.get(organizationId) ?? []) wallet.oldestPending = requestId;
+  }
+
+  /** Asks the grants again for requests that take remainders, though the last answer was that there is nothing. */
+  forgetExhausted(organizationId: string): void {
+    for (const { wallet } of this.accounts.get(organizationId) ?? []) wallet.exhausted = null;
+  }
+
   /** The client left while it waited. */
   cancel(funds: FundsOf, requestId: string): void {
     const account = this.findAccount(funds);
     if (!account) return;
     cancelWait(account.wallet, requestId);
-    account.waiting.get(requestId)?.reject(refusals.balance_held());
+    account.waiting.get(requestId)?.reject(fundingRefusals.balance_held());
     account.waiting.delete(requestId);
   }
 
@@ -160,6 +177,7 @@ export class LeaseService {
     if (known) return known;
     const { organizationId, unit } = funds;
     const account: Account = { organizationId, unit, wallet: createWallet(this.settings, this.session.nowMs()), waiting: new Map() };
+    account.wallet.oldestPending = this.oldestPending.get(organizationId) ?? null;
     this.accounts.set(organizationId, [...(this.accounts.get(organizationId) ?? []), account]);
     return account;
   }
@@ -183,7 +201,7 @@ export class LeaseService {
       const waiter = account.waiting.get(id);
       account.waiting.delete(id);
       if (effect.kind === 'admitted') waiter?.resolve(effect.hold);
-      else waiter?.reject(this.session.isCurrent() ? refusals[effect.reason]() : unavailable());
+      else waiter?.reject(this.session.isCurrent() ? fundingRefusals[effect.reason]() : fundsUnavailable());
     }
   }
 
@@ -266,7 +284,7 @@ export class LeaseService {
   private refuseAll(): void {
     for (const account of this.allAccounts()) {
       abandonAsk(account.wallet);
-      for (const { reject } of account.waiting.values()) reject(unavailable());
+      for (const { reject } of account.waiting.values()) reject(fundsUnavailable());
       account.waiting.clear();
     }
   }

@@ -47,12 +47,17 @@ export interface Hold {
 }
 
 export interface HoldRequest {
-  /** The request's id, minted with its hold: ids ascend in the order of holds, so that a lease knows the oldest request that can use it. */
+  /** The request's id. A lease knows the oldest request that can use it: ids ascend, but for requests in `Wallet.oldestPending`. */
   readonly id: string;
   readonly model: string;
   readonly want: Money;
   /** A smaller hold that would do where money is short; equal to `want` where the client set its own maximum. */
   readonly least: Money;
+  /**
+   * Takes what there is where that is less, even nothing, once the grants are known to have no more to give now: other units pay
+   * the rest. Such a request is never refused.
+   */
+  readonly remainder?: boolean;
 }
 
 interface Waiter extends HoldRequest {
@@ -124,6 +129,10 @@ export interface Wallet {
   spareFactor: bigint;
   usedAtMs: number;
   lastRequestId: string;
+  /** A lower bound of the ids of requests that are being funded from several wallets, and may come to this one late; null is none. */
+  oldestPending: string | null;
+  /** The model whose grants had nothing more at the last answer, and until when that is believed. */
+  exhausted: { readonly model: string; readonly untilMs: number } | null;
 }
 
 const spareFactorMin = 4n;
@@ -134,6 +143,8 @@ const seldomMs = 30_000;
 const askAheadMsMin = 50;
 /** Fewer holds than this left in the grants is near the floor: no spare part, and idle leases return soon. */
 const nearFloorHolds = 32n;
+/** How long grants without anything available are not asked again on behalf of requests that other units can pay. */
+const exhaustedMs = 1_000;
 
 export const createWallet = (limits: WalletLimits, nowMs: number): Wallet => ({
   limits,
@@ -149,9 +160,12 @@ export const createWallet = (limits: WalletLimits, nowMs: number): Wallet => ({
   spareFactor: spareFactorMin,
   usedAtMs: nowMs,
   lastRequestId: '',
+  oldestPending: null,
+  exhausted: null,
 });
 
-const compareRank = (a: Lease, b: Lease): number =>
+/** The burn order of leases, over all units. */
+export const compareRank = (a: Lease, b: Lease): number =>
   a.rank.priority - b.rank.priority ||
   (a.rank.expiresAtMs ?? Infinity) - (b.rank.expiresAtMs ?? Infinity) ||
   Number(b.rank.promotional) - Number(a.rank.promotional) ||
@@ -214,9 +228,12 @@ const nextAsk = (wallet: Wallet, askId: string, nowMs: number): Ask | null => {
     need: atLeast(wanted - free),
     least: atLeast(first.least - free),
     spare: spareOf(wallet, first.want, nowMs),
-    firstUsageId: first.id,
+    firstUsageId: oldest(wallet, first.id),
   });
 };
+
+/** Ids are ordered by time, so texts compare as they do. */
+const oldest = ({ oldestPending }: Wallet, id: string): string => (oldestPending !== null && oldestPending < id ? oldestPending : id);
 
 /** A few seconds of spend, found by doubling while asks come often; nothing near the floor. */
 const spareOf = (wallet: Wallet, want: Money, nowMs: number): Money => {
@@ -244,14 +261,14 @@ const askAhead = (wallet: Wallet, request: HoldRequest, askId: string, nowMs: nu
     need: 0n,
     least: 0n,
     spare: spareOf(wallet, request.want, nowMs),
-    firstUsageId: request.id,
+    firstUsageId: oldest(wallet, request.id),
   });
 };
 
 /** Holds at once where the leases cover it, else waits its turn. `askId` is used if an ask is due. */
 export const requestHold = (wallet: Wallet, request: HoldRequest, askId: string, nowMs: number): WalletEffect[] => {
-  assert(request.id > wallet.lastRequestId, 'requests hold in the order of their ids');
-  wallet.lastRequestId = request.id;
+  assert(request.id > wallet.lastRequestId || (wallet.oldestPending !== null && request.id >= wallet.oldestPending), 'requests hold in the order of their ids, or are known to be pending');
+  if (request.id > wallet.lastRequestId) wallet.lastRequestId = request.id;
   assert(request.least > 0n ? request.least <= request.want : request.least === 0n, 'the least hold is at most the wanted one');
   if (wallet.waiters.length === 0 && freeFor(wallet, request.model, nowMs) >= request.want) {
     const effects: WalletEffect[] = [{ kind: 'admitted', hold: take(wallet, request, request.want, nowMs) }];
@@ -259,11 +276,21 @@ export const requestHold = (wallet: Wallet, request: HoldRequest, askId: string,
     if (ask) effects.push({ kind: 'ask', ask });
     return effects;
   }
+  if (request.remainder && wallet.waiters.length === 0 && isExhausted(wallet, request.model, nowMs)) {
+    return [{ kind: 'admitted', hold: takeRemainder(wallet, request, nowMs) }];
+  }
   if (wallet.waiters.length >= wallet.limits.floorWaiters) return [{ kind: 'refused', id: request.id, reason: 'too_many_waiting' }];
   wallet.usedAtMs = nowMs;
   wallet.waiters.push({ ...request, deadlineMs: nowMs + wallet.limits.floorWaitMs });
   const ask = nextAsk(wallet, askId, nowMs);
   return ask ? [{ kind: 'ask', ask }] : [];
+};
+
+const isExhausted = ({ exhausted }: Wallet, model: string, nowMs: number): boolean => exhausted !== null && exhausted.model === model && nowMs < exhausted.untilMs;
+
+const takeRemainder = (wallet: Wallet, request: HoldRequest, nowMs: number): Hold => {
+  const free = freeFor(wallet, request.model, nowMs);
+  return take(wallet, request, free < request.want ? free : request.want, nowMs);
 };
 
 /**
@@ -277,6 +304,8 @@ const serve = (wallet: Wallet, answeredModel: string | null, nowMs: number): Wal
     const answered = first.model === answeredModel;
     if (free >= first.want) {
       effects.push({ kind: 'admitted', hold: take(wallet, first, first.want, nowMs) });
+    } else if (first.remainder && answered && wallet.available < first.want - free) {
+      effects.push({ kind: 'admitted', hold: takeRemainder(wallet, first, nowMs) });
     } else if (answered && free >= first.least && free > 0n && wallet.available < first.want - free) {
       // Postgres has no more to give now: a request that may be shrunk runs with what is here.
       effects.push({ kind: 'admitted', hold: take(wallet, first, free, nowMs) });
@@ -315,6 +344,7 @@ export const receiveAnswer = (wallet: Wallet, answer: AskAnswer, nowMs: number):
   wallet.leasedElsewhere = answer.leased > mine ? answer.leased - mine : 0n;
   wallet.lastGranted = answer.leases.reduce((sum, lease) => sum + lease.slice, 0n);
   wallet.nearFloor = answer.available < ask.want * nearFloorHolds;
+  wallet.exhausted = answer.available === 0n ? { model: ask.model, untilMs: nowMs + exhaustedMs } : null;
   return serve(wallet, ask.model, nowMs);
 };
 
@@ -374,7 +404,7 @@ export const tickWallet = (wallet: Wallet, askId: string, nowMs: number): Wallet
     if (nowMs < waiter.deadlineMs) index += 1;
     else {
       wallet.waiters.splice(index, 1);
-      effects.push({ kind: 'refused', id: waiter.id, reason: 'balance_held' });
+      effects.push(waiter.remainder ? { kind: 'admitted', hold: takeRemainder(wallet, waiter, nowMs) } : { kind: 'refused', id: waiter.id, reason: 'balance_held' });
     }
   }
   // Who left the queue may have stood before somebody that the leases here cover.

@@ -57,8 +57,45 @@ export const divideHalfUp = (dividend: bigint, divisor: bigint): bigint => {
   return dividend < 0n ? -rounded : rounded;
 };
 
-/** quantity × amount ÷ per: multiplied first, divided once, half-even to 12 decimals. */
-export const priceOf = (quantity: bigint, amount: Money, per: bigint): Money => divideHalfEven(quantity * amount, per);
+/** How a charge line of a unit is rounded: to how many decimals (0 to 12), and which way. */
+export interface Rounding {
+  readonly decimals: number;
+  readonly mode: RoundingMode;
+}
+
+/** `half_up` and `half_even` round to the nearest; `up` and `down` always away from zero and towards it. */
+export const roundingModes = ['half_even', 'half_up', 'up', 'down'] as const;
+export type RoundingMode = (typeof roundingModes)[number];
+
+/** The rounding of every currency, and of a pack unit that declares none. */
+export const moneyRounding: Rounding = { decimals: moneyDecimals, mode: 'half_even' };
+
+const divide: Readonly<Record<RoundingMode, (dividend: bigint, divisor: bigint) => bigint>> = {
+  half_even: divideHalfEven,
+  half_up: divideHalfUp,
+  up: (dividend, divisor) => divideUp(dividend, divisor),
+  down: (dividend, divisor) => dividend / divisor,
+};
+
+const divideUp = (dividend: bigint, divisor: bigint): bigint => {
+  const quotient = dividend / divisor;
+  if (quotient * divisor === dividend) return quotient;
+  return dividend < 0n ? quotient - 1n : quotient + 1n;
+};
+
+/** The smallest amount that a rounding can tell from nothing: `decimals` 0 → 1, 12 → 10⁻¹². */
+export const stepOf = ({ decimals }: Rounding): Money => {
+  if (!Number.isInteger(decimals) || decimals < 0 || decimals > moneyDecimals) throw new RangeError(`a unit has 0 to ${moneyDecimals} decimals, not ${decimals}`);
+  return 10n ** BigInt(moneyDecimals - decimals);
+};
+
+/** quantity × amount ÷ per: multiplied first, divided once, rounded once; half-even to 12 decimals unless the unit declares otherwise. */
+export const priceOf = (quantity: bigint, amount: Money, per: bigint, rounding: Rounding = moneyRounding): Money => {
+  if (rounding === moneyRounding) return divideHalfEven(quantity * amount, per);
+  if (per <= 0n) throw new RangeError('the divisor must be positive');
+  const step = stepOf(rounding);
+  return divide[rounding.mode](quantity * amount, per * step) * step;
+};
 
 export const minMoney = (a: Money, b: Money): Money => (a < b ? a : b);
 export const maxMoney = (a: Money, b: Money): Money => (a > b ? a : b);

@@ -1,1 +1,2 @@
 export * from './pricing.js';
+export * from './portions.js';

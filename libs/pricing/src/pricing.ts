@@ -9,8 +9,8 @@
  *
  * Every line is multiplied first, divided once and rounded half-even to 12 decimals; the total is the sum of its lines.
  */
-import { parentClass, type PriceVersion, type Rate, type TokenClass, tokenClasses, type TokenCounts } from '@kilotoken/contracts';
-import { priceOf, type Money } from '@kilotoken/money';
+import { parentClass, tokenClasses, type PriceVersion, type Rate, type TokenClass, type TokenCounts } from '@kilotoken/contracts';
+import { moneyRounding, priceOf, stepOf, type Money, type Rounding } from '@kilotoken/money';
 
 export interface ChargeLine {
   tokenClass: TokenClass;
@@ -29,7 +29,7 @@ export interface Rating {
 type Rates = PriceVersion['rates'];
 
 /** The rate of a class, or its parent's where the book has none of its own. Null: no price. */
-const rateFor = (rates: Rates, tokenClass: TokenClass): Rate | null => {
+export const rateFor = (rates: Rates, tokenClass: TokenClass): Rate | null => {
   const rate = rates.get(tokenClass) ?? rates.get(parentClass[tokenClass]);
   return rate && rate.amount !== null ? rate : null;
 };
@@ -100,27 +100,30 @@ export interface WorstCase {
 const ceilDivide = (dividend: bigint, divisor: bigint): bigint => (dividend + divisor - 1n) / divisor;
 
 /**
- * Each line may round up by less than one unit of the last digit; where every rate divides evenly no line rounds, else one
- * unit a class is added. So no mix of declared classes within the bounds is ever rated above the hold.
+ * Each line may round up by less than one step of its unit; where every rate divides evenly no line rounds, else one
+ * step a class is added. So no mix of declared classes within the bounds is ever rated above the hold.
  */
-export const worstCaseOf = (declared: Iterable<TokenClass>, rates: Rates): WorstCase => {
+export const worstCaseOf = (declared: Iterable<TokenClass>, rates: Rates, rounding: Rounding = moneyRounding): WorstCase => {
   const classes = [...declared];
   const input = dearestRate('input', classes, rates);
   const output = dearestRate('output', classes, rates);
   const reachable = new Set<TokenClass>(['input', 'output', ...classes]);
+  const step = stepOf(rounding);
   const exact = [...reachable].every((tokenClass) => {
     const rate = rateFor(rates, tokenClass);
-    return rate !== null && rate.amount! % rate.per === 0n;
+    return rate !== null && rate.amount! % (rate.per * step) === 0n;
   });
-  const slack = exact ? 0n : BigInt(reachable.size);
-  const promptCost = (tokens: bigint): Money => ceilDivide(tokens * input.amount!, input.per) + slack;
+  const slack = exact ? 0n : BigInt(reachable.size) * step;
+  const costUp = (tokens: bigint, { amount, per }: Rate): Money => ceilDivide(tokens * amount!, per * step) * step;
+  const promptCost = (tokens: bigint): Money => costUp(tokens, input) + slack;
   return {
-    hold: (promptTokensMax, outputTokensMax) => promptCost(promptTokensMax) + ceilDivide(outputTokensMax * output.amount!, output.per),
+    hold: (promptTokensMax, outputTokensMax) => promptCost(promptTokensMax) + costUp(outputTokensMax, output),
     affordableOutput: (promptTokensMax, budget) => {
       const left = budget - promptCost(promptTokensMax);
       if (left < 0n) return 0n;
       if (output.amount === 0n) return BigInt(Number.MAX_SAFE_INTEGER);
-      return (left * output.per) / output.amount!;
+      // Whole steps of the unit: what is left over pays for no rounding up.
+      return ((left - (left % step)) * output.per) / output.amount!;
     },
   };
 };

@@ -1,0 +1,77 @@
+/**
+ * A charge over several units. A request whose first grant is a nearly empty token pack is paid by what is left of the pack
+ * and by money for the rest. Pure; the gateway charges with it, the rater proves it again.
+ *
+ *   pack   input 1, output 4 units a token, 1,000 units held
+ *   USD    input 0.15, output 0.60 USD per 1,000,000 tokens, the whole worst case held
+ *   counts input 400, output 300
+ *
+ *   input  400 tokens × 1 = 400 units, all from the pack; 600 units are left
+ *   output 150 tokens × 4 = 600 units from the pack, 150 tokens × 0.60 ÷ 1,000,000 = 0.00009 USD
+ *
+ * Lines are taken in the class order of `tokenClasses`. Each payer in turn covers as many whole tokens of a line as what it
+ * has left pays, and the last one takes the rest, whatever it costs: `charge` is cut at its hold, `rated` is not. A class
+ * without a rate is outside the scope of a payer, and the next one covers it. Rates are chosen on the whole request.
+ */
+import { tokenClasses, type PriceVersion, type Rate, type TokenCounts } from '@kilotoken/contracts';
+import { minMoney, priceOf, type Money, type Rounding } from '@kilotoken/money';
+import { rateFor } from './pricing.js';
+
+type Rates = PriceVersion['rates'];
+
+/** One unit's part in a hold: what is held of it, and the rates at which it burns. */
+export interface Payer {
+  readonly rates: Rates;
+  readonly rounding: Rounding;
+  readonly hold: Money;
+}
+
+/** What one payer paid. */
+export interface Portion {
+  /** Whole tokens, of all classes. */
+  readonly tokens: number;
+  readonly rated: Money;
+  /** min(rated, hold): a charge is never above its hold. */
+  readonly charge: Money;
+}
+
+/**
+ * Splits counts over payers in their order; answers a portion for each. Throws a RangeError for a count that the last payer has
+ * no rate for: admission makes no such hold, so this is a bug or a foreign row, never a free answer.
+ */
+export const ratePortions = (counts: TokenCounts, payers: readonly Payer[]): Portion[] => {
+  const paid = payers.map(() => ({ tokens: 0, rated: 0n }));
+  const last = payers.length - 1;
+  for (const tokenClass of tokenClasses) {
+    let left = counts[tokenClass] ?? 0;
+    for (let index = 0; left > 0; index += 1) {
+      if (index > last) throw new RangeError(`no price for ${tokenClass}`);
+      const { rates, rounding, hold } = payers[index]!;
+      const rate = rateFor(rates, tokenClass);
+      if (!rate) continue;
+      const portion = paid[index]!;
+      const tokens = index === last ? left : coveredTokens(left, rate, rounding, hold - portion.rated);
+      if (tokens === 0) continue;
+      portion.tokens += tokens;
+      portion.rated += priceOf(BigInt(tokens), rate.amount!, rate.per, rounding);
+      left -= tokens;
+    }
+  }
+  return paid.map(({ tokens, rated }, index) => ({ tokens, rated, charge: minMoney(rated, payers[index]!.hold) }));
+};
+
+/**
+ * How many of `tokens` an amount pays for, rounding included. A price never falls as tokens are added, so the answer is found by
+ * halving: at most 53 steps.
+ */
+export const coveredTokens = (tokens: number, { amount, per }: Rate, rounding: Rounding, left: Money): number => {
+  const covers = (count: number): boolean => priceOf(BigInt(count), amount!, per, rounding) <= left;
+  if (covers(tokens)) return tokens;
+  let [most, least] = [tokens, 0];
+  while (most - least > 1) {
+    const middle = least + Math.floor((most - least) / 2);
+    if (covers(middle)) least = middle;
+    else most = middle;
+  }
+  return least;
+};
