@@ -23,6 +23,7 @@ interface Asked {
   want: bigint;
   least?: bigint;
   model?: string;
+  remainder?: boolean;
 }
 
 export const lease = (id: string, slice: bigint, { models = null, ...rank }: Partial<BurnRank> & { models?: string[] | null } = {}): LeaseGranted => ({
@@ -50,8 +51,8 @@ export class WalletDriver {
     return `${what}-${String((this.minted += 1)).padStart(4, '0')}`;
   }
 
-  request({ want, least = want, model = 'mock' }: Asked): WalletEffect[] {
-    return requestHold(this.wallet, { id: this.mint('request'), model, want, least }, this.mint('ask'), this.nowMs);
+  request({ want, least = want, model = 'mock', remainder = false }: Asked): WalletEffect[] {
+    return requestHold(this.wallet, { id: this.mint('request'), model, want, least, remainder }, this.mint('ask'), this.nowMs);
   }
 
   answer(given: AskAnswer): WalletEffect[] {

@@ -1,26 +1,26 @@
 import { Injectable } from '@nestjs/common';
 import type { Money } from '@kilotoken/money';
+import type { AppError } from '@kilotoken/platform';
+import { cancelFunding, receiveHold, remainderOf, retryFunding, startFunding, type Funding, type FundingEffect, type FundingRequest } from './funding.js';
 import { fundingRefusals, fundsUnavailable, type LeaseService, type LeaseSettings } from './lease.service.js';
-import { chooseLegs, holdingOf, type Holding, type UnitHold, type UnitRequest } from './legs.js';
+import { holdingOf, type Holding } from './legs.js';
 import type { SessionService } from './session.service.js';
 import type { Hold } from './wallet.js';
 
-/** What one request may be paid with: at least one unit, packs in any order, money last. */
-export interface FundingRequest {
-  /** Minted with the hold: requests of an organization are funded in the order of their ids. */
-  readonly id: string;
-  readonly organizationId: string;
-  readonly model: string;
-  readonly units: readonly [UnitRequest, ...UnitRequest[]];
+interface Run {
+  readonly funding: Funding;
+  outcome: Holding | AppError | null;
+  /** Set once somebody waits for the outcome. */
+  tell: ((outcome: Holding | AppError) => void) | null;
 }
 
-const isHere = (hold: Promise<Hold> | Hold): hold is Hold => !(hold instanceof Promise);
+const isHere = <Value>(value: Promise<Value> | Value): value is Value => !(value instanceof Promise);
 
 /** Holds what a request may cost at most, in one unit or over several. */
 @Injectable()
 export class HoldingService {
-  /** Requests that are being funded from several units, by organization, in the order of their ids. */
-  private readonly pending = new Map<string, Set<string>>();
+  /** Requests that are being funded from several units, by organization and id, in the order of their ids. */
+  private readonly runs = new Map<string, Map<string, Run>>();
 
   constructor(
     private readonly settings: Pick<LeaseSettings, 'floorWaitMs' | 'askAgainMs'>,
@@ -42,7 +42,11 @@ export class HoldingService {
 
   /** The client left while it waited. */
   cancel({ id, organizationId, units }: FundingRequest): void {
-    this.pending.get(organizationId)?.delete(id);
+    const run = this.runs.get(organizationId)?.get(id);
+    if (run) {
+      this.perform(run, cancelFunding(run.funding));
+      this.finish(run, fundingRefusals.balance_held());
+    }
     for (const { unit } of units) this.leases.cancel({ organizationId, unit }, id);
   }
 
@@ -51,86 +55,75 @@ export class HoldingService {
     units.forEach(({ unit, hold }, of) => this.leases.release({ organizationId, unit }, hold, charges?.[of] ?? 0n));
   }
 
-  /** Every unit holds what it can; legs are chosen of that. At once where no wallet has to ask. */
   private holdUnits(request: FundingRequest): Promise<Holding> | Holding {
-    this.startPending(request);
-    const holds = this.holdEach(request);
-    const areHere = holds.every(isHere);
-    const holding = areHere ? this.keepLegs(request, holds) : null;
-    if (!holding) return this.holdUnitsLater(request, areHere ? null : holds).finally(() => this.endPending(request));
-    this.endPending(request);
-    return holding;
+    const { funding, effects } = startFunding(request, this.session.nowMs() + this.settings.floorWaitMs);
+    const run: Run = { funding, outcome: null, tell: null };
+    this.add(run);
+    this.perform(run, effects);
+    const { outcome } = run;
+    if (outcome instanceof Error) throw outcome;
+    if (outcome) return outcome;
+    return new Promise((resolve, reject) => {
+      run.tell = (late) => (late instanceof Error ? reject(late) : resolve(late));
+    });
   }
 
-  /** Tries until a unit covers the request, for as long as something is held that could come back. `first`: a try that is under way. */
-  private async holdUnitsLater(request: FundingRequest, first: readonly (Promise<Hold> | Hold)[] | null): Promise<Holding> {
-    const deadlineMs = this.session.nowMs() + this.settings.floorWaitMs;
-    const holding = first && (await this.keepLate(request, first));
-    if (holding) return holding;
-    for (;;) {
-      if (!this.couldCover(request)) throw fundingRefusals.insufficient_quota();
-      if (this.session.nowMs() >= deadlineMs) throw fundingRefusals.balance_held();
-      await new Promise((resolve) => setTimeout(resolve, this.settings.askAgainMs));
-      if (!this.isPending(request)) throw fundingRefusals.balance_held();
-      this.leases.forgetExhausted(request.organizationId);
-      const late = await this.keepLate(request, this.holdEach(request));
-      if (late) return late;
+  private perform(run: Run, effects: readonly FundingEffect[]): void {
+    const { organizationId } = run.funding.request;
+    for (const effect of effects) {
+      if (effect.kind === 'hold') this.holdEach(run);
+      else if (effect.kind === 'release') this.leases.release({ organizationId, unit: effect.unit.unit }, effect.unit.hold, 0n);
+      else if (effect.kind === 'wait') setTimeout(() => this.retry(run), this.settings.askAgainMs);
+      else this.finish(run, effect.kind === 'funded' ? effect.holding : this.session.isCurrent() ? fundingRefusals[effect.reason]() : fundsUnavailable());
     }
   }
 
-  /** As `keepLegs`, of holds that may wait; where one is refused, or the request is over, the others go back. */
-  private async keepLate(request: FundingRequest, holds: readonly (Promise<Hold> | Hold)[]): Promise<Holding | null> {
-    const outcomes = await Promise.allSettled(holds);
-    const held = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-    if (held.length === holds.length && this.isPending(request) && !this.session.isEnded()) return this.keepLegs(request, held);
-    outcomes.forEach((outcome, of) => {
-      if (outcome.status === 'fulfilled') this.giveBack(request, { unit: request.units[of]!.unit, hold: outcome.value });
+  private retry(run: Run): void {
+    if (this.session.isEnded()) return this.finish(run, fundsUnavailable());
+    this.leases.forgetExhausted(run.funding.request.organizationId);
+    this.perform(run, retryFunding(run.funding));
+  }
+
+  private holdEach(run: Run): void {
+    const { request } = run.funding;
+    const holds = request.units.map((unit) => this.leases.hold({ organizationId: request.organizationId, unit: unit.unit }, remainderOf(request, unit)));
+    holds.forEach((hold, of) => {
+      if (isHere(hold)) return this.receive(run, of, hold);
+      hold.then(
+        (late) => this.receive(run, of, late),
+        (error: AppError) => {
+          this.receive(run, of, error.code === 'insufficient_quota' ? 'insufficient_quota' : 'balance_held');
+        },
+      );
     });
-    const refused = outcomes.find((outcome) => outcome.status === 'rejected');
-    throw refused?.reason ?? (this.session.isEnded() ? fundsUnavailable() : fundingRefusals.balance_held());
   }
 
-  private holdEach({ id, organizationId, model, units }: FundingRequest): (Promise<Hold> | Hold)[] {
-    return units.map(({ unit, want }) => this.leases.hold({ organizationId, unit }, { id, model, want, least: 0n, remainder: true }));
+  private receive(run: Run, of: number, answer: Hold | 'insufficient_quota' | 'balance_held'): void {
+    const { organizationId } = run.funding.request;
+    this.perform(run, receiveHold(run.funding, of, answer, this.session.nowMs(), ({ unit, least }) => (this.leases.balance({ organizationId, unit }) ?? 0n) >= least));
   }
 
-  /** Keeps the legs that pay and gives the rest back; null, and nothing is held, where no unit covers enough. */
-  private keepLegs(request: FundingRequest, holds: readonly Hold[]): Holding | null {
-    const chosen = chooseLegs(request.units, holds);
-    const spare = chosen?.spare ?? holds.map((hold, of) => ({ unit: request.units[of]!.unit, hold }));
-    for (const unit of spare) this.giveBack(request, unit);
-    return chosen?.holding ?? null;
+  private add(run: Run): void {
+    const { id, organizationId } = run.funding.request;
+    const runs = this.runs.get(organizationId) ?? new Map<string, Run>();
+    this.runs.set(organizationId, runs.set(id, run));
+    this.tellOldest(organizationId, runs);
   }
 
-  private giveBack({ organizationId }: FundingRequest, { unit, hold }: UnitHold): void {
-    this.leases.release({ organizationId, unit }, hold, 0n);
+  private finish(run: Run, outcome: Holding | AppError): void {
+    if (run.outcome) return;
+    run.outcome = outcome;
+    const { id, organizationId } = run.funding.request;
+    const runs = this.runs.get(organizationId)!;
+    runs.delete(id);
+    if (runs.size === 0) this.runs.delete(organizationId);
+    this.tellOldest(organizationId, runs);
+    run.tell?.(outcome);
   }
 
-  /** Whether a unit has enough for the request if everything came back that is held or leased now. */
-  private couldCover({ organizationId, units }: FundingRequest): boolean {
-    return units.some(({ unit, least, covers }) => covers && (this.leases.balance({ organizationId, unit }) ?? 0n) >= least);
-  }
-
-  private isPending({ id, organizationId }: FundingRequest): boolean {
-    return this.pending.get(organizationId)?.has(id) === true;
-  }
-
-  private startPending({ id, organizationId }: FundingRequest): void {
-    const pending = this.pending.get(organizationId) ?? new Set();
-    this.pending.set(organizationId, pending.add(id));
-    this.tellOldest(organizationId);
-  }
-
-  private endPending({ id, organizationId }: FundingRequest): void {
-    const pending = this.pending.get(organizationId);
-    pending?.delete(id);
-    if (pending?.size === 0) this.pending.delete(organizationId);
-    this.tellOldest(organizationId);
-  }
-
-  /** Requests come in the order of their ids, so the first of the set is the oldest. */
-  private tellOldest(organizationId: string): void {
-    const [oldest = null] = this.pending.get(organizationId) ?? [];
+  /** Requests come in the order of their ids, so the first one is the oldest. */
+  private tellOldest(organizationId: string, runs: ReadonlyMap<string, Run>): void {
+    const [oldest = null] = runs.keys();
     this.leases.setOldestPending(organizationId, oldest);
   }
 }

@@ -1,5 +1,6 @@
 export { assert } from './assert.js';
 export { listGrantBalances, type GrantBalance, type PollAnswer } from './funding.store.js';
+export * from './funding.js';
 export * from './holding.service.js';
 export * from './lease.service.js';
 export * from './reaping.js';

@@ -11,7 +11,7 @@ const limits = { floorWaitMs: 300, floorWaiters: 4, idleLeaseMs: 500, idleLeaseN
 const models = ['small', 'large'];
 
 type Step =
-  | { kind: 'request'; want: number; least: number; model: number }
+  | { kind: 'request'; want: number; least: number; model: number; remainder: boolean }
   | { kind: 'settle'; which: number; part: number }
   | { kind: 'leave'; which: number }
   | { kind: 'answer' }
@@ -19,7 +19,7 @@ type Step =
   | { kind: 'tick'; afterMs: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('request' as const), want: fc.nat(20), least: fc.nat(20), model: fc.nat(1) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('request' as const), want: fc.nat(20), least: fc.nat(20), model: fc.nat(1), remainder: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle' as const), which: fc.nat(20), part: fc.nat(4) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('leave' as const), which: fc.nat(20) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('answer' as const) }) },
@@ -32,6 +32,7 @@ class World {
   readonly grants: { id: string; models: string[] | null; available: bigint; leased: bigint }[];
   readonly holds: Hold[] = [];
   readonly waiting: { id: string; deadlineMs: number }[] = [];
+  private readonly remainders = new Set<string>();
   readonly leaseGrants = new Map<string, string>();
   /** What the grants believe that each lease has. */
   readonly slices = new Map<string, bigint>();
@@ -49,7 +50,7 @@ class World {
   }
 
   run(given: Step): void {
-    if (given.kind === 'request') this.request(given.want, given.least, models[given.model]!);
+    if (given.kind === 'request') this.request(given.want, given.least, models[given.model]!, given.remainder);
     else if (given.kind === 'settle') this.settle(given.which, given.part);
     else if (given.kind === 'leave') this.leave(given.which);
     else if (given.kind === 'answer') this.answerAsk();
@@ -66,10 +67,12 @@ class World {
     return `id-${String((this.minted += 1)).padStart(6, '0')}`;
   }
 
-  private request(want: number, least: number, model: string): void {
+  private request(want: number, least: number, model: string, remainder: boolean): void {
     const id = this.mint();
     this.waiting.push({ id, deadlineMs: this.nowMs + limits.floorWaitMs });
-    const effects = requestHold(this.wallet, { id, model, want: BigInt(want), least: want > 0 ? BigInt(Math.max(1, Math.min(want, least))) : 0n }, this.mint(), this.nowMs);
+    if (remainder) this.remainders.add(id);
+    const request = { id, model, want: BigInt(want), least: remainder || want === 0 ? 0n : BigInt(Math.max(1, Math.min(want, least))), remainder };
+    const effects = requestHold(this.wallet, request, this.mint(), this.nowMs);
     const refusedAtOnce = effects.some((effect) => effect.kind === 'refused' && effect.reason === 'too_many_waiting');
     if (refusedAtOnce) this.waiting.pop();
     this.perform(effects.filter((effect) => effect.kind !== 'refused'));
@@ -132,6 +135,7 @@ class World {
         continue;
       }
       expect(this.waiting.shift()?.id).toBe(effect.kind === 'admitted' ? effect.hold.id : effect.id);
+      if (effect.kind === 'refused') expect(this.remainders.has(effect.id)).toBe(false);
       if (effect.kind === 'admitted') this.holds.push(effect.hold);
     }
     for (const { id, slice } of this.wallet.leases) if (!this.slices.has(id)) this.slices.set(id, slice);

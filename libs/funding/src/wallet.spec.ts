@@ -265,3 +265,35 @@ describe('a wallet', () => {
     expect(driver.wallet.isKnown).toBe(true);
   });
 });
+
+describe('a request that takes what there is', () => {
+  const remainder = { want: 10n, least: 0n, remainder: true };
+
+  it('holds the remainder once the grants have no more, and nothing where there is nothing', () => {
+    const driver = driverWith([lease('a', 4n)], 0n);
+    expect(kinds(driver.request(remainder))).toEqual(['request-0003 holds 4']);
+    expect(kinds(driver.request(remainder))).toEqual(['request-0005 holds 0']);
+  });
+
+  it('asks the grants again after a second', () => {
+    const driver = driverWith([], 0n);
+    driver.nowMs = 999;
+    expect(kinds(driver.request(remainder))).toEqual(['request-0003 holds 0']);
+    driver.nowMs = 1_000;
+    expect(kinds(driver.request(remainder))).toEqual(['ask']);
+    expect(kinds(driver.answer(answer([lease('a', 3n)], 0n)))).toEqual(['request-0005 holds 3']);
+  });
+
+  it('is not refused when it has waited too long, but holds what is free', () => {
+    const driver = new WalletDriver();
+    driver.request(remainder);
+    driver.nowMs = 100_000;
+    expect(kinds(driver.tick(0))).toEqual(['request-0001 holds 0']);
+  });
+
+  it('a lease knows the oldest request that is still being funded elsewhere', () => {
+    const driver = new WalletDriver();
+    driver.wallet.oldestPending = 'request-0000';
+    expect(askOf(driver.request({ want: 5n }))!.firstUsageId).toBe('request-0000');
+  });
+});
