@@ -8,17 +8,16 @@ import { CatalogueService } from './admission/catalogue.service.js';
 import { IdempotencyService } from './admission/idempotency.service.js';
 import { createLaneKeys } from './admission/lane-keys.js';
 import { LimitsService } from './admission/limits.service.js';
-import { CompletionsService } from './completions.service.js';
+import { createBytesMeter, type BytesMeter } from './bounds/bytes-meter.js';
+import { createDeadlines, type Deadlines } from './bounds/deadlines.js';
 import { readVendorKey, type GatewaySettings } from './config.js';
 import { Estimator } from './counting/estimator.service.js';
 import { TokenCounter } from './counting/token-counter.service.js';
 import { AccountService } from './face/account.service.js';
+import { CompletionsService } from './face/completions.service.js';
 import { KeyService } from './face/key.service.js';
 import type { Failpoint } from './failpoint.js';
-import { createBytesMeter, type BytesMeter } from './intake/bytes-meter.js';
 import { Intake } from './intake/intake.service.js';
-import { defaultThreads, openThreads, type Threads } from './intake/threads.js';
-import { createDeadlines, type Deadlines } from './relay/deadlines.js';
 import { EndingService } from './relay/ending.service.js';
 import { traceFlush } from './relay/flush-trace.js';
 import { createGatewayMetrics, type GatewayMetrics } from './relay/gateway-metrics.js';
@@ -26,6 +25,7 @@ import { LaneClient } from './relay/lane-client.service.js';
 import { createLaneNotices } from './relay/lane-notices.js';
 import { RunningRequests } from './relay/running.service.js';
 import { readRelease } from './release.js';
+import { defaultThreads, openThreads, type Threads } from './threads/threads.js';
 
 /** For reads of keys and the catalogue: money has connections of its own. */
 const readConnectionsMax = 4;

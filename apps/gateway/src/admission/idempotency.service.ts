@@ -3,9 +3,9 @@ import type { SessionService } from '@kilotoken/funding';
 import { createPool, mintId, sqlStateOf } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { Caller } from '../face/caller.js';
 import type { Failpoint } from '../failpoint.js';
-import { Refusal } from '../refusal.js';
+import type { Caller } from '../request/caller.js';
+import { Refusal } from '../request/refusal.js';
 import { refuseClaim, type ClaimAnswer } from './idempotency.js';
 import { bindClaim, claimKey, releaseClaim, type ClaimId } from './idempotency.store.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { toRefusal } from '../refusal.js';
 import { hashRequest } from '../intake/request-hash.js';
+import { toRefusal } from '../request/refusal.js';
 import { idempotencyKeyOf, refuseClaim } from './idempotency.js';
 
 describe('an idempotency key', () => {

@@ -3,7 +3,7 @@
  * which generation it made and what that cost, instead of being served and charged a second time. Pure.
  */
 import { formatMoney, parseMoney } from '@kilotoken/money';
-import { Refusal } from '../refusal.js';
+import { Refusal } from '../request/refusal.js';
 
 const keyLengthMax = 255;
 const visible = /^[\x21-\x7e]{1,255}$/;

@@ -1,5 +1,5 @@
 import { findKeyProblems, type Catalogue, type Lane } from '@kilotoken/marketplace';
-import { Refusal } from '../refusal.js';
+import { Refusal } from '../request/refusal.js';
 
 /** Lanes that one warning names; the count says how many there are. */
 const namedMax = 50;

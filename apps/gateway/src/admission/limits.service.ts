@@ -1,25 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import type { TokenCounts } from '@kilotoken/contracts';
-import type { Money } from '@kilotoken/money';
 import type { Counter, Decision, QuotaService, Reservation } from '@kilotoken/quota';
-import type { Caller } from '../face/caller.js';
-import { Refusal } from '../refusal.js';
-import type { Client } from '../relay/client.js';
+import type { Caller } from '../request/caller.js';
+import type { Client } from '../request/client.js';
+import type { LimitHold } from '../request/limit-hold.js';
+import type { Plan } from '../request/plan.js';
+import { Refusal } from '../request/refusal.js';
 import { needsOf, outputTokensUnder, rateLimitHeaders, refusalFor, usedOf, warningOf } from './limits.js';
-import type { Plan } from './plan.js';
-
-/** What a request reserved under its limits. It is ended or given back, once. */
-export interface LimitHold {
-  /** The moment that it is counted at. */
-  readonly atMs: number;
-  readonly outputTokens: number;
-  /** What the client is told of its limits with its answer. */
-  headers(): Record<string, string>;
-  /** The request ran: with what it used. */
-  end(counts: TokenCounts, charge: Money): void;
-  /** It was refused after all. */
-  giveBack(): void;
-}
 
 const unavailable = (): Refusal => new Refusal('service_unavailable', 'Your limits cannot be checked at the moment. Try again shortly.');
 

@@ -7,9 +7,9 @@
 import { completionTokens, promptTokens, type TokenCounts } from '@kilotoken/contracts';
 import type { Money } from '@kilotoken/money';
 import { describeLimit, isBudget, remainingOf, whole, wholePart, type Amount, type Counter, type Limit, type Measure, type Need, type QuotaRefusal, type Reservation } from '@kilotoken/quota';
-import type { Caller } from '../face/caller.js';
-import { Refusal } from '../refusal.js';
-import type { Plan } from './plan.js';
+import type { Caller } from '../request/caller.js';
+import type { Plan } from '../request/plan.js';
+import { Refusal } from '../request/refusal.js';
 
 const subjectOf = ({ subjectKind, subjectId }: Limit, endUser: string | null): string =>
   // Who sends no `user` is one end user: a limit that is left by leaving out a parameter is none.

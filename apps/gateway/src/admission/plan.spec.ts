@@ -3,10 +3,11 @@ import { openAiLaneCapabilities, type PriceVersion, type TokenClass } from '@kil
 import { parseChatCompletion, parseCompletion } from '@kilotoken/openai';
 import { defaultModelSettings, priceKey, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
 import { formatMoney, parseMoney } from '@kilotoken/money';
-import type { Caller } from '../face/caller.js';
-import { Refusal } from '../refusal.js';
 import { smallRequest } from '../intake/read-request.js';
-import { outputTokensOn, planRequest, type Plan } from './plan.js';
+import type { Caller } from '../request/caller.js';
+import type { Plan } from '../request/plan.js';
+import { Refusal } from '../request/refusal.js';
+import { outputTokensOn, planRequest } from './plan.js';
 
 const caller: Caller = {
   organizationId: 'organization',

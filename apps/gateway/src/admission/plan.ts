@@ -6,33 +6,10 @@ import { imageTokensDefault, type MaxTokensPolicy, type NeededCapability, type P
 import { priceKey, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
 import type { Money } from '@kilotoken/money';
 import { priceAt, unpricedClasses, worstCaseOf, type WorstCase } from '@kilotoken/pricing';
-import type { Caller } from '../face/caller.js';
-import type { ReadRequest } from '../intake/read-request.js';
-import { Refusal } from '../refusal.js';
-
-export interface Plan {
-  readonly model: CatalogueModel;
-  /** Those that can honour the request, in their order; at least one. */
-  readonly lanes: readonly Lane[];
-  /** Parameters that none of these lanes honours and that are left out, by name; a `max_tokens` that was lowered is among them. */
-  readonly dropped: readonly string[];
-  readonly price: PriceVersion;
-  /** An upper bound of the prompt's tokens: its bytes and its template's, at most the context window. */
-  readonly promptTokensMax: bigint;
-  /** What token limits count for the prompt: less than the bound where it has images, sound or files, whose bound is the window. */
-  readonly promptTokensCounted: bigint;
-  /** Answers that the vendor may write: prompts × max(n, best_of). */
-  readonly choices: number;
-  readonly predictedTokensMax: bigint;
-  /** The most that each choice may have, before money is looked at. */
-  readonly outputTokensMax: number;
-  /** The least that is worth running where little is left; equal to the most where the client set it. */
-  readonly outputTokensMin: number;
-  readonly worst: WorstCase;
-  /** Holds for `outputTokensMax`, and for the least that is worth running. */
-  readonly want: Money;
-  readonly least: Money;
-}
+import type { Caller } from '../request/caller.js';
+import type { Plan } from '../request/plan.js';
+import type { ReadRequest } from '../request/read-request.js';
+import { Refusal } from '../request/refusal.js';
 
 /** All choices together. It bounds memory and what one request can hold. */
 const outputTokensPerRequestMax = 1_000_000;

@@ -3,7 +3,7 @@ import { imageTokensDefault, type TokenCounts } from '@kilotoken/contracts';
 import type { StreamState } from '@kilotoken/openai';
 import type { Lane } from '@kilotoken/marketplace';
 import { foldUndeclared } from '@kilotoken/pricing';
-import type { LargeRequest, ReadRequest } from '../intake/read-request.js';
+import type { LargeRequest, ReadRequest } from '../request/read-request.js';
 import { absorbedLengthMin, AnswerMeter } from './answer-meter.js';
 import type { PromptOutput } from './counting.jobs.js';
 import { promptPartsOf, type PromptParts } from './prompt-parts.js';

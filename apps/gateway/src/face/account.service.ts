@@ -6,11 +6,11 @@ import { formatMoney, parseMoney } from '@kilotoken/money';
 import { asOrganization, createPool, type Db } from '@kilotoken/platform';
 import { rateUsage } from '@kilotoken/pricing';
 import type { Pool } from 'pg';
-import { Refusal } from '../refusal.js';
 import type { RunningRequests } from '../relay/running.service.js';
-import type { Caller } from './caller.js';
-import { countRead, createReadRates, createReadTurns, inTurn, readLimits } from './read-limits.js';
+import type { Caller } from '../request/caller.js';
+import { Refusal } from '../request/refusal.js';
 import { findOpenRequest, listAttempts, type UsageView } from './generation.store.js';
+import { countRead, createReadRates, createReadTurns, inTurn, readLimits } from './read-limits.js';
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const priceVersionsMax = 1_000;

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { PollAnswer, SessionService } from '@kilotoken/funding';
 import { fingerprintApiKey, parseApiKey } from '@kilotoken/identity';
 import type { Pool } from 'pg';
-import { Refusal } from '../refusal.js';
-import type { Caller } from './caller.js';
+import type { Caller } from '../request/caller.js';
+import { Refusal } from '../request/refusal.js';
 import { findCaller } from './key.store.js';
 
 const callersMax = 50_000;

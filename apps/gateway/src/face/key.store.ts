@@ -1,7 +1,7 @@
 import { parseMoney } from '@kilotoken/money';
 import type { Db } from '@kilotoken/platform';
 import type { Limit } from '@kilotoken/quota';
-import type { Caller } from './caller.js';
+import type { Caller } from '../request/caller.js';
 
 interface KeyRow {
   organization_id: string;

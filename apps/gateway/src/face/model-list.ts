@@ -3,8 +3,8 @@ import { priceKey, type CatalogueModel } from '@kilotoken/marketplace';
 import { formatMoney } from '@kilotoken/money';
 import { priceAt } from '@kilotoken/pricing';
 import type { CatalogueService } from '../admission/catalogue.service.js';
-import { Refusal } from '../refusal.js';
-import type { Caller } from './caller.js';
+import type { Caller } from '../request/caller.js';
+import { Refusal } from '../request/refusal.js';
 
 /** `GET /v1/models`: what this key may use, with the prices that it would pay now, as exact decimal strings. */
 export interface ModelList {

@@ -2,7 +2,7 @@ import { errorCatalogue } from '@kilotoken/contracts';
 import { openAiErrorBody } from '@kilotoken/openai';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { closeGently } from '../intake/close-gently.js';
-import { Refusal, toRefusal } from '../refusal.js';
+import { Refusal, toRefusal } from '../request/refusal.js';
 import { describeMissingAddress } from './addresses.js';
 
 /** Retry advice goes with 429 and 503, unless the refusal says that trying again is no use. */

@@ -1,15 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { scanJsonBody } from '@kilotoken/contracts';
+import type { Offload } from '@kilotoken/platform/offload';
 import type { FastifyRequest } from 'fastify';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Caller } from '../face/caller.js';
-import type { Deadlines } from '../relay/deadlines.js';
-import type { Operation } from '../relay/generation.js';
+import type { BytesMeter } from '../bounds/bytes-meter.js';
+import type { Deadlines } from '../bounds/deadlines.js';
+import type { Caller } from '../request/caller.js';
+import type { Operation } from '../request/operation.js';
+import type { ReadRequest } from '../request/read-request.js';
 import { loopBytesMax, loopWorkMax, workOf } from './body-work.js';
-import type { BytesMeter } from './bytes-meter.js';
-import { readLarge, readSmall, type ReadRequest } from './read-request.js';
+import { readLarge, readSmall } from './read-request.js';
+import type { ReadingJobs } from './reading.jobs.js';
 import { receiveBody, type ReceivedBody, type Receiving, type ReceivingSettings } from './receive-body.js';
-import type { Threads } from './threads.js';
 
 /** Takes bodies in: their bytes, then what they ask for. Small ones are read here and at once, others in worker threads. */
 @Injectable()
@@ -22,7 +24,7 @@ export class Intake {
 
   constructor(
     settings: ReceivingSettings,
-    private readonly threads: Threads,
+    private readonly threads: Offload<ReadingJobs>,
     meter: BytesMeter,
     deadlines: Deadlines,
     registry: Registry,

@@ -3,8 +3,8 @@ import { ContractError, scanJsonBody } from '@kilotoken/contracts';
 import type { UpstreamOptions } from '@kilotoken/openai';
 import { createInlineOffload, type Offload } from '@kilotoken/platform/offload';
 import { loopWorkMax, workOf } from './body-work.js';
-import * as jobs from './jobs.js';
 import { readLarge, readSmall } from './read-request.js';
+import * as jobs from './reading.jobs.js';
 
 const threads: Offload<typeof jobs> = createInlineOffload(async () => jobs);
 const options: UpstreamOptions = { model: 'up', maxTokens: 7, maxTokensParam: 'max_tokens', stream: false, continuousUsage: false };

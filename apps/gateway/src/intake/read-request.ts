@@ -1,39 +1,11 @@
 import { ContractError, type RequestFacts, type ScannedBody } from '@kilotoken/contracts';
 import { factsOf, type RequestParams, type UpstreamOptions } from '@kilotoken/openai';
-import type { Operation } from '../relay/generation.js';
-import type { RawBody } from './jobs.js';
-import { refusalOfOffload, type Threads } from './threads.js';
+import { type Offload, OffloadError } from '@kilotoken/platform/offload';
+import type { Operation } from '../request/operation.js';
+import type { LargeRequest, RawBody, SmallRequest } from '../request/read-request.js';
+import { Refusal } from '../request/refusal.js';
+import type { ReadingJobs } from './reading.jobs.js';
 import { parseRequest, printFor, type WholeRequest } from './whole-request.js';
-
-/**
- * A request whose body was read and accepted. A small one is an object in this thread, and nothing of it is waited for. The
- * bulk of a large one stays bytes, which worker threads parse whenever a part of it is needed.
- */
-export type ReadRequest = SmallRequest | LargeRequest;
-
-/** The bytes, or the text, that a lane is sent. */
-export type LaneBody = string | Uint8Array;
-
-interface RequestParts {
-  readonly params: RequestParams;
-  readonly facts: RequestFacts;
-}
-
-export interface SmallRequest extends RequestParts {
-  readonly whole: WholeRequest['request'];
-  /** The body for a lane. */
-  body(options: UpstreamOptions): string;
-}
-
-export interface LargeRequest extends RequestParts {
-  readonly whole: null;
-  /** For jobs of worker threads that need its bulk. */
-  readonly raw: RawBody;
-  /** Of the operation and the body, where it was asked for. */
-  readonly hash: Uint8Array | null;
-  /** The body for a lane. Rejects with a Refusal where no thread has time for it. */
-  body(options: UpstreamOptions): Promise<Uint8Array>;
-}
 
 /** A class, since its facts are made when they are first asked for: a request that is refused before needs none. */
 class InlineRequest implements SmallRequest {
@@ -65,7 +37,7 @@ export const readSmall = (scanned: ScannedBody, operation: Operation): SmallRequ
 export const smallRequest = (request: WholeRequest['request']): SmallRequest => new InlineRequest({ request, isExact: false });
 
 export interface LargeReading {
-  readonly threads: Threads;
+  readonly threads: Offload<ReadingJobs>;
   readonly raw: RawBody;
   readonly apiKeyId: string;
   readonly needsHash: boolean;
@@ -87,5 +59,6 @@ export const readLarge = async ({ threads, raw, apiKeyId, needsHash }: LargeRead
 };
 
 const refuseForThreads = (error: unknown): never => {
-  throw refusalOfOffload(error);
+  if (!(error instanceof OffloadError)) throw error;
+  throw new Refusal('service_unavailable', 'This gateway has too many large requests to read at the moment. Try again shortly.', null, { fault: error.fault });
 };

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { Refusal } from '../refusal.js';
-import type { Deadlines } from '../relay/deadlines.js';
+import { createBytesMeter, type BytesMeter } from '../bounds/bytes-meter.js';
+import type { Deadlines } from '../bounds/deadlines.js';
+import { Refusal } from '../request/refusal.js';
 import { loopBytesMax } from './body-work.js';
-import { createBytesMeter, type BytesMeter } from './bytes-meter.js';
 import { receiveBody, type ReceivedBody } from './receive-body.js';
 
 const owner = { apiKeyId: 'key', organizationId: 'organization' };

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { Refusal } from '../refusal.js';
-import type { Deadlines } from '../relay/deadlines.js';
+import type { BytesMeter, BytesOwner, BytesShortage } from '../bounds/bytes-meter.js';
+import type { Deadlines } from '../bounds/deadlines.js';
+import { Refusal } from '../request/refusal.js';
 import { loopBytesMax } from './body-work.js';
-import type { BytesMeter, BytesOwner, BytesShortage } from './bytes-meter.js';
 
 /** A body as it came. Its bytes are in the meter until `release` is called, once; who got it has to. */
 export interface ReceivedBody {

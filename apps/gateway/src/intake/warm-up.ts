@@ -1,6 +1,6 @@
 import { ContractError, scanJsonBody } from '@kilotoken/contracts';
 import type { UpstreamOptions } from '@kilotoken/openai';
-import type { Operation } from '../relay/generation.js';
+import type { Operation } from '../request/operation.js';
 import { readSmall } from './read-request.js';
 
 /** Schemas are compiled when they are first used, up to 100 ms for the one that says what is wrong: not while clients wait. */

@@ -1,6 +1,6 @@
 import { buildUpstreamBody, type ChatCompletionRequest, type CompletionRequest, parseChatCompletion, parseCompletion, restoreNumbers, type UpstreamOptions } from '@kilotoken/openai';
 import { parseScannedBody, printExactly, type ScannedBody } from '@kilotoken/contracts';
-import type { Operation } from '../relay/generation.js';
+import type { Operation } from '../request/operation.js';
 
 /** A request as an object, with all of its bulk: in the event loop's thread where it is small, else in a worker's. Pure. */
 export interface WholeRequest {

@@ -1,4 +1,4 @@
-import type { BytesMeter, BytesOwner } from '../intake/bytes-meter.js';
+import type { BytesMeter, BytesOwner } from '../bounds/bytes-meter.js';
 
 /** Answers up to this are not metered: their number is bounded by the requests that run. */
 const unmeteredMax = 64 * 1024;

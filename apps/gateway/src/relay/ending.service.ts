@@ -6,7 +6,7 @@ import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney, type Money } from '@kilotoken/money';
 import type { Logger } from 'pino';
 import type { Estimator } from '../counting/estimator.service.js';
-import type { ReadRequest } from '../intake/read-request.js';
+import type { ReadRequest } from '../request/read-request.js';
 import { excerptOf } from './excerpt.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import { chargeFor, estimatedOf, noCharge, usageRowsJson, type Charge, type Ending, type Generation } from './generation.js';

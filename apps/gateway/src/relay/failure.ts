@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@kilotoken/contracts';
-import { Refusal } from '../refusal.js';
+import { Refusal } from '../request/refusal.js';
 import { kindOf, type FailureKind } from './failure-kind.js';
 import { readErrorBody, readVendorError, type VendorError } from './vendor-error.js';
 import { customerParam, customerText } from './vendor-text.js';

@@ -7,15 +7,14 @@ import { allocate, type Hold } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney, minMoney, type Money } from '@kilotoken/money';
 import { foldUndeclared, rateUsage, type Rating } from '@kilotoken/pricing';
-import type { ReadRequest } from '../intake/read-request.js';
 import type { Estimated } from '../counting/estimator.service.js';
-import type { LimitHold } from '../admission/limits.service.js';
-import type { Plan } from '../admission/plan.js';
-import type { Caller } from '../face/caller.js';
+import type { Caller } from '../request/caller.js';
+import type { LimitHold } from '../request/limit-hold.js';
+import type { Operation } from '../request/operation.js';
+import type { Plan } from '../request/plan.js';
+import type { ReadRequest } from '../request/read-request.js';
 import { storableMoment, storableMomentOrNull, storableOffsetMs, storableStatus, storableStatusOrNull, storableTags, storableText, storableTextOrNull, storableTokens, textLengths } from './diagnostics.js';
 import type { GenerationTrace } from './generation-trace.js';
-
-export type Operation = 'chat.completions' | 'completions';
 
 /** How a request or one of its attempts ended; `running` only in a checkpoint, as the reaper would bill it. */
 export type Outcome = 'completed' | 'client_closed' | 'upstream_failed' | 'interrupted';

@@ -1,4 +1,4 @@
-import type { Deadlines } from './deadlines.js';
+import type { Deadlines } from '../bounds/deadlines.js';
 
 /** Notices when nothing has happened for a while. */
 export interface IdleWatch {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { vendorKeyProblem, type Lane } from '@kilotoken/marketplace';
 import { Pool, ProxyAgent, type Dispatcher } from 'undici';
 import { readVendorKey } from '../config.js';
-import type { LaneBody } from '../intake/read-request.js';
+import type { LaneBody } from '../request/read-request.js';
 import { DecodedAnswer } from './decoded-answer.js';
 import { LaneError } from './failure.js';
 import { proxyFor, type ProxySettings } from './vendor-proxy.js';

@@ -1,13 +1,13 @@
 import type { SessionService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
+import type { BytesMeter } from '../bounds/bytes-meter.js';
+import type { Deadlines } from '../bounds/deadlines.js';
 import type { Failpoint } from '../failpoint.js';
-import type { BytesMeter } from '../intake/bytes-meter.js';
-import type { LaneBody, ReadRequest } from '../intake/read-request.js';
-import type { Client } from './client.js';
-import type { Deadlines } from './deadlines.js';
+import type { Client } from '../request/client.js';
+import type { LaneBody, ReadRequest } from '../request/read-request.js';
 import type { EndingService } from './ending.service.js';
-import type { Attempt, Generation } from './generation.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
+import type { Attempt, Generation } from './generation.js';
 import type { LaneClient } from './lane-client.service.js';
 import type { LaneNotices } from './lane-notices.js';
 import type { RunningRequests } from './running.service.js';

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { classifyFailure, type SessionService, type SettlementService } from '@kilotoken/funding';
 import { sqlStateOf } from '@kilotoken/platform';
 import type { Logger } from 'pino';
+import { createSlots } from '../bounds/slots.js';
 import type { Failpoint } from '../failpoint.js';
 import { holdsJson, noCharge, usageRowsJson, type Charge, type Generation } from './generation.js';
-import { createSlots } from './slots.js';
 
 export interface RunningSettings {
   readonly checkpointMs: number;

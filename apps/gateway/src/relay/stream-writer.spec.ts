@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { until } from '../../../../test/support/until.js';
-import { createClient } from './client.js';
+import { createClient } from '../request/client.js';
 import { createStreamWriter, type StreamWriter } from './stream-writer.js';
 
 let server: Server;

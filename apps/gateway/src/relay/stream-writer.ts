@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Client } from './client.js';
+import type { Client } from '../request/client.js';
 
 /** Writes server-sent events to a client that may be slow or gone. Memory stays bounded: while it does not take them, the lane is not read. */
 export interface StreamWriter {

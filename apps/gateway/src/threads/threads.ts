@@ -1,7 +1,6 @@
-import { createInlineOffload, createOffload, OffloadError, type Offload } from '@kilotoken/platform/offload';
+import { createInlineOffload, createOffload, type Offload } from '@kilotoken/platform/offload';
 import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
-import { Refusal } from '../refusal.js';
 import type * as jobs from './jobs.js';
 
 /**
@@ -22,7 +21,7 @@ const heapMbMax = 1_024;
 export const defaultThreads = (): number => Math.max(1, Math.min(2, availableParallelism() - 1));
 
 export const openThreads = (threadsMax: number, logger: Logger): Threads => {
-  const workerFile = new URL(import.meta.url.endsWith('.ts') ? './jobs.ts' : './jobs.js', import.meta.url);
+  const workerFile = new URL(import.meta.url.endsWith('.ts') ? '../intake/reading.jobs.ts' : './jobs.js', import.meta.url);
   // From source there is no file that a thread could load.
   if (workerFile.pathname.endsWith('.ts')) return createInlineOffload(async () => import('./jobs.js'));
   return createOffload({
@@ -35,7 +34,3 @@ export const openThreads = (threadsMax: number, logger: Logger): Threads => {
     onError: (error) => logger.error({ event: 'threads.failed', error }),
   });
 };
-
-/** What a client is told when its body could not be read for want of a thread. Other errors stay as they are. */
-export const refusalOfOffload = (error: unknown): unknown =>
-  error instanceof OffloadError ? new Refusal('service_unavailable', 'This gateway has too many large requests to read at the moment. Try again shortly.', null, { fault: error.fault }) : error;

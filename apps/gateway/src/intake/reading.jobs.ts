@@ -1,20 +1,13 @@
-/**
- * The jobs of the gateway's worker threads, by name. A thread loads the built form of this file, so it and what it imports
- * stay free of effects but for the thread's own priority: no settings, no connections, no timers. A job keeps nothing of a
- * request between two calls: it gets the bytes of a body and reads what it needs of them.
- */
 import { ContractError, type ErrorCode, type RequestFacts, scanJsonBody } from '@kilotoken/contracts';
 import { factsOf, paramsOf, type RequestParams, type UpstreamOptions } from '@kilotoken/openai';
-import type { Operation } from '../relay/generation.js';
+import type { RawBody } from '../request/read-request.js';
 import { hashRequest } from './request-hash.js';
-import { yieldToEventLoop } from './thread-priority.js';
 import { parseRequest, printFor } from './whole-request.js';
 
-yieldToEventLoop();
-
-export interface RawBody {
-  readonly operation: Operation;
-  readonly raw: SharedArrayBuffer;
+/** Jobs of worker threads that read large bodies. */
+export interface ReadingJobs {
+  readBody(input: RawBody & { readonly needsHash: boolean }): ReadingDone | ReadingRefused;
+  buildBody(input: RawBody & { readonly options: UpstreamOptions }): SharedArrayBuffer;
 }
 
 /** A `ContractError` as data: its class would not survive the way back. */
@@ -48,5 +41,3 @@ export const buildBody = ({ operation, raw, options }: RawBody & { readonly opti
   Buffer.from(shared).write(text);
   return shared;
 };
-
-export { countPrompt, countTexts, loadVocabulary } from '../counting/counting.jobs.js';

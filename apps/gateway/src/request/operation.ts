@@ -1,0 +1,2 @@
+/** The paths that generate, by the names of OpenAI's SDKs. */
+export type Operation = 'chat.completions' | 'completions';

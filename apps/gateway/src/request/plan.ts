@@ -1,0 +1,29 @@
+import type { PriceVersion } from '@kilotoken/contracts';
+import type { CatalogueModel, Lane } from '@kilotoken/marketplace';
+import type { Money } from '@kilotoken/money';
+import type { WorstCase } from '@kilotoken/pricing';
+
+/** The lanes that may serve a request, and its worst case at the pinned price. */
+export interface Plan {
+  readonly model: CatalogueModel;
+  /** Those that can honour the request, in their order; at least one. */
+  readonly lanes: readonly Lane[];
+  /** Parameters that none of these lanes honours and that are left out, by name; a `max_tokens` that was lowered is among them. */
+  readonly dropped: readonly string[];
+  readonly price: PriceVersion;
+  /** An upper bound of the prompt's tokens: its bytes and its template's, at most the context window. */
+  readonly promptTokensMax: bigint;
+  /** What token limits count for the prompt: less than the bound where it has images, sound or files, whose bound is the window. */
+  readonly promptTokensCounted: bigint;
+  /** Answers that the vendor may write: prompts × max(n, best_of). */
+  readonly choices: number;
+  readonly predictedTokensMax: bigint;
+  /** The most that each choice may have, before money is looked at. */
+  readonly outputTokensMax: number;
+  /** The least that is worth running where little is left; equal to the most where the client set it. */
+  readonly outputTokensMin: number;
+  readonly worst: WorstCase;
+  /** Holds for `outputTokensMax`, and for the least that is worth running. */
+  readonly want: Money;
+  readonly least: Money;
+}
