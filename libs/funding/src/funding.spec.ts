@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { cancelFunding, receiveHold, retryFunding, startFunding, type Funding, type FundingEffect, type FundingRequest } from './funding.js';
-import type { Hold, Lease, Refusal } from './wallet.js';
+import type { Hold, Lease } from './lease.js';
+import type { Refusal } from './wallet.js';
 
 const request: FundingRequest = {
   id: 'request-1',

@@ -1,7 +1,8 @@
 import { parseMoney, formatMoney, type Money } from '@kilotoken/money';
 import type { Db } from '@kilotoken/platform';
+import type { BurnRank } from './lease.js';
 import type { ReturnRow } from './returning.js';
-import type { AskAnswer, Ask, BurnRank } from './wallet.js';
+import type { AskAnswer, Ask } from './wallet.js';
 
 /**
  * The statements of the hot path, each one call of a named function: one round trip, one transaction. Prepared once a

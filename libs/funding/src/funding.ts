@@ -6,8 +6,9 @@
  * something is leased or held that could come back, until the deadline.
  */
 import { assert } from './assert.js';
+import type { Hold } from './lease.js';
 import { chooseLegs, type Holding, type UnitHold, type UnitRequest } from './legs.js';
-import type { Hold, HoldRequest, Refusal } from './wallet.js';
+import type { HoldRequest, Refusal } from './wallet.js';
 
 /** What one request may be paid with: at least one unit, packs in any order, money last. */
 export interface FundingRequest {

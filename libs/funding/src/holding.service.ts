@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { Money } from '@kilotoken/money';
 import type { AppError } from '@kilotoken/platform';
-import { cancelFunding, receiveHold, remainderOf, retryFunding, startFunding, type Funding, type FundingEffect, type FundingRequest } from './funding.js';
+import { cancelFunding, receiveHold, remainderOf, retryFunding, startFunding, type CouldCover, type Funding, type FundingEffect, type FundingRequest } from './funding.js';
 import { fundingRefusals, fundsUnavailable, type LeaseService, type LeaseSettings } from './lease.service.js';
+import type { Hold } from './lease.js';
 import { holdingOf, type Holding } from './legs.js';
 import type { SessionService } from './session.service.js';
-import type { Hold } from './wallet.js';
 
 interface Run {
   readonly funding: Funding;
+  readonly startedAtMs: number;
   outcome: Holding | AppError | null;
   /** Set once somebody waits for the outcome. */
   tell: ((outcome: Holding | AppError) => void) | null;
@@ -56,8 +57,10 @@ export class HoldingService {
   }
 
   private holdUnits(request: FundingRequest): Promise<Holding> | Holding {
-    const { funding, effects } = startFunding(request, this.session.nowMs() + this.settings.floorWaitMs);
-    const run: Run = { funding, outcome: null, tell: null };
+    if (this.session.isEnded()) throw fundsUnavailable();
+    const startedAtMs = this.session.nowMs();
+    const { funding, effects } = startFunding(request, startedAtMs + this.settings.floorWaitMs);
+    const run: Run = { funding, startedAtMs, outcome: null, tell: null };
     this.add(run);
     this.perform(run, effects);
     const { outcome } = run;
@@ -99,8 +102,9 @@ export class HoldingService {
   }
 
   private receive(run: Run, of: number, answer: Hold | 'insufficient_quota' | 'balance_held'): void {
-    const { organizationId } = run.funding.request;
-    this.perform(run, receiveHold(run.funding, of, answer, this.session.nowMs(), ({ unit, least }) => (this.leases.balance({ organizationId, unit }) ?? 0n) >= least));
+    const { organizationId, model } = run.funding.request;
+    const couldCover: CouldCover = ({ unit, least }) => this.leases.couldCover({ organizationId, unit }, { model, least }, run.startedAtMs);
+    this.perform(run, receiveHold(run.funding, of, answer, this.session.nowMs(), couldCover));
   }
 
   private add(run: Run): void {

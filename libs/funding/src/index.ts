@@ -2,6 +2,7 @@ export { assert } from './assert.js';
 export { listGrantBalances, type GrantBalance, type PollAnswer } from './funding.store.js';
 export * from './funding.js';
 export * from './holding.service.js';
+export * from './lease.js';
 export * from './lease.service.js';
 export * from './reaping.js';
 export * from './reaping.service.js';

@@ -4,11 +4,13 @@ import { AppError, createPool, mintId, sqlStateOf, type Clock } from '@kilotoken
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { returnLeases, takeLeases } from './funding.store.js';
+import type { Hold } from './lease.js';
 import { addReturns, collectReturns, createReturnQueue, finishReturns, startReturns, unreturned } from './returning.js';
 import type { SessionService } from './session.service.js';
 import {
   abandonAsk,
   cancelWait,
+  couldCover,
   createWallet,
   isIdle,
   receiveAnswer,
@@ -17,7 +19,6 @@ import {
   tickWallet,
   unspent,
   type Ask,
-  type Hold,
   type HoldRequest,
   type Refusal,
   type Wallet,
@@ -141,7 +142,13 @@ export class LeaseService {
    */
   balance(funds: FundsOf): Money | null {
     const wallet = this.findAccount(funds)?.wallet;
-    return wallet?.isKnown ? wallet.available + wallet.leasedElsewhere + unspent(wallet) : null;
+    return wallet?.answered ? wallet.available + wallet.leasedElsewhere + unspent(wallet) : null;
+  }
+
+  /** As far as this process knows: whether a request that came at `sinceMs` could be covered once what is leased or held has come back. */
+  couldCover(funds: FundsOf, request: Pick<HoldRequest, 'model' | 'least'>, sinceMs: number): boolean {
+    const account = this.findAccount(funds);
+    return !account || couldCover(account.wallet, request, sinceMs, this.session.nowMs());
   }
 
   /** What this process's running requests hold of each grant of an organization. */

@@ -6,11 +6,11 @@
  *   USD         10, priority 100                worst case 0.003
  *   kept        [qwen-pack 400] [USD 0.003]     the pack's remainder, and the whole worst case in the unit after it
  *
- * A run is a stretch of legs of one unit in that order. The last run is the one that covers the whole worst case alone, so that
- * whatever whole tokens the runs before it leave over, it pays: no charge is ever above the hold.
+ * A run is a stretch of legs of one unit in that order. The unit of the last run holds its whole worst case, in all its runs together,
+ * so it pays whatever whole tokens the runs before it leave over: no charge is ever above the hold.
  */
 import type { Money } from '@kilotoken/money';
-import { allocate, compareRank, type Allocation, type Hold, type HoldPart } from './wallet.js';
+import { allocate, compareRank, type Allocation, type Hold, type HoldPart } from './lease.js';
 
 /** What one unit may pay of a request. */
 export interface UnitRequest {
@@ -61,34 +61,45 @@ const runsOf = (legs: readonly Leg[]): Run[] => {
   return runs;
 };
 
-/** The runs up to the first that covers the worst case in its unit. */
-const uptoCovering = (requests: readonly UnitRequest[], runs: readonly Run[]): Run[] | null => {
-  const last = runs.findIndex(({ of, amount }) => requests[of]!.covers && amount >= requests[of]!.want);
-  return last < 0 ? null : runs.slice(0, last + 1);
+/** The legs to keep, in the order in which they pay, and the unit that pays what the others leave over. */
+interface Kept {
+  readonly legs: readonly Leg[];
+  readonly last: number;
+}
+
+/** The legs up to the one with which a unit holds its worst case, all its runs together. */
+const uptoCovering = (requests: readonly UnitRequest[], legs: readonly Leg[]): Kept | null => {
+  const missing = requests.map(({ want }) => want);
+  const index = legs.findIndex(({ of, part }) => (missing[of]! -= part.amount) <= 0n && requests[of]!.covers);
+  return index < 0 ? null : { legs: legs.slice(0, index + 1), last: legs[index]!.of };
 };
 
 /**
- * Near the floor: all legs of one unit together are the last run, whatever lies between them in the burn order. A unit that covers the
- * whole worst case goes before one that covers a smaller answer, and a later unit, which is money, before packs.
+ * Near the floor: all legs of one unit that covers a smaller answer together are the last run, whatever lies between them in the burn
+ * order. A later unit, which is money, goes before packs.
  */
-const endingIn = (requests: readonly UnitRequest[], holds: readonly Hold[], legs: readonly Leg[]): Run[] | null => {
-  const last = (['want', 'least'] as const)
-    .map((measure) => requests.findLastIndex((request, of) => request.covers && holds[of]!.total >= request[measure] && (holds[of]!.total > 0n || request.want === 0n)))
-    .find((of) => of >= 0);
-  if (last === undefined) return null;
-  return [...runsOf(legs.filter(({ of }) => of !== last)), { of: last, amount: holds[last]!.total }];
+const endingIn = (requests: readonly UnitRequest[], holds: readonly Hold[], legs: readonly Leg[]): Kept | null => {
+  const last = requests.findLastIndex(({ covers, want, least }, of) => covers && holds[of]!.total >= least && (holds[of]!.total > 0n || want === 0n));
+  if (last < 0) return null;
+  return { legs: [...legs.filter(({ of }) => of !== last), ...legs.filter(({ of }) => of === last)], last };
 };
+
+const holdOf = (id: string, parts: readonly HoldPart[]): Hold => ({ id, parts, total: parts.reduce((sum, { amount }) => sum + amount, 0n) });
 
 /** The legs to keep of what each unit holds, `holds[i]` for `requests[i]`; null where no unit covers enough. What is not kept goes back. */
 export const chooseLegs = (requests: readonly UnitRequest[], holds: readonly Hold[]): { readonly holding: Holding; readonly spare: readonly UnitHold[] } | null => {
   const legs = inBurnOrder(holds);
-  const runs = uptoCovering(requests, runsOf(legs)) ?? endingIn(requests, holds, legs);
-  if (!runs) return null;
-  const all = holds.map((hold, of) => ({ unit: requests[of]!.unit, hold }));
-  const kept = [...new Set(runs.map(({ of }) => of))];
+  const kept = uptoCovering(requests, legs) ?? endingIn(requests, holds, legs);
+  if (!kept) return null;
+  const runs = runsOf(kept.legs);
+  if (runs.at(-1)?.of !== kept.last) runs.push({ of: kept.last, amount: 0n });
+  const { id } = holds[0]!;
+  const keptParts = new Set(kept.legs.map(({ part }) => part));
+  const unitHold = (of: number, isKept: boolean): UnitHold => ({ unit: requests[of]!.unit, hold: holdOf(id, holds[of]!.parts.filter((part) => keptParts.has(part) === isKept)) });
+  const units = [...new Set(runs.map(({ of }) => of))];
   return {
-    holding: { id: holds[0]!.id, units: kept.map((of) => all[of]!), runs: runs.map(({ of, amount }) => ({ of: kept.indexOf(of), amount })) },
-    spare: all.filter((_, of) => !kept.includes(of)),
+    holding: { id, units: units.map((of) => unitHold(of, true)), runs: runs.map(({ of, amount }) => ({ of: units.indexOf(of), amount })) },
+    spare: holds.map((_, of) => unitHold(of, false)).filter(({ hold }, of) => hold.parts.length > 0 || !units.includes(of)),
   };
 };
 

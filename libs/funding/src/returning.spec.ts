@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { addReturns, collectReturns, createReturnQueue, finishReturns, startReturns, unreturned } from './returning.js';
-import { createWallet, receiveAnswer, releaseHold, requestHold, type Hold, type Wallet } from './wallet.js';
+import type { Hold } from './lease.js';
+import { createWallet, receiveAnswer, releaseHold, requestHold, type Wallet } from './wallet.js';
 
 const limits = { floorWaitMs: 1_000, floorWaiters: 10, idleLeaseMs: 5_000, idleLeaseNearFloorMs: 250, askAgainMs: 100 };
 const none: ReadonlySet<string> = new Set();

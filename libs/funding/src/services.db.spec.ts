@@ -6,10 +6,10 @@ import { expectInvariants } from '../../../test/support/invariants.js';
 import { MoneyDatabase, type Usage } from '../../../test/support/money-database.js';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { until } from '../../../test/support/until.js';
+import { allocate, type Hold } from './lease.js';
 import { LeaseService, type LeaseSettings } from './lease.service.js';
 import { SessionService } from './session.service.js';
 import { SettlementService, type Settlement } from './settlement.service.js';
-import { allocate, type Hold } from './wallet.js';
 
 /** The services between a gateway's requests and Postgres, over wires that break. */
 const silent = pino({ level: 'silent' });

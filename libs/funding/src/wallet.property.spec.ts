@@ -1,7 +1,8 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { addReturns, collectReturns, createReturnQueue, finishReturns, startReturns } from './returning.js';
-import { allocate, cancelWait, createWallet, receiveAnswer, releaseHold, requestHold, tickWallet, type Ask, type Hold, type Wallet, type WalletEffect } from './wallet.js';
+import { allocate, type Hold } from './lease.js';
+import { cancelWait, createWallet, receiveAnswer, releaseHold, requestHold, tickWallet, type Ask, type Wallet, type WalletEffect } from './wallet.js';
 
 /**
  * One wallet and two grants, under whatever sequence of calls: requests, answers, settlements, departures, returns, time.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { answer, askOf, driverWith, kinds, lease, limits, parts, plenty, WalletDriver } from '../../../test/support/wallet-driver.js';
-import { abandonAsk, allocate, cancelWait, isIdle, requestHold, unspent, type BurnRank } from './wallet.js';
+import { allocate, type BurnRank } from './lease.js';
+import { abandonAsk, cancelWait, couldCover, isIdle, requestHold, unspent } from './wallet.js';
 
 describe('a hold', () => {
   it('is taken at once where the leases cover it', () => {
@@ -259,10 +260,10 @@ describe('a wallet', () => {
 
   it('knows nothing of the balance before an answer', () => {
     const driver = new WalletDriver();
-    expect(driver.wallet.isKnown).toBe(false);
+    expect(driver.wallet.answered).toBeNull();
     driver.request({ want: 5n });
     driver.answer(answer([lease('a', 5n)]));
-    expect(driver.wallet.isKnown).toBe(true);
+    expect(driver.wallet.answered).not.toBeNull();
   });
 });
 
@@ -289,6 +290,17 @@ describe('a request that takes what there is', () => {
     driver.request(remainder);
     driver.nowMs = 100_000;
     expect(kinds(driver.tick(0))).toEqual(['request-0001 holds 0']);
+  });
+
+  it('could be covered later, until the grants are asked for its model after it came', () => {
+    const driver = new WalletDriver();
+    const could = (model: string, least: bigint, sinceMs: number): boolean => couldCover(driver.wallet, { model, least }, sinceMs, driver.nowMs);
+    expect(could('small', 15n, 0)).toBe(true);
+    driver.nowMs = 10;
+    driver.request({ ...remainder, model: 'small' });
+    driver.answer(answer([lease('a', 4n)], 0n, 10n));
+    expect([could('small', 14n, 10), could('small', 15n, 10)]).toEqual([true, false]);
+    expect([could('small', 15n, 11), could('large', 15n, 10)]).toEqual([true, true]);
   });
 
   it('a lease knows the oldest request that is still being funded elsewhere', () => {

@@ -11,40 +11,7 @@
  */
 import { assert } from './assert.js';
 import type { Money } from '@kilotoken/money';
-
-/** The place of a grant in the burn order: lower burns first. */
-export interface BurnRank {
-  priority: number;
-  expiresAtMs: number | null;
-  promotional: boolean;
-  effectiveAtMs: number;
-  createdAtMs: number;
-}
-
-export interface Lease {
-  readonly id: string;
-  readonly grantId: string;
-  readonly rank: BurnRank;
-  /** The models that its grant pays for; null is all. */
-  readonly models: ReadonlySet<string> | null;
-  slice: Money;
-  free: Money;
-  held: Money;
-  settled: Money;
-  usedAtMs: number;
-}
-
-export interface HoldPart {
-  readonly lease: Lease;
-  readonly amount: Money;
-}
-
-/** What a request may cost at most, taken from leases in burn order. */
-export interface Hold {
-  readonly id: string;
-  readonly total: Money;
-  readonly parts: readonly HoldPart[];
-}
+import { compareRank, mayPay, unspentOf, type BurnRank, type Hold, type HoldPart, type Lease } from './lease.js';
 
 export interface HoldRequest {
   /** The request's id. A lease knows the oldest request that can use it: ids ascend, but for requests in `Wallet.oldestPending`. */
@@ -116,8 +83,8 @@ export interface Wallet {
   readonly leases: Lease[];
   readonly waiters: Waiter[];
   ask: Ask | null;
-  /** Whether an ask was ever answered: before that nothing is known of the grants. */
-  isKnown: boolean;
+  /** The last ask that was answered: before the first nothing is known of the grants. */
+  answered: { readonly model: string; readonly askedAtMs: number } | null;
   /** What grants held, and others had leased of them, at the last answer. */
   available: Money;
   leasedElsewhere: Money;
@@ -151,7 +118,7 @@ export const createWallet = (limits: WalletLimits, nowMs: number): Wallet => ({
   leases: [],
   waiters: [],
   ask: null,
-  isKnown: false,
+  answered: null,
   available: 0n,
   leasedElsewhere: 0n,
   nearFloor: false,
@@ -164,25 +131,14 @@ export const createWallet = (limits: WalletLimits, nowMs: number): Wallet => ({
   exhausted: null,
 });
 
-/** The burn order of leases, over all units. */
-export const compareRank = (a: Lease, b: Lease): number =>
-  a.rank.priority - b.rank.priority ||
-  (a.rank.expiresAtMs ?? Infinity) - (b.rank.expiresAtMs ?? Infinity) ||
-  Number(b.rank.promotional) - Number(a.rank.promotional) ||
-  a.rank.effectiveAtMs - b.rank.effectiveAtMs ||
-  a.rank.createdAtMs - b.rank.createdAtMs ||
-  (a.grantId < b.grantId ? -1 : a.grantId > b.grantId ? 1 : a.id < b.id ? -1 : 1);
-
-// Two endless expiries subtract to NaN, which `||` passes over to the next criterion, as it should.
-
-const mayPay = ({ models, rank }: Lease, model: string, nowMs: number): boolean =>
-  (models === null || models.has(model)) && (rank.expiresAtMs === null || nowMs < rank.expiresAtMs);
-
 const paysFor = (lease: Lease, model: string, nowMs: number): boolean => lease.free > 0n && mayPay(lease, model, nowMs);
 
 /** What the leases that may pay for a model have of something. */
 const sumFor = (wallet: Wallet, model: string, nowMs: number, amountOf: (lease: Lease) => Money): Money =>
   wallet.leases.reduce((sum, lease) => (mayPay(lease, model, nowMs) ? sum + amountOf(lease) : sum), 0n);
+
+/** What a model could be paid with if everything came back that is leased or held. */
+const recoverableFor = (wallet: Wallet, model: string, nowMs: number): Money => wallet.available + wallet.leasedElsewhere + sumFor(wallet, model, nowMs, unspentOf);
 
 const freeFor = (wallet: Wallet, model: string, nowMs: number): Money => {
   let free = 0n;
@@ -208,8 +164,6 @@ const take = (wallet: Wallet, request: HoldRequest, amount: Money, nowMs: number
   wallet.usedAtMs = nowMs;
   return { id: request.id, total: amount, parts };
 };
-
-const unspentOf = ({ free, held }: Lease): Money => free + held;
 
 /** What is left to spend here: free and held, whoever ends up with it. */
 export const unspent = (wallet: Wallet): Money => wallet.leases.reduce((sum, lease) => sum + unspentOf(lease), 0n);
@@ -309,7 +263,7 @@ const serve = (wallet: Wallet, answeredModel: string | null, nowMs: number): Wal
     } else if (answered && free >= first.least && free > 0n && wallet.available < first.want - free) {
       // Postgres has no more to give now: a request that may be shrunk runs with what is here.
       effects.push({ kind: 'admitted', hold: take(wallet, first, free, nowMs) });
-    } else if (answered && wallet.available + wallet.leasedElsewhere + sumFor(wallet, first.model, nowMs, unspentOf) < first.least) {
+    } else if (answered && recoverableFor(wallet, first.model, nowMs) < first.least) {
       effects.push({ kind: 'refused', id: first.id, reason: 'insufficient_quota' });
     } else {
       break;
@@ -339,7 +293,7 @@ export const receiveAnswer = (wallet: Wallet, answer: AskAnswer, nowMs: number):
   }
   wallet.leases.sort(compareRank);
   const mine = sumFor(wallet, ask.model, nowMs, (lease) => lease.slice);
-  wallet.isKnown = true;
+  wallet.answered = { model: ask.model, askedAtMs: wallet.askedAtMs };
   wallet.available = answer.available;
   wallet.leasedElsewhere = answer.leased > mine ? answer.leased - mine : 0n;
   wallet.lastGranted = answer.leases.reduce((sum, lease) => sum + lease.slice, 0n);
@@ -347,6 +301,13 @@ export const receiveAnswer = (wallet: Wallet, answer: AskAnswer, nowMs: number):
   wallet.exhausted = answer.available === 0n ? { model: ask.model, untilMs: nowMs + exhaustedMs } : null;
   return serve(wallet, ask.model, nowMs);
 };
+
+/**
+ * Whether a request's least hold would be there if everything came back that is leased or held. Also true while that is not known:
+ * the last answer is about another model, or about the grants as they were before the request came at `sinceMs`.
+ */
+export const couldCover = (wallet: Wallet, { model, least }: Pick<HoldRequest, 'model' | 'least'>, sinceMs: number, nowMs: number): boolean =>
+  wallet.answered?.model !== model || wallet.answered.askedAtMs < sinceMs || recoverableFor(wallet, model, nowMs) >= least;
 
 /** An ask failed for good (a refused statement, a dead session): those that wait are told by the caller. */
 export const abandonAsk = (wallet: Wallet): string[] => {
@@ -358,26 +319,6 @@ export const abandonAsk = (wallet: Wallet): string[] => {
 export const cancelWait = (wallet: Wallet, id: string): void => {
   const index = wallet.waiters.findIndex((waiter) => waiter.id === id);
   if (index >= 0) wallet.waiters.splice(index, 1);
-};
-
-export interface Allocation {
-  readonly leaseId: string;
-  readonly grantId: string;
-  readonly amount: Money;
-}
-
-/** Which leases pay a charge: a hold's parts in burn order. Zero amounts are left out. */
-export const allocate = (hold: Hold, charge: Money): Allocation[] => {
-  assert(charge >= 0n && charge <= hold.total, 'a charge is never above its hold');
-  const allocations: Allocation[] = [];
-  let left = charge;
-  for (const { lease, amount } of hold.parts) {
-    if (left === 0n) break;
-    const paid = amount < left ? amount : left;
-    allocations.push({ leaseId: lease.id, grantId: lease.grantId, amount: paid });
-    left -= paid;
-  }
-  return allocations;
 };
 
 /** The charge is committed: what it took is settled, the rest of the hold is free again and serves who waits. */

@@ -38,6 +38,14 @@ describe('portions', () => {
     expect(shown({ input: 10 }, pack('4'), payer('5', { input: '1', output: '1' }))).toEqual(['4 tokens 4', '6 tokens 6 of which 5']);
   });
 
+  it('the last payer also spends the part of a token that its unit left earlier in the burn order', () => {
+    const dollars = (hold: string): Payer => ({ ...payer(hold, { input: '2' }), unit: 'USD' });
+    const tokens = { ...payer('3', { input: '1' }), unit: 'pack' };
+    expect(shown({ input: 10 }, dollars('5'), tokens, dollars('9'))).toEqual(['2 tokens 4', '3 tokens 3', '5 tokens 10']);
+    expect(shown({ input: 11 }, dollars('5'), tokens, dollars('9'))).toEqual(['2 tokens 4', '3 tokens 3', '6 tokens 12 of which 10']);
+    expect(shown({ input: 10 }, dollars('5'), tokens, { ...dollars('9'), unit: 'EUR' })[2]).toBe('5 tokens 10 of which 9');
+  });
+
   it('a count that no payer has a rate for is an error, never free', () => {
     expect(() => ratePortions({ output: 1 }, [payer('5', { input: '1', output: null })])).toThrow('no price for output');
   });

@@ -10,8 +10,9 @@
  *   output 150 tokens × 4 = 600 units from the pack, 150 tokens × 0.60 ÷ 1,000,000 = 0.00009 USD
  *
  * Lines are taken in the class order of `tokenClasses`. Each payer in turn covers as many whole tokens of a line as what it
- * has left pays, and the last one takes the rest, whatever it costs: `charge` is cut at its hold, `rated` is not. A class
- * without a rate is outside the scope of a payer, and the next one covers it. Rates are chosen on the whole request.
+ * has left pays, and the last one takes the rest, whatever it costs: `charge` is cut at its hold, `rated` is not. Where the last
+ * unit paid before, with grants that burn earlier, its hold includes the part of a token that was left there. A class without a
+ * rate is outside the scope of a payer, and the next one covers it. Rates are chosen on the whole request.
  */
 import { tokenClasses, type PriceVersion, type Rate, type TokenCounts } from '@kilotoken/contracts';
 import { minMoney, priceOf, type Money, type Rounding } from '@kilotoken/money';
@@ -21,6 +22,8 @@ type Rates = PriceVersion['rates'];
 
 /** One unit's part in a hold: what is held of it, and the rates at which it burns. */
 export interface Payer {
+  /** Needed where a unit pays in several places of the burn order. */
+  readonly unit?: string;
   readonly rates: Rates;
   readonly rounding: Rounding;
   readonly hold: Money;
@@ -31,7 +34,7 @@ export interface Portion {
   /** Whole tokens, of all classes. */
   readonly tokens: number;
   readonly rated: Money;
-  /** min(rated, hold): a charge is never above its hold. */
+  /** min(rated, hold): the charges of a unit are never above its holds. */
   readonly charge: Money;
 }
 
@@ -57,8 +60,15 @@ export const ratePortions = (counts: TokenCounts, payers: readonly Payer[]): Por
       left -= tokens;
     }
   }
-  return paid.map(({ tokens, rated }, index) => ({ tokens, rated, charge: minMoney(rated, payers[index]!.hold) }));
+  return paid.map(({ tokens, rated }, index) => {
+    const { unit, hold } = payers[index]!;
+    const leftBefore = index < last || unit === undefined ? 0n : leftOf(unit, payers.slice(0, last), paid);
+    return { tokens, rated, charge: minMoney(rated, hold + leftBefore) };
+  });
 };
+
+const leftOf = (unit: string, payers: readonly Payer[], paid: readonly { readonly rated: Money }[]): Money =>
+  payers.reduce((left, payer, index) => (payer.unit === unit ? left + payer.hold - paid[index]!.rated : left), 0n);
 
 /**
  * How many of `tokens` an amount pays for, rounding included. A price never falls as tokens are added, so the answer is found by
