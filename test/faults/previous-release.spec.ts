@@ -99,7 +99,7 @@ describe('an upgrade under load', () => {
     const load = loadOn([oldGateway, gateway]);
     await untilMoreAnswers(200);
     const { rows: sessions } = await withOwner(ownerUrl, (owner) => owner.query<{ pid: number; release: string }>('SELECT pid, release FROM session WHERE reaped_at IS NULL ORDER BY release'));
-    expect(sessions).toEqual([{ pid: oldGateway.pid, release: '0.1.0' }, { pid: gateway.pid, release: thisRelease }]);
+    expect(sessions).toEqual([{ pid: oldGateway.pid, release: '0.2.0' }, { pid: gateway.pid, release: thisRelease }]);
 
     // One by one, as a rolling upgrade stops them; a gateway that is killed instead is reaped by whoever is left.
     await oldLoad.stop();

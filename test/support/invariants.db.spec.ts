@@ -24,7 +24,7 @@ beforeEach(async () => {
   // 1 token at 3 per 7 does not divide evenly, so rounding is part of what is checked.
   tenant = await seedTenant(owner, { models: [{ model: 'mock', per: 7, sale: { input: '3', output: '5' }, lanes: [{ baseUrl: 'http://127.0.0.1:1/v1' }] }], grants: ['10'] });
   session = randomUUID();
-  await owner.query("SELECT session_start($1, 'gateway', 'here', 1, 'test')", [session]);
+  await owner.query("SELECT session_open($1, 'gateway', 'here', 1, 'test', NULL)", [session]);
   usageId = (await owner.query('SELECT uuidv7() AS id')).rows[0].id;
   const { rows } = await owner.query("SELECT lease_take($1, $2, $3, 'USD', 'mock', 4, 4, 0, $4) AS answer", [session, tenant.organizationId, randomUUID(), usageId]);
   lease = rows[0].answer.leases[0].leaseId;
@@ -56,7 +56,11 @@ async function settle(id: string, { flush, counts, charge, attempt = 0 }: Row): 
 }
 
 async function rate(): Promise<void> {
-  const { rows } = await owner.query('SELECT * FROM rating_take(ARRAY(SELECT generate_series(0, 15))::smallint[], 100)');
+  const { rows } = await owner.query(`
+    WITH taken AS (DELETE FROM unrated_batch RETURNING *)
+    SELECT b.session_id, b.flush, b.shard, u.organization_id, u.unit, u.charge, u.rated, u.cost, u.cost_currency
+    FROM taken b CROSS JOIN LATERAL unnest(b.organization_ids, b.usage_ids, b.attempts) AS k(organization_id, id, attempt)
+    JOIN usage u USING (organization_id, id, attempt)`);
   const flushes = rows.map((row) => ({ session: row.session_id, flush: row.flush, shard: row.shard }));
   const totals = rows.map((row) => ({ organization: row.organization_id, unit: row.unit, charge: row.charge, rated: row.rated, cost: row.cost, cost_currency: row.cost_currency }));
   await owner.query("SELECT rating_post(uuidv7(), $1, $2, $3, '[]')", [JSON.stringify(flushes), JSON.stringify([{ root: tenant.accountRootId, rows: rows.length }]), JSON.stringify(totals)]);
@@ -107,7 +111,7 @@ describe('the invariants', () => {
     ['a zombie that settled', "UPDATE session SET reaped_at = kt_now() - interval '1 hour'", ['sessions']],
     ['another ledger total', 'UPDATE ledger_posting SET amount = amount * 2', ['I1', 'ledger']],
   ])('find %s', async (_, sql, expected) => {
-    await owner.query("SELECT session_start(gen_random_uuid(), 'gateway', 'there', 2, 'test')");
+    await owner.query("SELECT session_open(gen_random_uuid(), 'gateway', 'there', 2, 'test', NULL)");
     // The database refuses what some of these do; who may disable its triggers can do it all the same.
     await owner.query('ALTER TABLE ledger_posting DISABLE TRIGGER ledger_posting_is_final');
     await owner.query(sql);

@@ -132,7 +132,7 @@ export class MoneyDatabase {
 
   async newSession(): Promise<string> {
     const session = randomUUID();
-    await this.app.query("SELECT session_start($1, 'gateway', 'here', 1, 'test')", [session]);
+    await this.app.query("SELECT session_open($1, 'gateway', 'here', 1, 'test', NULL)", [session]);
     return session;
   }
 

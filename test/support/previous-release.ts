@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
  */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** 0.1.0, by its tag or, in a clone without tags, by its commit. */
-const NAMES = ['v0.1.0', 'e519ddd906babd2418e8133ac20b641cfd09c047'];
+/** 0.2.0, by its tag or, in a clone without tags, by its commit. */
+const NAMES = ['v0.2.0', '59bc6719e68d826a6751e34843c1c61d9d635001'];
 const COMMAND_MS_MAX = 60_000;
 
 /** Null in a clone whose history does not go back so far. */

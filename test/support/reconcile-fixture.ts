@@ -72,7 +72,10 @@ export class ReconcileFixture {
 /** Rates everything that waits, as one rating. By SQL alone: what is checked must not be what the code under test computes. */
 async function rate(money: MoneyDatabase, rating: string): Promise<void> {
   await money.sql(
-    `WITH taken AS MATERIALIZED (SELECT * FROM rating_take(ARRAY(SELECT generate_series(0, 15))::smallint[], 1000))
+    `WITH claimed AS (DELETE FROM unrated_batch RETURNING *), taken AS MATERIALIZED (
+       SELECT b.session_id, b.flush, b.shard, u.organization_id, u.account_root_id, u.unit, u.charge, u.rated, u.cost, u.cost_currency
+       FROM claimed b CROSS JOIN LATERAL unnest(b.organization_ids, b.usage_ids, b.attempts) AS k(organization_id, id, attempt)
+       JOIN usage u USING (organization_id, id, attempt))
      SELECT rating_post($1,
        (SELECT json_agg(DISTINCT jsonb_build_object('session', session_id, 'flush', flush, 'shard', shard)) FROM taken),
        (SELECT json_agg(r) FROM (SELECT account_root_id AS root, count(*) AS rows FROM taken GROUP BY 1) r),

@@ -2,7 +2,7 @@ import type { Money } from '@kilotoken/money';
 import type { Allocation, Ask, AskAnswer, BurnRank, ReturnRow } from '@kilotoken/funding';
 
 /**
- * The money functions of `prisma/migrations` in memory. Each public method is one transaction: it happens whole, or it
+ * The money functions of `prisma/functions` in memory. Each public method is one transaction: it happens whole, or it
  * throws and has changed nothing. `funding.differential.db.spec.ts` gives this and Postgres the same calls and
  * compares their answers, so that what the interleavings prove with it holds for what runs.
  *

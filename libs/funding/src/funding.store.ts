@@ -6,7 +6,7 @@ import type { AskAnswer, Ask } from './wallet.js';
 
 /**
  * The statements of the hot path, each one call of a named function: one round trip, one transaction. Prepared once a
- * connection by their names. What a function takes and guarantees stands beside it in `prisma/migrations`.
+ * connection by their names. What a function takes and guarantees stands in its file in `prisma/functions`.
  */
 
 export interface SessionStart {

@@ -30,7 +30,7 @@ class Reaper {
   }
 }
 
-const beat = (session: string) => money.app.query('SELECT session_beat($1)', [session]);
+const beat = (session: string) => money.app.query('SELECT session_confirm($1)', [session]);
 const isAlive = async (session: string): Promise<boolean> => (await money.poll(session)).alive;
 
 describe('a reaper', () => {

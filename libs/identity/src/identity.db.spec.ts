@@ -55,7 +55,7 @@ const authenticate = async (key: string) => {
   const parsed = parseApiKey(key);
   if (!parsed.ok) throw new Error('not a key');
   const columns = 'organization_id, api_key_id, allowed_models, expires_at, revoked_at, expires_at <= kt_now() AS expired';
-  const { rows } = await app.query<Holder>(`SELECT ${columns} FROM key_authenticate($1)`, [parsed.hash]);
+  const { rows } = await app.query<Holder>(`SELECT ${columns} FROM key_caller($1)`, [parsed.hash]);
   return rows[0]!;
 };
 

@@ -112,7 +112,7 @@ export interface Taken {
 }
 
 export const startSession = async (db: Db, sessionId: string, host: string, pid: number): Promise<void> => {
-  await db.query("SELECT session_start($1, 'quarantine', $2, $3, '')", [sessionId, host, pid]);
+  await db.query("SELECT session_open($1, 'quarantine', $2, $3, '', NULL)", [sessionId, host, pid]);
 };
 
 /** Leases what a row charges, or as much of it as there is. */

@@ -11,7 +11,7 @@ export const measures = ['requests', 'input_tokens', 'output_tokens', 'tokens', 
 export type Measure = (typeof measures)[number];
 export const subjectKinds = ['organization', 'project', 'key', 'end_user'] as const;
 export type SubjectKind = (typeof subjectKinds)[number];
-/** The subject that end users share who came when a limit had as many counters as it may have; `limit_rest` in the migrations. */
+/** The subject that end users share who came when a limit had as many counters as it may have; `limit_rest` in `prisma/functions`. */
 export const restSubject = '(other)';
 
 export const calendarKinds = ['day', 'week', 'month'] as const;

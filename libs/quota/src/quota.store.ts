@@ -20,7 +20,7 @@ const toState = ({ slices, remaining, pending, rest = false, freeAtMs, resetAtMs
   slices: slices.map(({ start, from, until, amount }) => ({ startMs: start, fromMs: from, untilMs: until, amount: parseMoney(amount) })),
 });
 
-/** One call of a named function: one round trip, one transaction. What it guarantees stands beside it in `prisma/migrations`. */
+/** One call of a named function: one round trip, one transaction. What it guarantees stands in its file in `prisma/functions`. */
 export const exchangeLimits = async (db: Db, sessionId: string, organizationId: string, { id, firstUsageId, rows }: Exchange): Promise<(CounterState | null)[]> => {
   const json = rows.map(({ counter, keep, need, least, spare, stopped }) => ({
     limit: counter.limit.id,

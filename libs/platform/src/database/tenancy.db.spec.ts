@@ -8,6 +8,7 @@ import { asOrganization, inTransaction } from './database.js';
  */
 const sharedTables: Readonly<Record<string, string>> = {
   _prisma_migrations: 'which migrations ran',
+  applied_definition: 'which texts of functions and rights were applied',
   config_change: "what changed; read by gateway_poll alone, of everybody's for every gateway's caches",
   config_version: 'one number',
   database_mark: 'what kind of database this is',
@@ -33,10 +34,10 @@ const sharedTables: Readonly<Record<string, string>> = {
 /** What crosses organizations by nature. */
 const crossingFunctions = [
   'balance_notices_check', 'checkpoint_requests', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim',
-  'idempotency_expire', 'idempotency_release', 'key_authenticate', 'key_caller', 'key_resolve', 'lease_return', 'lease_take', 'limit_exchange', 'nightly_claim',
+  'idempotency_expire', 'idempotency_release', 'key_caller', 'lease_return', 'lease_take', 'limit_exchange', 'nightly_claim',
   'nightly_end', 'outbox_backlog', 'outbox_dispatch', 'outbox_job_claim', 'outbox_job_end', 'outbox_jobs_due', 'outbox_prune', 'outbox_put',
-  'rating_claim', 'rating_counters_add', 'rating_counters_take', 'rating_flushes', 'rating_lag', 'rating_post', 'rating_quarantine', 'rating_take', 'rollup_add', 'rollup_lag', 'rollup_prune',
-  'session_beat', 'session_beats', 'session_confirm', 'session_end', 'session_fence', 'session_open', 'session_pulses', 'session_reap', 'session_reap_silent', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
+  'rating_claim', 'rating_counters_add', 'rating_counters_take', 'rating_flushes', 'rating_lag', 'rating_post', 'rating_quarantine', 'rollup_add', 'rollup_lag', 'rollup_prune',
+  'session_confirm', 'session_end', 'session_fence', 'session_open', 'session_pulses', 'session_reap', 'session_reap_silent', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
   'webhook_delivery',
 ];
 /** What runs with the owner's rights, which alone make a partition of usage or look into its default one; they take no text but a period's name. */

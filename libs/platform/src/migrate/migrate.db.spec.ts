@@ -45,8 +45,8 @@ describe('migrateDatabase', () => {
     await writeMigration('20260102000000_shade', CREATE_SHADE);
     await writeMigration('20260101000000_lamp', CREATE_LAMP);
 
-    expect(await migrate()).toEqual({ applied: ['20260101000000_lamp', '20260102000000_shade'] });
-    expect(await migrate()).toEqual({ applied: [] });
+    expect(await migrate()).toMatchObject({ applied: ['20260101000000_lamp', '20260102000000_shade'] });
+    expect(await migrate()).toMatchObject({ applied: [] });
 
     const { rows } = await client.query('SELECT * FROM _prisma_migrations ORDER BY started_at');
     expect(rows).toHaveLength(2);
@@ -73,7 +73,7 @@ describe('migrateDatabase', () => {
     expect(await historyNames()).toEqual(['20260101000000_lamp']);
 
     await writeMigration('20260102000000_shade', CREATE_SHADE);
-    expect(await migrate()).toEqual({ applied: ['20260102000000_shade'] });
+    expect(await migrate()).toMatchObject({ applied: ['20260102000000_shade'] });
   });
 
   it('takes a text that landed under the name before, when its checksum is kept beside the file', async () => {
@@ -83,8 +83,8 @@ describe('migrateDatabase', () => {
     await writeFile(join(folder, '20260101000000_lamp', 'former.sha256'), '# why\n61cebc88bceccb5beb9f1b9965041156120aea1e5e62673c9f1012c6fc41159e\n');
     await writeMigration('20260102000000_lamp_ids', 'ALTER TABLE lamp ALTER COLUMN id TYPE bigint;');
 
-    expect(await migrate()).toEqual({ applied: ['20260102000000_lamp_ids'] });
-    expect(await migrate()).toEqual({ applied: [] });
+    expect(await migrate()).toMatchObject({ applied: ['20260102000000_lamp_ids'] });
+    expect(await migrate()).toMatchObject({ applied: [] });
   });
 
   it('refuses a migration that was edited after it was applied', async () => {
@@ -145,7 +145,7 @@ describe('migrateDatabase', () => {
       });
       expect(await historyNames()).toEqual(['20260101000000_lamp']);
       await client.query('COMMIT');
-      expect(await migrate()).toEqual({ applied: ['20260102000000_lamp_name'] });
+      expect(await migrate()).toMatchObject({ applied: ['20260102000000_lamp_name'] });
     });
 
     it('is asked for again and again, and gets through when it is free', async () => {
@@ -154,7 +154,7 @@ describe('migrateDatabase', () => {
       const migrating = migrate({ tableLockWaitMsMax: 300, tableLockAttemptsMax: 50, onWaiting: (name: string, holders: readonly { pid: number }[]) => told.push(`${name} ${holders.map(({ pid }) => pid).join()}`) });
       await until('it says for whom it waits', () => told.length > 0);
       await client.query('COMMIT');
-      expect(await migrating).toEqual({ applied: ['20260102000000_lamp_name'] });
+      expect(await migrating).toMatchObject({ applied: ['20260102000000_lamp_name'] });
       expect(told).toEqual([`20260102000000_lamp_name ${rows[0]!.pid}`]);
     });
 
@@ -186,7 +186,7 @@ describe('migrateDatabase', () => {
     const isValid = async (): Promise<boolean[]> => (await client.query("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('lamp_parity')")).rows.map(({ indisvalid }) => indisvalid);
     expect([await isValid(), await historyNames()]).toEqual([[false], ['20260101000000_lamp']]);
     await client.query('DELETE FROM lamp WHERE id = 3');
-    expect(await migrate()).toEqual({ applied: ['20260102000000_lamp_index'] });
+    expect(await migrate()).toMatchObject({ applied: ['20260102000000_lamp_index'] });
     expect(await isValid()).toEqual([true]);
   });
 

@@ -1,4 +1,5 @@
 export type MigrationErrorCode =
+  | 'definition_changed'
   | 'migration_changed'
   | 'migration_failed'
   | 'migration_lock_timeout'

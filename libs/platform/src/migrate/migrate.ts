@@ -1,15 +1,17 @@
 import pg from 'pg';
-import { applyMigration, isLockTimeout, setTimeouts } from './migrate.apply.js';
+import { DEFINITIONS_FOLDER } from './definitions.files.js';
+import { describePlan, isEmptyPlan, planDefinitions } from './definitions.js';
+import { applyMigration, applyPlan, isLockTimeout, setTimeouts, type LockPatience } from './migrate.apply.js';
 import { MigrationError } from './migrate.errors.js';
 import { MIGRATIONS_FOLDER, readMigrations, type Migration } from './migrate.files.js';
-import { watchWaiting, type LockHolder } from './migrate.waiting.js';
+import { watchWaiting, type LockHolder, type WaitObserver } from './migrate.waiting.js';
 
 export { MigrationError } from './migrate.errors.js';
 export { MIGRATIONS_FOLDER, readMigrations } from './migrate.files.js';
 export { describeHolder, type LockHolder } from './migrate.waiting.js';
 
 /**
- * Brings a database to the schema that this code was written for.
+ * Brings a database to the schema that this code was written for: migrations, then the current texts of functions, triggers, policies and rights.
  *
  * It keeps Prisma's own conventions (the folder layout, the advisory lock, the `_prisma_migrations` table and its
  * SHA-256 checksums), so `prisma migrate status` and this runner read the same history. Unlike Prisma's engine it needs
@@ -26,7 +28,9 @@ const TABLE_LOCK_ATTEMPTS_MAX = 12;
 const CONNECT_MS_MAX = 10_000;
 
 export interface MigrateOptions {
+  /** Other migrations than this code's; without definitions, unless their folder is named too. */
   migrationsFolder?: string;
+  definitionsFolder?: string;
   /** How long to wait while another process migrates the same database. */
   lockWaitMsMax?: number;
   /** How long one statement of a migration waits for a lock that running transactions hold. */
@@ -41,6 +45,8 @@ export interface MigrateOptions {
 export interface MigrateResult {
   /** The names that this call applied, in order; empty when the database was up to date. */
   applied: string[];
+  /** What it changed of functions, triggers, policies and rights, after the migrations. */
+  defined: string[];
 }
 
 interface AppliedMigration {
@@ -65,28 +71,38 @@ export async function migrateDatabase(databaseUrl: string, options: MigrateOptio
     await createHistoryTable(client);
     const pending = selectPending(migrations, await readHistory(client));
     for (const migration of pending) {
-      await applyWatched(databaseUrl, client, migration, options);
+      await watched(databaseUrl, client, migration.name, options, (patience, observer) => applyMigration(client, migration, patience, observer));
     }
+    const defined = await define(databaseUrl, client, migrations, options);
     // Other migrations than ours are a test's, and have no queues. Loaded here: what only asks for the schema's state needs no queue.
     if (options.migrationsFolder === undefined) await (await import('../queue/queue.migrate.js')).migrateQueues(client);
-    return { applied: pending.map(({ name }) => name) };
+    return { applied: pending.map(({ name }) => name), defined };
   } finally {
     // Ending the session releases the advisory lock, also where the transaction failed.
     await client.end();
   }
 }
 
-async function applyWatched(databaseUrl: string, client: pg.Client, migration: Migration, options: MigrateOptions): Promise<void> {
+async function define(databaseUrl: string, client: pg.Client, migrations: readonly Migration[], options: MigrateOptions): Promise<string[]> {
+  const folder = options.definitionsFolder ?? (options.migrationsFolder === undefined ? DEFINITIONS_FOLDER : null);
+  if (folder === null) return [];
+  const plan = await planDefinitions(client, folder, migrations.map(({ sql }) => sql));
+  if (!isEmptyPlan(plan)) await watched(databaseUrl, client, 'definitions', options, (patience, observer) => applyPlan(client, plan, patience, observer));
+  return describePlan(plan);
+}
+
+/** Runs a step while another connection watches whom it waits for, and reports it when it is done. */
+async function watched(databaseUrl: string, client: pg.Client, name: string, options: MigrateOptions, step: (patience: LockPatience, observer: WaitObserver) => Promise<void>): Promise<void> {
   const startedAt = performance.now();
   const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  const observer = await watchWaiting(databaseUrl, rows[0]!.pid, (holders) => options.onWaiting?.(migration.name, holders));
+  const observer = await watchWaiting(databaseUrl, rows[0]!.pid, (holders) => options.onWaiting?.(name, holders));
   const patience = { lockMs: options.tableLockWaitMsMax ?? TABLE_LOCK_WAIT_MS_MAX, attemptsMax: options.tableLockAttemptsMax ?? TABLE_LOCK_ATTEMPTS_MAX };
   try {
-    await applyMigration(client, migration, patience, observer);
+    await step(patience, observer);
   } finally {
     await observer.stop();
   }
-  options.onApplied?.(migration.name, performance.now() - startedAt);
+  options.onApplied?.(name, performance.now() - startedAt);
 }
 
 /** What is still to apply; throws when the history and the code do not belong together. */

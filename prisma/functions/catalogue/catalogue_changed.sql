@@ -1,0 +1,11 @@
+-- Trigger: every change of a model, a lane or a price gets a version, so that gateways reload the catalogue.
+CREATE OR REPLACE FUNCTION catalogue_changed() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN PERFORM config_changed('catalogue', NULL); RETURN NULL; END $$;
+
+REVOKE ALL ON FUNCTION catalogue_changed FROM PUBLIC;
+
+CREATE TRIGGER lane_changed AFTER INSERT OR DELETE OR UPDATE ON lane FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
+CREATE TRIGGER model_changed AFTER INSERT OR DELETE OR UPDATE ON model FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
+CREATE TRIGGER price_changed AFTER INSERT OR DELETE OR UPDATE ON price_version FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();

@@ -1,0 +1,14 @@
+-- Puts an event into the outbox, in the caller's transaction; answers whether it is new. Names in p_payload are snake_case, amounts are
+-- decimal strings, moments are those of iso_moment(): customers receive it as `data`.
+CREATE OR REPLACE FUNCTION outbox_put(p_organization uuid, p_kind text, p_key text, p_payload jsonb) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  INSERT INTO outbox_event (organization_id, id, kind, key, payload) VALUES (p_organization, uuidv7(), p_kind, p_key, p_payload)
+    ON CONFLICT (organization_id, kind, key) DO NOTHING;
+  RETURN FOUND;
+END $$;
+
+ALTER FUNCTION outbox_put OWNER TO kilotoken_definer;
+REVOKE ALL ON FUNCTION outbox_put FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION outbox_put TO kilotoken_app;

@@ -1,0 +1,51 @@
+-- Shrinks leases of a session to what they still need. p_rows: [{organization, lease, keep, close}]. `keep` is the slice that remains, an
+-- absolute amount, so that executing it again changes nothing; with `close` it is the amount that the lease has settled. A lease that is
+-- named twice is shrunk once, to the smaller remainder. What returns to a grant that has expired meanwhile expires in this transaction. The
+-- caller has taken the fence. Answers how many leases it changed.
+CREATE OR REPLACE FUNCTION lease_shrink(p_session uuid, p_rows json) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE v_now timestamptz := kt_now(); v_changed integer := 0; e record;
+BEGIN
+  PERFORM FROM credit_grant c WHERE (c.organization_id, c.id) IN (
+      SELECT l.organization_id, l.grant_id FROM lease l
+      JOIN json_to_recordset(p_rows) AS r(organization uuid, lease uuid) ON l.organization_id = r.organization AND l.id = r.lease)
+    ORDER BY c.organization_id, c.id FOR UPDATE;
+  PERFORM FROM lease l WHERE (l.organization_id, l.id) IN (SELECT r.organization, r.lease FROM json_to_recordset(p_rows) AS r(organization uuid, lease uuid))
+    ORDER BY l.organization_id, l.id FOR UPDATE;
+  FOR e IN
+    WITH due AS (
+      SELECT r.organization, r.lease, min(r.keep) AS keep, bool_or(r.close) AS close
+      FROM json_to_recordset(p_rows) AS r(organization uuid, lease uuid, keep numeric, close boolean) GROUP BY 1, 2),
+    before AS (
+      SELECT l.organization_id, l.id, l.grant_id, l.slice, r.keep, r.close
+      -- OFFSET: each lease by its key. By its session, which was seen, all that are open were read for each.
+      FROM due r CROSS JOIN LATERAL (SELECT * FROM lease WHERE organization_id = r.organization AND id = r.lease OFFSET 0) l
+      WHERE l.session_id = p_session AND l.closed_at IS NULL),
+    shrunk AS (
+      UPDATE lease l SET slice = least(l.slice, b.keep), recalled_at = NULL,
+        settled = CASE WHEN b.close THEN b.keep END, closed_at = CASE WHEN b.close THEN v_now END
+      FROM before b WHERE l.organization_id = b.organization_id AND l.id = b.id),
+    per_grant AS (
+      SELECT organization_id, grant_id, sum(slice - least(slice, keep)) AS returned, coalesce(sum(keep) FILTER (WHERE close), 0) AS settled,
+        count(*)::integer AS leases FROM before GROUP BY 1, 2),
+    changed AS (
+      UPDATE credit_grant c SET leased = c.leased - p.returned - p.settled, settled = c.settled + p.settled,
+        available = c.available + CASE WHEN c.expires_at <= v_now THEN 0 ELSE p.returned END,
+        expired = c.expired + CASE WHEN c.expires_at <= v_now THEN p.returned ELSE 0 END
+      FROM per_grant p WHERE c.organization_id = p.organization_id AND c.id = p.grant_id
+      RETURNING c.organization_id, c.id, c.unit, c.expired, p.returned, p.leases, coalesce(c.expires_at <= v_now, false) AS is_over)
+    SELECT * FROM changed ORDER BY organization_id, id
+  LOOP
+    v_changed := v_changed + e.leases;
+    IF e.is_over AND e.returned > 0 THEN
+      PERFORM ledger_post(e.organization_id, 'grant_expired', e.id::text || ':' || e.expired::text, jsonb_build_array(
+        jsonb_build_object('account', 'grant_liability', 'unit', e.unit, 'amount', e.returned),
+        jsonb_build_object('account', 'breakage_revenue', 'unit', e.unit, 'amount', -e.returned)));
+    END IF;
+  END LOOP;
+  RETURN v_changed;
+END $$;
+
+REVOKE ALL ON FUNCTION lease_shrink FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lease_shrink TO kilotoken_definer;

@@ -1,0 +1,6 @@
+-- The key and the value under which tags without sums of their own count.
+CREATE OR REPLACE FUNCTION rollup_rest() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '(other)' $$;
+
+REVOKE ALL ON FUNCTION rollup_rest FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rollup_rest TO kilotoken_definer;

@@ -1,0 +1,14 @@
+-- Who sees which rows of the tables of models/identity.prisma. prisma/README.md says what `tenant`, `auditing` and `crossing` mean.
+
+CREATE POLICY tenant ON api_key FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY crossing ON api_key TO kilotoken_definer USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant ON api_key_use FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY crossing ON api_key_use TO kilotoken_definer USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant ON organization FOR SELECT TO kilotoken_app, kilotoken_backoffice USING (id = current_organization());
+CREATE POLICY auditing ON organization FOR SELECT TO kilotoken_auditor USING (true);
+CREATE POLICY crossing ON organization TO kilotoken_definer USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant ON project FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY crossing ON project TO kilotoken_definer USING (true) WITH CHECK (true);

@@ -1,0 +1,13 @@
+-- Who sees which rows of the tables of models/limits.prisma. prisma/README.md says what `tenant`, `auditing` and `crossing` mean.
+
+CREATE POLICY tenant ON limit_ask FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY crossing ON limit_ask TO kilotoken_definer USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant ON limit_counter FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY crossing ON limit_counter TO kilotoken_definer USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant ON limit_slice FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY crossing ON limit_slice TO kilotoken_definer USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant ON usage_limit FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY crossing ON usage_limit TO kilotoken_definer USING (true) WITH CHECK (true);

@@ -1,0 +1,2 @@
+-- The API. It only asks whether the database answers.
+GRANT USAGE ON SCHEMA public TO kilotoken_api;
