@@ -23,13 +23,14 @@ afterAll(async () => {
   await events.drop();
 });
 
-const night = (name: string, days: number): Promise<{ ok: boolean; outcome: Record<string, unknown> }> =>
-  until(`${name} has run in night ${days}`, async () => {
-    const [run] = await events.money.sql<{ finished: boolean; outcome: Record<string, unknown> }>(
-      "SELECT finished_at IS NOT NULL AS finished, outcome FROM nightly_run WHERE name = $1 AND night = ((now() AT TIME ZONE 'UTC')::date + $2::int)",
-      [name, days],
+/** The outcome of a queue's job of the night after so many days. */
+const night = (queue: string, days: number): Promise<Record<string, unknown>> =>
+  until(`${queue} has run in night ${days}`, async () => {
+    const [job] = await events.money.sql<{ outcome: Record<string, unknown> }>(
+      "SELECT outcome FROM outbox_job WHERE queue = $1 AND key = ((now() AT TIME ZONE 'UTC')::date + $2::int)::text AND status = 'done'",
+      [queue, days],
     );
-    return run?.finished ? { ok: true, outcome: run.outcome } : null;
+    return job?.outcome;
   }, 30_000);
 
 /** Four in the morning of the day after so many. */
@@ -41,16 +42,17 @@ describe('at night', () => {
     await events.newTenant('10');
     await until('the names are registered', async () => (await events.money.sql('SELECT FROM nightly_run')).length >= 2);
     await goTo(1);
-    expect(await night('reconcile', 1)).toMatchObject({ outcome: { holds: true, found: {} } });
+    expect(await night('prove-books', 1)).toMatchObject({ ok: true, holds: true, found: {} });
 
     // A posting that has no counterpart.
     await events.money.sql(
       "INSERT INTO ledger_posting (organization_id, transaction_id, line, account, unit, amount) SELECT organization_id, id, 99, 'cash_clearing', 'USD', 1 FROM ledger_transaction LIMIT 1",
     );
     await goTo(2);
-    expect(await night('reconcile', 2)).toMatchObject({ outcome: { holds: false } });
+    expect(await night('prove-books', 2)).toMatchObject({ ok: true, holds: false });
     await until('the log says so', () => backoffice.events('reconcile.found').length > 0);
     const metrics = await (await fetch(`${backoffice.url}/metrics`, { headers: { authorization: `Bearer ${backoffice.token}` } })).text();
+    expect(metrics).toMatch(/^kilotoken_nightly_runs_total\{[^}]*name="reconcile"[^}]*ok="true"[^}]*\} [1-9]/m);
     expect(metrics).toMatch(/^kilotoken_reconcile_findings\{[^}]*\} [1-9]/m);
   }, TEST_MS_MAX);
 

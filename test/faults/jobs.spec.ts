@@ -1,5 +1,7 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventCatalogue } from '@kilotoken/contracts';
+import { enqueue } from '@kilotoken/events';
+import { inTransaction } from '@kilotoken/platform';
 import { createBackoffice, startReceiver, type Backoffice, type Receiver } from '../support/backoffice.js';
 import { EventsDatabase } from '../support/events-database.js';
 import { queueStores } from '../support/queue-stores.js';
@@ -104,5 +106,50 @@ describe.each(queueStores)('with queues in $name, a job', ({ needs, start, stop 
     finish();
     expect(await stopping.untilExit()).toEqual({ code: 0, signal: null });
     expect([receiver.received.length, await statuses()]).toEqual([1, ['done', 'waiting']]);
+  }, TEST_MS_MAX);
+
+  needs('of our own, which no event caused, is done by another when its worker is killed between its claim and its end', async () => {
+    const doomed = await begin(env);
+    // The night's pruning waits for the row, so its run lasts until the test lets it go.
+    await events.put(organizationId, 'key.created', 'old', keyEvent);
+    await until('it is dispatched and delivered', async () => (await statuses())[0] === 'done');
+    await events.money.sql('DELETE FROM outbox_job');
+    await events.money.sql("UPDATE outbox_event SET created_at = kt_now() - interval '40 days' WHERE organization_id = $1", [organizationId]);
+    const blocking = await events.money.owner.connect();
+    await blocking.query('BEGIN; SELECT FROM outbox_event FOR UPDATE');
+    expect(await inTransaction(events.money.app, (db) => enqueue(db, 'prune-events', `night-${env['REDIS_URL']}`, { night: '2026-12-01' }))).toBe(true);
+    await until('it runs', async () => (await events.jobs())[0]?.attempts === 1);
+    await doomed.kill('SIGKILL');
+    await blocking.query('ROLLBACK');
+    blocking.release();
+    const successor = await begin(env);
+    expect(await events.jobs()).toMatchObject([{ status: 'waiting', attempts: 1 }]);
+    // The dead one's claim ends by the database's clock.
+    await events.money.shiftClock('2 minutes');
+    await until('it is done', async () => (await events.jobs())[0]?.status === 'done', 30_000);
+    expect(await events.jobs()).toMatchObject([{ attempts: 2, outcome: { ok: true } }]);
+    expect(await events.events(organizationId)).toEqual([]);
+    await until('it is ready', () => successor.isReady());
+  }, TEST_MS_MAX);
+});
+
+describe('a queue whose jobs nobody begins', () => {
+  it('is named by the readiness of every backoffice, with what to do, until they are begun', async () => {
+    // One place, held by a receiver that never answers: of two organizations, so that neither waits for itself.
+    const backoffice = await begin({ JOB_CONCURRENCY: '1', JOB_STUCK_MS: '1000' });
+    const finish: (() => void)[] = [];
+    receiver.answer = (response) => void finish.push(() => response.writeHead(204).end());
+    const other = await events.newTenant();
+    await events.addEndpoint(other, `${receiver.url}/hook`);
+    for (const owner of [organizationId, other]) await events.put(owner, 'key.created', 'waits', keyEvent);
+    const report = async () => (await (await fetch(`${backoffice.url}/readyz`)).json()) as { checks: { jobs: { ok: boolean; message?: string } } };
+    await until('it says so', async () => !(await report()).checks.jobs.ok);
+    expect((await report()).checks.jobs.message).toMatch(/^deliver-webhook: 1 jobs wait and 1 run, the oldest waits since .* JOB_CONCURRENCY .* docs\/operations\/queues\.md\.$/);
+    const metrics = await (await fetch(`${backoffice.url}/metrics`, { headers: { authorization: `Bearer ${backoffice.token}` } })).text();
+    expect(metrics).toMatch(/^kilotoken_jobs_running\{[^}]*queue="deliver-webhook"[^}]*\} 1$/m);
+    expect(Number(/^kilotoken_jobs_due_seconds\{[^}]*queue="deliver-webhook"[^}]*\} (\S+)$/m.exec(metrics)?.[1])).toBeGreaterThan(1);
+    receiver.answer = (response) => void response.writeHead(204).end();
+    finish.forEach((end) => end());
+    await until('it is well again', () => backoffice.isReady());
   }, TEST_MS_MAX);
 });

@@ -1,4 +1,5 @@
-import type { QueueName } from '@kilotoken/contracts';
+import { platformId, type QueueName } from '@kilotoken/contracts';
+import type { JobProcessor, QueueDefinition, QueueTable } from '@kilotoken/events';
 import type { QueuedJob, QueueStore, WorkOptions } from '@kilotoken/platform/queue';
 import { MoneyDatabase } from './money-database.js';
 
@@ -53,10 +54,19 @@ export class EventsDatabase {
     return this.money.sql('SELECT kind, key, sequence, payload FROM outbox_event WHERE organization_id = $1 ORDER BY id', [organizationId]);
   }
 
-  jobs(organizationId: string): Promise<{ id: string; queue: string; status: string; attempts: number; outcome: Record<string, unknown> | null }[]> {
+  jobs(organizationId: string = platformId): Promise<{ id: string; queue: string; status: string; attempts: number; outcome: Record<string, unknown> | null }[]> {
     return this.money.sql('SELECT id, queue, status, attempts, outcome FROM outbox_job WHERE organization_id = $1 ORDER BY id', [organizationId]);
   }
 }
+
+type Definitions = { readonly [Queue in QueueName]?: Partial<QueueDefinition<Queue>> & { readonly processor: JobProcessor<Queue> } };
+
+/** A table of the queues that a test works on, with three attempts and bounds that no test reaches unless it says so. */
+export const tableOf = (definitions: Definitions): QueueTable => {
+  const usual = { waitsSeconds: [5, 300], concurrency: 1, timeoutMs: 15_000, dueMsMax: 600_000, keptDays: 30 };
+  const table = { 'deliver-webhook': null, 'send-mail': null, 'prune-events': null, 'prove-books': null };
+  return { ...table, ...Object.fromEntries(Object.entries(definitions).map(([queue, definition]) => [queue, { ...usual, ...definition }])) };
+};
 
 /** A queue in memory that does nothing by itself. */
 export class HeldQueue implements QueueStore {
@@ -74,8 +84,8 @@ export class HeldQueue implements QueueStore {
     return jobs;
   }
 
-  work(_queue: QueueName, _options: WorkOptions): { drain(): Promise<void> } {
-    return { drain: async () => undefined };
+  work(_queue: QueueName, _options: WorkOptions): { isWorking(): boolean; drain(): Promise<void> } {
+    return { isWorking: () => true, drain: async () => undefined };
   }
 
   async depth(): Promise<{ waiting: number; active: number }> {

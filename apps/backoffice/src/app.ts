@@ -1,3 +1,4 @@
+import { QueueWatchService } from '@kilotoken/events';
 import { databaseLifeline, type AppDefinition } from '@kilotoken/platform';
 import { databaseReadiness } from '@kilotoken/platform/process';
 import type { QueueStore } from '@kilotoken/platform/queue';
@@ -14,9 +15,10 @@ export const backofficeApp: AppDefinition<BackofficeSettings> = {
   wire: ({ app, platform: { name, settings } }) => {
     const backoffice = app.get(BackofficeModule);
     const queues = app.get<QueueStore>(queueStore);
+    const watch = app.get(QueueWatchService);
     backoffice.start();
     return {
-      readiness: [databaseReadiness(app), { name: 'queue', check: () => queues.check() }],
+      readiness: [databaseReadiness(app), { name: 'queue', check: () => queues.check() }, { name: 'jobs', check: () => watch.check() }],
       drain: () => backoffice.drain(),
       lifeline: databaseLifeline(settings.APP_DATABASE_URL, name),
     };

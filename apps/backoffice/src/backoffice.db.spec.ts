@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { parseConfig, type RunningApp } from '@kilotoken/platform';
 import { openLog, startApp } from '@kilotoken/platform/process';
+import { until } from '../../../test/support/until.js';
 import { createTestDatabase, serviceUrl } from '../../../test/support/postgres.js';
 import { backofficeApp } from './app.js';
 import { backofficeSettings, readBackofficeSettings } from './config.js';
@@ -25,7 +26,11 @@ describe('the backoffice', () => {
     const database = await createTestDatabase();
     const url = await start(serviceUrl(database.appUrl, 'backoffice'));
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
-    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: 'ready', checks: { database: { ok: true }, queue: { ok: true } } });
+    const report = await until('its workers work', async () => {
+      const answer = await fetch(`${url}/readyz`);
+      return answer.ok ? answer.json() : null;
+    });
+    expect(report).toMatchObject({ status: 'ready', checks: { database: { ok: true }, queue: { ok: true }, jobs: { ok: true } } });
     expect((await fetch(`${url}/metrics`)).status).toBe(401);
     expect((await fetch(`${url}/anything`)).status).toBe(401);
     expect((await fetch(`${url}/metrics`, authorized)).status).toBe(200);

@@ -1,19 +1,20 @@
 import { Inject, Module, type BeforeApplicationShutdown, type DynamicModule, type FactoryProvider, type OnApplicationShutdown } from '@nestjs/common';
-import { BalanceWatchService, JobRunnerService, MailService, NightlyService, OutboxService, WebhookDeliveryService, WebhookSender, type MailTransport } from '@kilotoken/events';
+import { BalanceWatchService, JobRunnerService, NightlyService, OutboxService, QueueWatchService, WebhookSender, type MailTransport } from '@kilotoken/events';
 import type { Platform } from '@kilotoken/platform';
 import { DatabaseModule, databasePool } from '@kilotoken/platform/process';
 import type { QueueStore } from '@kilotoken/platform/queue';
 import type { BackofficeSettings } from './config.js';
-import { createMetrics, watchBacklog } from './metrics.js';
-import { scheduleNights } from './nights.js';
-import { createBalanceWatch, createDelivery, createMailing, createNights, createOutbox, createRunner, createSender, openMail, openQueues } from './providers.js';
+import { createMetrics, watchQueues } from './metrics.js';
+import { createBalanceWatch, createNights, createOutbox, createQueueWatch, createRunner, createSender, openMail, openQueues } from './providers.js';
+import { createQueueTable } from './queue-table.js';
 
 const databaseConnectionsMax = 5;
 
 export const queueStore = Symbol('the store of the queues');
-const mailTransport = Symbol('how mails leave');
+const mailTransport = Symbol('the mail transport');
+const queueTable = Symbol('the table of queues');
 
-/** Does what events and nights ask for. */
+/** Does the jobs of all queues, and makes those of events and nights. */
 @Module({})
 export class BackofficeModule implements BeforeApplicationShutdown, OnApplicationShutdown {
   static compose(platform: Platform<BackofficeSettings>): DynamicModule {
@@ -28,8 +29,6 @@ export class BackofficeModule implements BeforeApplicationShutdown, OnApplicatio
   constructor(
     @Inject(OutboxService) private readonly outbox: OutboxService,
     @Inject(JobRunnerService) private readonly runner: JobRunnerService,
-    @Inject(WebhookDeliveryService) private readonly delivery: WebhookDeliveryService,
-    @Inject(MailService) private readonly mailing: MailService,
     @Inject(BalanceWatchService) private readonly balances: BalanceWatchService,
     @Inject(NightlyService) private readonly nights: NightlyService,
     @Inject(WebhookSender) private readonly sender: WebhookSender,
@@ -38,7 +37,7 @@ export class BackofficeModule implements BeforeApplicationShutdown, OnApplicatio
   ) {}
 
   start(): void {
-    this.runner.start([this.delivery, this.mailing]);
+    this.runner.start();
     this.outbox.start();
     this.balances.start();
     this.nights.start();
@@ -49,7 +48,7 @@ export class BackofficeModule implements BeforeApplicationShutdown, OnApplicatio
     await Promise.all([this.outbox.stop(), this.balances.stop(), this.nights.stop(), this.runner.drain()]);
   }
 
-  /** Before any pool closes: Nest calls this on all modules before it shuts the first one down. What still runs is cut and done again by others. */
+  /** Before any pool closes: Nest calls this on all modules before it shuts the first one down. A job that still runs is cut, and another process does it again. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.queues.close();
   }
@@ -67,21 +66,22 @@ const partsOf = (platform: Platform<BackofficeSettings>): FactoryProvider[] => {
     { provide: mailTransport, useFactory: () => openMail(platform) },
     { provide: WebhookSender, useFactory: () => createSender(platform) },
     {
-      provide: OutboxService,
-      inject: [databasePool, queueStore],
-      useFactory: (pool, queues) => {
-        watchBacklog(platform, pool, queues);
-        return createOutbox(platform, pool, queues, metrics);
+      provide: queueTable,
+      inject: [databasePool, WebhookSender, mailTransport],
+      useFactory: (pool, sender, transport) => createQueueTable(platform, { pool, sender, transport, metrics }),
+    },
+    { provide: OutboxService, inject: [queueTable, databasePool, queueStore], useFactory: (table, pool, queues) => createOutbox(platform, table, pool, queues, metrics) },
+    { provide: JobRunnerService, inject: [queueTable, databasePool, queueStore], useFactory: (table, pool, queues) => createRunner(platform, table, pool, queues, metrics) },
+    {
+      provide: QueueWatchService,
+      inject: [queueTable, databasePool, JobRunnerService, queueStore],
+      useFactory: (table, pool, runner, queues) => {
+        const watch = createQueueWatch(platform, table, pool, runner);
+        watchQueues(platform, table, watch, queues);
+        return watch;
       },
     },
-    { provide: JobRunnerService, inject: [databasePool, queueStore], useFactory: (pool, queues) => createRunner(platform, pool, queues, metrics) },
-    { provide: WebhookDeliveryService, inject: [databasePool, WebhookSender], useFactory: (pool, sender) => createDelivery(platform, pool, sender) },
-    { provide: MailService, inject: [databasePool, mailTransport], useFactory: (pool, transport) => createMailing(pool, transport) },
     { provide: BalanceWatchService, inject: [databasePool], useFactory: (pool) => createBalanceWatch(platform, pool) },
-    {
-      provide: NightlyService,
-      inject: [databasePool],
-      useFactory: (pool) => scheduleNights(platform, pool, createNights(platform, pool, metrics), metrics),
-    },
+    { provide: NightlyService, inject: [databasePool], useFactory: (pool) => createNights(platform, pool) },
   ];
 };

@@ -20,7 +20,9 @@ export const backofficeSettings = z.object({
   OUTBOX_PAUSE_MS: setting.durationMs(500, 10, 60_000),
   /** After this long without a run a job is handed to the queue again. */
   JOB_SILENCE_MS: setting.durationMs(30_000, 1_000, 3_600_000),
-  /** Jobs of each queue that this process runs at once. */
+  /** A queue whose oldest due job waits longer to begin is stuck: /readyz says so. */
+  JOB_STUCK_MS: setting.durationMs(600_000, 1_000, 86_400_000),
+  /** Webhooks and mails, each, that this process sends at once. */
   JOB_CONCURRENCY: setting.wholeNumber({ fallback: 40, min: 1, max: 500 }),
   /** Jobs of one organization that are in a queue, or run, at a time. */
   JOBS_PER_ORGANIZATION: setting.wholeNumber({ fallback: 8, min: 1, max: 10_000 }),

@@ -1,8 +1,6 @@
-import { readBacklog } from '@kilotoken/events';
+import { queuesOf, type QueueState, type QueueTable, type QueueWatchService } from '@kilotoken/events';
 import type { Platform } from '@kilotoken/platform';
 import type { QueueStore } from '@kilotoken/platform/queue';
-import { queueNames } from '@kilotoken/contracts';
-import type { Pool } from 'pg';
 import { Counter, Gauge, Histogram } from 'prom-client';
 
 /** What the backoffice counts as it works; how much waits is asked of the database when somebody looks. */
@@ -31,28 +29,38 @@ export const createMetrics = ({ registry }: Platform): BackofficeMetrics => {
   };
 };
 
-/** A store that is away must not hide the other numbers: its own are left out then. */
-export const watchBacklog = ({ registry, logger }: Platform, pool: Pool, queues: QueueStore): void => {
+/** Asks Postgres when somebody looks. A store that is away must not hide the other numbers: its own are left out then. */
+export const watchQueues = ({ registry, logger }: Platform, table: QueueTable, watch: QueueWatchService, queues: QueueStore): void => {
   const registers = [registry];
-  const oldest = new Gauge({ name: 'kilotoken_jobs_oldest_seconds', help: 'Age of the oldest event or job by queue and status.', labelNames: ['queue', 'status'], registers });
-  new Gauge({
-    name: 'kilotoken_jobs',
-    help: 'Events (queue "outbox") that are not dispatched, and jobs that wait or are dead, as Postgres has them.',
-    labelNames: ['queue', 'status'],
-    registers,
-    async collect() {
-      this.reset();
-      oldest.reset();
-      const backlog = await readBacklog(pool).catch((error: unknown) => {
-        logger.warn({ event: 'metrics.failed', error });
-        return [];
-      });
-      for (const { queue, status, count, oldestSeconds } of backlog) {
-        this.set({ queue, status }, count);
-        oldest.set({ queue, status }, oldestSeconds);
-      }
-    },
+  const known = queuesOf(table).map(({ queue }) => queue);
+  const readStates = shareRunning(() =>
+    watch.readStates().catch((error: unknown): QueueState[] => {
+      logger.warn({ event: 'metrics.failed', error });
+      return [];
+    }),
+  );
+  const gauge = <Label extends string>(name: string, help: string, labelNames: Label[], fill: (gauge: Gauge<Label>, state: QueueState) => void): Gauge<Label> =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      async collect() {
+        const states = await readStates();
+        this.reset();
+        for (const state of states) fill(this, state);
+      },
+    });
+  gauge('kilotoken_jobs', 'Events (queue "outbox") that are not dispatched, and jobs that wait or are dead, as Postgres has them.', ['queue', 'status'], (jobs, { queue, waiting, dead }) => {
+    jobs.set({ queue, status: 'waiting' }, waiting);
+    jobs.set({ queue, status: 'dead' }, dead);
   });
+  gauge('kilotoken_jobs_oldest_seconds', 'Age of the oldest event or job by queue and status.', ['queue', 'status'], (oldest, { queue, waitingSeconds, deadSeconds }) => {
+    oldest.set({ queue, status: 'waiting' }, waitingSeconds);
+    oldest.set({ queue, status: 'dead' }, deadSeconds);
+  });
+  gauge('kilotoken_jobs_due_seconds', 'Time for which the oldest due job of a queue has waited to begin.', ['queue'], (due, { queue, dueSeconds }) => due.set({ queue }, dueSeconds));
+  gauge('kilotoken_jobs_running', 'Jobs that run, in all processes.', ['queue'], (running, state) => running.set({ queue: state.queue }, state.running));
   new Gauge({
     name: 'kilotoken_queue_depth',
     help: 'Jobs in the queue itself, by state.',
@@ -60,7 +68,7 @@ export const watchBacklog = ({ registry, logger }: Platform, pool: Pool, queues:
     registers,
     async collect() {
       this.reset();
-      for (const queue of queueNames) {
+      for (const queue of known) {
         const depth = await queues.depth(queue).catch(() => null);
         if (!depth) continue;
         this.set({ queue, state: 'waiting' }, depth.waiting);
@@ -68,4 +76,13 @@ export const watchBacklog = ({ registry, logger }: Platform, pool: Pool, queues:
       }
     },
   });
+};
+
+/** One call serves all who ask while it runs: every metric of a scrape asks at once. */
+const shareRunning = <Result>(call: () => Promise<Result>): (() => Promise<Result>) => {
+  let running: Promise<Result> | null = null;
+  return () =>
+    (running ??= call().finally(() => {
+      running = null;
+    }));
 };

@@ -1,21 +1,23 @@
 import {
   BalanceWatchService,
   JobRunnerService,
-  MailService,
   NightlyService,
   OutboxService,
   openMailboxFolder,
   openSmtpTransport,
-  WebhookDeliveryService,
+  QueueWatchService,
   WebhookGuard,
   WebhookSender,
   type MailTransport,
+  type QueueTable,
 } from '@kilotoken/events';
+import type { QueueName } from '@kilotoken/contracts';
 import type { Platform } from '@kilotoken/platform';
 import { openQueueStore, type QueueStore } from '@kilotoken/platform/queue';
 import type { Pool } from 'pg';
 import { mailFolderOf, type BackofficeSettings } from './config.js';
 import type { BackofficeMetrics } from './metrics.js';
+import { nightlyJobsOf } from './nights.js';
 
 /** How the parts of the backoffice are made from its settings. */
 type Backoffice = Platform<BackofficeSettings>;
@@ -46,24 +48,32 @@ export const openMail = ({ settings, logger }: Backoffice): MailTransport => {
 export const createSender = ({ settings }: Backoffice): WebhookSender =>
   new WebhookSender(new WebhookGuard({ allowPrivate: settings.WEBHOOK_ALLOW_PRIVATE === '1' }), userAgent);
 
-export const createOutbox = ({ settings, logger }: Backoffice, pool: Pool, queues: QueueStore, { dispatched }: BackofficeMetrics): OutboxService =>
+export const createOutbox = ({ settings, logger }: Backoffice, table: QueueTable, pool: Pool, queues: QueueStore, { dispatched }: BackofficeMetrics): OutboxService =>
   new OutboxService(
     { pauseMs: settings.OUTBOX_PAUSE_MS, perOrganizationMax: settings.JOBS_PER_ORGANIZATION, silenceMs: settings.JOB_SILENCE_MS },
+    table,
     pool,
     queues,
     logger,
     (events) => dispatched.inc(events),
   );
 
-export const createRunner = ({ settings, logger }: Backoffice, pool: Pool, queues: QueueStore, { jobSeconds }: BackofficeMetrics): JobRunnerService =>
-  new JobRunnerService(pool, queues, logger, settings.JOB_CONCURRENCY, (queue, end, latencyMs) => jobSeconds.observe({ queue, end }, latencyMs / 1_000));
+export const createRunner = (backoffice: Backoffice, table: QueueTable, pool: Pool, queues: QueueStore, { jobSeconds, nights }: BackofficeMetrics): JobRunnerService => {
+  const nightOf = new Map<QueueName, string>(nightlyJobsOf(backoffice.settings).map(({ name, queue }) => [queue, name]));
+  return new JobRunnerService(table, pool, queues, backoffice.logger, (queue, end, latencyMs) => {
+    jobSeconds.observe({ queue, end }, latencyMs / 1_000);
+    const name = nightOf.get(queue);
+    if (name !== undefined && end !== 'lost') nights.inc({ name, ok: String(end === 'done') });
+  });
+};
 
-export const createDelivery = ({ clock }: Backoffice, pool: Pool, sender: WebhookSender): WebhookDeliveryService => new WebhookDeliveryService(pool, sender, clock);
-
-export const createMailing = (pool: Pool, transport: MailTransport): MailService => new MailService(pool, transport);
+export const createQueueWatch = ({ settings, clock }: Backoffice, table: QueueTable, pool: Pool, runner: JobRunnerService): QueueWatchService =>
+  new QueueWatchService({ perOrganizationMax: settings.JOBS_PER_ORGANIZATION, dueMsMaxDefault: settings.JOB_STUCK_MS }, table, pool, runner, clock);
 
 export const createBalanceWatch = ({ settings, logger }: Backoffice, pool: Pool): BalanceWatchService =>
   new BalanceWatchService(pool, logger, settings.BALANCE_CHECK_MS);
 
-export const createNights = ({ settings, logger }: Backoffice, pool: Pool, { nights }: BackofficeMetrics): NightlyService =>
-  new NightlyService(pool, logger, settings.NIGHTLY_CHECK_MS, (name, ok) => nights.inc({ name, ok: String(ok) }));
+export const createNights = ({ settings, logger }: Backoffice, pool: Pool): NightlyService => {
+  if (!settings.AUDIT_DATABASE_URL) logger.warn({ event: 'reconcile.not_scheduled', hint: 'AUDIT_DATABASE_URL is not set: the books are not proven at night' });
+  return new NightlyService(nightlyJobsOf(settings), pool, logger, settings.NIGHTLY_CHECK_MS);
+};

@@ -19,7 +19,7 @@ export const findDeliveries = async (
   return rows;
 };
 
-/** What is running is left alone. */
+/** A delivery that runs is left alone; jobs of our own, which no event caused, are none. */
 export const resetDeliveries = async (
   db: Db,
   { organizationId, id, endpointId, queue }: z.output<typeof replaySchema>,
@@ -28,7 +28,7 @@ export const resetDeliveries = async (
   const { rowCount } = await db.query(
     `UPDATE outbox_job SET status = 'waiting', attempts = 0, next_at = kt_now(), handed_at = NULL, claim_id = NULL, claimed_until = NULL, finished_at = NULL
      WHERE organization_id = $1 AND id IN (
-       SELECT id FROM outbox_job WHERE organization_id = $1 AND (id = $2 OR ($2::uuid IS NULL AND status = 'dead'))
+       SELECT id FROM outbox_job WHERE organization_id = $1 AND event_id IS NOT NULL AND (id = $2 OR ($2::uuid IS NULL AND status = 'dead'))
          AND ($3::text IS NULL OR payload ->> 'endpoint_id' = $3) AND ($4::text IS NULL OR queue = $4)
          AND (claimed_until IS NULL OR claimed_until <= kt_now())
        ORDER BY id LIMIT $5 FOR UPDATE)`,

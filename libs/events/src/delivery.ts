@@ -1,5 +1,8 @@
-import { queueNames } from '@kilotoken/contracts';
 import { z } from 'zod';
+
+/** The queues whose jobs organizations see. */
+export const deliveryQueues = ['deliver-webhook', 'send-mail'] as const;
+export type DeliveryQueue = (typeof deliveryQueues)[number];
 
 /** A job as its organization's people see it: a webhook or a mail for an event, on its way, arrived or given up. */
 export interface Delivery {
@@ -25,7 +28,7 @@ const limitMax = 1_000;
 
 export const deliveryPageSchema = z.strictObject({
   organizationId: z.uuid(),
-  queue: z.enum(queueNames).optional(),
+  queue: z.enum(deliveryQueues).optional(),
   status: z.enum(['waiting', 'done', 'dead']).optional(),
   endpointId: z.uuid().optional(),
   after: z.uuid().optional(),
@@ -38,7 +41,7 @@ export const replaySchema = z.strictObject({
   organizationId: z.uuid(),
   id: z.uuid().optional(),
   endpointId: z.uuid().optional(),
-  queue: z.enum(queueNames).optional(),
+  queue: z.enum(deliveryQueues).optional(),
 });
 export type Replay = z.input<typeof replaySchema>;
 export const replayedMax = 10_000;

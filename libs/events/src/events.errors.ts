@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { AppError } from '@kilotoken/platform';
 
-export const notFound = (what: 'webhook_endpoint' | 'delivery' | 'notice', publicMessage: string): AppError =>
+export const notFound = (what: 'webhook_endpoint' | 'delivery' | 'notice' | 'job', publicMessage: string): AppError =>
   new AppError({ code: `${what}_not_found`, kind: 'not_found', publicMessage });
 
 export const conflict = (code: string, publicMessage: string): AppError => new AppError({ code, kind: 'conflict', publicMessage });

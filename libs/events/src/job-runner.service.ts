@@ -1,82 +1,114 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { queuedJobSchema, type QueueName } from '@kilotoken/contracts';
-import { inTransaction, type Db } from '@kilotoken/platform';
+import { jobCatalogue, platformId, queuedJobSchema, type QueueName } from '@kilotoken/contracts';
+import { inTransaction } from '@kilotoken/platform';
 import type { QueuedJob, QueueStore, QueueWorker } from '@kilotoken/platform/queue';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { claimJob, endJob, type ClaimedJob, type JobOutcome, type JobStatus } from './outbox.store.js';
+import { runBounded } from './job-run.js';
+import { claimJob, endJob, renewClaim, type ClaimedJob } from './outbox.store.js';
+import { queuesOf, type Job, type JobOutcome, type JobStatus, type NamedQueue, type QueueTable } from './queue-table.js';
 import { retryWaitMs } from './retry.js';
-
-/** What is done with the jobs of one queue. */
-export interface JobHandler {
-  readonly queue: QueueName;
-  /** Waits after failures of which the handler says nothing better, as in `retry.ts`. */
-  readonly waitsSeconds: readonly number[];
-  /** Longer than any run of it takes: a run that outlives it has lost its job. */
-  readonly claimMs: number;
-  /** Does the job. It may run twice for one job, seldom and one after the other: when a process froze or died. */
-  run(job: ClaimedJob): Promise<JobOutcome>;
-  /** What changes with the attempt's end, in its transaction. */
-  record?(db: Db, job: ClaimedJob, outcome: JobOutcome, status: JobStatus): Promise<void>;
-}
 
 type JobEnd = JobStatus | 'lost';
 
-/** Told of each run that ended. */
+/** Called after each run. */
 export type OnJobEnd = (queue: QueueName, end: JobEnd, latencyMs: number) => void;
 
-/** Runs the jobs that come out of the queues: claims, does, records. Whatever a handler throws costs its own job an attempt. */
+/** A claim outlasts its run's timeout by so much, in which the run records how it ended. */
+const claimMarginMs = 5_000;
+/** A longer run renews its claim: when its process is killed, another begins the job a minute later, not after the run's timeout. */
+const claimMsMax = 60_000;
+
+/** Runs the jobs that come out of the queues: claims, does, records. Whatever a processor throws costs its own job an attempt. */
 @Injectable()
 export class JobRunnerService {
-  private readonly workers: QueueWorker[] = [];
+  private readonly workers = new Map<QueueName, QueueWorker>();
+  private readonly draining = new AbortController();
+  private readonly named: ReadonlyMap<QueueName, NamedQueue>;
 
   constructor(
+    table: QueueTable,
     private readonly pool: Pool,
     private readonly queues: QueueStore,
     private readonly logger: Logger,
-    private readonly concurrency: number,
     private readonly onEnd: OnJobEnd = () => undefined,
-  ) {}
+  ) {
+    this.named = new Map(queuesOf(table).map((named) => [named.queue, named]));
+  }
 
-  start(handlers: readonly JobHandler[]): void {
-    for (const handler of handlers) {
-      const run = (job: QueuedJob): Promise<void> => this.runOnce(handler, job);
-      this.workers.push(this.queues.work(handler.queue, { concurrency: this.concurrency, run }));
+  start(): void {
+    for (const { queue, concurrency } of this.named.values()) {
+      const run = (job: QueuedJob): Promise<void> => this.runOnce(queue, job);
+      this.workers.set(queue, this.queues.work(queue, { concurrency, run }));
     }
+  }
+
+  /** Whether this process takes jobs of the queue at the moment. */
+  isWorking(queue: QueueName): boolean {
+    return this.workers.get(queue)?.isWorking() ?? false;
   }
 
   /** Takes no more jobs and waits for those that run. */
   async drain(): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.drain()));
+    this.draining.abort();
+    await Promise.all([...this.workers.values()].map((worker) => worker.drain()));
   }
 
-  /** A job that another run has, or had, is no work and no error. */
-  async runOnce(handler: JobHandler, { payload }: QueuedJob): Promise<void> {
+  /** Runs a job of a queue of the table. A job that another run has, or had, is no work and no error. */
+  async runOnce(queue: QueueName, { payload }: QueuedJob): Promise<void> {
+    const named = this.named.get(queue)!;
     const startedMs = performance.now();
-    const job = await claimJob(this.pool, queuedJobSchema.parse(payload), randomUUID(), handler.claimMs);
-    if (!job) return;
-    const outcome = await this.attempt(handler, job);
-    const status = await inTransaction(this.pool, async (db) => {
-      const ended = await endJob(db, job, outcome);
-      if (ended) await handler.record?.(db, job, outcome, ended);
-      return ended;
-    });
+    const claimMs = Math.min(named.timeoutMs + claimMarginMs, claimMsMax);
+    const claimed = await claimJob(this.pool, queuedJobSchema.parse(payload), randomUUID(), claimMs);
+    if (!claimed) return;
+    const job = toJob(queue, claimed);
+    const outcome = job ? await this.attempt(named, job, claimed, claimMs) : payloadRefused;
+    const status = (await this.record(named, job, claimed, outcome)) ?? 'lost';
     const latencyMs = Math.round(performance.now() - startedMs);
-    this.onEnd(handler.queue, status ?? 'lost', latencyMs);
-    const { organizationId, jobId, eventId, attempts } = job;
-    const line = { event: 'job.ended', queue: handler.queue, organizationId, jobId, eventId, attempts, status: status ?? 'lost', reason: outcome.reason, latencyMs };
+    this.onEnd(queue, status, latencyMs);
+    const { organizationId, jobId, eventId, attempts } = claimed;
+    // An organization's details may quote its receiver; the platform's own are for its operators.
+    const detail = organizationId === platformId ? { detail: outcome.detail } : {};
+    const line = { event: 'job.ended', queue, organizationId, jobId, eventId, attempts, status, reason: outcome.reason, latencyMs, ...detail };
     if (status === 'dead') this.logger.error(line);
     else this.logger.info(line);
   }
 
-  private async attempt(handler: JobHandler, job: ClaimedJob): Promise<JobOutcome> {
+  private record(named: NamedQueue, job: Job | null, claimed: ClaimedJob, outcome: JobOutcome): Promise<JobStatus | null> {
+    const { ok, reason, detail, isFinal = false, askedWaitMs } = outcome;
+    const retryMs = ok || isFinal ? null : retryWaitMs(named.waitsSeconds, claimed.attempts, Math.random(), askedWaitMs);
+    return inTransaction(this.pool, async (db) => {
+      const status = await endJob(db, claimed, { ok, outcome: { ok, reason, ...detail }, retryMs });
+      if (status && job) await named.processor.record?.(db, job, outcome, status);
+      return status;
+    });
+  }
+
+  private async attempt({ queue, processor, timeoutMs, endsOnDrain = false }: NamedQueue, job: Job, claimed: ClaimedJob, claimMs: number): Promise<JobOutcome> {
+    const { jobId, attempts } = job;
     try {
-      return await handler.run(job);
+      return await runBounded((signal) => processor.run(job, signal), {
+        timeoutMs,
+        ...(endsOnDrain ? { ending: this.draining.signal } : {}),
+        renewal: {
+          everyMs: claimMsMax / 3,
+          renew: () => renewClaim(this.pool, claimed, claimMs),
+          onError: (error) => this.logger.warn({ event: 'job.not_renewed', queue, jobId, attempts, error }),
+        },
+      });
     } catch (error) {
-      this.logger.warn({ event: 'job.threw', queue: handler.queue, jobId: job.jobId, attempts: job.attempts, error });
-      const reason = error instanceof Error ? error.name : 'unknown';
-      return { ok: false, reason: `threw ${reason}`, retryMs: retryWaitMs(handler.waitsSeconds, job.attempts, Math.random()) };
+      this.logger.warn({ event: 'job.threw', queue, jobId, attempts, error });
+      return { ok: false, reason: `threw ${error instanceof Error ? error.name : 'unknown'}` };
     }
   }
 }
+
+/** A later attempt may be a newer release's, which knows the payload: it is not final. */
+const payloadRefused: JobOutcome = { ok: false, reason: "the payload does not fit the queue's schema" };
+
+/** Null: the payload does not fit. */
+const toJob = (queue: QueueName, { claimId: _claimId, payload, ...claimed }: ClaimedJob): Job | null => {
+  const parsed = jobCatalogue[queue].payload.safeParse(payload);
+  return parsed.success ? { ...claimed, payload: parsed.data } : null;
+};

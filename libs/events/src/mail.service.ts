@@ -1,42 +1,38 @@
 import { Injectable } from '@nestjs/common';
-import { isEventName, mailJobSchema } from '@kilotoken/contracts';
+import { isEventName } from '@kilotoken/contracts';
 import { asOrganization } from '@kilotoken/platform';
 import type { Pool } from 'pg';
-import type { JobHandler } from './job-runner.service.js';
 import { mailMsMax, type MailTransport } from './mail-transport.service.js';
 import { renderMail } from './mail.js';
 import { findMailParts } from './mail.store.js';
 import { emailSchema } from './notice.js';
-import type { ClaimedJob, JobOutcome } from './outbox.store.js';
-import { mailWaitsSeconds, retryWaitMs } from './retry.js';
+import type { Job, JobOutcome, JobProcessor } from './queue-table.js';
 import { toEnvelope } from './webhook.js';
 
-const claimMarginMs = 10_000;
+/** Connecting, greeting and sending each have a bound of their own. */
+export const mailJobMsMax = mailMsMax * 2 + 5_000;
 
 /** Sends the mail of one event to the address that the organization had when the event was dispatched. */
 @Injectable()
-export class MailService implements JobHandler {
-  readonly queue = 'send-mail';
-  readonly waitsSeconds = mailWaitsSeconds;
-  readonly claimMs = mailMsMax * 2 + claimMarginMs;
-
+export class MailService implements JobProcessor<'send-mail'> {
   constructor(
     private readonly pool: Pool,
     private readonly transport: MailTransport,
   ) {}
 
-  async run(job: ClaimedJob): Promise<JobOutcome> {
-    const address = emailSchema.parse(mailJobSchema.parse(job.payload).address);
-    const { event, organizationName } = await asOrganization(this.pool, job.organizationId, (db) => findMailParts(db, job.organizationId, job.eventId));
+  async run({ organizationId, jobId, eventId, payload }: Job<'send-mail'>): Promise<JobOutcome> {
+    if (eventId === null) return { ok: false, reason: 'the job has no event', isFinal: true };
+    const to = emailSchema.parse(payload.address);
+    const { event, organizationName } = await asOrganization(this.pool, organizationId, (db) => findMailParts(db, organizationId, eventId));
     const envelope = toEnvelope(event);
     const { type } = envelope;
     if (!isEventName(type)) throw new Error(`no mail is written for ${type}`);
     const mail = renderMail({ ...envelope, type }, organizationName);
     try {
-      await this.transport.send({ ...mail, to: address, id: job.jobId, sentAt: event.createdAt });
-      return { ok: true, reason: 'sent', retryMs: null };
+      await this.transport.send({ ...mail, to, id: jobId, sentAt: event.createdAt });
+      return { ok: true, reason: 'sent' };
     } catch (error) {
-      return { ok: false, reason: failureOf(error), retryMs: isFinal(error) ? null : retryWaitMs(this.waitsSeconds, job.attempts, Math.random()) };
+      return { ok: false, reason: failureOf(error), isFinal: isFinal(error) };
     }
   }
 }

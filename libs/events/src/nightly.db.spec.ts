@@ -1,52 +1,61 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Log } from '@kilotoken/platform';
 import { openLog } from '@kilotoken/platform/process';
-import { MoneyDatabase } from '../../../test/support/money-database.js';
+import { EventsDatabase, HeldQueue, tableOf } from '../../../test/support/events-database.js';
+import { JobRunnerService } from './job-runner.service.js';
 import { NightlyService, type NightlyJob } from './nightly.service.js';
+import { OutboxService } from './outbox.service.js';
+import type { JobOutcome } from './queue-table.js';
+import { nightWaitsSeconds } from './retry.js';
 
-let money: MoneyDatabase;
+const nights: readonly NightlyJob[] = [{ name: 'reconcile', queue: 'prove-books', at: '03:15' }];
+
+let events: EventsDatabase;
 let log: Log;
 let runs: string[];
 beforeAll(async () => {
-  money = await MoneyDatabase.create();
+  events = await EventsDatabase.create();
   log = await openLog({ name: 'test', level: 'silent' });
 });
-afterAll(() => money.drop());
+afterAll(() => events.drop());
 beforeEach(async () => {
   runs = [];
-  await money.sql('DELETE FROM nightly_run');
-  await money.shiftClock('0');
+  await events.money.sql('DELETE FROM nightly_run');
+  await events.forget();
+  await events.money.shiftClock('0');
   await at('2026-12-01 12:00:00Z');
 });
 
 /** Moves the clock of the database to a moment. */
 const at = async (moment: string): Promise<void> => {
-  await money.sql('UPDATE database_mark SET clock_shift = $1::timestamptz - now()', [moment]);
+  await events.money.sql('UPDATE database_mark SET clock_shift = $1::timestamptz - now()', [moment]);
 };
 
-const createNights = (run: NightlyJob['run'] = async () => ({}), claimMs = 3_600_000): NightlyService => {
-  const nights = new NightlyService(money.app, log.logger, 10);
-  nights.scheduleNightly({
-    name: 'prove-books',
-    at: '03:15',
-    claimMs,
-    run: async (signal) => {
-      runs.push('run');
-      return run(signal);
+type Run = () => Promise<JobOutcome>;
+const proven: Run = async () => ({ ok: true, reason: 'proven' });
+
+/** A process: it looks what the night asks for, hands it over and runs it. */
+const createProcess = (run: Run = proven): { look(): Promise<void> } => {
+  const { app } = events.money;
+  const queue = new HeldQueue();
+  const processor = { run: async (job: { payload: { night: string } }) => (runs.push(job.payload.night), run()) };
+  const table = tableOf({ 'prove-books': { processor, waitsSeconds: nightWaitsSeconds } });
+  const nightly = new NightlyService(nights, app, log.logger, 10);
+  const outbox = new OutboxService({ pauseMs: 10, perOrganizationMax: 8, silenceMs: 30_000 }, table, app, queue, log.logger);
+  const runner = new JobRunnerService(table, app, queue, log.logger);
+  return {
+    look: async () => {
+      await nightly.enqueueDue();
+      await outbox.moveOnce();
+      for (const job of queue.take()) await runner.runOnce('prove-books', job);
     },
-  });
-  return nights;
+  };
 };
-
-const { signal } = new AbortController();
-const outcomes = () => money.sql<{ night: string; attempts: number; outcome: object; finished: boolean }>(
-  "SELECT night::text, attempts, outcome, finished_at IS NOT NULL AS finished FROM nightly_run ORDER BY night",
-);
 
 describe('nightly work', () => {
   it('is done once a night, from its time on, however many processes there are; the first night is the next one', async () => {
-    const processes = [createNights(), createNights(), createNights()];
-    const look = () => Promise.all(processes.map((nights) => nights.runDue(signal)));
+    const processes = [createProcess(), createProcess(), createProcess()];
+    const look = () => Promise.all(processes.map((process) => process.look()));
     await look();
     await at('2026-12-02 03:14:50Z');
     await look();
@@ -54,46 +63,65 @@ describe('nightly work', () => {
     await at('2026-12-02 03:15:10Z');
     await look();
     await look();
-    expect(runs).toEqual(['run']);
+    expect(runs).toEqual(['2026-12-02']);
     await at('2026-12-05 18:00:00Z');
     await look();
-    expect(runs).toEqual(['run', 'run']);
-    expect((await outcomes()).map(({ night }) => night)).toEqual(['2026-12-01', '2026-12-02', '2026-12-05']);
+    expect(runs).toEqual(['2026-12-02', '2026-12-05']);
+    expect(await events.jobs()).toMatchObject([{ queue: 'prove-books', status: 'done' }, { queue: 'prove-books', status: 'done' }]);
   });
 
-  it('that fails is tried again after ten minutes, three times in all', async () => {
-    const nights = createNights(async () => {
+  it('that fails is tried again after ten minutes, three times in all, and is done again the next night', async () => {
+    const process = createProcess(async () => {
       throw new TypeError('always');
     });
-    await nights.runDue(signal);
-    for (const minute of ['15', '20', '26', '37', '48', '59']) {
+    await process.look();
+    for (const minute of ['15', '20', '29', '45', '59']) {
       await at(`2026-12-02 03:${minute}:30Z`);
-      await nights.runDue(signal);
+      await process.look();
     }
     expect(runs).toHaveLength(3);
-    expect((await outcomes()).at(-1)).toMatchObject({ attempts: 3, finished: false, outcome: { reason: 'threw TypeError' } });
+    expect(await events.jobs()).toMatchObject([{ attempts: 3, status: 'dead', outcome: { reason: 'threw TypeError' } }]);
+    await at('2026-12-03 03:16:00Z');
+    await createProcess().look();
+    expect(runs.at(-1)).toBe('2026-12-03');
   });
 
-  it('whose process died is begun again when its claim is over, and what the lost run reports changes nothing', async () => {
-    let finish = (_outcome: Record<string, unknown>): void => undefined;
-    const lost = createNights(() => new Promise((resolve) => (finish = resolve)));
-    await lost.runDue(signal);
+  it('whose process died is begun again a minute later, and what the lost run reports changes nothing', async () => {
+    let finish = (_outcome: JobOutcome): void => undefined;
+    const lost = createProcess(() => new Promise((resolve) => (finish = resolve)));
+    await lost.look();
     await at('2026-12-02 03:16:00Z');
-    const running = lost.runDue(signal);
+    const running = lost.look();
     while (runs.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    await createNights().runDue(signal);
+    await createProcess().look();
     expect(runs).toHaveLength(1);
-    await at('2026-12-02 05:00:00Z');
-    await createNights(async () => ({ by: 'the second' })).runDue(signal);
-    finish({ by: 'the first' });
+    await at('2026-12-02 03:17:10Z');
+    await createProcess(async () => ({ ok: true, reason: 'the second' })).look();
+    finish({ ok: false, reason: 'the first' });
     await running;
-    expect((await outcomes()).at(-1)).toMatchObject({ attempts: 2, finished: true, outcome: { by: 'the second' } });
+    expect(await events.jobs()).toMatchObject([{ attempts: 2, status: 'done', outcome: { reason: 'the second' } }]);
+  });
+
+  it('that the release before has claimed is left to it, and taken over when it gave up', async () => {
+    const release = (sql: string, values: unknown[] = []) => events.money.app.query(sql, values);
+    const claim = async (): Promise<string | null> => (await release("SELECT nightly_claim('reconcile', 195, $1, 3600000, 3)::text AS night", [claimId])).rows[0].night;
+    const claimId = events.money.mintId();
+    const process = createProcess();
+    await process.look();
+    await at('2026-12-02 03:16:00Z');
+    expect(await claim()).toBe('2026-12-02');
+    await process.look();
+    expect(runs).toEqual([]);
+    await release("SELECT nightly_end('reconcile', '2026-12-02', $1, false, '{}', 600000)", [claimId]);
+    await at('2026-12-02 03:27:00Z');
+    await process.look();
+    expect(runs).toEqual(['2026-12-02']);
+    expect(await claim()).toBeNull();
   });
 
   it('has a name and a time of its own', () => {
-    const nights = createNights();
-    const job = { name: 'other', claimMs: 1_000, run: async () => ({}) };
-    for (const at of ['24:00', '3:15', '03:60', '']) expect(() => nights.scheduleNightly({ ...job, at })).toThrow(RangeError);
-    expect(() => nights.scheduleNightly({ ...job, name: 'prove-books', at: '03:15' })).toThrow('scheduled already');
+    const create = (...others: NightlyJob[]) => new NightlyService([...nights, ...others], events.money.app, log.logger, 10);
+    for (const time of ['24:00', '3:15', '03:60', '']) expect(() => create({ name: 'other', queue: 'prune-events', at: time })).toThrow(RangeError);
+    expect(() => create({ name: 'reconcile', queue: 'prune-events', at: '03:15' })).toThrow('one name');
   });
 });

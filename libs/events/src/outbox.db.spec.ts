@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Log } from '@kilotoken/platform';
 import { openLog } from '@kilotoken/platform/process';
-import { EventsDatabase, HeldQueue } from '../../../test/support/events-database.js';
-import { JobRunnerService, type JobHandler } from './job-runner.service.js';
-import { OutboxService } from './outbox.service.js';
-import { dispatchEvents, pruneOutbox, readBacklog, type ClaimedJob, type JobOutcome } from './outbox.store.js';
+import { EventsDatabase, HeldQueue, tableOf } from '../../../test/support/events-database.js';
 import { replayDeliveries } from './delivery.service.js';
+import { JobRunnerService } from './job-runner.service.js';
+import { OutboxService } from './outbox.service.js';
+import { dispatchEvents, pruneOutbox, readQueueStates } from './outbox.store.js';
+import { queuesOf, type JobOutcome, type JobProcessor, type QueueTable } from './queue-table.js';
 
 const silenceMs = 30_000;
 
@@ -17,20 +18,26 @@ beforeAll(async () => {
 });
 afterAll(() => events.drop());
 
-const dispatch = (limit = 100) => dispatchEvents(events.money.app, { limit, mailedKinds: ['grant.low'], webhookAttemptsMax: 3, mailAttemptsMax: 2 });
+const dispatch = (limit = 100) => dispatchEvents(events.money.app, limit, ['grant.low']);
 
-const createOutbox = (queue: HeldQueue, perOrganizationMax = 100): OutboxService => new OutboxService({ pauseMs: 10, perOrganizationMax, silenceMs }, events.money.app, queue, log.logger);
+type Run = JobProcessor<'deliver-webhook'>['run'];
+
+const tableThatRuns = (run: Run = done): QueueTable => tableOf({ 'deliver-webhook': { processor: { run } }, 'send-mail': { processor: { run: done } } });
+
+const createOutbox = (queue: HeldQueue, perOrganizationMax = 100, table = tableThatRuns()): OutboxService =>
+  new OutboxService({ pauseMs: 10, perOrganizationMax, silenceMs }, table, events.money.app, queue, log.logger);
+
+const createRunner = (queue: HeldQueue, run: Run): JobRunnerService => new JobRunnerService(tableThatRuns(run), events.money.app, queue, log.logger);
 
 /** Runs everything that is due once, with what the test says for an answer. */
-const runDue = async (queue: HeldQueue, run: (job: ClaimedJob) => Promise<JobOutcome>): Promise<void> => {
+const runDue = async (queue: HeldQueue, run: Run): Promise<void> => {
   await createOutbox(queue).moveOnce();
-  const handler: JobHandler = { queue: 'deliver-webhook', waitsSeconds: [5, 300], claimMs: 20_000, run };
-  const runner = new JobRunnerService(events.money.app, queue, log.logger, 1);
-  for (const job of queue.take()) await runner.runOnce(handler, job);
+  const runner = createRunner(queue, run);
+  for (const job of queue.take()) await runner.runOnce('deliver-webhook', job);
 };
 
-const done = async (): Promise<JobOutcome> => ({ ok: true, reason: 'delivered', retryMs: null });
-const failed = async (): Promise<JobOutcome> => ({ ok: false, reason: 'answered 500', retryMs: 1_000 });
+const done = async (): Promise<JobOutcome> => ({ ok: true, reason: 'delivered' });
+const failed = async (): Promise<JobOutcome> => ({ ok: false, reason: 'answered 500' });
 
 describe('an event', () => {
   it('is one event however often its cause is told, and none if its transaction rolls back', async () => {
@@ -124,10 +131,9 @@ describe('a job', () => {
     await createOutbox(queue).moveOnce();
     const [job] = queue.take();
     let effects = 0;
-    const handler: JobHandler = { queue: 'deliver-webhook', waitsSeconds: [5], claimMs: 20_000, run: async () => ((effects += 1), done()) };
-    const runner = new JobRunnerService(events.money.app, queue, log.logger, 1);
-    await Promise.all([runner.runOnce(handler, job!), runner.runOnce(handler, job!)]);
-    await runner.runOnce(handler, job!);
+    const runner = createRunner(queue, async () => ((effects += 1), done()));
+    await Promise.all([runner.runOnce('deliver-webhook', job!), runner.runOnce('deliver-webhook', job!)]);
+    await runner.runOnce('deliver-webhook', job!);
     expect([effects, (await events.jobs(organizationId))[0]]).toEqual([1, expect.objectContaining({ status: 'done', attempts: 1 })]);
   });
 
@@ -156,14 +162,13 @@ describe('a job', () => {
     const frozen = new Promise<JobOutcome>((resolve) => (thaw = resolve));
     await createOutbox(queue).moveOnce();
     const [job] = queue.take();
-    const runner = new JobRunnerService(events.money.app, queue, log.logger, 1);
-    const first = runner.runOnce({ queue: 'deliver-webhook', waitsSeconds: [5], claimMs: 20_000, run: () => frozen }, job!);
-    // The claim is written before the handler runs; the clock may move once it is.
+    const first = createRunner(queue, () => frozen).runOnce('deliver-webhook', job!);
+    // The claim is written before the processor runs; the clock may move once it is.
     while ((await events.jobs(organizationId))[0]!.attempts === 0);
     await events.money.shiftClock('1 minute');
     await runDue(queue, done);
     await events.money.shiftClock('0');
-    thaw({ ok: false, reason: 'too late', retryMs: null });
+    thaw({ ok: false, reason: 'too late', isFinal: true });
     await first;
     expect(await events.jobs(organizationId)).toMatchObject([{ status: 'done', attempts: 2, outcome: { reason: 'delivered' } }]);
   });
@@ -190,7 +195,7 @@ describe('a job', () => {
     await events.put(organizationId, 'key.created', 'sound');
     await dispatch();
     const [poison] = await events.jobs(organizationId);
-    const run = async (job: ClaimedJob): Promise<JobOutcome> => {
+    const run: Run = async (job) => {
       if (job.jobId === poison!.id) throw new TypeError('always');
       return done();
     };
@@ -200,25 +205,30 @@ describe('a job', () => {
     }
     await events.money.shiftClock('0');
     expect(await events.jobs(organizationId)).toMatchObject([{ status: 'dead', attempts: 3, outcome: { reason: 'threw TypeError' } }, { status: 'done', attempts: 1 }]);
-    expect(await readBacklog(events.money.app)).toContainEqual(expect.objectContaining({ queue: 'deliver-webhook', status: 'dead', count: 1 }));
+    expect(await readQueueStates(events.money.app, 8)).toContainEqual(expect.objectContaining({ queue: 'deliver-webhook', waiting: 0, dead: 1 }));
 
     expect(await replayDeliveries(events.money.owner, { organizationId })).toBe(1);
     await runDue(new HeldQueue(), done);
     expect(await events.jobs(organizationId)).toMatchObject([{ status: 'done', attempts: 1 }, { status: 'done', attempts: 1 }]);
   });
 
-  it('that failed waits for as long as its run asked for', async () => {
+  it('that failed waits by its queue, and for longer where its receiver asked for it', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.put(organizationId, 'key.created', 'later');
     const queue = new HeldQueue();
+    const isDueAfter = async (time: string): Promise<boolean> => {
+      await events.money.shiftClock(time);
+      await createOutbox(queue).moveOnce();
+      return queue.held.size > 0;
+    };
     await runDue(queue, failed);
-    await createOutbox(queue).moveOnce();
-    expect(queue.take()).toHaveLength(0);
-    await events.money.shiftClock('2 seconds');
-    await runDue(queue, done);
+    expect(await isDueAfter('3 seconds')).toBe(false);
+    expect(await isDueAfter('7 seconds')).toBe(true);
+    for (const job of queue.take()) await createRunner(queue, async () => ({ ...(await failed()), askedWaitMs: 3_600_000 })).runOnce('deliver-webhook', job);
+    expect(await isDueAfter('59 minutes')).toBe(false);
+    expect(await isDueAfter('61 minutes')).toBe(true);
     await events.money.shiftClock('0');
-    expect(await events.jobs(organizationId)).toMatchObject([{ status: 'done', attempts: 2 }]);
   });
 
   it("of another organization is not replayed by one's own", async () => {
@@ -231,17 +241,19 @@ describe('a job', () => {
   });
 });
 
-describe('what ended', () => {
-  it('is forgotten after its days, and nothing that still waits', async () => {
+describe('an ended job, and its event', () => {
+  const prune = () => pruneOutbox(events.money.app, { queues: queuesOf(tableThatRuns()), eventDays: 30 }, 100);
+
+  it('are forgotten after their days, and none that still waits', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.put(organizationId, 'key.created', 'done');
     await runDue(new HeldQueue(), done);
     await events.put(organizationId, 'key.created', 'waits');
     await dispatch();
-    expect(await pruneOutbox(events.money.app, 30, 100)).toBe(0);
+    expect(await prune()).toBe(0);
     await events.money.shiftClock('31 days');
-    expect(await pruneOutbox(events.money.app, 30, 100)).toBe(2);
+    expect(await prune()).toBe(2);
     await events.money.shiftClock('0');
     expect((await events.events(organizationId)).map(({ key }) => key)).toEqual(['waits']);
     expect(await events.jobs(organizationId)).toMatchObject([{ status: 'waiting' }]);

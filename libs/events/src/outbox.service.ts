@@ -1,16 +1,16 @@
 import { Injectable } from '@nestjs/common';
-import { mailedEventNames, queuedJobId, type QueueName, queueNames } from '@kilotoken/contracts';
+import { isQueueName, mailedEventNames, queuedJobId, type QueueName } from '@kilotoken/contracts';
 import { Repetition, sqlStateOf } from '@kilotoken/platform';
-import type { QueueStore } from '@kilotoken/platform/queue';
+import type { QueuedJob, QueueStore } from '@kilotoken/platform/queue';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { dispatchEvents, takeDueJobs, type DueJob } from './outbox.store.js';
-import { attemptsMaxOf, mailWaitsSeconds, webhookWaitsSeconds } from './retry.js';
+import { queuesOf, type NamedQueue, type QueueTable } from './queue-table.js';
 
 export interface OutboxSettings {
   /** Pause between two looks at the outbox. */
   readonly pauseMs: number;
-  /** Jobs of one organization that are in a queue, or run, at a time. */
+  /** Jobs of one organization and queue that are handed over, or run, at a time. */
   readonly perOrganizationMax: number;
   /** After this long without a run a job is handed to the queue again: the queue may have lost it. */
   readonly silenceMs: number;
@@ -20,24 +20,25 @@ const eventsPerDispatchMax = 500;
 const jobsPerHandoverMax = 500;
 const busyPauseMs = 50;
 
-const isQueueName = (name: string): name is QueueName => (queueNames as readonly string[]).includes(name);
-
 /**
- * Moves what the outbox holds: events become jobs in Postgres, exactly once; jobs that are due are handed to the queue, at
- * least once, in order. Any number of processes may do it; a queue that loses its jobs gets them again.
+ * Dispatches events, which makes their jobs in Postgres, exactly once; then hands due jobs to their queues, at least once, in order.
+ * Any number of processes may do it. A queue that loses its jobs gets them again.
  */
 @Injectable()
 export class OutboxService {
   private readonly repetition: Repetition;
+  private readonly named: readonly NamedQueue[];
 
   constructor(
     private readonly settings: OutboxSettings,
+    table: QueueTable,
     private readonly pool: Pool,
     private readonly queues: QueueStore,
     logger: Logger,
     private readonly onDispatched: (events: number) => void = () => undefined,
   ) {
-    // What was not handed over is due again after its silence; what was not dispatched waits where it is.
+    this.named = queuesOf(table);
+    // A job that was not handed over is due again after its silence; an event that was not dispatched waits where it is.
     const onError = (error: unknown): void => logger.warn({ event: 'outbox.failed', sqlState: sqlStateOf(error), error });
     this.repetition = new Repetition({ once: () => this.moveOnce(), onError });
   }
@@ -50,35 +51,27 @@ export class OutboxService {
     await this.repetition.stop();
   }
 
-  /** Dispatches one batch and hands over one; answers how long to wait before the next. */
+  /** Dispatches one batch and hands over one; answers how many milliseconds to wait before the next. */
   async moveOnce(): Promise<number> {
-    const events = await dispatchEvents(this.pool, {
-      limit: eventsPerDispatchMax,
-      mailedKinds: mailedEventNames,
-      webhookAttemptsMax: attemptsMaxOf(webhookWaitsSeconds),
-      mailAttemptsMax: attemptsMaxOf(mailWaitsSeconds),
-    });
+    const { perOrganizationMax: perOrganization, silenceMs, pauseMs } = this.settings;
+    const events = await dispatchEvents(this.pool, eventsPerDispatchMax, mailedEventNames);
     if (events > 0) this.onDispatched(events);
-    const due = await takeDueJobs(this.pool, jobsPerHandoverMax, this.settings.perOrganizationMax, this.settings.silenceMs);
+    const due = await takeDueJobs(this.pool, { queues: this.named, limit: jobsPerHandoverMax, perOrganization, silenceMs });
     await this.handOver(due);
     if (events === eventsPerDispatchMax || due.length === jobsPerHandoverMax) return 0;
-    // What was handed over makes room soon, for whatever of the same organization waits.
-    return due.length > 0 ? Math.min(busyPauseMs, this.settings.pauseMs) : this.settings.pauseMs;
+    // The jobs that were handed over soon make room for others of their organization.
+    return due.length > 0 ? Math.min(busyPauseMs, pauseMs) : pauseMs;
   }
 
   private async handOver(due: readonly DueJob[]): Promise<void> {
-    const byQueue = new Map<QueueName, DueJob[]>();
-    for (const job of due) {
-      // Of a newer release that runs beside this one: it hands it over when it is due again.
-      if (!isQueueName(job.queue)) continue;
-      byQueue.set(job.queue, [...(byQueue.get(job.queue) ?? []), job]);
+    const byQueue = new Map<QueueName, QueuedJob[]>();
+    for (const { queue, organizationId, jobId, attempts } of due) {
+      if (!isQueueName(queue)) continue;
+      const payload = { organizationId, jobId, attempts };
+      const jobs = byQueue.get(queue) ?? [];
+      jobs.push({ id: queuedJobId(payload), payload });
+      byQueue.set(queue, jobs);
     }
-    for (const [queue, jobs] of byQueue) {
-      const queued = jobs.map(({ organizationId, jobId, attempts }) => {
-        const payload = { organizationId, jobId, attempts };
-        return { id: queuedJobId(payload), payload };
-      });
-      await this.queues.add(queue, queued);
-    }
+    for (const [queue, jobs] of byQueue) await this.queues.add(queue, jobs);
   }
 }

@@ -6,6 +6,7 @@
  */
 export const webhookWaitsSeconds: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
 export const mailWaitsSeconds: readonly number[] = [10, 60, 300, 1_800, 3_600, 10_800, 21_600];
+export const nightWaitsSeconds: readonly number[] = [600, 600];
 
 /** Of the first attempt and one after each wait. */
 export const attemptsMaxOf = (waitsSeconds: readonly number[]): number => waitsSeconds.length + 1;

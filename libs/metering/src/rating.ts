@@ -2,9 +2,10 @@
  * The rater's arithmetic: recomputes what each usage row cost from its counts and its pinned price version, and adds up what
  * is to be posted and counted. Pure; nothing that the gateway computed is taken on trust.
  */
-import type { TokenCounts } from '@kilotoken/contracts';
+import type { PriceVersion, TokenCounts } from '@kilotoken/contracts';
 import { minMoney, type Money } from '@kilotoken/money';
-import { type CounterIncrement, type PriceVersion, rateUsage, startCounting } from '@kilotoken/pricing';
+import { rateUsage } from '@kilotoken/pricing';
+import { startCounting, type CounterIncrement } from './counters.js';
 
 export interface UnratedRow {
   readonly id: string;

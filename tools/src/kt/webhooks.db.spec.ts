@@ -88,7 +88,7 @@ describe('kt webhooks', () => {
   test('shows deliveries and sends dead ones again', async () => {
     const { id: endpointId } = await add('http://127.0.0.1:1/hook');
     await runJson('grants', 'issue', '--org', org, '--amount', '1', '--reference', 'order-1');
-    await owner.query("SELECT outbox_dispatch(100, '{}', 10::smallint, 8::smallint)");
+    await owner.query("SELECT events_dispatch(100, '{}')");
     await owner.query("UPDATE outbox_job SET status = 'dead', finished_at = kt_now(), attempts = 10, outcome = '{\"ok\": false}'");
     const [delivery] = await runJson('webhooks', 'deliveries', '--org', org, '--status', 'dead', '--endpoint', endpointId);
     expect(delivery).toMatchObject({ kind: 'grant.issued', to: endpointId, status: 'dead', attempts: 10, nextAt: null, outcome: { ok: false } });

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { eventNames, type QueueName } from '@kilotoken/contracts';
+import { eventNames } from '@kilotoken/contracts';
 import {
   createWebhookEndpoint,
   disableWebhookEndpoint,
@@ -11,6 +11,7 @@ import {
   rotateWebhookSecret,
   WebhookGuard,
   type Delivery,
+  type DeliveryQueue,
   type WebhookEndpoint,
   type WebhookEndpointWithSecret,
 } from '@kilotoken/events';
@@ -100,7 +101,7 @@ export const addWebhookCommands = (webhooks: Command, context: Context): void =>
 const addDeliveryCommands = (webhooks: Command, context: Context, organizationIdOf: (command: Command) => Promise<string>): void => {
   const list = addCommand(webhooks, 'deliveries', 'show what was sent, is to be sent and was given up, mails too', async (command) => {
     const { status, endpoint, queue } = command.opts<{ status?: string; endpoint?: string; queue?: string }>();
-    const filter = { ...(endpoint === undefined ? {} : { endpointId: endpoint }), ...(queue === undefined ? {} : { queue: queue as QueueName }) };
+    const filter = { ...(endpoint === undefined ? {} : { endpointId: endpoint }), ...(queue === undefined ? {} : { queue: queue as DeliveryQueue }) };
     // The service refuses what is no status.
     const asked = status === undefined ? {} : { status: status as Delivery['status'] };
     const rows = (await listDeliveries(context.pool, { organizationId: await organizationIdOf(command), ...readPage(command), ...filter, ...asked })).map(deliveryRow);

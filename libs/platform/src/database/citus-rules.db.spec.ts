@@ -74,7 +74,7 @@ describe('the distributing script', () => {
 const everywhere: Readonly<Record<string, string>> = {
   limit_reap: "a dead gateway's rows, once",
   session_reap: "a dead gateway's rows, once",
-  outbox_backlog: 'a metric, of everybody',
+  outbox_state: 'a metric, of everybody',
   rollup_prune: 'minutes that are over, of everybody, once an hour',
   rollup_rebuild: 'a period, of everybody, by hand',
   'libs/metering/src/partition.store.ts': 'a range of time that leaves, once a month',
@@ -82,7 +82,7 @@ const everywhere: Readonly<Record<string, string>> = {
 };
 
 /** Locks rows of several organizations in one statement: Citus locks rows of one shard at a time. docs/operations/citus.md names them. */
-const locksOfManyOrganizations = ['grants_close', 'grants_expire', 'idempotency_expire', 'lease_shrink', 'outbox_jobs_due', 'outbox_prune', 'rating_post', 'session_reap'];
+const locksOfManyOrganizations = ['grants_close', 'grants_expire', 'idempotency_expire', 'lease_shrink', 'outbox_forget', 'outbox_jobs_take', 'rating_post', 'session_reap'];
 
 interface Statement {
   where: string;

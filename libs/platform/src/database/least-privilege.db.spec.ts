@@ -21,8 +21,9 @@ const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
     'rating_post', 'rating_quarantine', 'rollup_add', 'rollup_lag', 'rollup_prune', 'session_pulses', 'session_reap_silent', 'usage_default_rows', 'usage_partition_make',
   ],
   backoffice: [
-    'balance_notices_check', 'current_organization', 'kt_now', 'nightly_claim', 'nightly_end', 'outbox_backlog', 'outbox_dispatch', 'outbox_job_claim',
-    'outbox_job_end', 'outbox_jobs_due', 'outbox_prune', 'webhook_attempted', 'webhook_delivery',
+    'balance_notices_check', 'current_organization', 'events_dispatch', 'kt_now', 'nightly_claim', 'nightly_end', 'nightly_enqueue', 'outbox_backlog', 'outbox_dispatch',
+    'outbox_enqueue', 'outbox_forget', 'outbox_job_claim', 'outbox_job_end', 'outbox_job_renew', 'outbox_jobs_due', 'outbox_jobs_take', 'outbox_prune', 'outbox_state',
+    'platform_organization', 'webhook_attempted', 'webhook_delivery',
   ],
   api: [],
 };
@@ -123,6 +124,8 @@ describe('a gateway that was taken over', () => {
     ['reads no secret of a webhook', 'SELECT * FROM webhook_secret'],
     ['is given none', "SELECT webhook_delivery(gen_random_uuid(), gen_random_uuid(), gen_random_uuid())"],
     ['prunes nothing of the outbox', 'SELECT outbox_prune(0, 1000)'],
+    ['forgets nothing of the outbox', "SELECT outbox_forget('{send-mail}', '{0}', 0, 1000)"],
+    ['enqueues no job', "SELECT outbox_enqueue(gen_random_uuid(), 'send-mail', 'k', '{}')"],
     ['puts no event', "SELECT outbox_put(gen_random_uuid(), 'grant.issued', 'k', '{}')"],
     ['posts nothing to the ledger', "SELECT rating_post(gen_random_uuid(), '[]', '[]', '[]', '[]')"],
     ['rates nothing', "SELECT rating_claim(gen_random_uuid(), '{0}', 1, 1)"],

@@ -1,17 +1,17 @@
-import type pg from 'pg';
+import type { Db } from './database.js';
 
 /**
- * What a store takes that only asks questions. Prisma's client and its transactions have it, and a pool of ours has it through `readThrough`: a command that
- * shows something then does not wait for Prisma, which takes longer to load than the rest of the command line. Amounts are asked for as text, so both
- * answer alike.
+ * The connection of a store that either needs no Prisma or may be called inside its transactions. Prisma's client and its transactions have this shape;
+ * `readThrough` gives it to a pool or a transaction of ours. A command that only shows something then does not load Prisma, which takes longer to load
+ * than the rest of the command line. Amounts are asked for as text, so both answer alike.
  */
 export interface RawDb {
   $queryRaw<Rows>(text: TemplateStringsArray, ...values: unknown[]): Promise<Rows>;
 }
 
-export const readThrough = (pool: pg.Pool): RawDb => ({
+export const readThrough = (db: Db): RawDb => ({
   $queryRaw: async <Rows>(text: TemplateStringsArray, ...values: unknown[]) => {
     const statement = text.reduce((before, part, index) => `${before}$${index}${part}`);
-    return (await pool.query(statement, values)).rows as Rows;
+    return (await db.query(statement, values)).rows as Rows;
   },
 });

@@ -33,9 +33,10 @@ const sharedTables: Readonly<Record<string, string>> = {
 
 /** What crosses organizations by nature. */
 const crossingFunctions = [
-  'balance_notices_check', 'checkpoint_requests', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim',
+  'balance_notices_check', 'checkpoint_requests', 'events_dispatch', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim',
   'idempotency_expire', 'idempotency_release', 'key_caller', 'lease_return', 'lease_take', 'limit_exchange', 'nightly_claim',
-  'nightly_end', 'outbox_backlog', 'outbox_dispatch', 'outbox_job_claim', 'outbox_job_end', 'outbox_jobs_due', 'outbox_prune', 'outbox_put',
+  'nightly_end', 'nightly_enqueue', 'outbox_backlog', 'outbox_dispatch', 'outbox_enqueue', 'outbox_forget', 'outbox_job_claim', 'outbox_job_end', 'outbox_job_renew', 'outbox_jobs_due',
+  'outbox_jobs_take', 'outbox_prune', 'outbox_put', 'outbox_state',
   'rating_claim', 'rating_counters_add', 'rating_counters_take', 'rating_flushes', 'rating_lag', 'rating_post', 'rating_quarantine', 'rollup_add', 'rollup_lag', 'rollup_prune',
   'session_confirm', 'session_end', 'session_fence', 'session_open', 'session_pulses', 'session_reap', 'session_reap_silent', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
   'webhook_delivery',
@@ -43,7 +44,7 @@ const crossingFunctions = [
 /** What runs with the owner's rights, which alone make a partition of usage or look into its default one; they take no text but a period's name. */
 const ownersFunctions = ['usage_default_rows', 'usage_partition_make'];
 /** What the application runs with its own rights. */
-const ownFunctions = ['current_organization', 'grant_balances', 'iso_moment', 'kt_now', 'uuid_floor'];
+const ownFunctions = ['current_organization', 'grant_balances', 'iso_moment', 'kt_now', 'platform_organization', 'uuid_floor'];
 
 /** What functions alone may read. */
 const hiddenTables = ['limit_ask', 'outbox_position', 'refused_ask', 'webhook_secret'];
@@ -96,7 +97,7 @@ const fillTenant = async (): Promise<string> => {
   await money.sql("INSERT INTO webhook_secret VALUES ($1, $1, $1, 'whsec_' || repeat('A', 44))", [organizationId]);
   await money.sql("INSERT INTO notice_address VALUES ($1, 'billing@example.com')", [organizationId]);
   await money.sql("INSERT INTO balance_notice VALUES ($1, 'USD', 5)", [organizationId]);
-  await money.sql("SELECT outbox_dispatch(100, '{}', 1::smallint, 1::smallint)");
+  await money.sql("SELECT events_dispatch(100, '{}')");
   await money.sql("INSERT INTO rollup_tag VALUES ($1, '2026-01-01Z', 'team', 'red')", [organizationId]);
   await money.sql('DELETE FROM unrated_batch');
   await money.app.query('SELECT rollup_add(10)');

@@ -24,6 +24,8 @@ export interface WorkOptions {
 }
 
 export interface QueueWorker {
+  /** False until the store first answered, and while a new worker is made after it broke. */
+  isWorking(): boolean;
   /** Takes no more jobs and waits for those that run. */
   drain(): Promise<void>;
 }
@@ -145,7 +147,7 @@ export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
       };
       const worker = new PatientWorker({ check: () => backend.check(), make, onError });
       workers.push(worker);
-      return { drain: () => worker.close() };
+      return { isWorking: () => worker.isWorking(), drain: () => worker.close() };
     },
     depth: async (name) => {
       const { waiting = 0, active = 0 } = await (await queueOf(name)).getJobCounts('waiting', 'active');

@@ -24,6 +24,10 @@ export class PatientWorker {
     void this.begin();
   }
 
+  isWorking(): boolean {
+    return this.worker !== null && !this.isClosing;
+  }
+
   /** Takes no more jobs and waits for those that run, unless it is forced. */
   async close(force = false): Promise<void> {
     this.isClosing = true;

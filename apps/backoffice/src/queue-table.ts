@@ -1,0 +1,44 @@
+import {
+  deliveryMsMax,
+  MailService,
+  mailJobMsMax,
+  mailWaitsSeconds,
+  nightWaitsSeconds,
+  queuesOf,
+  WebhookDeliveryService,
+  webhookWaitsSeconds,
+  type MailTransport,
+  type QueueTable,
+  type WebhookSender,
+} from '@kilotoken/events';
+import type { Platform } from '@kilotoken/platform';
+import type { Pool } from 'pg';
+import type { BackofficeSettings } from './config.js';
+import type { BackofficeMetrics } from './metrics.js';
+import { provingBooks, pruningEvents } from './nights.js';
+
+interface Parts {
+  readonly pool: Pool;
+  readonly sender: WebhookSender;
+  readonly transport: MailTransport;
+  readonly metrics: BackofficeMetrics;
+}
+
+const hourMs = 3_600_000;
+
+/**
+ * What this process does, queue by queue. A new queue is a name and a payload in `contracts`, and an entry here: workers, dispatcher,
+ * retention, metrics and readiness follow.
+ */
+export const createQueueTable = ({ settings, clock, logger }: Platform<BackofficeSettings>, { pool, sender, transport, metrics }: Parts): QueueTable => {
+  const { JOB_CONCURRENCY: concurrency, JOB_STUCK_MS: dueMsMax, EVENTS_KEPT_DAYS: keptDays, AUDIT_DATABASE_URL: auditUrl } = settings;
+  const bounds = { concurrency, dueMsMax, keptDays };
+  const nightly = { waitsSeconds: nightWaitsSeconds, concurrency: 1, dueMsMax, keptDays, endsOnDrain: true } as const;
+  const table: QueueTable = {
+    'deliver-webhook': { ...bounds, processor: new WebhookDeliveryService(pool, sender, clock), waitsSeconds: webhookWaitsSeconds, timeoutMs: deliveryMsMax },
+    'send-mail': { ...bounds, processor: new MailService(pool, transport), waitsSeconds: mailWaitsSeconds, timeoutMs: mailJobMsMax },
+    'prune-events': { ...nightly, processor: pruningEvents(pool, () => ({ queues: queuesOf(table), eventDays: keptDays })), timeoutMs: hourMs },
+    'prove-books': auditUrl ? { ...nightly, processor: provingBooks(logger, auditUrl, metrics), timeoutMs: 8 * hourMs } : null,
+  };
+  return table;
+};

@@ -1,0 +1,38 @@
+import { queueNames } from '@kilotoken/contracts';
+import { z } from 'zod';
+
+/** A job as the platform's operators see it. */
+export interface ListedJob {
+  /** That of `platformId` is the platform's own. */
+  readonly organizationId: string;
+  readonly id: string;
+  readonly queue: string;
+  readonly key: string;
+  readonly eventId: string | null;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly status: 'waiting' | 'running' | 'done' | 'dead';
+  readonly attempts: number;
+  readonly attemptsMax: number;
+  /** Of the last attempt. */
+  readonly outcome: Readonly<Record<string, unknown>> | null;
+  readonly nextAt: Date | null;
+  readonly createdAt: Date;
+  readonly finishedAt: Date | null;
+}
+
+const limitMax = 1_000;
+
+/** All organizations' jobs where none is named. A queue of another release has jobs too, so it is any text. */
+export const jobPageSchema = z.strictObject({
+  organizationId: z.uuid().optional(),
+  queue: z.string().max(63).optional(),
+  status: z.enum(['waiting', 'running', 'done', 'dead']).optional(),
+  after: z.uuid().optional(),
+  limit: z.int().min(1).max(limitMax).default(100),
+});
+export type JobPage = z.input<typeof jobPageSchema>;
+
+/** One job by its id, or every dead one of a queue. */
+export const jobRetrySchema = z.union([z.strictObject({ id: z.uuid() }), z.strictObject({ queue: z.enum(queueNames), organizationId: z.uuid().optional() })]);
+export type JobRetry = z.input<typeof jobRetrySchema>;
+export const retriedMax = 10_000;
