@@ -22,6 +22,7 @@ const subjects: readonly Subject[] = [
   { name: 'partitions', description: 'partitions of usage: made ahead, exported, detached', load: async () => (await import('./partitions.js')).addPartitionCommands },
   { name: 'rollups', description: 'rollups: what was used by minute, hour and day', load: async () => (await import('./rollups.js')).addRollupCommands },
   { name: 'webhooks', description: 'webhooks: where an organization wants its events', load: async () => (await import('./webhooks.js')).addWebhookCommands },
+  { name: 'jobs', description: 'jobs: what queues have to do, and what failed for good', load: async () => (await import('./jobs.js')).addJobCommands },
   { name: 'notices', description: 'notices: what an organization is told by mail, and when its balance is low', load: async () => (await import('./notices.js')).addNoticeCommands },
 ];
 
