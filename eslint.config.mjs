@@ -3,7 +3,7 @@ import nx from '@nx/eslint-plugin';
 import tseslint from 'typescript-eslint';
 
 /** Layers from the ground up. A project may use what lies below its own layer, never a sibling of it. */
-const layers = ['money', 'contracts', 'protocol', 'platform', 'facts', 'hot', 'app'];
+const layers = ['money', 'contracts', 'protocol', 'platform', 'pricing', 'facts', 'hot', 'business', 'proof', 'app'];
 
 const layerConstraints = layers.map((layer, height) => ({
   sourceTag: `layer:${layer}`,

@@ -8,7 +8,6 @@ export * from './fields.js';
 export * from './jobs.js';
 export * from './json-body.js';
 export * from './media-url.js';
-export * from './price.js';
 export * from './prompt-media.js';
 export * from './public-address.js';
 export * from './request-facts.js';

@@ -3,10 +3,9 @@ import { parseMoney } from '@kilotoken/money';
 import { createPool } from '@kilotoken/platform';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
+import { loadPriceVersion, priceKey } from '@kilotoken/pricing';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { priceKey } from './catalogue.js';
 import { loadCatalogue } from './catalogue.service.js';
-import { loadPriceVersion } from './catalogue.store.js';
 import { defaultModelSettings, type Listing } from './listing.js';
 import { applyListings } from './listing.service.js';
 

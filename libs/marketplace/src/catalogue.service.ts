@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { inTransaction } from '@kilotoken/platform';
+import { listCurrentRates } from '@kilotoken/pricing';
 import { buildCatalogue, type Catalogue } from './catalogue.js';
-import { listActiveLanes, listActiveModels, listCurrentRates, readConfigVersion } from './catalogue.store.js';
+import { listActiveLanes, listActiveModels, readConfigVersion } from './catalogue.store.js';
 
 /**
  * The catalogue as of one moment: all reads see one snapshot, so the version that it says belongs to what it holds. A

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { maxTokensPolicies, type PriceVersion, type Rate, type TokenClass, tokenClasses, unsupportedParameterPolicies } from '@kilotoken/contracts';
-import { parseMoney } from '@kilotoken/money';
+import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies } from '@kilotoken/contracts';
+import { groupRates, priceKey, type PriceVersion, type RateRow } from '@kilotoken/pricing';
 import { capabilitiesOf, costRatesSchema, laneKinds, laneTimeoutsSchema, type Lane } from './lane.js';
 import type { ModelTerms } from './listing.js';
 
@@ -25,11 +25,6 @@ export interface Catalogue {
    */
   readonly prices: ReadonlyMap<string, readonly PriceVersion[]>;
 }
-
-/** How long ago a request may have been admitted that is still to be priced from this catalogue. */
-export const pastPricesMs = 60_000;
-
-export const priceKey = (priceBookId: string, modelId: string): string => `${priceBookId}:${modelId}`;
 
 const wholeText = z.string().regex(/^\d+$/).transform(BigInt);
 
@@ -63,21 +58,8 @@ export const laneRow = z.object({
   lacks: z.array(z.string()),
 });
 
-/** One row a token class of a price version. */
-export const rateRow = z.object({
-  id: z.string(),
-  price_book_id: z.string(),
-  model_id: z.string(),
-  currency: z.string(),
-  effective_at_ms: z.number(),
-  token_class: z.enum(tokenClasses),
-  amount: z.string().transform(parseMoney).nullable(),
-  per: wholeText,
-});
-
 type ModelRow = z.infer<typeof modelRow>;
 type LaneRow = z.infer<typeof laneRow>;
-export type RateRow = z.infer<typeof rateRow>;
 
 /** Rows come in the order that the lists are to have: lanes by position, rates by latest version first. */
 export const buildCatalogue = (version: bigint, models: ModelRow[], lanes: LaneRow[], rates: RateRow[]): Catalogue => {
@@ -104,20 +86,6 @@ export const buildCatalogue = (version: bigint, models: ModelRow[], lanes: LaneR
     ),
     prices,
   };
-};
-
-/** Each price version with the first of its rows. */
-export const groupRates = (rows: RateRow[]): [RateRow, PriceVersion][] => {
-  const groups = new Map<string, { first: RateRow; rates: Map<TokenClass, Rate> }>();
-  for (const row of rows) {
-    let group = groups.get(row.id);
-    if (!group) groups.set(row.id, (group = { first: row, rates: new Map() }));
-    group.rates.set(row.token_class, { amount: row.amount, per: row.per });
-  }
-  return [...groups.values()].map(({ first, rates }) => [
-    first,
-    { id: first.id, currency: first.currency, effectiveAtMs: first.effective_at_ms, rates },
-  ]);
 };
 
 const buildLane = (row: LaneRow): Lane => ({

@@ -1,8 +1,7 @@
-export { pastPricesMs, priceKey, type Catalogue, type CatalogueModel } from './catalogue.js';
+export { type Catalogue, type CatalogueModel } from './catalogue.js';
 export { loadCatalogue } from './catalogue.service.js';
-export { loadPriceVersion } from './catalogue.store.js';
 export { laneKinds, type Lane, type LaneCost, type LaneKind, type LaneOffer, type LaneTimeouts } from './lane.js';
 export { parseLanesFile, type LanesFileProblem } from './lanes-file.js';
-export { defaultModelSettings, listPriceBook, modelIdPattern, type Listing, type ListingOrigin, type ModelTerms, type SalePrice } from './listing.js';
+export { defaultModelSettings, listPriceBook, modelIdPattern, type Listing, type ListingOrigin, type ModelTerms } from './listing.js';
 export { applyLanesFile, applyListings, ensureListPriceBook, findKeyProblemsInFile, findMissingModels, listPriceBooks, planLanesFile, readListedModels, readModelIdsOfFile, snapshotAgeMsMax, type DatedStep } from './listing.service.js';
 export { describeKeyProblem, findKeyProblems, vendorKeyProblem, type KeyedLane, type LaneKeyProblem } from './vendor-key.js';

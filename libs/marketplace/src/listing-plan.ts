@@ -1,7 +1,8 @@
 import { tokenClasses } from '@kilotoken/contracts';
 import { AppError } from '@kilotoken/platform';
+import type { SalePrice } from '@kilotoken/pricing';
 import type { LaneOffer } from './lane.js';
-import type { Listing, ListingOrigin, ModelTerms, SalePrice } from './listing.js';
+import type { Listing, ListingOrigin, ModelTerms } from './listing.js';
 
 /**
  * What has to change so that the catalogue agrees with the listings of one origin. What is not named any more is retired,

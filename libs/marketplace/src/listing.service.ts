@@ -1,25 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { AppError, mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
 import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
+import { ensurePriceBook, findLatestEffectiveAt, insertPriceVersion, readPriceBooks } from '@kilotoken/pricing';
 import { lanesFileBytesMax, parseLanesFile } from './lanes-file.js';
 import type { LaneOffer } from './lane.js';
 import { listPriceBook, type Listing, type ListingOrigin } from './listing.js';
 import { planListings, type ListingStep } from './listing-plan.js';
-import {
-  ensurePriceBook,
-  findLatestEffectiveAt,
-  insertLane,
-  insertModel,
-  insertPriceVersion,
-  lockCatalogue,
-  readKnown,
-  readOrigins,
-  readPriceBooks,
-  retireLane,
-  retireModel,
-  updateLane,
-  updateModel,
-} from './listing.store.js';
+import { insertLane, insertModel, lockCatalogue, readKnown, readOrigins, retireLane, retireModel, updateLane, updateModel } from './listing.store.js';
 import { findKeyProblems, type LaneKeyProblem } from './vendor-key.js';
 
 /**

@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { maxTokensPolicies, type TokenClass, tokenClasses, unsupportedParameterPolicies } from '@kilotoken/contracts';
-import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
-import { mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
+import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies } from '@kilotoken/contracts';
+import { parseMoney } from '@kilotoken/money';
+import type { RawDb } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
+import { formatRates, type SalePrice } from '@kilotoken/pricing';
 import { capabilitiesOf, costRatesSchema, lacksOf, laneKinds, laneTimeoutsSchema, type LaneOffer } from './lane.js';
-import { listingOrigins, type Listing, type ListingOrigin, type ModelTerms, type SalePrice } from './listing.js';
+import { type Listing, type ListingOrigin, listingOrigins, type ModelTerms } from './listing.js';
 import type { KnownCatalogue, KnownLane } from './listing-plan.js';
 
 /**
@@ -15,20 +16,11 @@ export const lockCatalogue = async (db: PrismaDb): Promise<void> => {
   await db.$queryRaw`SELECT version FROM config_version FOR UPDATE`;
 };
 
-export const ensurePriceBook = async (db: PrismaDb, name: string): Promise<string> => {
-  const known = await db.priceBook.findUnique({ where: { name } });
-  if (known) return known.id;
-  const created = await db.priceBook.create({ data: { id: mintId((await readDatabaseNow(db)).getTime()), name } });
-  return created.id;
-};
-
 /** The models that are for sale, with their origins. */
 export const readOrigins = async (db: RawDb): Promise<ReadonlyMap<string, ListingOrigin>> => {
   const rows = await db.$queryRaw<{ id: string; origin: string }[]>`SELECT id, origin FROM model WHERE retired_at IS NULL ORDER BY id`;
   return new Map(rows.map(({ id, origin }) => [id, originSchema.parse(origin)]));
 };
-
-export const readPriceBooks = (db: RawDb): Promise<{ id: string; name: string }[]> => db.$queryRaw`SELECT id::text, name FROM price_book ORDER BY name`;
 
 /** What is known of the models of this origin and of those that are named, retired ones included. */
 export const readKnown = async (db: PrismaDb, priceBookId: string, origin: ListingOrigin, modelIds: string[]): Promise<KnownCatalogue> => {
@@ -137,31 +129,3 @@ export const retireLane = async (db: PrismaDb, id: string, now: Date): Promise<v
   await db.lane.update({ where: { id }, data: { retiredAt: now } });
 };
 
-/** When the latest price of a model in a book takes effect, or took. */
-export const findLatestEffectiveAt = async (db: PrismaDb, priceBookId: string, modelId: string): Promise<Date | null> => {
-  const latest = await db.priceVersion.findFirst({ where: { priceBookId, modelId }, orderBy: { effectiveAt: 'desc' }, select: { effectiveAt: true } });
-  return latest?.effectiveAt ?? null;
-};
-
-export interface NewPriceVersion {
-  readonly id: string;
-  readonly priceBookId: string;
-  readonly modelId: string;
-  readonly effectiveAt: Date;
-  readonly sale: SalePrice;
-}
-
-export const insertPriceVersion = async (db: PrismaDb, { sale, ...version }: NewPriceVersion): Promise<void> => {
-  await db.priceVersion.create({ data: { ...version, currency: sale.currency } });
-  const rates = Object.entries(formatRates(sale.rates)).map(([tokenClass, amount]) => ({ priceVersionId: version.id, tokenClass, amount, per: sale.per }));
-  await db.rate.createMany({ data: rates });
-};
-
-/** In the classes' order, as exact decimal strings. */
-const formatRates = (rates: Partial<Record<TokenClass, Money | null>>): Record<string, string | null> =>
-  Object.fromEntries(
-    tokenClasses.flatMap((name) => {
-      const rate = rates[name];
-      return rate === undefined ? [] : [[name, rate === null ? null : formatMoney(rate)]];
-    }),
-  );

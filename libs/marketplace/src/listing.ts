@@ -1,5 +1,5 @@
-import type { MaxTokensPolicy, TokenClass, UnsupportedParameterPolicy } from '@kilotoken/contracts';
-import type { Money } from '@kilotoken/money';
+import type { MaxTokensPolicy, UnsupportedParameterPolicy } from '@kilotoken/contracts';
+import type { SalePrice } from '@kilotoken/pricing';
 import type { LaneOffer } from './lane.js';
 
 /**
@@ -8,13 +8,6 @@ import type { LaneOffer } from './lane.js';
  */
 export const listingOrigins = ['seed', 'file', 'console', 'engine'] as const;
 export type ListingOrigin = (typeof listingOrigins)[number];
-
-/** The price of a token of a class is `rates[class] ÷ per`; null is "no price" and refuses, zero is free. */
-export interface SalePrice {
-  readonly currency: string;
-  readonly per: bigint;
-  readonly rates: Partial<Record<TokenClass, Money | null>>;
-}
 
 /** What a model takes and gives, whichever lane answers. */
 export interface ModelTerms {

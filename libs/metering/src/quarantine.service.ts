@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { TokenCounts } from '@kilotoken/contracts';
-import { loadPriceVersion } from '@kilotoken/marketplace';
 import { formatMoney, minMoney, parseMoney, type Money } from '@kilotoken/money';
 import { AppError, inTransaction, mintId, sqlStateOf, type Db } from '@kilotoken/platform';
-import { rateUsage } from '@kilotoken/pricing';
+import { loadPriceVersion, rateUsage } from '@kilotoken/pricing';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { parseQuarantinedRows, replayKindOf, type QuarantineKey, type QuarantinedRow, type QuarantinedUsage } from './quarantine.js';

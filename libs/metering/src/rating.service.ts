@@ -1,12 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { PriceVersion } from '@kilotoken/contracts';
-import { loadPriceVersion } from '@kilotoken/marketplace';
 import { inTransaction, mintId, Repetition, sqlStateOf, type Clock, type Db } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { countersOf } from './counters.js';
+import { addToCounters, countersOf, loadPriceVersion, type PriceVersion, takeCounters } from '@kilotoken/pricing';
 import { rateBatch, type RatingResult, type UnratedGroup } from './rating.js';
-import { addToCounters, listRatedFlushes, postRating, quarantineMismatch, takeCounters, takeUnrated, type FlushKey } from './rating.store.js';
+import { type FlushKey, listRatedFlushes, postRating, quarantineMismatch, takeUnrated } from './rating.store.js';
 
 export interface RatingSettings {
   /** All shards unless several raters divide them. */

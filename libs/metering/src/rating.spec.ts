@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { PriceVersion, TokenCounts } from '@kilotoken/contracts';
+import type { TokenCounts } from '@kilotoken/contracts';
 import { parseMoney } from '@kilotoken/money';
+import type { PriceVersion } from '@kilotoken/pricing';
 import fc from 'fast-check';
 import { rateBatch, type RatingResult, type UnratedGroup, type UnratedRow } from './rating.js';
 

@@ -2,10 +2,9 @@
  * The rater's arithmetic: recomputes what each usage row cost from its counts and its pinned price version, and adds up what
  * is to be posted and counted. Pure; nothing that the gateway computed is taken on trust.
  */
-import type { PriceVersion, TokenCounts } from '@kilotoken/contracts';
+import type { TokenCounts } from '@kilotoken/contracts';
 import { minMoney, type Money } from '@kilotoken/money';
-import { rateUsage } from '@kilotoken/pricing';
-import { startCounting, type CounterIncrement } from './counters.js';
+import { type CounterIncrement, type PriceVersion, rateUsage, startCounting } from '@kilotoken/pricing';
 
 export interface UnratedRow {
   readonly id: string;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { completionTokens, promptTokens, tokenClasses, type Rate, type TokenClass, type TokenCounts } from '@kilotoken/contracts';
+import { completionTokens, promptTokens, type TokenClass, tokenClasses, type TokenCounts } from '@kilotoken/contracts';
 import { formatMoney, moneyRounding, parseMoney, roundingModes, type Rounding } from '@kilotoken/money';
 import fc from 'fast-check';
+import type { Rate } from './price.js';
 import { coveredTokens, ratePortions, type Payer } from './portions.js';
 import { rateUsage, worstCaseOf } from './pricing.js';
 

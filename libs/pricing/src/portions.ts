@@ -14,8 +14,9 @@
  * unit paid before, with grants that burn earlier, its hold includes the part of a token that was left there. A class without a
  * rate is outside the scope of a payer, and the next one covers it. Rates are chosen on the whole request.
  */
-import { tokenClasses, type PriceVersion, type Rate, type TokenCounts } from '@kilotoken/contracts';
+import { tokenClasses, type TokenCounts } from '@kilotoken/contracts';
 import { minMoney, priceOf, type Money, type Rounding } from '@kilotoken/money';
+import type { PriceVersion, Rate } from './price.js';
 import { rateFor } from './pricing.js';
 
 type Rates = PriceVersion['rates'];

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { completionTokens, promptTokens, type Rate, type TokenClass, tokenClasses, type TokenCounts } from '@kilotoken/contracts';
+import { completionTokens, promptTokens, type TokenClass, tokenClasses, type TokenCounts } from '@kilotoken/contracts';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import fc from 'fast-check';
+import type { Rate } from './price.js';
 import { foldUndeclared, priceAt, rateUsage, unpricedClasses, worstCaseOf } from './pricing.js';
 
 const rates = (table: Partial<Record<TokenClass, string | null>>, per = 1_000_000n): Map<TokenClass, Rate> =>

@@ -9,8 +9,9 @@
  *
  * Every line is multiplied first, divided once and rounded half-even to 12 decimals; the total is the sum of its lines.
  */
-import { parentClass, tokenClasses, type PriceVersion, type Rate, type TokenClass, type TokenCounts } from '@kilotoken/contracts';
+import { parentClass, type TokenClass, tokenClasses, type TokenCounts } from '@kilotoken/contracts';
 import { moneyRounding, priceOf, stepOf, type Money, type Rounding } from '@kilotoken/money';
+import type { PriceVersion, Rate } from './price.js';
 
 export interface ChargeLine {
   tokenClass: TokenClass;

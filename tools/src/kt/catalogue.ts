@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { applyLanesFile, describeKeyProblem, findKeyProblemsInFile, listPriceBooks, loadCatalogue, planLanesFile, priceKey, type Catalogue, type Lane, type LaneCost } from '@kilotoken/marketplace';
+import { applyLanesFile, type Catalogue, describeKeyProblem, findKeyProblemsInFile, type Lane, type LaneCost, listPriceBooks, loadCatalogue, planLanesFile } from '@kilotoken/marketplace';
 import { formatMoney } from '@kilotoken/money';
-import { priceAt } from '@kilotoken/pricing';
+import { priceAt, priceKey } from '@kilotoken/pricing';
 import { addCommand, iso, type Context } from './context.js';
 import { readableStep, stepRow } from './listing-steps.js';
 import type { Row, Value } from './output.js';

@@ -1,5 +1,6 @@
-import type { DatedStep, LaneCost, LaneOffer, ModelTerms, SalePrice } from '@kilotoken/marketplace';
+import type { DatedStep, LaneCost, LaneOffer, ModelTerms } from '@kilotoken/marketplace';
 import { formatMoney } from '@kilotoken/money';
+import type { SalePrice } from '@kilotoken/pricing';
 import type { Row, Value } from './output.js';
 
 /** What a lanes file changes, as rows: what was and what will be, value by value. */

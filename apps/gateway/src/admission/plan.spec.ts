@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { openAiLaneCapabilities, type PriceVersion, type TokenClass } from '@kilotoken/contracts';
+import { openAiLaneCapabilities, type TokenClass } from '@kilotoken/contracts';
 import { parseChatCompletion, parseCompletion } from '@kilotoken/openai';
-import { defaultModelSettings, priceKey, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
+import { type Catalogue, type CatalogueModel, defaultModelSettings, type Lane } from '@kilotoken/marketplace';
 import { formatMoney, parseMoney } from '@kilotoken/money';
+import { priceKey, type PriceVersion } from '@kilotoken/pricing';
 import { smallRequest } from '../intake/read-request.js';
 import type { Caller } from '../request/caller.js';
 import type { Plan } from '../request/plan.js';

@@ -2,10 +2,10 @@
  * What a request may do and what it can cost at most, from the catalogue alone. Pure. Throws a Refusal that names the
  * parameter; nothing is held yet.
  */
-import { imageTokensDefault, type MaxTokensPolicy, type NeededCapability, type PriceVersion, type RequestFacts, type TokenClass, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
-import { priceKey, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
+import { imageTokensDefault, type MaxTokensPolicy, type NeededCapability, type RequestFacts, type TokenClass, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
+import type { Catalogue, CatalogueModel, Lane } from '@kilotoken/marketplace';
 import type { Money } from '@kilotoken/money';
-import { priceAt, unpricedClasses, worstCaseOf, type WorstCase } from '@kilotoken/pricing';
+import { priceAt, priceKey, type PriceVersion, unpricedClasses, type WorstCase, worstCaseOf } from '@kilotoken/pricing';
 import type { Caller } from '../request/caller.js';
 import type { Plan } from '../request/plan.js';
 import type { ReadRequest } from '../request/read-request.js';

@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { chargeList, completionTokens, type PriceVersion, promptTokens } from '@kilotoken/contracts';
+import { chargeList, completionTokens, promptTokens } from '@kilotoken/contracts';
 import { listGrantBalances, type LeaseService, type SessionService } from '@kilotoken/funding';
-import { loadPriceVersion } from '@kilotoken/marketplace';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import { asOrganization, createPool, type Db } from '@kilotoken/platform';
-import { rateUsage } from '@kilotoken/pricing';
+import { loadPriceVersion, type PriceVersion, rateUsage } from '@kilotoken/pricing';
 import type { Pool } from 'pg';
 import type { RunningRequests } from '../relay/running.service.js';
 import type { Caller } from '../request/caller.js';

@@ -1,7 +1,7 @@
-import { type PriceVersion, tokenClasses } from '@kilotoken/contracts';
-import { priceKey, type CatalogueModel } from '@kilotoken/marketplace';
+import { tokenClasses } from '@kilotoken/contracts';
+import type { CatalogueModel } from '@kilotoken/marketplace';
 import { formatMoney } from '@kilotoken/money';
-import { priceAt } from '@kilotoken/pricing';
+import { priceAt, priceKey, type PriceVersion } from '@kilotoken/pricing';
 import type { CatalogueService } from '../admission/catalogue.service.js';
 import type { Caller } from '../request/caller.js';
 import { Refusal } from '../request/refusal.js';

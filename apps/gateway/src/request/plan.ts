@@ -1,7 +1,6 @@
-import type { PriceVersion } from '@kilotoken/contracts';
 import type { CatalogueModel, Lane } from '@kilotoken/marketplace';
 import type { Money } from '@kilotoken/money';
-import type { WorstCase } from '@kilotoken/pricing';
+import type { PriceVersion, WorstCase } from '@kilotoken/pricing';
 
 /** The lanes that may serve a request, and its worst case at the pinned price. */
 export interface Plan {

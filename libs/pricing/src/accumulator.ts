@@ -1,5 +1,5 @@
 /**
- * Counters: what an account tree has used of a named accumulator since the beginning of a period, for rates that depend on it. A
+ * Accumulators: a counter says what an account tree has used of a named accumulator since the beginning of a period, for rates that depend on it. A
  * rating locks its counters, rates with what they stand at, and adds what it counted in the transaction that posts: exact, whoever
  * rates. With rates per unit nothing reads them yet. Pure.
  */

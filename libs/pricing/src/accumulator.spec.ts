@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { TokenCounts } from '@kilotoken/contracts';
-import { counterName, countersOf, startCounting } from './counters.js';
+import { counterName, countersOf, startCounting } from './accumulator.js';
 
 const at = (text: string): number => Date.parse(`${text}Z`);
 const counter = (accountRootId: string, month: string) => ({ accountRootId, accumulator: 'tokens:month', periodMs: at(`${month}-01T00:00:00`) });
