@@ -74,11 +74,11 @@ export default tseslint.config(
   {
     // The suffix is the layer: without one a file is pure, so that tests drive it with nothing but values.
     files: domainLibs.map((name) => `libs/${name}/src/**/*.ts`),
-    ignores: ['**/*.{service,store,module,controller,engine,spec}.ts'],
+    ignores: ['**/*.{service,flow,store,client,module,controller,engine,spec}.ts'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
         'error',
-        { patterns: [{ group: effectfulImports, allowTypeImports: true, message: 'A file without a role suffix is pure: effects belong to .service.ts or .store.ts.' }] },
+        { patterns: [{ group: effectfulImports, allowTypeImports: true, message: 'A file without a role suffix is pure: effects belong to a file with a role: .store.ts, .flow.ts, .service.ts, .client.ts or .engine.ts.' }] },
       ],
     },
   },

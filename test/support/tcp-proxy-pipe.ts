@@ -1,8 +1,41 @@
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ArmedCut, Faults } from './tcp-proxy.js';
 
 export type Direction = 'toServer' | 'toClient';
+
+export interface Faults {
+  /** Each piece arrives so much later; order is kept. */
+  delayMs?: number;
+  bytesPerSecond?: number;
+  /** Pieces of at most so many bytes, each its own write. */
+  splitBytes?: number;
+  /** Flips the lowest bit of the byte at this place of the connection's stream, once. */
+  corruptByteAt?: number;
+  /** Reads nothing more while it is set: the peer's buffers fill up. */
+  paused?: boolean;
+}
+
+export interface Cut {
+  direction: Direction;
+  /** Cut when this was seen, also where it straddles two reads. */
+  pattern?: string | Buffer;
+  /** Cut after so many bytes of a connection. */
+  afterBytes?: number;
+  /**
+   * What becomes of the bytes that triggered it. `swallow`: they do not arrive. `deliver`: they arrive and nothing comes
+   * back, which is a lost answer.
+   */
+  trigger: 'swallow' | 'deliver';
+  /** `reset` sends RST to both sides, `half_close` a FIN to the client only, `silence` leaves the connection half-open. */
+  how: 'reset' | 'half_close' | 'silence';
+  /** How many connections it strikes; once unless said otherwise. */
+  times?: number;
+}
+
+export interface ArmedCut extends Cut {
+  left: number;
+  onStruck: () => void;
+}
 
 const DRIP_STEP_MS = 20;
 

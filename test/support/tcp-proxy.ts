@@ -1,39 +1,10 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { Pipe, type Direction } from './tcp-proxy-pipe.js';
+import { Pipe, type ArmedCut, type Cut, type Direction, type Faults } from './tcp-proxy-pipe.js';
 
 /**
  * A TCP proxy that stands before Postgres or a vendor and breaks what passes through it, switched while it runs. It knows
  * bytes, not protocols: a connection is cut "on COMMIT" by a pattern in what the server answers.
  */
-
-export interface Faults {
-  /** Each piece arrives so much later; order is kept. */
-  delayMs?: number;
-  bytesPerSecond?: number;
-  /** Pieces of at most so many bytes, each its own write. */
-  splitBytes?: number;
-  /** Flips the lowest bit of the byte at this place of the connection's stream, once. */
-  corruptByteAt?: number;
-  /** Reads nothing more while it is set: the peer's buffers fill up. */
-  paused?: boolean;
-}
-
-export interface Cut {
-  direction: Direction;
-  /** Cut when this was seen, also where it straddles two reads. */
-  pattern?: string | Buffer;
-  /** Cut after so many bytes of a connection. */
-  afterBytes?: number;
-  /**
-   * What becomes of the bytes that triggered it. `swallow`: they do not arrive. `deliver`: they arrive and nothing comes
-   * back, which is a lost answer.
-   */
-  trigger: 'swallow' | 'deliver';
-  /** `reset` sends RST to both sides, `half_close` a FIN to the client only, `silence` leaves the connection half-open. */
-  how: 'reset' | 'half_close' | 'silence';
-  /** How many connections it strikes; once unless said otherwise. */
-  times?: number;
-}
 
 export interface TcpProxy {
   host: string;
@@ -53,11 +24,6 @@ export interface TcpProxy {
   /** Without faults and without cuts that are armed. */
   heal(): void;
   close(): Promise<void>;
-}
-
-export interface ArmedCut extends Cut {
-  left: number;
-  onStruck: () => void;
 }
 
 /** How long a lost answer stays out before the connection breaks: long enough for the server to have acted. */

@@ -1,7 +1,6 @@
 import { completionTokens, parentClass, promptTokens, tokenClasses, type TokenCounts } from './tokens.js';
 import { isFields } from './fields.js';
-import { createObservations, type Observations, observeUsage, unsaid } from './usage-observations.js';
-import type { UsageBounds } from './usage.js';
+import { createObservations, observeUsage, unsaid, type Observations, type UsageBounds } from './usage-observations.js';
 
 /**
  * Reads what vendors say of their usage, field by field, into our disjoint classes.

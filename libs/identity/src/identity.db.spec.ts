@@ -3,10 +3,10 @@ import { asOrganization, createPool } from '@kilotoken/platform';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { createApiKey, findApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, setApiKey } from './api-key.service.js';
+import { createApiKey, findApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, setApiKey } from './api-key.flow.js';
 import { parseApiKey } from './api-key.js';
 import type { Organization, Project } from './identity.js';
-import { createOrganization, createProject, getOrganization, getProject, listOrganizations, listProjects, setTimeZone } from './organization.service.js';
+import { createOrganization, createProject, getOrganization, getProject, listOrganizations, listProjects, setTimeZone } from './organization.flow.js';
 
 const priceBookId = '01890000-0000-7000-8000-000000000000';
 const hourMs = 3_600_000;

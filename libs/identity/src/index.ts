@@ -1,5 +1,5 @@
 export { apiKeyLength, apiKeyPrefix, fingerprintApiKey, mintApiKey, parseApiKey, type MintedApiKey, type ParsedApiKey, type RandomBytes } from './api-key.js';
-export { createApiKey, findApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, setApiKey, type IssuedApiKey } from './api-key.service.js';
+export { createApiKey, findApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, setApiKey, type IssuedApiKey } from './api-key.flow.js';
 export type { ApiKey, ApiKeyPlace, ApiKeySettings, ApiKeySettingsChange, NewApiKey, NewOrganization, NewProject, Organization, OrganizationTimeZone, Page, Project, RollApiKey } from './identity.js';
 export {
   createOrganization,
@@ -11,4 +11,4 @@ export {
   listOrganizations,
   listProjects,
   setTimeZone,
-} from './organization.service.js';
+} from './organization.flow.js';

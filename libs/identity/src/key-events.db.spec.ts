@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventCatalogue, type EventName } from '@kilotoken/contracts';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import { EventsDatabase } from '../../../test/support/events-database.js';
-import { createApiKey, revokeApiKey, rollApiKey } from './api-key.service.js';
+import { createApiKey, revokeApiKey, rollApiKey } from './api-key.flow.js';
 
 let events: EventsDatabase;
 let prisma: PrismaClient;

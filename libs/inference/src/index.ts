@@ -1,5 +1,5 @@
 export * from './dispatch.js';
-export * from './dispatcher.service.js';
+export * from './dispatcher.js';
 export * from './engine.js';
 export { engineContextTokensMax, engineServerOf, engineServerSettings, type EngineServer } from './engine-server.js';
 export { gpuFolderOf, gpuPackageFolderOf } from './gpu-folder.js';

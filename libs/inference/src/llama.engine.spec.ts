@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { systemClock } from '@kilotoken/platform';
 import { findTestModel } from '../../../test/support/test-model.js';
-import { createDispatcher, type Dispatcher } from './dispatcher.service.js';
+import { createDispatcher, type Dispatcher } from './dispatcher.js';
 import type { ChatTurn, Engine, GenerationRequest, Sampling } from './engine.js';
 import { loadLlamaEngine } from './llama.engine.js';
 

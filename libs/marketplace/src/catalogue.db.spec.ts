@@ -5,9 +5,9 @@ import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { loadPriceVersion, priceKey } from '@kilotoken/pricing';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { loadCatalogue } from './catalogue.service.js';
+import { loadCatalogue } from './catalogue.flow.js';
 import { defaultModelSettings, type Listing } from './listing.js';
-import { applyListings } from './listing.service.js';
+import { applyListings } from './listing.flow.js';
 
 let database: TestDatabase;
 let prisma: PrismaClient;

@@ -8,10 +8,10 @@ import { createPool } from '@kilotoken/platform';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { loadCatalogue } from './catalogue.service.js';
+import { loadCatalogue } from './catalogue.flow.js';
 import type { LaneOffer } from './lane.js';
 import { defaultModelSettings, type Listing } from './listing.js';
-import { applyLanesFile, applyListings, snapshotAgeMsMax } from './listing.service.js';
+import { applyLanesFile, applyListings, snapshotAgeMsMax } from './listing.flow.js';
 
 let database: TestDatabase;
 let prisma: PrismaClient;

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
-import { findKeyProblemsInFile } from './listing.service.js';
+import { findKeyProblemsInFile } from './listing.flow.js';
 import { describeKeyProblem, findKeyProblems, vendorKeyProblem, type KeyedLane } from './vendor-key.js';
 
 it.each<[string | undefined, string | null]>([

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { rollApiKey } from '@kilotoken/identity';
 import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import { MoneyDatabase, sqlStateFrom } from '../../../test/support/money-database.js';
-import { listLimits, removeLimit, setLimit, type NewLimit } from './limits.service.js';
+import { listLimits, removeLimit, setLimit, type NewLimit } from './limits.flow.js';
 
 /** The functions of the migration `limits` on a real Postgres, by the application's login, many connections at once. */
 

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { MoneyDatabase } from '../../../test/support/money-database.js';
 import { until } from '../../../test/support/until.js';
 import { restSubject, whole, type Limit } from './limit.js';
-import { setLimit } from './limits.service.js';
+import { setLimit } from './limits.flow.js';
 import { QuotaService, type Decision } from './quota.service.js';
 
 /** Labels that a caller invents do not multiply our work: end users beyond a bound share one counter, and a limit tells of itself once. */

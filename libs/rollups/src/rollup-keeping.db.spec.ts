@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { RollupDatabase, type PutUsage } from '../../../test/support/rollup-database.js';
 import { until } from '../../../test/support/until.js';
-import { readUsageRollup } from './rollup-reading.service.js';
-import { findRolledDays, rebuildRollups, verifyRollups } from './rollup-keeping.service.js';
+import { readUsageRollup } from './rollup-reading.flow.js';
+import { findRolledDays, rebuildRollups, verifyRollups } from './rollup-keeping.flow.js';
 import { readRollupLag } from './rollup.store.js';
 import { RollupService } from './rollup.service.js';
 

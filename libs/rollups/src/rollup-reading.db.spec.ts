@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { asOrganization } from '@kilotoken/platform';
 import { RollupDatabase } from '../../../test/support/rollup-database.js';
-import { readUsageRollup } from './rollup-reading.service.js';
+import { readUsageRollup } from './rollup-reading.flow.js';
 import type { RollupQuery } from './rollup.js';
 
 /** One request each quarter of an hour for four days around every change of a clock that is looked at. */

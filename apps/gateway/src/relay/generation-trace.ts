@@ -1,7 +1,7 @@
 import { completionTokens, promptTokens } from '@kilotoken/contracts';
 import type { RequestParams } from '@kilotoken/openai';
 import { flushSpanContext, traceIdHeader, type ChildSpan, type RequestDescription, type RequestTrace, type SpanAttributes } from '@kilotoken/platform';
-import type { Attempt, Ending, Generation } from './generation.js';
+import type { Attempt, Ending, Generation, GenerationMarks } from './generation.js';
 
 /**
  * What the trace of a request says of its generation, by OpenTelemetry's conventions for generative AI
@@ -13,7 +13,7 @@ const spanNumbers = { attempts: 1, leaseWait: 0x80, settle: 0x81 } as const;
 
 const attemptSpanNumber = (index: number): number => spanNumbers.attempts + index;
 
-export class GenerationTrace {
+export class GenerationTrace implements GenerationMarks {
   private readonly heldMs: number;
   /** From database time, in which attempts are stamped, to this trace's; exact to a millisecond. */
   private readonly fromDatabaseMs: number;

@@ -6,6 +6,7 @@ import { completionTokens, promptTokens, type TokenClass, type TokenCounts } fro
 import { allocate, type Hold } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import { formatMoney, minMoney, type Money } from '@kilotoken/money';
+import type { RequestTrace } from '@kilotoken/platform';
 import { foldUndeclared, rateUsage, type Rating } from '@kilotoken/pricing';
 import type { Estimated } from '../counting/estimator.service.js';
 import type { Caller } from '../request/caller.js';
@@ -14,7 +15,6 @@ import type { Operation } from '../request/operation.js';
 import type { Plan } from '../request/plan.js';
 import type { ReadRequest } from '../request/read-request.js';
 import { storableMoment, storableMomentOrNull, storableOffsetMs, storableStatus, storableStatusOrNull, storableTags, storableText, storableTextOrNull, storableTokens, textLengths } from './diagnostics.js';
-import type { GenerationTrace } from './generation-trace.js';
 
 /** How a request or one of its attempts ended; `running` only in a checkpoint, as the reaper would bill it. */
 export type Outcome = 'completed' | 'client_closed' | 'upstream_failed' | 'interrupted';
@@ -27,6 +27,13 @@ export interface Attempt {
   upstreamStatus: number | null;
   upstreamId: string | null;
   errorCode: string | null;
+}
+
+/** The moments that a request marks in its trace; `generation-trace.ts` makes spans of them. */
+export interface GenerationMarks {
+  readonly request: RequestTrace;
+  settling(ending: Ending): void;
+  settled(flush: bigint): void;
 }
 
 export interface Generation {
@@ -48,7 +55,7 @@ export interface Generation {
   opened: boolean;
   /** Its place among the running requests while it is one. */
   slot: number | null;
-  readonly trace: GenerationTrace | null;
+  readonly trace: GenerationMarks | null;
 }
 
 export interface Charge {

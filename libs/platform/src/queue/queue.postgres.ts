@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { createPostgresBackend, withBackend } from 'bullmq';
 import pg from 'pg';
-import type { QueueBackend, QueueStoreSettings } from './queue.js';
+import type { QueueBackend, QueueStoreSettings } from './queue-backend.js';
 import { queueSchema } from './queue.migrate.js';
 import { reconnectPauseMs } from './queue.worker.js';
 

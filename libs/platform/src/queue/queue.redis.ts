@@ -1,6 +1,6 @@
 import { createRedisBackend, withBackend } from 'bullmq';
 import { Cluster, Redis } from 'ioredis';
-import type { QueueBackend } from './queue.js';
+import type { QueueBackend } from './queue-backend.js';
 
 const connectMsMax = 5_000;
 const commandMsMax = 5_000;

@@ -1,8 +1,10 @@
 import type { QueueName } from '@kilotoken/contracts';
-import type { Job } from 'bullmq';
+import type { BackendQueue, BackendWorker, QueueBackend, QueueStoreSettings } from './queue-backend.js';
 import { openPostgresBackend } from './queue.postgres.js';
 import { openRedisBackend } from './queue.redis.js';
-import { PatientWorker, reconnectPauseMs } from './queue.worker.js';
+import { ReconnectingWorker, reconnectPauseMs } from './queue.worker.js';
+
+export type { QueueStoreSettings } from './queue-backend.js';
 
 /**
  * Queues: which process does a job, and how many at once. A queue holds nothing that counts: every job stands in Postgres
@@ -46,64 +48,17 @@ export interface QueueStore {
   close(): Promise<void>;
 }
 
-export interface QueueStoreSettings {
-  readonly databaseUrl: string;
-  /** Queues move to this Redis or Valkey. */
-  readonly redisUrl?: string | undefined;
-  /** The address above is one node of a cluster. */
-  readonly redisCluster?: boolean;
-  readonly applicationName: string;
-  /** A run that is silent for this long is given to another worker; three times as often as that the store is looked through for such. */
-  readonly silenceMsMax?: number;
-  /** Told of what breaks while nobody waits for an answer, and of runs that throw. */
-  readonly onError: (error: unknown) => void;
-}
-
 const silenceMsMaxDefault = 30_000;
 /** Only for jobs whose process died: others end by themselves, done or not. */
 const recoveriesMax = 3;
 const closeMsMax = 2_000;
-
-/** What BullMQ's two backends differ in, behind one shape. */
-export interface QueueBackend {
-  readonly name: 'postgres' | 'redis';
-  queue(name: string): BackendQueue;
-  worker(name: string, run: (job: Job) => Promise<void>, options: BackendWorkerOptions): BackendWorker;
-  check(): Promise<void>;
-  close(): Promise<void>;
-}
-
-export interface BackendQueue {
-  addBulk(jobs: { name: string; data: unknown; opts: { jobId: string; attempts: number; removeOnComplete: boolean; removeOnFail: boolean } }[]): Promise<unknown>;
-  getJobCounts(...types: ('waiting' | 'active')[]): Promise<Record<string, number>>;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  waitUntilReady(): Promise<unknown>;
-  close(): Promise<void>;
-}
-
-export interface BackendWorker {
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  on(event: 'failed', listener: (job: Job | undefined, error: Error) => void): unknown;
-  waitUntilReady(): Promise<unknown>;
-  run(): Promise<void>;
-  close(force?: boolean): Promise<void>;
-}
-
-export interface BackendWorkerOptions {
-  readonly concurrency: number;
-  readonly lockDuration: number;
-  readonly stalledInterval: number;
-  readonly maxStalledCount: number;
-  readonly runRetryDelay: number;
-  readonly autorun: false;
-}
 
 /** Opens the store; it connects by and by, and again when it was away. */
 export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
   const { redisUrl, redisCluster = false, silenceMsMax = silenceMsMaxDefault, onError } = settings;
   const backend: QueueBackend = redisUrl ? openRedisBackend(redisUrl, redisCluster, onError) : openPostgresBackend(settings);
   const queues = new Map<QueueName, Promise<BackendQueue>>();
-  const workers: PatientWorker[] = [];
+  const workers: ReconnectingWorker[] = [];
   let closing: Promise<void> | null = null;
 
   /** A queue that is made while its store is away remembers that for good: it is kept once it has been ready. */
@@ -145,7 +100,7 @@ export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
         worker.on('failed', (_job, error) => onError(error));
         return worker;
       };
-      const worker = new PatientWorker({ check: () => backend.check(), make, onError });
+      const worker = new ReconnectingWorker({ check: () => backend.check(), make, onError });
       workers.push(worker);
       return { isWorking: () => worker.isWorking(), drain: () => worker.close() };
     },
@@ -159,7 +114,7 @@ export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
 };
 
 /** A store that is away cannot be told goodbye: what it has is recovered by silence. */
-const closeAll = async (backend: QueueBackend, workers: readonly PatientWorker[], queues: readonly Promise<BackendQueue>[]): Promise<void> => {
+const closeAll = async (backend: QueueBackend, workers: readonly ReconnectingWorker[], queues: readonly Promise<BackendQueue>[]): Promise<void> => {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise((resolve) => {
     timer = setTimeout(resolve, closeMsMax);

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { BackendWorker } from './queue.js';
+import type { BackendWorker } from './queue-backend.js';
 
 /** Pause of who could not reach the store. It is not cut short by a drain, which waits for it to end. */
 export const reconnectPauseMs = 1_000;
 
-interface PatientWorkerSettings {
+interface ReconnectingWorkerSettings {
   /** Rejects when the store does not answer. */
   readonly check: () => Promise<void>;
   /** A worker that does not run by itself. */
@@ -16,11 +16,11 @@ interface PatientWorkerSettings {
  * Begins once its store answers. A worker of BullMQ that is made while Postgres is away remembers that for good: it never works,
  * and asks for jobs without a pause between, which starves the process so that it hears no signal.
  */
-export class PatientWorker {
+export class ReconnectingWorker {
   private worker: BackendWorker | null = null;
   private isClosing = false;
 
-  constructor(private readonly settings: PatientWorkerSettings) {
+  constructor(private readonly settings: ReconnectingWorkerSettings) {
     void this.begin();
   }
 

@@ -2,7 +2,7 @@ import { AppError, type Clock } from '@kilotoken/platform';
 import { createDispatchQueue, type DispatchLimits, type DispatchState, type Unit } from './dispatch.js';
 import type { Engine, FinishReason, GenerationRequest, Run, RunSink, TokenUsage } from './engine.js';
 
-/** Queues requests for one engine and runs them: what `dispatch.ts` decides happens here. */
+/** Queues requests for one engine and runs them in the order that `dispatch.ts` decides. */
 export interface GenerationSink {
   /** The first run of the request entered the batch. Nothing is told before. */
   started(queueMs: number): void;

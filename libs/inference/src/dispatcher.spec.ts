@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { AppError, systemClock } from '@kilotoken/platform';
 import type { DispatchLimits } from './dispatch.js';
-import { createDispatcher, type GenerationSink } from './dispatcher.service.js';
+import { createDispatcher, type GenerationSink } from './dispatcher.js';
 import type { Engine, GenerationRequest, Run, RunSink } from './engine.js';
 
 /** An engine whose runs the test ends by hand. `n` choices are `n` runs of one sequence and `maxTokens` of cache each. */

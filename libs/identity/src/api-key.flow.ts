@@ -20,7 +20,7 @@ import {
   type Page,
   type RollApiKey,
 } from './identity.js';
-import { getProject } from './organization.service.js';
+import { getProject } from './organization.flow.js';
 
 /** The key itself stands here and nowhere else: whoever gets it shows it once. */
 export interface IssuedApiKey extends ApiKey {
