@@ -44,6 +44,15 @@ describe('a lease', () => {
     expect(wallet.leases[0]).toMatchObject({ slice: 12n, free: 0n, held: 5n, settled: 7n });
   });
 
+  it('that went back still counts for what the organization can spend, unless its grant has expired', () => {
+    const after = (expiresAtMs?: number): bigint => {
+      const { wallet } = walletWith([{ slice: 100n, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }], 10n, { available: 50n });
+      collectReturns(wallet, none, limits.idleLeaseMs);
+      return wallet.available;
+    };
+    expect([after(), after(limits.idleLeaseMs + 1), after(limits.idleLeaseMs)]).toEqual([140n, 140n, 50n]);
+  });
+
   it('is idle from its last use on, be that a hold or a release', () => {
     const { wallet } = walletWith([{ slice: 100n }], 10n);
     const [second] = requestHold(wallet, { id: 'request-2', model: 'mock', want: 5n, least: 5n }, 'ask-2', 3_000);

@@ -5,6 +5,7 @@
  * time, the same one until it is known to be done; what comes meanwhile waits, one row a lease.
  */
 import type { Money } from '@kilotoken/money';
+import { mayPay } from './lease.js';
 import type { Wallet } from './wallet.js';
 
 /** Shrink a lease to `keep`; `close` when nothing of it is free or held any more: then `keep` is what it has settled. */
@@ -26,6 +27,8 @@ export const collectReturns = (wallet: Wallet, recalled: ReadonlySet<string>, no
     const idle = nowMs - lease.usedAtMs >= idleMs;
     const giveBack = lease.free > 0n && (over || idle || recalled.has(lease.id));
     if (giveBack) {
+      // What was said of the grants stays true without another ask.
+      if (wallet.answered && mayPay(lease, wallet.answered.model, nowMs)) wallet.available += lease.free;
       lease.slice -= lease.free;
       lease.free = 0n;
     }
