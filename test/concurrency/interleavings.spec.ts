@@ -77,11 +77,16 @@ describe('the schedules', () => {
     for (const seed of range(1, 300)) {
       const simulation = new Simulation(seed, {}, true);
       simulation.run();
-      for (const { end, refusal, hold, plan, opened } of simulation.requests) {
+      for (const request of simulation.requests) {
+        const { end, refusal, holding, plan, opened } = request;
         count(`a request that ends: ${refusal ?? end}`, true);
-        count('a hold over several leases', hold !== null && hold.parts.length > 1);
-        count('a hold that was shrunk', hold !== null && hold.total < plan.want);
-        count('an answer worth more than its hold', hold !== null && end === 'success' && plan.worth > hold.total);
+        const of = plan.units.length > 1 ? ' of several units' : '';
+        count('a hold over several leases', holding?.units.some(({ hold }) => hold.parts.length > 1) ?? false);
+        count(`a hold that was shrunk${of}`, holding !== null && request.last.held < request.last.unit.want);
+        count(`an answer worth more than its hold${of}`, holding !== null && end === 'success' && request.portionsOf(plan.counts).some(({ rated, charge }) => rated > charge));
+        count(`a request that ends: ${refusal ?? end}${of}`, true);
+        count('a request that is funded at a later try', holding !== null && request.tries > 1);
+        count('a charge in two units', request.charges !== null && request.charges.filter((charge) => charge > 0n).length === 2);
         count('a request that was opened', opened);
       }
       const { trace, database } = simulation;

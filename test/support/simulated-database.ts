@@ -20,6 +20,7 @@ export class SqlError extends Error {
 export interface SimulatedGrant {
   readonly organizationId: string;
   readonly id: string;
+  readonly unit: string;
   readonly models: readonly string[] | null;
   readonly rank: BurnRank;
   readonly granted: Money;
@@ -42,14 +43,22 @@ export interface SimulatedLease {
   isClosed: boolean;
 }
 
+/** What was held and is charged in one unit. */
+export interface UnitCharge {
+  readonly unit: string;
+  readonly hold: Money;
+  readonly charge: Money;
+}
+
 /** What of a usage row takes part in moving money. */
 export interface UsageRow {
   readonly organizationId: string;
   readonly id: string;
   readonly attempt: number;
-  readonly hold: Money;
-  readonly charge: Money;
-  readonly allocations: readonly Allocation[];
+  readonly counts: { readonly input: number; readonly output: number };
+  /** Each unit once. */
+  readonly charges: readonly UnitCharge[];
+  readonly allocations: readonly (Allocation & { readonly unit: string })[];
   readonly opened: boolean;
 }
 
@@ -82,10 +91,15 @@ const sum = <Item>(items: Iterable<Item>, amountOf: (item: Item) => Money): Mone
 };
 
 /** A row that the constraint `never_above_the_hold` refuses. */
-export const isPoison = ({ charge, hold }: UsageRow): boolean => charge < 0n || charge > hold;
+export const isPoison = ({ charges }: UsageRow): boolean => charges.some(({ charge, hold }) => charge < 0n || charge > hold);
+
+/** What a row charges, as text to compare and to show. */
+export const shownCharges = ({ charges }: UsageRow): string => charges.map(({ unit, charge }) => `${charge} ${unit}`).join(' ');
+
+export const isOver = ({ rank }: SimulatedGrant, nowMs: number): boolean => rank.expiresAtMs !== null && rank.expiresAtMs <= nowMs;
 
 /** The burn order, written once more: the wallet's own must agree with it. */
-const burnsBefore = ({ rank: a, id: idA }: SimulatedGrant, { rank: b, id: idB }: SimulatedGrant): number =>
+export const burnsBefore = ({ rank: a, id: idA }: SimulatedGrant, { rank: b, id: idB }: SimulatedGrant): number =>
   a.priority - b.priority ||
   (a.expiresAtMs ?? Number.MAX_SAFE_INTEGER) - (b.expiresAtMs ?? Number.MAX_SAFE_INTEGER) ||
   Number(b.promotional) - Number(a.promotional) ||
@@ -111,7 +125,7 @@ export class SimulatedDatabase {
 
   constructor(public nowMs: number) {}
 
-  issueGrant(grant: Pick<SimulatedGrant, 'organizationId' | 'id' | 'models' | 'rank' | 'granted'>): void {
+  issueGrant(grant: Pick<SimulatedGrant, 'organizationId' | 'id' | 'unit' | 'models' | 'rank' | 'granted'>): void {
     this.grants.set(grant.id, { ...grant, expired: 0n, settled: 0n, available: grant.granted, leased: 0n });
   }
 
@@ -138,13 +152,13 @@ export class SimulatedDatabase {
     return { alive: this.isAlive(sessionId), recalled: recalled.map(({ id }) => id) };
   }
 
-  takeLeases(sessionId: string, organizationId: string, ask: AskedFor): AskAnswer {
+  takeLeases(sessionId: string, organizationId: string, unit: string, ask: AskedFor): AskAnswer {
     this.fence(sessionId);
-    const grants = this.spendable(organizationId, ask.model);
-    if (!this.wasAsked(sessionId, organizationId, ask.id)) {
+    const grants = this.spendable(organizationId, unit, ask.model);
+    if (!this.wasAsked(sessionId, organizationId, unit, ask.id)) {
       const available = sum(grants, (grant) => grant.available);
       const taken = available >= ask.least ? this.take(sessionId, ask, grants, available) : 0;
-      if (taken === 0) this.refusedAsks.set(requestKey(organizationId, sessionId), ask.id);
+      if (taken === 0) this.refusedAsks.set(`${organizationId}/${sessionId}/${unit}`, ask.id);
       if (available < ask.need) this.recall(sessionId, grants);
     }
     const leases = this.openLeases((lease) => lease.organizationId === organizationId && lease.askId === ask.id && lease.sessionId === sessionId);
@@ -209,7 +223,7 @@ export class SimulatedDatabase {
   }
 
   expireGrants(): number {
-    const over = [...this.grants.values()].filter((grant) => this.isOver(grant) && grant.available > 0n);
+    const over = [...this.grants.values()].filter((grant) => isOver(grant, this.nowMs) && grant.available > 0n);
     for (const grant of over) {
       grant.expired += grant.available;
       grant.available = 0n;
@@ -217,10 +231,10 @@ export class SimulatedDatabase {
     return over.length;
   }
 
-  /** Grants that may pay for a model now, in burn order. */
-  spendable(organizationId: string, model: string): SimulatedGrant[] {
+  /** Grants of a unit that may pay for a model now, in burn order. */
+  spendable(organizationId: string, unit: string, model: string): SimulatedGrant[] {
     return [...this.grants.values()]
-      .filter((grant) => grant.organizationId === organizationId && grant.rank.effectiveAtMs <= this.nowMs && !this.isOver(grant))
+      .filter((grant) => grant.organizationId === organizationId && grant.unit === unit && grant.rank.effectiveAtMs <= this.nowMs && !isOver(grant, this.nowMs))
       .filter(({ models }) => models === null || models.includes(model))
       .sort(burnsBefore);
   }
@@ -235,13 +249,13 @@ export class SimulatedDatabase {
     if (!this.isAlive(sessionId)) throw new SqlError('KT001', `session ${sessionId} was reaped`);
   }
 
-  protected wasAsked(sessionId: string, organizationId: string, askId: string): boolean {
+  protected wasAsked(sessionId: string, organizationId: string, unit: string, askId: string): boolean {
     for (const lease of this.leases.values()) if (lease.askId === askId && lease.organizationId === organizationId) return true;
-    return this.wasRefused(sessionId, organizationId, askId);
+    return this.wasRefused(sessionId, organizationId, unit, askId);
   }
 
-  protected wasRefused(sessionId: string, organizationId: string, askId: string): boolean {
-    return (this.refusedAsks.get(requestKey(organizationId, sessionId)) ?? '') >= askId;
+  protected wasRefused(sessionId: string, organizationId: string, unit: string, askId: string): boolean {
+    return (this.refusedAsks.get(`${organizationId}/${sessionId}/${unit}`) ?? '') >= askId;
   }
 
   protected sliceOf(grant: SimulatedGrant, left: Money): Money {
@@ -265,7 +279,7 @@ export class SimulatedDatabase {
 
   protected isOurs(row: UsageRow, sessionId: string, flush: bigint): boolean {
     const stored = this.usage.get(usageKey(row))!;
-    return stored.sessionId === sessionId && stored.flush === flush && stored.charge === row.charge;
+    return stored.sessionId === sessionId && stored.flush === flush && shownCharges(stored) === shownCharges(row);
   }
 
   protected mayOpen(row: OpenRow): boolean {
@@ -285,10 +299,6 @@ export class SimulatedDatabase {
   protected spentAtReap(lease: SimulatedLease): Money {
     const rows = [...this.usage.values()].filter(({ sessionId, organizationId, id }) => sessionId === lease.sessionId && organizationId === lease.organizationId && id >= lease.firstUsageId);
     return sum(rows, ({ allocations }) => sum(allocations.filter(({ leaseId }) => leaseId === lease.id), ({ amount }) => amount));
-  }
-
-  private isOver({ rank }: SimulatedGrant): boolean {
-    return rank.expiresAtMs !== null && rank.expiresAtMs <= this.nowMs;
   }
 
   private take(sessionId: string, ask: AskedFor, grants: readonly SimulatedGrant[], available: Money): number {
@@ -328,7 +338,7 @@ export class SimulatedDatabase {
       lease.slice -= returned;
       lease.isRecalled = false;
       grant.leased -= returned;
-      if (this.isOver(grant)) grant.expired += returned;
+      if (isOver(grant, this.nowMs)) grant.expired += returned;
       else grant.available += returned;
       if (!row.close) continue;
       lease.isClosed = true;

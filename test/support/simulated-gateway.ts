@@ -1,48 +1,27 @@
 import {
-  abandonAsk,
-  addReturns,
   bisectFlush,
-  cancelWait,
   classifyFailure,
-  collectReturns,
   createReturnQueue,
   createSettlementQueue,
-  createWallet,
   finishFlush,
   finishReturns,
-  isIdle,
-  receiveAnswer,
-  releaseHold,
-  requestHold,
   startFlush,
   startReturns,
-  tickWallet,
   unreturned,
   unsettled,
-  type Ask,
-  type AskAnswer,
   type Entry,
   type Flush,
   type FlushLimits,
+  type Holding,
+  type Refusal,
   type ReturnRow,
   type SettlementQueue,
-  type Wallet,
-  type WalletEffect,
   type WalletLimits,
 } from '@kilotoken/funding';
 import type { Money } from '@kilotoken/money';
-import type { SimulatedDatabase, UsageRow } from './simulated-database.js';
-import type { RequestEnd, SimulatedRequest } from './simulated-request.js';
-
-/** What a gateway learns of a statement that it sent. No state: the connection broke, so the outcome is unknown. */
-export type Outcome<Value> = { readonly value: Value } | { readonly sqlState: string | undefined };
-
-export interface Statement<Value> {
-  readonly name: string;
-  /** Of an ask: whose money for which model it asks for. */
-  readonly asks?: { readonly organizationId: string; readonly model: string };
-  readonly run: (database: SimulatedDatabase) => Value;
-}
+import { shownCharges, type UsageRow } from './simulated-database.js';
+import { SimulatedFunds, type FundsOwner, type LastAnswer, type Outcome, type Statement } from './simulated-funds.js';
+import { nothingCounted, type Counts, type RequestEnd, type SimulatedRequest } from './simulated-request.js';
 
 /** What is around a gateway: time, chance and the network, in the hands of the scheduler. */
 export interface Surroundings {
@@ -52,7 +31,8 @@ export interface Surroundings {
   send<Value>(gateway: SimulatedGateway, statement: Statement<Value>, receive: (outcome: Outcome<Value>) => void): void;
   after(gateway: SimulatedGateway, waitMs: number, run: () => void): void;
   ended(gateway: SimulatedGateway, request: SimulatedRequest, end: RequestEnd): void;
-  refusedForGood(request: SimulatedRequest, answer: AskAnswer): void;
+  funded(request: SimulatedRequest): void;
+  refusedForGood(gateway: SimulatedGateway, request: SimulatedRequest, answers: readonly LastAnswer[]): void;
 }
 
 export interface GatewayLimits extends WalletLimits, FlushLimits {
@@ -60,12 +40,6 @@ export interface GatewayLimits extends WalletLimits, FlushLimits {
   readonly openAfterMs: number;
   readonly checkpointMs: number;
   readonly returnRowsMax: number;
-}
-
-interface Account {
-  readonly organizationId: string;
-  readonly wallet: Wallet;
-  lastAnswer: AskAnswer | null;
 }
 
 interface SimulatedEntry extends Entry {
@@ -76,11 +50,11 @@ interface SimulatedEntry extends Entry {
 const retryMs = 50;
 
 /**
- * The services of libs/funding without Nest, Postgres and timers: they carry the decisions of wallet.ts, returning.ts and
- * settlement.ts, which are the production ones, to a database and back. What mutations override is protected.
+ * The services of libs/funding without Nest, Postgres and timers: they carry the decisions of returning.ts and settlement.ts, which
+ * are the production ones, to a database and back; `SimulatedFunds` those of wallets. What mutations override is protected.
  */
-export class SimulatedGateway {
-  readonly accounts = new Map<string, Account>();
+export class SimulatedGateway implements FundsOwner {
+  readonly funds: SimulatedFunds;
   readonly requests = new Map<string, SimulatedRequest>();
   readonly returns;
   readonly queue: SettlementQueue<SimulatedEntry>;
@@ -100,7 +74,9 @@ export class SimulatedGateway {
     readonly sessionId: string,
     protected readonly limits: GatewayLimits,
     protected readonly around: Surroundings,
+    Funds: typeof SimulatedFunds = SimulatedFunds,
   ) {
+    this.funds = new Funds(this, limits);
     this.returns = createReturnQueue(limits.returnRowsMax);
     this.queue = createSettlementQueue<SimulatedEntry>(limits);
   }
@@ -108,52 +84,46 @@ export class SimulatedGateway {
   /** Nothing is under way and nothing waits. */
   isQuiet(): boolean {
     if (this.isDead || this.isEnded) return true;
-    const asking = [...this.accounts.values()].some(({ wallet }) => wallet.ask !== null || wallet.waiters.length > 0);
-    return !asking && this.requests.size === 0 && unreturned(this.returns) === 0 && unsettled(this.queue) === 0 && !this.lineIsBusy && this.line.length === 0;
+    return this.funds.isQuiet() && this.requests.size === 0 && unreturned(this.returns) === 0 && unsettled(this.queue) === 0 && !this.lineIsBusy && this.line.length === 0;
   }
 
   admit(request: SimulatedRequest): void {
     this.requests.set(request.id, request);
-    const account = this.accountOf(request.plan.organizationId);
-    this.perform(account, requestHold(account.wallet, request.plan, this.around.mintId(), this.around.nowMs(this)));
+    this.funds.hold(request);
   }
 
   /** The lane wrote some more, or all of it. */
   progress(request: SimulatedRequest): void {
     if (request.state !== 'running') return;
     request.advance();
-    if (request.stepsDone === request.plan.steps) this.settle(request, request.chargeSoFar);
+    if (request.isComplete) this.settle(request, request.countsSoFar);
   }
 
   /** The lane failed before its first token. */
   failUpstream(request: SimulatedRequest): void {
-    if (request.state === 'running' && request.stepsDone === 0) this.settle(request, 0n);
+    if (request.state === 'running' && request.stepsDone === 0) this.settle(request, nothingCounted);
   }
 
   /** The client left. */
   abort(request: SimulatedRequest): void {
     if (request.state === 'waiting') {
-      cancelWait(this.accountOf(request.plan.organizationId).wallet, request.id);
+      this.funds.cancel(request);
       this.finish(request, 'left');
-    } else if (request.state === 'running') this.settle(request, request.chargeSoFar);
+    } else if (request.state === 'running') this.settle(request, request.countsSoFar);
   }
 
   /** A fault of ours ended it before there was anything to settle. */
   abandon(request: SimulatedRequest): void {
     if (request.state !== 'running') return;
-    if (request.opened) return this.settle(request, 0n);
+    if (request.opened) return this.settle(request, nothingCounted);
     this.finish(request, 'error');
-    this.release(request, 0n);
+    this.release(request, null);
   }
 
   tick(): void {
     if (this.isEnded) return;
     const nowMs = this.around.nowMs(this);
-    for (const [organizationId, account] of this.accounts) {
-      this.perform(account, tickWallet(account.wallet, this.around.mintId(), nowMs));
-      addReturns(this.returns, organizationId, collectReturns(account.wallet, this.recalled, nowMs));
-      if (isIdle(account.wallet)) this.accounts.delete(organizationId);
-    }
+    this.funds.tick(this.returns, this.recalled);
     this.recalled.clear();
     this.sendReturns();
     this.checkpoint(nowMs);
@@ -176,31 +146,63 @@ export class SimulatedGateway {
 
   /** For a drain, when no request is left: every free slice goes back. */
   returnAll(): void {
-    for (const [organizationId, { wallet }] of this.accounts) {
-      const all = new Set(wallet.leases.map(({ id }) => id));
-      addReturns(this.returns, organizationId, collectReturns(wallet, all, this.around.nowMs(this)));
-    }
+    this.funds.returnAll(this.returns);
     this.sendReturns();
   }
 
-  protected settle(request: SimulatedRequest, charge: Money): void {
+  nowMs(): number {
+    return this.around.nowMs(this);
+  }
+
+  mintId(): string {
+    return this.around.mintId();
+  }
+
+  send<Value>(statement: Statement<Value>, receive: (outcome: Outcome<Value>) => void): void {
+    this.around.send(this, statement, receive);
+  }
+
+  after(waitMs: number, run: () => void): void {
+    this.around.after(this, waitMs, run);
+  }
+
+  /** A reaped session: a zombie settles nothing, and no answer of it ends with success. */
+  end(): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.funds.abandonAll();
+    for (const request of [...this.requests.values()]) this.finish(request, 'lost');
+  }
+
+  onFunded(request: SimulatedRequest, holding: Holding): void {
+    request.holding = holding;
+    request.state = 'running';
+    this.around.funded(request);
+  }
+
+  onRefused(request: SimulatedRequest, reason: Refusal, answers: readonly LastAnswer[]): void {
+    request.refusal = reason;
+    if (reason === 'insufficient_quota') this.around.refusedForGood(this, request, answers);
+    this.finish(request, 'refused');
+  }
+
+  protected settle(request: SimulatedRequest, counts: Counts): void {
     request.state = 'settling';
     request.settlingSinceMs = this.around.nowMs(this);
-    request.charge = charge;
-    const row = request.rowFor(charge);
+    request.charges = request.chargesOf(counts);
+    const row = this.rowFor(request, counts);
     this.queue.pending.push({ json: row.id.padEnd(40, '.'), request, row });
     this.runQueue();
   }
 
   /** The charge is committed: only now may anybody be told, and what is left of the hold is free. */
   protected onCommitted(request: SimulatedRequest): void {
-    this.release(request, request.charge!);
-    this.finish(request, request.stepsDone === request.plan.steps ? 'success' : 'error');
+    this.release(request, request.charges);
+    this.finish(request, request.isComplete ? 'success' : 'error');
   }
 
-  /** The ask to execute again when its outcome is unknown. */
-  protected askAgain(ask: Ask): Ask {
-    return ask;
+  protected rowFor(request: SimulatedRequest, counts: Counts): UsageRow {
+    return request.rowFor(counts);
   }
 
   /** The flush to execute again when its outcome is unknown; null when it is taken for done. */
@@ -221,19 +223,10 @@ export class SimulatedGateway {
     return bisectFlush(this.queue, flush);
   }
 
-  protected release(request: SimulatedRequest, charge: Money): void {
-    if (!request.hold || request.holdIsReleased) throw new Error(`the hold of ${request.id} is released twice`);
+  protected release(request: SimulatedRequest, charges: readonly Money[] | null): void {
+    if (!request.holding || request.holdIsReleased) throw new Error(`the hold of ${request.id} is released twice`);
     request.holdIsReleased = true;
-    const account = this.accountOf(request.plan.organizationId);
-    this.perform(account, releaseHold(account.wallet, request.hold, charge, this.around.nowMs(this)));
-  }
-
-  /** A reaped session: a zombie settles nothing, and no answer of it ends with success. */
-  protected end(): void {
-    if (this.isEnded) return;
-    this.isEnded = true;
-    for (const { wallet } of this.accounts.values()) abandonAsk(wallet);
-    for (const request of [...this.requests.values()]) this.finish(request, 'lost');
+    this.funds.release(request.plan.organizationId, request.holding, charges);
   }
 
   protected finish(request: SimulatedRequest, end: RequestEnd): void {
@@ -246,48 +239,6 @@ export class SimulatedGateway {
     if (request.end !== null) return;
     request.end = end;
     this.around.ended(this, request, end);
-  }
-
-  private accountOf(organizationId: string): Account {
-    const known = this.accounts.get(organizationId);
-    if (known) return known;
-    const account = { organizationId, wallet: createWallet(this.limits, this.around.nowMs(this)), lastAnswer: null };
-    this.accounts.set(organizationId, account);
-    return account;
-  }
-
-  private perform(account: Account, effects: readonly WalletEffect[]): void {
-    for (const effect of effects) {
-      if (effect.kind === 'ask') {
-        this.sendAsk(account, effect.ask);
-        continue;
-      }
-      const request = this.requests.get(effect.kind === 'admitted' ? effect.hold.id : effect.id);
-      if (!request) throw new Error('a request is answered that is not waiting');
-      if (effect.kind === 'admitted') {
-        request.hold = effect.hold;
-        request.state = 'running';
-      } else {
-        request.refusal = effect.reason;
-        if (effect.reason === 'insufficient_quota') this.around.refusedForGood(request, account.lastAnswer!);
-        this.finish(request, 'refused');
-      }
-    }
-  }
-
-  private sendAsk(account: Account, ask: Ask): void {
-    if (this.isEnded) return;
-    const run = (database: SimulatedDatabase): AskAnswer => database.takeLeases(this.sessionId, account.organizationId, ask);
-    const asks = { organizationId: account.organizationId, model: ask.model };
-    this.around.send(this, { name: `lease_take ${ask.id} need ${ask.need} least ${ask.least} spare ${ask.spare}`, asks, run }, (outcome) => {
-      if (this.isEnded) return;
-      if ('value' in outcome) {
-        account.lastAnswer = outcome.value;
-        return this.perform(account, receiveAnswer(account.wallet, outcome.value, this.around.nowMs(this)));
-      }
-      if (outcome.sqlState === 'KT001') return this.end();
-      this.around.after(this, retryMs, () => this.sendAsk(account, this.askAgain(ask)));
-    });
   }
 
   private sendReturns(): void {
@@ -312,14 +263,13 @@ export class SimulatedGateway {
     if (due.length === 0) return;
     this.isCheckpointing = true;
     for (const request of due) request.opened = true;
-    const rows = due.map((request) => ({ organizationId: request.plan.organizationId, id: request.id, settlement: [request.rowFor(request.chargeSoFar)] }));
-    const charges = due.map((request) => request.chargeSoFar);
+    const rows = due.map((request) => ({ organizationId: request.plan.organizationId, id: request.id, settlement: [this.rowFor(request, request.countsSoFar)] }));
     const name = `checkpoint_requests ${due.map(({ id }) => id).join(', ')}`;
     this.onLine({ name, run: (database) => database.checkpoint(this.sessionId, rows) }, (outcome) => {
       this.isCheckpointing = false;
       if (!('value' in outcome)) return outcome.sqlState === 'KT001' ? this.end() : undefined;
-      for (const [index, request] of due.entries()) {
-        request.checkpointed = charges[index]!;
+      for (const request of due) {
+        request.isCheckpointed = true;
         request.checkpointedAtMs = nowMs;
       }
     });
@@ -337,7 +287,7 @@ export class SimulatedGateway {
     if (this.isEnded) return;
     const rows = this.rowsOf(flush);
     const { number } = flush;
-    const name = `settle ${number}: ${rows.map(({ id, charge }) => `${id} ${charge}`).join(', ')}`;
+    const name = `settle ${number}: ${rows.map((row) => `${row.id} ${shownCharges(row)}`).join(', ')}`;
     this.onLine({ name, run: (database) => database.settle(this.sessionId, number, rows) }, (outcome) => {
       if (this.isEnded) return;
       if ('value' in outcome) return this.committed(flush);
@@ -367,7 +317,7 @@ export class SimulatedGateway {
       if (this.isEnded) return;
       if (!('value' in outcome)) return outcome.sqlState === 'KT001' ? this.end() : this.around.after(this, retryMs, () => this.quarantine({ json: '', request, row }, reason));
       this.finish(request, 'error');
-      this.release(request, 0n);
+      this.release(request, null);
       this.isFlushing = false;
       this.runQueue();
     });

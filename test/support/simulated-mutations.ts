@@ -1,8 +1,10 @@
 import { finishFlush, type Ask, type AskAnswer, type Flush, type ReturnRow } from '@kilotoken/funding';
 import type { Money } from '@kilotoken/money';
 import { SimulatedDatabase, type AskedFor, type OpenRow, type SimulatedGrant, type SimulatedLease, type UsageRow } from './simulated-database.js';
+import { SimulatedFunds } from './simulated-funds.js';
 import { SimulatedGateway } from './simulated-gateway.js';
-import type { SimulatedRequest } from './simulated-request.js';
+import { unitMutations } from './simulated-unit-mutations.js';
+import type { Counts, SimulatedRequest } from './simulated-request.js';
 import type { Parts } from './simulation.js';
 
 /**
@@ -20,8 +22,8 @@ class WithoutGuard extends SimulatedDatabase {
 }
 
 class ForgetsAsks extends SimulatedDatabase {
-  protected override wasAsked(sessionId: string, organizationId: string, askId: string): boolean {
-    return this.wasRefused(sessionId, organizationId, askId);
+  protected override wasAsked(sessionId: string, organizationId: string, unit: string, askId: string): boolean {
+    return this.wasRefused(sessionId, organizationId, unit, askId);
   }
 }
 
@@ -32,8 +34,8 @@ class ForgetsRefusedAsks extends SimulatedDatabase {
 }
 
 class ForgetsOtherLeases extends SimulatedDatabase {
-  override takeLeases(sessionId: string, organizationId: string, ask: AskedFor): AskAnswer {
-    return { ...super.takeLeases(sessionId, organizationId, ask), leased: 0n };
+  override takeLeases(sessionId: string, organizationId: string, unit: string, ask: AskedFor): AskAnswer {
+    return { ...super.takeLeases(sessionId, organizationId, unit, ask), leased: 0n };
   }
 }
 
@@ -79,9 +81,9 @@ class ReaperReadsTooFewUsageRows extends SimulatedDatabase {
 }
 
 class ReleasesBeforeCommit extends SimulatedGateway {
-  protected override settle(request: SimulatedRequest, charge: Money): void {
-    super.settle(request, charge);
-    this.release(request, charge);
+  protected override settle(request: SimulatedRequest, counts: Counts): void {
+    super.settle(request, counts);
+    this.release(request, request.charges);
   }
 
   protected override onCommitted(request: SimulatedRequest): void {
@@ -90,15 +92,15 @@ class ReleasesBeforeCommit extends SimulatedGateway {
 }
 
 class TellsBeforeCommit extends SimulatedGateway {
-  protected override settle(request: SimulatedRequest, charge: Money): void {
-    super.settle(request, charge);
-    if (request.stepsDone === request.plan.steps) this.around.ended(this, request, 'success');
+  protected override settle(request: SimulatedRequest, counts: Counts): void {
+    super.settle(request, counts);
+    if (request.isComplete) this.around.ended(this, request, 'success');
   }
 }
 
-class MintsAsksAgain extends SimulatedGateway {
+class MintsAsksAgain extends SimulatedFunds {
   protected override askAgain(ask: Ask): Ask {
-    return { ...ask, id: this.around.mintId() };
+    return { ...ask, id: this.owner.mintId() };
   }
 }
 
@@ -121,7 +123,7 @@ class TakesUnknownForFailed extends SimulatedGateway {
   protected override flushAgain(flush: EntriesOf): EntriesOf {
     for (const { request } of finishFlush(this.queue, flush)) {
       this.finish(request, 'error');
-      this.release(request, 0n);
+      this.release(request, null);
     }
     this.queue.underWay = { number: flush.number, entries: [] };
     return this.queue.underWay as EntriesOf;
@@ -144,13 +146,13 @@ class ClosesLeasesThatAreHeld extends SimulatedGateway {
 
 class ForgetsCharges extends SimulatedGateway {
   protected override release(request: SimulatedRequest): void {
-    super.release(request, 0n);
+    super.release(request, null);
   }
 }
 
 class ChargesWhatIsInQuarantine extends SimulatedGateway {
-  protected override release(request: SimulatedRequest, charge: Money): void {
-    super.release(request, request.plan.isPoison ? (request.charge ?? charge) : charge);
+  protected override release(request: SimulatedRequest, charges: readonly Money[] | null): void {
+    super.release(request, request.plan.isPoison ? (request.charges ?? charges) : charges);
   }
 }
 
@@ -158,12 +160,12 @@ class AbandonsOpenRequests extends SimulatedGateway {
   override abandon(request: SimulatedRequest): void {
     if (request.state !== 'running') return;
     this.finish(request, 'error');
-    this.release(request, 0n);
+    this.release(request, null);
   }
 }
 
 class ForgetsWhoWaitsWhenItEnds extends SimulatedGateway {
-  protected override end(): void {
+  override end(): void {
     this.isEnded = true;
   }
 }
@@ -184,7 +186,7 @@ export const mutations: Readonly<Record<string, Parts>> = {
   'a reaper that overlooks the first request of a lease': { Database: ReaperReadsTooFewUsageRows },
   'a hold that is released before the commit': { Gateway: ReleasesBeforeCommit },
   'success that is told before the commit': { Gateway: TellsBeforeCommit },
-  'an ask under a new id when it is executed again': { Gateway: MintsAsksAgain },
+  'an ask under a new id when it is executed again': { Funds: MintsAsksAgain },
   'a flush under a new number when it is executed again': { Gateway: NumbersFlushesAgain },
   'an unknown commit that is taken for done': { Gateway: TakesUnknownForCommitted },
   'an unknown commit that is taken for failed': { Gateway: TakesUnknownForFailed },
@@ -194,4 +196,5 @@ export const mutations: Readonly<Record<string, Parts>> = {
   'a charge for what is in quarantine': { Gateway: ChargesWhatIsInQuarantine },
   'an open request that is abandoned': { Gateway: AbandonsOpenRequests },
   'waiting requests that a dead session forgets': { Gateway: ForgetsWhoWaitsWhenItEnds },
+  ...unitMutations,
 };

@@ -1,24 +1,36 @@
-import { allocate, type Hold, type Refusal } from '@kilotoken/funding';
-import type { Money } from '@kilotoken/money';
-import type { UsageRow } from './simulated-database.js';
+import { allocateCharges, type FundingRequest, type Holding, type Refusal } from '@kilotoken/funding';
+import { moneyRounding, type Money } from '@kilotoken/money';
+import { ratePortions, type Payer, type Portion } from '@kilotoken/pricing';
+import type { UnitCharge, UsageRow } from './simulated-database.js';
 
 export type RequestState = 'waiting' | 'running' | 'settling' | 'ended';
 
 /** How a client sees its request end. `lost`: its gateway died, or is a zombie. */
 export type RequestEnd = 'success' | 'refused' | 'left' | 'error' | 'lost';
 
-export interface RequestPlan {
-  readonly id: string;
-  readonly organizationId: string;
-  readonly model: string;
-  readonly want: Money;
-  readonly least: Money;
-  /** What the answer turns out to be worth: more than was held where its lane exceeds what it was asked for. */
-  readonly worth: Money;
+/** Whole tokens. */
+export interface Counts {
+  readonly input: number;
+  readonly output: number;
+}
+
+/** By unit: what a token of each class costs there; a null amount is outside the scope of the unit. */
+export type UnitRates = ReadonlyMap<string, Payer['rates']>;
+
+export interface RequestPlan extends FundingRequest {
+  readonly rates: UnitRates;
+  /** What it may count at most, and what the answer turns out to count: more where its lane exceeds what it was asked for. */
+  readonly bounds: Counts;
+  readonly counts: Counts;
   readonly steps: number;
   /** A row that Postgres refuses, whatever is tried. */
   readonly isPoison: boolean;
 }
+
+export const nothingCounted: Counts = { input: 0, output: 0 };
+
+/** What tokens cost in a unit; a class outside its scope costs nothing there. */
+export const costIn = (rates: Payer['rates'], { input, output }: Counts): Money => BigInt(input) * (rates.get('input')?.amount ?? 0n) + BigInt(output) * (rates.get('output')?.amount ?? 0n);
 
 /** One request on its way through a gateway, and what is known of it. */
 export class SimulatedRequest {
@@ -27,16 +39,17 @@ export class SimulatedRequest {
   state: RequestState = 'waiting';
   end: RequestEnd | null = null;
   refusal: Refusal | null = null;
-  hold: Hold | null = null;
+  holding: Holding | null = null;
   holdIsReleased = false;
+  /** How often all its wallets were asked, where it has several. */
+  tries = 0;
   stepsDone = 0;
-  /** What it is worth so far, never above its hold. */
-  chargeSoFar: Money = 0n;
-  /** What its settlement charges; null until it is made. */
-  charge: Money | null = null;
+  countsSoFar: Counts = nothingCounted;
+  /** What its settlement charges, by unit of the holding; null until it is made. */
+  charges: readonly Money[] | null = null;
   opened = false;
-  /** The charge of the last checkpoint that Postgres is known to have. */
-  checkpointed: Money | null = null;
+  /** Whether Postgres is known to have a checkpoint. */
+  isCheckpointed = false;
   checkpointedAtMs: number | null = null;
   settlingSinceMs = 0;
 
@@ -51,17 +64,46 @@ export class SimulatedRequest {
     return this.plan.id;
   }
 
-  advance(): void {
-    const { worth, steps } = this.plan;
-    this.stepsDone += 1;
-    const soFar = (worth * BigInt(this.stepsDone)) / BigInt(steps);
-    this.chargeSoFar = soFar < this.hold!.total ? soFar : this.hold!.total;
+  /** The lane is done. */
+  get isComplete(): boolean {
+    return this.stepsDone === this.plan.steps;
   }
 
-  rowFor(charge: Money): UsageRow {
+  /** The unit that pays what the others leave over, and how much of it is held. */
+  get last(): { readonly unit: FundingRequest['units'][number]; readonly held: Money } {
+    const { units, runs } = this.holding!;
+    const { unit, hold } = units[runs.at(-1)!.of]!;
+    return { unit: this.plan.units.find((request) => request.unit === unit)!, held: hold.total };
+  }
+
+  advance(): void {
+    const { counts, steps } = this.plan;
+    this.stepsDone += 1;
+    const soFar = (count: number): number => Math.floor((count * this.stepsDone) / steps);
+    this.countsSoFar = { input: soFar(counts.input), output: soFar(counts.output) };
+  }
+
+  /** By run, in burn order. */
+  portionsOf(counts: Counts): Portion[] {
+    const { units, runs } = this.holding!;
+    const payers = runs.map(({ of, amount }) => ({ unit: units[of]!.unit, rates: this.plan.rates.get(units[of]!.unit)!, rounding: moneyRounding, hold: amount }));
+    return ratePortions({ ...counts }, payers);
+  }
+
+  /** By unit of the holding. */
+  chargesOf(counts: Counts): Money[] {
+    const { units, runs } = this.holding!;
+    const charges = units.map(() => 0n);
+    this.portionsOf(counts).forEach(({ charge }, index) => (charges[runs[index]!.of]! += charge));
+    return charges;
+  }
+
+  rowFor(counts: Counts): UsageRow {
     const { organizationId, id, isPoison } = this.plan;
-    const hold = this.hold!;
-    const row = { organizationId, id, attempt: 0, hold: hold.total, opened: this.opened };
-    return isPoison ? { ...row, charge: hold.total + 1n, allocations: [] } : { ...row, charge, allocations: allocate(hold, charge) };
+    const { units } = this.holding!;
+    const charges = isPoison ? units.map(({ hold }) => hold.total + 1n) : this.chargesOf(counts);
+    const unitCharges: UnitCharge[] = units.map(({ unit, hold }, of) => ({ unit, hold: hold.total, charge: charges[of]! }));
+    const allocations = isPoison ? [] : allocateCharges(this.holding!, charges).flatMap((paid, of) => paid.map((part) => ({ ...part, unit: units[of]!.unit })));
+    return { organizationId, id, attempt: 0, counts, charges: unitCharges, allocations, opened: this.opened };
   }
 }

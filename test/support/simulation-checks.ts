@@ -1,7 +1,8 @@
+import type { Hold } from '@kilotoken/funding';
 import type { Money } from '@kilotoken/money';
-import type { SimulatedDatabase } from './simulated-database.js';
+import { burnsBefore, shownCharges, type SimulatedDatabase, type StoredUsage } from './simulated-database.js';
 import type { SimulatedGateway } from './simulated-gateway.js';
-import type { SimulatedRequest } from './simulated-request.js';
+import { costIn, type SimulatedRequest } from './simulated-request.js';
 
 /** The invariants, checked after every step of a schedule. Each says what is wrong by throwing. */
 export class Violation extends Error {}
@@ -33,12 +34,23 @@ export const checkWallets = (gateway: SimulatedGateway, database: SimulatedDatab
   if (gateway.isDead || gateway.isEnded || !database.isAlive(gateway.sessionId)) return;
   const held = new Map<string, Money>();
   const waiting = new Map<string, number>();
-  for (const { state, hold, holdIsReleased, plan } of gateway.requests.values()) {
-    if (state === 'waiting') waiting.set(plan.organizationId, (waiting.get(plan.organizationId) ?? 0) + 1);
-    if (hold && !holdIsReleased) for (const { lease, amount } of hold.parts) held.set(lease.id, (held.get(lease.id) ?? 0n) + amount);
+  const addHold = ({ parts }: Hold): void => {
+    for (const { lease, amount } of parts) held.set(lease.id, (held.get(lease.id) ?? 0n) + amount);
+  };
+  const { accounts, runs } = gateway.funds;
+  for (const { id, state, holding, holdIsReleased, plan } of gateway.requests.values()) {
+    const run = runs.get(id);
+    if (state === 'waiting') {
+      plan.units.forEach(({ unit }, of) => {
+        const key = `${plan.organizationId} ${unit}`;
+        if (!run || (run.isAsking && run.funding.answers[of] === null)) waiting.set(key, (waiting.get(key) ?? 0) + 1);
+      });
+    }
+    for (const answer of run?.funding.answers ?? []) if (answer !== null && typeof answer !== 'string') addHold(answer);
+    if (holding && !holdIsReleased) for (const { hold } of holding.units) addHold(hold);
   }
-  for (const [organizationId, { wallet }] of gateway.accounts) {
-    demand(wallet.waiters.length === (waiting.get(organizationId) ?? 0), () => `${wallet.waiters.length} wait in the wallet of ${organizationId}, ${waiting.get(organizationId)} requests do`);
+  for (const [key, { wallet }] of accounts) {
+    demand(wallet.waiters.length === (waiting.get(key) ?? 0), () => `${wallet.waiters.length} wait in the wallet of ${key}, ${waiting.get(key)} requests do`);
     for (const lease of wallet.leases) {
       const known = database.leases.get(lease.id);
       demand(lease.free >= 0n && lease.held >= 0n && lease.settled >= 0n && lease.slice === lease.free + lease.held + lease.settled, () => `${lease.id} does not add up in its wallet`);
@@ -49,23 +61,71 @@ export const checkWallets = (gateway: SimulatedGateway, database: SimulatedDatab
   }
 };
 
+/** Away from the floor and near it: what is held ends in a unit that covers the request, and holds no more than a worst case. */
+export const checkHolding = (request: SimulatedRequest, { grants }: SimulatedDatabase): void => {
+  const { units, runs } = request.holding!;
+  const { plan, last } = request;
+  demand(last.unit.covers && last.held >= last.unit.least, () => `${request.id} ends in ${last.held} ${last.unit.unit}, which does not cover it`);
+  for (const [of, { unit, hold }] of units.entries()) {
+    const inRuns = runs.reduce((sum, run) => (run.of === of ? sum + run.amount : sum), 0n);
+    const { want } = plan.units.find((request) => request.unit === unit)!;
+    demand(hold.total === inRuns && hold.total <= want, () => `${request.id} holds ${hold.total} ${unit}, its runs are ${inRuns}, its worst case is ${want}`);
+    for (const { lease } of hold.parts) demand(grants.get(lease.grantId)!.unit === unit, () => `${request.id} holds ${lease.id} in ${unit}`);
+  }
+  // Near the floor what there is of the last unit is taken after all others.
+  if (last.held < last.unit.want) return;
+  const legs = units.flatMap(({ hold }, of) => hold.parts.map(({ lease, amount }) => ({ of, amount, grant: grants.get(lease.grantId)! })));
+  legs.sort((a, b) => burnsBefore(a.grant, b.grant));
+  const inOrder = runs.flatMap(({ of, amount }) => (amount > 0n ? [`${of} ${amount}`] : []));
+  const expected: { of: number; amount: Money }[] = [];
+  for (const { of, amount } of legs) {
+    const previous = expected.at(-1);
+    if (previous?.of === of) previous.amount += amount;
+    else expected.push({ of, amount });
+  }
+  demand(inOrder.join() === expected.map(({ of, amount }) => `${of} ${amount}`).join(), () => `${request.id} is held in ${inOrder.join()}, its grants burn in another order`);
+};
+
+/** Rows do not change, so each is looked at once. */
+const checked = new WeakSet<StoredUsage>();
+
 /** I5 and I6: whoever got nothing pays nothing, nobody pays for more than there was, and what is settled is not open. */
 export const checkRequests = (requests: readonly SimulatedRequest[], database: SimulatedDatabase): void => {
   for (const request of requests) {
     const row = database.usage.get(request.usageKey);
-    if (!row) continue;
-    demand(request.hold !== null, () => `I6: ${request.id} was never admitted and is charged ${row.charge}`);
-    demand(row.charge <= request.chargeSoFar && row.charge <= row.hold, () => `I6: ${request.id} is charged ${row.charge}, it is worth ${request.chargeSoFar}, ${row.hold} were held`);
-    demand(row.allocations.reduce((sum, { amount }) => sum + amount, 0n) === row.charge, () => `I6: the allocations of ${request.id} are not its charge`);
+    if (!row || checked.has(row)) continue;
+    checked.add(row);
+    checkUsage(request, row, database);
   }
   for (const { organizationId, id } of database.openRequests.values()) demand(!database.usage.has(`${organizationId}/${id}/0`), () => `${id} is settled and open`);
+};
+
+const checkUsage = (request: SimulatedRequest, row: StoredUsage, { grants, leases }: SimulatedDatabase): void => {
+  const { id, countsSoFar, holding, plan } = request;
+  demand(holding !== null, () => `I6: ${id} was never admitted and is charged ${shownCharges(row)}`);
+  demand(row.counts.input <= countsSoFar.input && row.counts.output <= countsSoFar.output, () => `I6: ${id} is charged for ${JSON.stringify(row.counts)}, there were ${JSON.stringify(countsSoFar)}`);
+  for (const { unit, hold, charge } of row.charges) {
+    const held = holding!.units.find((known) => known.unit === unit)?.hold.total;
+    demand(hold === held && charge <= hold, () => `I6: ${id} is charged ${charge} ${unit}, ${held} were held`);
+    const allocated = row.allocations.reduce((sum, part) => (part.unit === unit ? sum + part.amount : sum), 0n);
+    demand(allocated === charge, () => `I6: ${id} is charged ${charge} ${unit}, its allocations are ${allocated}`);
+  }
+  for (const { unit, grantId, leaseId, amount } of row.allocations) {
+    demand(grants.get(grantId)!.unit === unit && leases.get(leaseId)!.grantId === grantId && amount > 0n, () => `I6: ${id} is paid ${amount} ${unit} by ${leaseId} of ${grantId}`);
+  }
+  // What the last unit holds covers what a lane may return, whatever the units before it paid.
+  const portions = request.portionsOf(row.counts);
+  const isBounded = row.counts.input <= plan.bounds.input && costIn(plan.rates.get(request.last.unit.unit)!, { input: plan.bounds.input, output: row.counts.output }) <= request.last.held;
+  demand(!isBounded || portions.every(({ rated, charge }) => rated === charge), () => `${id} stayed within its bounds and is charged less than it is rated`);
+  const paid = portions.reduce((sum, { tokens }) => sum + tokens, 0);
+  demand(paid === row.counts.input + row.counts.output, () => `${id} counted ${JSON.stringify(row.counts)}, ${paid} tokens are paid`);
 };
 
 /** A request that runs on a live session keeps what its last checkpoint said. */
 export const checkCheckpoints = (gateway: SimulatedGateway, database: SimulatedDatabase): void => {
   if (!database.isAlive(gateway.sessionId)) return;
-  for (const { state, checkpointed, plan, id } of gateway.requests.values()) {
-    if (state !== 'running' || checkpointed === null) continue;
+  for (const { state, isCheckpointed, plan, id } of gateway.requests.values()) {
+    if (state !== 'running' || !isCheckpointed) continue;
     demand(database.openRequests.has(`${plan.organizationId}/${id}`), () => `${id} has a checkpoint and no open row`);
   }
 };
@@ -73,14 +133,16 @@ export const checkCheckpoints = (gateway: SimulatedGateway, database: SimulatedD
 /** I4: told of success only when its usage row is committed, with what it was charged. */
 export const checkSuccess = (gateway: SimulatedGateway, request: SimulatedRequest, database: SimulatedDatabase): void => {
   const row = database.usage.get(request.usageKey);
-  demand(row !== undefined && row.charge === request.charge && row.sessionId === gateway.sessionId, () => `I4: ${request.id} ended with success at a charge of ${request.charge}, usage says ${row?.charge}`);
+  demand(row !== undefined && isCharged(request, row) && row.sessionId === gateway.sessionId, () => `I4: ${request.id} ended with success at a charge of ${request.charges}, usage says ${row && shownCharges(row)}`);
 };
+
+const isCharged = ({ charges }: SimulatedRequest, row: StoredUsage): boolean => row.charges.map(({ charge }) => charge).join() === charges?.join();
 
 /** When all is quiet: everything that is leased is known to whom it is leased, nothing is held, and nothing is open. */
 export const checkQuiet = (gateways: readonly SimulatedGateway[], database: SimulatedDatabase): void => {
   for (const gateway of gateways) {
     if (gateway.isDead || gateway.isEnded) continue;
-    const known = new Map([...gateway.accounts.values()].flatMap(({ wallet }) => wallet.leases.map((lease) => [lease.id, lease])));
+    const known = new Map([...gateway.funds.accounts.values()].flatMap(({ wallet }) => wallet.leases.map((lease) => [lease.id, lease])));
     for (const lease of known.values()) demand(lease.held === 0n, () => `${lease.id} is held by nobody: ${lease.held} leaked`);
     for (const lease of database.openLeases(({ sessionId }) => sessionId === gateway.sessionId)) {
       demand(known.get(lease.id)?.slice === lease.slice, () => `${lease.id} of ${lease.slice} is leased to ${gateway.sessionId}, which knows of ${known.get(lease.id)?.slice}`);
@@ -103,6 +165,6 @@ export const checkFinal = (requests: readonly SimulatedRequest[], database: Simu
   for (const request of requests) {
     const row = database.usage.get(request.usageKey);
     demand(request.end !== null, () => `${request.id} never ended`);
-    if (request.end === 'success') demand(row?.charge === request.charge, () => `I4: ${request.id} ended with success at ${request.charge}, it is billed ${row?.charge}`);
+    if (request.end === 'success') demand(row !== undefined && isCharged(request, row), () => `I4: ${request.id} ended with success at ${request.charges}, it is billed ${row && shownCharges(row)}`);
   }
 };

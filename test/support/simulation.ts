@@ -1,16 +1,18 @@
 import { deadSessions, nothingObserved, observe, type AskAnswer, type Observation } from '@kilotoken/funding';
 import type { Money } from '@kilotoken/money';
 import { SeededRandom } from './seeded-random.js';
-import { SimulatedDatabase, SqlError } from './simulated-database.js';
-import { SimulatedGateway, type Outcome, type Statement, type Surroundings } from './simulated-gateway.js';
+import { isOver, isPoison, shownCharges, SimulatedDatabase, SqlError, type SimulatedGrant } from './simulated-database.js';
+import type { AskedOf, LastAnswer, Outcome, SimulatedFunds, Statement } from './simulated-funds.js';
+import { SimulatedGateway, type Surroundings } from './simulated-gateway.js';
 import { SimulatedRequest, type RequestEnd } from './simulated-request.js';
-import { checkCheckpoints, checkFinal, checkGrants, checkQuiet, checkRequests, checkSuccess, checkWallets, Violation } from './simulation-checks.js';
+import { checkCheckpoints, checkFinal, checkGrants, checkHolding, checkQuiet, checkRequests, checkSuccess, checkWallets, Violation } from './simulation-checks.js';
 import { drawGrant, drawPlan, drawRequest, sessionTtlMs, type FaultKind, type SimulationPlan } from './simulation-plan.js';
 
 /** What a mutation replaces: the simulation must find out that something is wrong with it. */
 export interface Parts {
   readonly Database?: typeof SimulatedDatabase;
   readonly Gateway?: typeof SimulatedGateway;
+  readonly Funds?: typeof SimulatedFunds;
 }
 
 interface PendingEvent {
@@ -23,6 +25,13 @@ interface PendingEvent {
 
 interface SentStatement extends Statement<unknown> {
   readonly gateway: SimulatedGateway;
+}
+
+/** What grants had when an ask was answered, and what usage had taken of them by then. */
+interface Spendable {
+  readonly model: string;
+  readonly atMs: number;
+  readonly grants: readonly { readonly grant: SimulatedGrant; readonly had: Money; readonly spent: Money }[];
 }
 
 const stepsMax = 450;
@@ -44,7 +53,7 @@ export class Simulation implements Surroundings {
   private readonly plan: SimulationPlan;
   private readonly sent: SentStatement[] = [];
   private readonly late: SentStatement[] = [];
-  private readonly spendableAt = new WeakMap<AskAnswer, { spendable: Money; spent: Money; grantIds: string[] }>();
+  private readonly spendableAt = new WeakMap<AskAnswer, Spendable>();
   private readonly clockErrorMs = new WeakMap<SimulatedGateway, number>();
   private pending: PendingEvent[] = [];
   private observation: Observation = nothingObserved;
@@ -62,7 +71,7 @@ export class Simulation implements Surroundings {
     this.random = new SeededRandom(seed);
     this.plan = drawPlan(this.random);
     this.database = new (parts.Database ?? SimulatedDatabase)(startMs);
-    for (const organizationId of this.plan.organizations) for (let grants = this.random.between(1, 3); grants > 0; grants -= 1) this.issueGrant(organizationId);
+    for (const organizationId of this.plan.organizations) for (let grants = this.random.between(1, 3 + 3 * this.plan.packs.length); grants > 0; grants -= 1) this.issueGrant(organizationId);
     for (let index = 0; index < this.plan.gateways; index += 1) this.startGateway();
   }
 
@@ -120,12 +129,21 @@ export class Simulation implements Surroundings {
     if (end === 'success') checkSuccess(gateway, request, this.database);
   }
 
-  /** 402 only where what grants had when they were asked, less what was spent since, does not cover the least hold. */
-  refusedForGood(request: SimulatedRequest, answer: AskAnswer): void {
-    const { spendable, spent, grantIds } = this.spendableAt.get(answer)!;
-    const spentSince = this.spentOf(grantIds) - spent;
-    if (spendable - spentSince >= request.plan.least) {
-      throw new Violation(`${request.id} was refused for good with a least hold of ${request.plan.least}, there were ${spendable}, of which ${spentSince} were spent since`);
+  funded(request: SimulatedRequest): void {
+    this.note(`${request.id} holds ${request.holding!.runs.map(({ of, amount }) => `${amount} ${request.holding!.units[of]!.unit}`).join(', ')}`);
+    checkHolding(request, this.database);
+  }
+
+  /** 402 only where what grants had when they were asked for its model, less what was spent or ended since, covers its least hold in no unit. */
+  refusedForGood(gateway: SimulatedGateway, request: SimulatedRequest, answers: readonly LastAnswer[]): void {
+    for (const { unit: { unit, least }, answer } of answers) {
+      const known = answer && this.spendableAt.get(answer);
+      if (!known || known.model !== request.plan.model) throw new Violation(`${request.id} was refused for good, what there is in ${unit} for ${request.plan.model} was not asked`);
+      // A wallet that waits for an answer takes it for whoever joined meanwhile; several wallets must not have agreed on an old one.
+      if (answers.length > 1 && !this.plan.faults.has('clock') && known.atMs < request.startedAtMs) throw new Violation(`${request.id} was refused for good, what there is in ${unit} was not asked since it came`);
+      const nowMs = this.nowMs(gateway);
+      const left = known.grants.reduce((sum, { grant, had, spent }) => (isOver(grant, nowMs) ? sum : sum + had - (this.spentOf(grant.id) - spent)), 0n);
+      if (left >= least) throw new Violation(`${request.id} was refused for good with a least hold of ${least} ${unit}, there were ${left}`);
     }
   }
 
@@ -144,17 +162,17 @@ export class Simulation implements Surroundings {
     }
   }
 
-  private remember(answer: AskAnswer, { organizationId, model }: NonNullable<SentStatement['asks']>): void {
-    const grants = this.database.spendable(organizationId, model);
-    const grantIds = grants.map(({ id }) => id);
-    const leases = this.database.openLeases(({ grantId }) => grantIds.includes(grantId));
-    const spent = leases.reduce((sum, { id }) => sum + (this.database.spentOfLease.get(id) ?? 0n), 0n);
-    const held = grants.reduce((sum, { available, leased }) => sum + available + leased, 0n);
-    this.spendableAt.set(answer, { spendable: held - spent, spent: this.spentOf(grantIds), grantIds });
+  private remember(answer: AskAnswer, { organizationId, unit, model }: AskedOf): void {
+    const grants = this.database.spendable(organizationId, unit, model).map((grant) => {
+      const leases = this.database.openLeases(({ grantId }) => grantId === grant.id);
+      const spent = leases.reduce((sum, { id }) => sum + (this.database.spentOfLease.get(id) ?? 0n), 0n);
+      return { grant, had: grant.available + grant.leased - spent, spent: this.spentOf(grant.id) };
+    });
+    this.spendableAt.set(answer, { model, atMs: this.database.nowMs, grants });
   }
 
-  private spentOf(grantIds: readonly string[]): Money {
-    return grantIds.reduce((sum, id) => sum + (this.database.spentOfGrant.get(id) ?? 0n), 0n);
+  private spentOf(grantId: string): Money {
+    return this.database.spentOfGrant.get(grantId) ?? 0n;
   }
 
   private isOver(): boolean {
@@ -241,8 +259,8 @@ export class Simulation implements Surroundings {
     if (this.requests.length >= this.plan.requests) return;
     this.onGateway((gateway) => {
       const request = new SimulatedRequest(drawRequest(this.random, this.plan, this.mintId()), this.database.nowMs);
-      const { id, organizationId, model, want, least } = request.plan;
-      this.note(`${gateway.sessionId} ${id} of ${organizationId} for ${model} wants ${want}, at least ${least}`);
+      const { id, organizationId, model, units } = request.plan;
+      this.note(`${gateway.sessionId} ${id} of ${organizationId} for ${model} wants ${units.map(({ unit, want, least }) => `${want} ${unit}, at least ${least}`).join(', or ')}`);
       this.requests.push(request);
       gateway.admit(request);
     });
@@ -251,14 +269,14 @@ export class Simulation implements Surroundings {
   private startGateway(): void {
     const sessionId = `session-${this.gateways.length}`;
     this.database.startSession(sessionId);
-    const gateway = new (this.parts.Gateway ?? SimulatedGateway)(sessionId, this.plan.limits, this);
+    const gateway = new (this.parts.Gateway ?? SimulatedGateway)(sessionId, this.plan.limits, this, this.parts.Funds);
     this.clockErrorMs.set(gateway, this.plan.faults.has('clock') ? this.random.between(-100, 100) : 0);
     this.gateways.push(gateway);
   }
 
   private issueGrant(organizationId: string): void {
     const grant = drawGrant(this.random, this.plan, organizationId, `grant-${(this.grantCount += 1)}`, this.database.nowMs);
-    this.note(`${grant.id} of ${grant.granted} for ${organizationId} (${grant.models ?? 'all models'}, ends ${grant.rank.expiresAtMs})`);
+    this.note(`${grant.id} of ${grant.granted} ${grant.unit} for ${organizationId} (${grant.models ?? 'all models'}, ends ${grant.rank.expiresAtMs})`);
     this.database.issueGrant(grant);
   }
 
@@ -296,8 +314,8 @@ export class Simulation implements Surroundings {
       const open = [...this.database.openRequests.values()].filter((row) => row.sessionId === sessionId).map(({ settlement }) => settlement[0]!);
       this.note(`the reaper ends ${sessionId}: ${JSON.stringify(this.database.reap(sessionId))}`);
       for (const row of open) {
-        const billed = this.database.usage.get(`${row.organizationId}/${row.id}/0`)?.charge;
-        if (row.charge <= row.hold && billed !== row.charge) throw new Violation(`I6: the last checkpoint of ${row.id} was worth ${row.charge}, it is billed ${billed}`);
+        const billed = this.database.usage.get(`${row.organizationId}/${row.id}/0`);
+        if (!isPoison(row) && (!billed || shownCharges(billed) !== shownCharges(row))) throw new Violation(`I6: the last checkpoint of ${row.id} was worth ${shownCharges(row)}, it is billed ${billed && shownCharges(billed)}`);
       }
     }
   }

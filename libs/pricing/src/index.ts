@@ -1,5 +1,6 @@
 export * from './accumulator.js';
 export { addToCounters, takeCounters } from './accumulator.store.js';
+export * from './portions.js';
 export * from './price.js';
 export { ensurePriceBook, readPriceBooks } from './price-book.store.js';
 export { groupRates, pastPricesMs, priceKey, type RateRow } from './price-version.js';
