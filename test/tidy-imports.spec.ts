@@ -64,6 +64,22 @@ describe('imports', () => {
   });
 });
 
+describe('docs/ARCHITECTURE.md', () => {
+  const text = readFileSync(join(root, 'docs/ARCHITECTURE.md'), 'utf8');
+
+  it('names files and folders that exist', () => {
+    const named = [...text.matchAll(/`((?:apps|libs|prisma|test|tools)\/[\w./-]+)`/g)].map(([, path]) => path!);
+    expect(named.length).toBeGreaterThan(40);
+    expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
+  it('has a line for every lib and every room of the gateway', () => {
+    const libs = new Set(files.flatMap((path) => /^libs\/([^/]+)\//.exec(path)?.[1] ?? []));
+    const missing = [...[...libs].map((lib) => `| \`${lib}\` |`), ...gatewayRooms.map((room) => `| \`${room}/\` |`)].filter((line) => !text.includes(line));
+    expect(missing).toEqual([]);
+  });
+});
+
 describe('circles', () => {
   it('are found, each once, however long', () => {
     const graph = new Map([
