@@ -1,4 +1,4 @@
--- Who sees which rows of the tables of models/limits.prisma. prisma/README.md says what `tenant`, `auditing` and `crossing` mean.
+-- Rows that each role sees of the tables of models/limits.prisma. prisma/README.md says what `tenant`, `auditing` and `crossing` mean.
 
 CREATE POLICY tenant ON limit_ask FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
 CREATE POLICY crossing ON limit_ask TO kilotoken_definer USING (true) WITH CHECK (true);

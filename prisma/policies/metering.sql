@@ -1,4 +1,4 @@
--- Who sees which rows of the tables of models/metering.prisma. prisma/README.md says what `tenant`, `auditing` and `crossing` mean.
+-- Rows that each role sees of the tables of models/metering.prisma. prisma/README.md says what `tenant`, `auditing` and `crossing` mean.
 
 CREATE POLICY tenant ON quarantine_step FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
 CREATE POLICY auditing ON quarantine_step FOR SELECT TO kilotoken_auditor USING (true);

@@ -1,5 +1,5 @@
--- What processes of the release before log in with, and installations whose operators have not made the services' logins yet: the rights of
--- all services together.
+-- The rights of all services together: the login of processes of the release before, and of installations without a login for each
+-- service.
 GRANT USAGE ON SCHEMA public TO kilotoken_app;
 
 GRANT SELECT ON config_version, lane, model, price_book, price_version, rate TO kilotoken_app;

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 
 /**
- * What a database's catalogue says of functions, triggers, policies and rights, a line each: two databases with the same lines behave and
+ * A database's functions, triggers, policies and rights, one line each: two databases with the same lines behave and
  * refuse alike.
  */
 const LINES = `

@@ -27,7 +27,7 @@ interface Parts {
 const hourMs = 3_600_000;
 
 /**
- * What this process does, queue by queue. A new queue is a name and a payload in `contracts`, and an entry here: workers, dispatcher,
+ * The table of this process's queues. A new queue is a name and a payload in `contracts`, and an entry here: workers, dispatcher,
  * retention, metrics and readiness follow.
  */
 export const createQueueTable = ({ settings, clock, logger }: Platform<BackofficeSettings>, { pool, sender, transport, metrics }: Parts): QueueTable => {

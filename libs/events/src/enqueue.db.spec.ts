@@ -188,7 +188,7 @@ describe('a queue', () => {
     await events.money.shiftClock('0');
   });
 
-  it('is not stuck by an organization that has as many under way as it may, by jobs that run, and by jobs that wait for another attempt', async () => {
+  it('is not stuck by running jobs, by jobs that wait for another attempt, or by an organization at its bound', async () => {
     const organizationId = await events.newTenant();
     await inTransaction(events.money.app, async (db) => {
       for (let count = 0; count < 30; count += 1) await enqueue(db, 'deliver-webhook', String(count), { endpoint_id: organizationId }, organizationId);

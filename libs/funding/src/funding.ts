@@ -10,7 +10,7 @@ import type { Hold } from './lease.js';
 import { chooseLegs, type Holding, type UnitHold, type UnitRequest } from './legs.js';
 import type { HoldRequest, Refusal } from './wallet.js';
 
-/** What one request may be paid with: at least one unit, packs in any order, money last. */
+/** The units that may pay one request: at least one, packs in any order, money last. */
 export interface FundingRequest {
   /** Minted with the hold: requests of an organization are funded in the order of their ids. */
   readonly id: string;
@@ -44,7 +44,7 @@ export const startFunding = (request: FundingRequest, deadlineMs: number): { rea
   effects: [{ kind: 'hold' }],
 });
 
-/** What a unit's wallet is asked for. */
+/** The amounts that a unit's wallet is asked for. */
 export const remainderOf = ({ id, model }: FundingRequest, { want }: UnitRequest): HoldRequest => ({ id, model, want, least: 0n, remainder: true });
 
 const isHold = (answer: Hold | Refusal | null): answer is Hold => answer !== null && typeof answer !== 'string';

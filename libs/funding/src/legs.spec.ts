@@ -63,7 +63,7 @@ describe('legs of a hold', () => {
   });
 });
 
-describe('whatever is held in whichever units', () => {
+describe('a holding over any units', () => {
   const anyHolds = fc.array(fc.record({ want: fc.nat(30), part: fc.nat(10), covers: fc.boolean(), parts: fc.array(fc.tuple(fc.nat(9), fc.integer({ min: 1, max: 12 })), { maxLength: 4 }) }), { minLength: 1, maxLength: 3 });
 
   it('the unit of the last run covers the request, runs are all that is held, and the rest goes back', () => {

@@ -12,7 +12,7 @@
 import type { Money } from '@kilotoken/money';
 import { allocate, compareRank, type Allocation, type Hold, type HoldPart } from './lease.js';
 
-/** What one unit may pay of a request. */
+/** One unit's share in a request: the most it may pay. */
 export interface UnitRequest {
   readonly unit: string;
   /** The worst case in this unit, and the least that is worth running; both of the classes that the unit covers. */
@@ -33,7 +33,7 @@ export interface Run {
   readonly amount: Money;
 }
 
-/** What is held for one request, over all units. Most have one unit and one run. */
+/** The holds of one request over all units. Most have one unit and one run. */
 export interface Holding {
   readonly id: string;
   readonly units: readonly UnitHold[];

@@ -137,7 +137,7 @@ const paysFor = (lease: Lease, model: string, nowMs: number): boolean => lease.f
 const sumFor = (wallet: Wallet, model: string, nowMs: number, amountOf: (lease: Lease) => Money): Money =>
   wallet.leases.reduce((sum, lease) => (mayPay(lease, model, nowMs) ? sum + amountOf(lease) : sum), 0n);
 
-/** What a model could be paid with if everything came back that is leased or held. */
+/** The most that a model could be paid with, once all leases and holds have come back. */
 const recoverableFor = (wallet: Wallet, model: string, nowMs: number): Money => wallet.available + wallet.leasedElsewhere + sumFor(wallet, model, nowMs, unspentOf);
 
 const freeFor = (wallet: Wallet, model: string, nowMs: number): Money => {

@@ -58,7 +58,7 @@ const anyRates = fc.record({ input: anyRate, cached_read: anyRate, output: anyRa
 const anyCounts = fc.record({ input: fc.nat(5_000), cached_read: fc.nat(5_000), output: fc.nat(5_000), reasoning: fc.nat(500) });
 const anyPayer = fc.record({ rates: anyRates, rounding: anyRounding, hold: fc.bigInt(0n, 10n ** 17n) }).map((given) => ({ ...given, rates: new Map<TokenClass, Rate>(Object.entries(given.rates) as [TokenClass, Rate][]) }));
 
-describe('whatever the units, their rates and their rounding', () => {
+describe('any units, rates and rounding', () => {
   it('every token is paid once, and no unit but the last is rated above its hold', () => {
     fc.assert(
       fc.property(anyCounts, fc.array(anyPayer, { minLength: 1, maxLength: 4 }), (counts, payers) => {
@@ -82,7 +82,7 @@ describe('whatever the units, their rates and their rounding', () => {
     );
   });
 
-  it('what a budget is said to afford costs no more than the budget', () => {
+  it('an affordable amount of output costs no more than its budget', () => {
     fc.assert(
       fc.property(anyRates, anyRounding, fc.nat(10_000), fc.bigInt(0n, 10n ** 18n), (table, rounding, prompt, budget) => {
         const book = new Map(Object.entries(table) as [TokenClass, Rate][]);

@@ -30,7 +30,7 @@ export interface Payer {
   readonly hold: Money;
 }
 
-/** What one payer paid. */
+/** One payer's payment. */
 export interface Portion {
   /** Whole tokens, of all classes. */
   readonly tokens: number;

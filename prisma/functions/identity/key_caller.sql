@@ -1,4 +1,4 @@
--- Who calls with the key of a hash: its organization, project and lineage, the key's own settings, and the limits that it is under. No row:
+-- The caller whose key has this hash: its organization, project and lineage, the key's own settings, and the limits that it is under. No row:
 -- no such key.
 CREATE OR REPLACE FUNCTION key_caller(p_hash bytea)
 RETURNS TABLE (organization_id uuid, account_root_id uuid, price_book_id uuid, organization_status text, project_id uuid, api_key_id uuid,

@@ -1,4 +1,4 @@
--- What a session keeps of its slices of a counter. p_keep: [{start, keep, open, close}], absolute amounts. Of an open slice more may come
+-- Returns slices of a counter down to the amounts that a session keeps. p_keep: [{start, keep, open, close}], absolute amounts. Of an open slice more may come
 -- back; a closed slice is gone, and what it keeps stays counted.
 CREATE OR REPLACE FUNCTION limit_keep(p_session uuid, p_organization uuid, p_limit uuid, p_subject text, p_keep json) RETURNS void
 LANGUAGE plpgsql

@@ -29,7 +29,7 @@ async function connect(connectionString: string): Promise<pg.Client> {
   return client;
 }
 
-/** What applying every file again changes: nothing, where the files say what the database has. */
+/** The changes of applying every file again: none, where the files equal the database. */
 async function findDifferences(): Promise<string[]> {
   const before = await readCatalogue(owner);
   await owner.query('DELETE FROM applied_definition');

@@ -22,7 +22,7 @@ const EXISTING = `
   FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'public'::regnamespace
   ORDER BY 1, 3, 2`;
 
-/** What the database has, in the form of the files. */
+/** The database's definitions, in the form of the files. */
 export async function readRules(client: pg.ClientBase, functionNames: readonly string[]): Promise<TableRule[]> {
   return (await client.query<TableRule>(EXISTING, [functionNames])).rows;
 }

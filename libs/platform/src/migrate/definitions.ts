@@ -10,7 +10,7 @@ import { MigrationError } from './migrate.errors.js';
  * does not grant are taken away.
  */
 
-/** What this code has to change; empty lists where the database is up to date. */
+/** The changes to make; empty lists where the database is up to date. */
 export interface DefinitionPlan {
   readonly roles: readonly Definition[];
   readonly functions: readonly Definition[];
@@ -55,7 +55,7 @@ export async function planDefinitions(client: pg.Client, folder: string, migrati
 
 export const isEmptyPlan = (plan: DefinitionPlan): boolean => Object.values(plan).every((part: readonly unknown[]) => part.length === 0);
 
-/** What the plan does, a name each, for whoever reads along. */
+/** The plan's steps by name, for the log. */
 export const describePlan = ({ roles, functions, dropped, rules }: DefinitionPlan): string[] => [
   ...[...roles, ...functions].map(({ path }) => path),
   ...dropped.map((name) => `${name} dropped`),

@@ -45,7 +45,7 @@ export interface MigrateOptions {
 export interface MigrateResult {
   /** The names that this call applied, in order; empty when the database was up to date. */
   applied: string[];
-  /** What it changed of functions, triggers, policies and rights, after the migrations. */
+  /** Changed functions, triggers, policies and rights, applied after the migrations. */
   defined: string[];
 }
 
