@@ -5,7 +5,12 @@ CREATE POLICY auditing ON grant_adjustment FOR SELECT TO kilotoken_auditor USING
 CREATE POLICY crossing ON grant_adjustment TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON grant_refund FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY auditing ON grant_refund FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON grant_refund TO kilotoken_definer USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant ON grant_transfer FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY auditing ON grant_transfer FOR SELECT TO kilotoken_auditor USING (true);
+CREATE POLICY crossing ON grant_transfer TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON ledger_chain FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
 CREATE POLICY auditing ON ledger_chain FOR SELECT TO kilotoken_auditor USING (true);

@@ -7,7 +7,7 @@ GRANT SELECT ON balance_notice, notice_address, outbox_event, outbox_job, webhoo
 GRANT SELECT ON credit_grant, lease, open_request TO kilotoken_app;
 GRANT SELECT ON idempotency_claim, idempotency_tally TO kilotoken_app;
 GRANT SELECT ON api_key, api_key_use, organization, project TO kilotoken_app;
-GRANT SELECT ON grant_adjustment, grant_refund, ledger_chain, ledger_posting, ledger_transaction TO kilotoken_app;
+GRANT SELECT ON grant_adjustment, grant_refund, grant_transfer, ledger_chain, ledger_posting, ledger_transaction TO kilotoken_app;
 GRANT SELECT ON limit_counter, limit_slice, usage_limit TO kilotoken_app;
 GRANT SELECT ON quarantine_step, rating_adjustment, usage, usage_quarantine TO kilotoken_app;
 GRANT SELECT ON database_mark TO kilotoken_app;

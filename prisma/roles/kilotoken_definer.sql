@@ -15,6 +15,7 @@ GRANT SELECT ON api_key, organization, project TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE ON api_key_use TO kilotoken_definer;
 GRANT SELECT, INSERT ON ledger_posting, ledger_transaction TO kilotoken_definer;
 GRANT SELECT, UPDATE ON grant_refund TO kilotoken_definer;
+GRANT SELECT ON grant_counter_account, ledger_account, ledger_rule TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE ON ledger_chain TO kilotoken_definer;
 GRANT SELECT ON usage_limit TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON limit_ask, limit_counter, limit_slice TO kilotoken_definer;

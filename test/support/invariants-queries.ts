@@ -97,6 +97,21 @@ const grants: InvariantQuery[] = [
       SELECT format('the constraint %s is not in force', name) FROM unnest(ARRAY['never_below_the_floor', 'conserved']) AS name
       WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'credit_grant'::regclass AND conname = name AND convalidated AND conenforced)`,
   },
+  {
+    name: 'I2',
+    says: "a grant's refunded, transferred and adjusted are the sums of its refunds, transfers and adjustments",
+    sql: `SELECT format('grant %s: refunded %s of %s, transferred %s of %s, adjusted %s of %s', g.id, g.refunded, r.amount, g.transferred, t.amount, g.adjusted, a.amount) AS violation
+      FROM credit_grant g
+      CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS amount FROM grant_refund WHERE organization_id = g.organization_id AND grant_id = g.id) r
+      CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS amount FROM grant_transfer WHERE organization_id = g.organization_id AND grant_id = g.id) t
+      CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS amount FROM grant_adjustment WHERE organization_id = g.organization_id AND grant_id = g.id) a
+      WHERE (g.refunded, g.transferred, g.adjusted) IS DISTINCT FROM (r.amount, t.amount, a.amount)`,
+  },
+  {
+    name: 'I1',
+    says: 'transfers between organizations cancel out in the clearing account',
+    sql: `SELECT format('%s %s are on their way', sum(amount), unit) AS violation FROM ledger_posting WHERE account = 'transfer_clearing' GROUP BY unit HAVING sum(amount) <> 0`,
+  },
 ];
 
 const usageRows: InvariantQuery[] = [

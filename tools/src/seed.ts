@@ -67,7 +67,8 @@ const seedTenant = async (prisma: PrismaClient, tenant: DemoTenant, key: string,
   const organization = await ensureOrganization(prisma, tenant);
   const project =
     (await findProjectBy(prisma, organization.id, projectName)) ?? (await createProject(prisma, { organizationId: organization.id, name: projectName }));
-  await issueGrant(prisma, { organizationId: organization.id, unit: 'USD', amount: tenant.amount, source: tenant.source, reference: `${tenant.slug}-${tenant.source}` });
+  const grant = { organizationId: organization.id, unit: 'USD', amount: tenant.amount, source: tenant.source, reference: `${tenant.slug}-${tenant.source}` };
+  await prisma.$transaction((db) => issueGrant(db, grant));
 
   const place = { organizationId: organization.id, projectId: project.id, name: projectName };
   const { status } = await registerApiKey(prisma, place, key);

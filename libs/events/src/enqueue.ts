@@ -1,5 +1,5 @@
 import { jobCatalogue, jobKeySchema, platformId, type JobPayload, type PlatformQueue, type QueueName } from '@kilotoken/contracts';
-import { readThrough, type RawDb } from '@kilotoken/platform';
+import { throughPg, type RawDb } from '@kilotoken/platform';
 import type pg from 'pg';
 import { z } from 'zod';
 import { parseInput } from './events.errors.js';
@@ -26,7 +26,7 @@ export const enqueue = async <Queue extends QueueName>(
   ...[organizationId = platformId]: Owner<Queue>
 ): Promise<boolean> => {
   const job = parseInput(z.strictObject({ key: jobKeySchema, payload: jobCatalogue[queue].payload, organizationId: z.uuid() }), { key, payload, organizationId });
-  const db = 'query' in transaction ? readThrough(transaction) : transaction;
+  const db = 'query' in transaction ? throughPg(transaction) : transaction;
   const rows = await db.$queryRaw<{ isNew: boolean }[]>`
     SELECT outbox_enqueue(${job.organizationId}::uuid, ${queue}, ${job.key}, ${JSON.stringify(job.payload)}::jsonb) AS "isNew"`;
   return rows[0]!.isNew;

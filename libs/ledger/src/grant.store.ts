@@ -1,6 +1,5 @@
 import { parseMoney, formatMoney, type Money } from '@kilotoken/money';
 import type { RawDb } from '@kilotoken/platform';
-import type { PrismaDb } from '@kilotoken/platform/prisma';
 import type { GrantBalance } from './grant.js';
 
 export interface NewGrantRow {
@@ -14,22 +13,24 @@ export interface NewGrantRow {
   readonly scopeModels: readonly string[] | null;
   readonly effectiveAt: Date | null;
   readonly expiresAt: Date | null;
+  readonly counterAccount: string | null;
 }
 
 /** Answers the id of the grant with this source and reference: this one, or the one that was issued before. */
-export const callGrantIssue = async (db: PrismaDb, grant: NewGrantRow): Promise<string> => {
+export const callGrantIssue = async (db: RawDb, grant: NewGrantRow): Promise<string> => {
   const scopeModels = grant.scopeModels ? [...grant.scopeModels] : null;
   const rows = await db.$queryRaw<{ id: string }[]>`
-    SELECT grant_issue(${grant.organizationId}::uuid, ${grant.id}::uuid, ${grant.unit}, ${formatMoney(grant.amount)}::numeric, ${grant.source},
-      ${grant.reference}, ${grant.priority}::smallint, ${scopeModels}::text[], ${grant.effectiveAt}::timestamptz, ${grant.expiresAt}::timestamptz)::text AS id`;
+    SELECT grant_issue_against(${grant.organizationId}::uuid, ${grant.id}::uuid, ${grant.unit}, ${formatMoney(grant.amount)}::numeric, ${grant.source},
+      ${grant.reference}, ${grant.priority}::smallint, ${scopeModels}::text[], ${grant.effectiveAt}::timestamptz, ${grant.expiresAt}::timestamptz,
+      ${grant.counterAccount}::text)::text AS id`;
   return rows[0]!.id;
 };
 
 type AmountColumn = 'granted' | 'removed' | 'available' | 'held' | 'used';
 type GrantRow = Omit<GrantBalance, AmountColumn> & Readonly<Record<AmountColumn, string>>;
 
-/** In burn order. Idle slices count as available; what is open at any session counts as held. */
-export const readGrantBalances = async (db: RawDb, organizationId: string): Promise<GrantBalance[]> => {
+/** Every grant of an organization in burn order, in one snapshot. Idle slices count as available; what is open at any session counts as held. */
+export const listGrants = async (db: RawDb, organizationId: string): Promise<GrantBalance[]> => {
   const rows = await db.$queryRaw<GrantRow[]>`
     SELECT b.id::text AS id, b.source, b.unit, g.reference, b.priority, g.scope_models AS "scopeModels",
       b.granted::text AS granted, b.removed::text AS removed,

@@ -3,31 +3,34 @@ import { parseMoney, type Money } from '@kilotoken/money';
 
 /**
  * A grant is an amount of a unit that an organization may spend: a package, a prepaid balance, a promotion, … They differ in
- * their fields only. Its `reference` says what it was issued for (an order, a payment) and makes issuing it again harmless.
+ * their fields only. Its `reference` names its order or payment and makes issuing it again harmless.
  */
 export const grantSources = ['package', 'prepaid', 'promotion', 'free_quota', 'allowance', 'commitment', 'sla_credit', 'credit_line'] as const;
 export type GrantSource = (typeof grantSources)[number];
 
 const scopeModelsMax = 200;
 
-/** What something was done for. Doing it again with the same reference changes nothing. */
+/** Names the order, payment or ticket behind a change. The same change under the same reference again changes nothing. */
 export const referenceSchema = z.string().regex(/^[\x21-\x7e]{1,200}$/, 'a reference of up to 200 visible characters is needed');
 
-const amount = z.string({ error: 'an exact decimal string is needed, such as "10.00"' }).transform((text, context): Money => {
+export const amountSchema = z.string({ error: 'an exact decimal string is needed, such as "10.00"' }).transform((text, context): Money => {
   try {
     const money = parseMoney(text);
     if (money > 0n) return money;
   } catch {
-    // Said below: what is no exact amount and what is not positive need the same correction.
+    // The issue below names the correction for both: no exact amount, and none above zero.
   }
   context.addIssue({ code: 'custom', message: 'an amount above zero with at most 26 digits before and 12 after the point is needed, such as "10.00"' });
   return z.NEVER;
 });
 
+/** The account that stands against a grant; the chart says which a source may have. Null: its source's usual one. */
+export const counterAccountSchema = z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, 'the name of an account is needed, such as cash_clearing').nullish();
+
 export const newGrantSchema = z.strictObject({
   organizationId: z.uuid(),
   unit: z.string().regex(/^([A-Z]{3}|[a-z][a-z0-9-]{1,62})$/, 'a currency (USD) or a pack unit (small letters, digits, dashes) is needed'),
-  amount,
+  amount: amountSchema,
   source: z.enum(grantSources),
   reference: referenceSchema,
   /** Lower burns first. */
@@ -40,6 +43,7 @@ export const newGrantSchema = z.strictObject({
     .nullish(),
   effectiveAt: z.date().nullish(),
   expiresAt: z.date().nullish(),
+  counterAccount: counterAccountSchema,
 });
 export type NewGrant = z.input<typeof newGrantSchema>;
 

@@ -1,9 +1,10 @@
 export { describeBreak, type ChainBreak, type ChainProof } from './chain.js';
-export { verifyChains } from './chain.service.js';
-export type { GrantRefund, GrantRefundRequest, NewGrantAdjustment } from './grant-change.js';
-export { adjustGrant, refundGrant } from './grant-change.service.js';
+export { verifyChains } from './chain.flow.js';
+export type { GrantRefund, GrantRefundRequest, GrantTransfer, NewGrantAdjustment, NewGrantTransfer } from './grant-change.js';
+export { adjustGrant, refundGrant, transferGrant } from './grant-change.flow.js';
 export { grantSources, type GrantBalance, type GrantSource, type NewGrant } from './grant.js';
 export { GrantEndService } from './grant-end.service.js';
-export { issueGrant } from './grant.service.js';
-export { accounts, describeImbalance, type Account, type AccountBalance, type Imbalance, type LedgerProof } from './ledger.js';
-export { listBalances, listGrants, verifyBalanced } from './ledger.service.js';
+export { issueGrant } from './grant-issue.flow.js';
+export { listGrants } from './grant.store.js';
+export { describeImbalance, type Account, type AccountBalance, type Imbalance, type LedgerProof, type NewTransaction, type Posting } from './ledger.js';
+export { listAccounts, listBalances, lockForPosting, postTransaction, verifyBalanced } from './ledger.store.js';

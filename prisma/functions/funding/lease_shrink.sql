@@ -1,7 +1,7 @@
 -- Shrinks leases of a session to what they still need. p_rows: [{organization, lease, keep, close}]. `keep` is the slice that remains, an
 -- absolute amount, so that executing it again changes nothing; with `close` it is the amount that the lease has settled. A lease that is
--- named twice is shrunk once, to the smaller remainder. What returns to a grant that has expired meanwhile expires in this transaction. The
--- caller has taken the fence. Answers how many leases it changed.
+-- named twice is shrunk once, to the smaller remainder. What returns to a grant that has expired meanwhile expires in this transaction; what
+-- returns to a grant with a waiting refund of a part is refunded in it. The caller has taken the fence. Answers how many leases it changed.
 CREATE OR REPLACE FUNCTION lease_shrink(p_session uuid, p_rows json) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -38,10 +38,13 @@ BEGIN
     SELECT * FROM changed ORDER BY organization_id, id
   LOOP
     v_changed := v_changed + e.leases;
-    IF e.is_over AND e.returned > 0 THEN
-      PERFORM ledger_post(e.organization_id, 'grant_expired', e.id::text || ':' || e.expired::text, jsonb_build_array(
-        jsonb_build_object('account', 'grant_liability', 'unit', e.unit, 'amount', e.returned),
-        jsonb_build_object('account', 'breakage_revenue', 'unit', e.unit, 'amount', -e.returned)));
+    CONTINUE WHEN e.returned = 0;
+    IF e.is_over THEN
+      PERFORM ledger_post(e.organization_id, 'grant_expired', e.id::text || ':' || e.expired::text,
+        ledger_pair('grant_liability', 'breakage_revenue', e.unit, e.returned));
+    ELSE
+      -- A refund that waits comes before the next lease.
+      PERFORM grant_refund_take(e.organization_id, e.id);
     END IF;
   END LOOP;
   RETURN v_changed;

@@ -14,9 +14,10 @@ BEGIN
     v_left := v_left - v_give;
     SELECT * INTO STRICT g FROM credit_grant WHERE organization_id = p_usage.organization_id AND id = a.grant_id;
     IF g.closing_at IS NOT NULL OR g.expires_at <= kt_now() THEN
-      INSERT INTO credit_grant (organization_id, id, unit, source, promotional, reference, priority, scope_models, granted, available, expires_at)
+      INSERT INTO credit_grant (organization_id, id, unit, source, promotional, reference, priority, scope_models, granted, available, expires_at,
+          counter_account)
         VALUES (g.organization_id, uuidv7(), g.unit, g.source, g.promotional, p_reference || ':' || g.id, g.priority, g.scope_models, v_give, v_give,
-          kt_now() + interval '30 days');
+          kt_now() + interval '30 days', g.counter_account);
     ELSE
       UPDATE credit_grant SET adjusted = adjusted + v_give, available = available + v_give WHERE organization_id = g.organization_id AND id = g.id;
       INSERT INTO grant_adjustment AS j (organization_id, id, grant_id, cause, reference, amount, reason)

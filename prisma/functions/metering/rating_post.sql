@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION rating_post(p_rating uuid, p_flushes json, p_roots json, p_totals json, p_keys json) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE v_now timestamptz := kt_now(); v_organizations uuid[];
+DECLARE v_transactions jsonb;
 BEGIN
   INSERT INTO rated_flush (session_id, flush, shard, rating_id)
     SELECT f.session, f.flush, f.shard, p_rating FROM json_to_recordset(p_flushes) AS f(session uuid, flush bigint, shard smallint);
@@ -21,36 +21,22 @@ BEGIN
     WHERE EXISTS (SELECT FROM api_key a WHERE a.organization_id = k.organization AND a.id = k.key) ORDER BY 1, 2
     ON CONFLICT (organization_id, api_key_id) DO UPDATE SET last_used_at = greatest(u.last_used_at, excluded.last_used_at);
 
-  SELECT array_agg(DISTINCT t.organization ORDER BY t.organization) INTO v_organizations
-    FROM json_to_recordset(p_totals) AS t(organization uuid, rated numeric, cost numeric) WHERE t.rated <> 0 OR t.cost <> 0;
-  INSERT INTO ledger_chain (organization_id, position, hash)
-    SELECT o, 0, ledger_genesis() FROM unnest(v_organizations) AS o WHERE NOT EXISTS (SELECT FROM ledger_chain WHERE organization_id = o) ORDER BY o
-    ON CONFLICT DO NOTHING;
-  PERFORM FROM ledger_chain WHERE organization_id = ANY (v_organizations) ORDER BY organization_id FOR UPDATE;
-
-  -- Aggregated per organization: use releases the liability of its grants; what exceeds holds is our loss; lanes are owed their cost.
+  -- One transaction an organization: use releases the liability of its grants; the part above holds is our loss; lanes are owed their cost.
   WITH total AS (SELECT * FROM json_to_recordset(p_totals) AS t(organization uuid, unit text, charge numeric, rated numeric, cost numeric, cost_currency text)),
-  amount AS (
+  posting AS (
     SELECT organization, 'grant_liability' AS account, unit, sum(charge) AS amount FROM total GROUP BY organization, unit
     UNION ALL SELECT organization, 'uncollected', unit, sum(rated - charge) FROM total GROUP BY organization, unit
     UNION ALL SELECT organization, 'usage_revenue', unit, -sum(rated) FROM total GROUP BY organization, unit
     UNION ALL SELECT organization, 'vendor_cost', cost_currency, sum(cost) FROM total GROUP BY organization, cost_currency
     UNION ALL SELECT organization, 'vendor_payable', cost_currency, -sum(cost) FROM total GROUP BY organization, cost_currency),
-  posted AS (
-    SELECT organization, (row_number() OVER (PARTITION BY organization ORDER BY unit, account))::smallint AS line, account, unit, amount
-    FROM amount WHERE amount <> 0),
   entry AS (
-    SELECT organization, uuidv7() AS id, string_agg(ledger_line(line, account, unit, amount), E'\n' ORDER BY line) AS postings FROM posted GROUP BY organization),
-  linked AS (
-    UPDATE ledger_chain c SET position = c.position + 1,
-      hash = ledger_hash(c.organization_id, c.position + 1, e.id, 'usage_rated', p_rating::text, v_now, e.postings, c.hash)
-    FROM entry e WHERE c.organization_id = e.organization
-    RETURNING new.organization_id, e.id, new.position, old.hash AS previous_hash, new.hash),
-  stored AS (
-    INSERT INTO ledger_transaction (organization_id, id, kind, source_id, posted_at, position, previous_hash, hash)
-    SELECT organization_id, id, 'usage_rated', p_rating::text, v_now, position, previous_hash, hash FROM linked RETURNING organization_id, id)
-  INSERT INTO ledger_posting (organization_id, transaction_id, line, account, unit, amount)
-    SELECT s.organization_id, s.id, p.line, p.account, p.unit, p.amount FROM stored s JOIN posted p ON p.organization = s.organization_id;
+    SELECT jsonb_build_object('organization', organization, 'kind', 'usage_rated', 'source', p_rating,
+      'postings', jsonb_agg(jsonb_build_object('account', account, 'unit', unit, 'amount', amount) ORDER BY unit, account)) AS transaction
+    FROM posting WHERE amount <> 0 GROUP BY organization)
+  SELECT coalesce(jsonb_agg(transaction), '[]') INTO v_transactions FROM entry;
+  IF ledger_post_many(v_transactions) <> jsonb_array_length(v_transactions) THEN
+    RAISE EXCEPTION 'rating % was posted before', p_rating USING ERRCODE = 'unique_violation';
+  END IF;
 END $$;
 
 ALTER FUNCTION rating_post OWNER TO kilotoken_definer;

@@ -43,6 +43,36 @@ test('a grant is adjusted and refunded, and the books say what they stood at bef
   ]);
 });
 
+test('a grant is issued against an account, refunded in parts and transferred inside its tree', async () => {
+  const child = (await money.newTenant()).organizationId;
+  const { organizationId } = await money.newTenant();
+  await money.sql('UPDATE organization SET account_root_id = $1 WHERE id = $2', [organizationId, child]);
+  const issue = ['grants', 'issue', '--org', organizationId, '--amount', '10', '--source', 'package', '--reference', 'order-1'];
+  expect(await run(...issue, '--against', 'promotion_expense')).toMatchObject({ exitCode: 1, error: { code: 'account_not_allowed' } });
+  const { id } = (await run(...issue, '--against', 'stripe_clearing')).answer;
+  const change = ['--org', organizationId, '--grant', id, '--reason', 'test'];
+
+  const session = await money.newSession();
+  const { leaseId } = (await money.take(session, { need: '8' })).leases[0]!;
+  const refund = ['grants', 'refund', ...change, '--reference', 'ticket-1', '--amount', '3'];
+  expect((await run(...refund)).answer).toMatchObject({ status: 'waiting', asked: '3', refunded: '2' });
+  await money.giveBack(session, { lease: leaseId, keep: '0', close: true });
+  expect((await run(...refund)).answer).toMatchObject({ status: 'refunded', asked: '3', refunded: '3' });
+
+  const transfer = ['grants', 'transfer', ...change, '--to', child, '--amount', '4', '--reference', 'memo-1'];
+  const { answer } = await run(...transfer);
+  expect(answer).toMatchObject({ grantId: id, amount: '4', toOrganizationId: child });
+  expect((await run(...transfer)).answer).toEqual(answer);
+  expect((await run('grants', 'list', '--org', child)).answer).toEqual([expect.objectContaining({ id: answer.toGrantId, source: 'transfer', available: '4' })]);
+  expect((await run('grants', 'transfer', ...change, '--to', 'nobody', '--amount', '4', '--reference', 'memo-2')).exitCode).toBe(1);
+  expect((await run('ledger', 'balances', '--org', organizationId)).answer).toEqual([
+    { account: 'grant_liability', unit: 'USD', balance: '-3' },
+    { account: 'stripe_clearing', unit: 'USD', balance: '7' },
+    { account: 'transfer_clearing', unit: 'USD', balance: '-4' },
+  ]);
+  expect((await run('ledger', 'accounts')).answer).toContainEqual(expect.objectContaining({ name: 'transfer_clearing', kind: 'clearing', normalSide: 'debit' }));
+});
+
 describe('quarantine', () => {
   test('is listed, shown, repaired, replayed and discarded', async () => {
     const { organizationId, grantIds } = await money.newTenant('10');

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { createPool, readDatabaseNow, readThrough, type RawDb } from '@kilotoken/platform';
+import { createPool, readDatabaseNow, throughPg, type RawDb } from '@kilotoken/platform';
 import type { PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { parseWhole } from './arguments.js';
@@ -41,7 +41,7 @@ export class Context {
 
   /** For commands that only show. */
   get reader(): RawDb {
-    return readThrough(this.pool);
+    return throughPg(this.pool);
   }
 
   get pool(): pg.Pool {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { getOrganization } from '@kilotoken/identity';
-import { adjustGrant, grantSources, issueGrant, listGrants, refundGrant, type GrantBalance, type GrantSource } from '@kilotoken/ledger';
+import { adjustGrant, grantSources, issueGrant, listGrants, refundGrant, transferGrant, type GrantBalance, type GrantRefund, type GrantSource } from '@kilotoken/ledger';
 import { formatMoney } from '@kilotoken/money';
 import { parseMoment, parseNames, parseWhole } from './arguments.js';
 import { addCommand, iso, organizationOption, type Context } from './context.js';
@@ -25,6 +25,8 @@ const grantRow = (grant: GrantBalance): Row => ({
   createdAt: iso(grant.createdAt),
 });
 
+const againstOption = ['--against <account>', 'the account of the ledger that it is booked against (the usual one, if left out)'] as const;
+
 interface IssueOptions {
   readonly org: string;
   readonly amount: string;
@@ -35,6 +37,7 @@ interface IssueOptions {
   readonly models?: string;
   readonly effective?: string;
   readonly expires?: string;
+  readonly against?: string;
 }
 
 export const addGrantCommands = (grants: Command, context: Context): void => {
@@ -44,18 +47,20 @@ export const addGrantCommands = (grants: Command, context: Context): void => {
     const now = await context.now();
     const scopeModels = options.models === undefined ? null : parseNames('--models', options.models);
     await warnOfMissingModels(command, context, scopeModels);
-    const grant = await issueGrant(await context.prisma(), {
+    const terms = {
       organizationId,
       unit: options.unit,
       amount: options.amount,
-      // The service refuses what is none.
+      // Checked by issueGrant.
       source: options.source as GrantSource,
       reference: options.reference ?? `kt-${randomUUID()}`,
       priority: parseWhole('--priority', options.priority),
       scopeModels,
       effectiveAt: options.effective === undefined ? null : parseMoment('--effective', options.effective, now),
       expiresAt: options.expires === undefined ? null : parseMoment('--expires', options.expires, now),
-    });
+      counterAccount: options.against ?? null,
+    };
+    const grant = await (await context.prisma()).$transaction((db) => issueGrant(db, terms));
     context.printRow(command, grantRow(grant));
   })
     .requiredOption(...organizationOption)
@@ -66,7 +71,8 @@ export const addGrantCommands = (grants: Command, context: Context): void => {
     .option('--priority <number>', 'lower ones are spent first', '100')
     .option('--models <ids>', 'the models that it pays for, with commas between them (all, if left out)')
     .option('--effective <when>', 'from when: a moment, a day or a span (at once, if left out)')
-    .option('--expires <when>', 'until when: a moment, a day or a span such as 30d (for ever, if left out)');
+    .option('--expires <when>', 'until when: a moment, a day or a span such as 30d (for ever, if left out)')
+    .option(...againstOption);
 
   addCommand(grants, 'list', 'show the grants of an organization in the order in which they are spent', async (command) => {
     const { id } = await getOrganization(context.reader, command.opts<{ org: string }>().org);
@@ -83,11 +89,13 @@ interface ChangeOptions {
   readonly grant: string;
   readonly reference: string;
   readonly reason: string;
+  readonly amount?: string;
+  readonly against?: string;
 }
 
-/** What a person changes on a grant later, each once per reference. */
+/** Later changes of a grant, each once per reference. */
 const addGrantChangeCommands = (grants: Command, context: Context): void => {
-  const change = async ({ org, grant, reference, reason }: ChangeOptions) => {
+  const readChange = async ({ org, grant, reference, reason }: ChangeOptions) => {
     const { id: organizationId } = await getOrganization(context.reader, org);
     return { organizationId, grantId: grant, reference, reason };
   };
@@ -95,19 +103,39 @@ const addGrantChangeCommands = (grants: Command, context: Context): void => {
     command
       .requiredOption(...organizationOption)
       .requiredOption('--grant <id>', 'the grant')
-      .requiredOption('--reference <text>', 'what it is done for, such as a ticket; doing it again is then harmless')
+      .requiredOption('--reference <text>', 'its ticket, order or payment; the same change again is then harmless')
       .requiredOption('--reason <text>', 'why, for whoever reads the books');
 
-  const refund = addCommand(grants, 'refund', 'close a grant and refund what remains of it', async (command) => {
-    const { refunded, ...request } = await refundGrant(await context.prisma(), await change(command.opts<ChangeOptions>()));
-    context.printRow(command, { ...request, status: refunded === null ? 'closing' : 'refunded', refunded: refunded === null ? null : formatMoney(refunded) });
-    if (refunded === null) context.say(command, 'Gateways still hold some of it and are asked for it. It is refunded when they have returned it; this command again shows whether it was.');
+  const refund = addCommand(grants, 'refund', 'refund an amount of a grant, or close it and refund the rest', async (command) => {
+    const options = command.opts<ChangeOptions>();
+    const request = { ...(await readChange(options)), amount: options.amount ?? null, counterAccount: options.against ?? null };
+    const { organizationId, grantId, reference, reason } = request;
+    const refunded = await (await context.prisma()).$transaction((db) => refundGrant(db, request));
+    context.printRow(command, { organizationId, grantId, reference, reason, ...refundFields(refunded) });
+    if (!refunded.hasEnded) context.say(command, 'Gateways still hold some of the grant and are asked for it. The refund goes on as they return it; this command again shows how far it is.');
   });
-  addOptions(refund);
+  addOptions(refund).option('--amount <decimal>', 'such as 5 (all that remains, which closes the grant, if left out)').option(...againstOption);
 
   const adjust = addCommand(grants, 'adjust', 'add to a grant, or take from what it has available', async (command) => {
-    const options = command.opts<ChangeOptions & { amount: string }>();
-    context.printRow(command, grantRow(await adjustGrant(await context.prisma(), { ...(await change(options)), amount: options.amount })));
+    const { amount = '', against = null, ...options } = command.opts<ChangeOptions>();
+    const adjustment = { ...(await readChange(options)), amount, counterAccount: against };
+    const adjusted = await (await context.prisma()).$transaction((db) => adjustGrant(db, adjustment));
+    context.printRow(command, grantRow(adjusted));
   });
-  addOptions(adjust).requiredOption('--amount <decimal>', 'such as 5 or -0.25');
+  addOptions(adjust).requiredOption('--amount <decimal>', 'such as 5 or -0.25').option(...againstOption);
+
+  const transfer = addCommand(grants, 'transfer', 'give an available amount of a grant to another organization of the account tree', async (command) => {
+    const { to, amount = '', ...options } = command.opts<ChangeOptions & { to: string }>();
+    const { id: toOrganizationId } = await getOrganization(context.reader, to);
+    const request = { ...(await readChange(options)), toOrganizationId, amount };
+    const transferred = await (await context.prisma()).$transaction((db) => transferGrant(db, request));
+    context.printRow(command, { ...transferred, amount: formatMoney(transferred.amount) });
+  });
+  addOptions(transfer).requiredOption('--to <slug, name or id>', 'the organization that receives it').requiredOption('--amount <decimal>', 'such as 5');
+};
+
+/** A refund of the rest is one amount at its end; a refund of a part may come in several. */
+const refundFields = ({ asked, refunded, hasEnded }: GrantRefund): Row => {
+  if (asked === null) return { status: hasEnded ? 'refunded' : 'closing', refunded: hasEnded ? formatMoney(refunded) : null };
+  return { status: hasEnded ? 'refunded' : 'waiting', asked: formatMoney(asked), refunded: formatMoney(refunded) };
 };

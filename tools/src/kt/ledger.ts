@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { getOrganization } from '@kilotoken/identity';
-import { describeBreak, describeImbalance, listBalances, verifyBalanced, verifyChains } from '@kilotoken/ledger';
+import { describeBreak, describeImbalance, listAccounts, listBalances, verifyBalanced, verifyChains } from '@kilotoken/ledger';
 import { formatMoney } from '@kilotoken/money';
 import { AppError } from '@kilotoken/platform';
 import { parseMoment } from './arguments.js';
@@ -16,6 +16,11 @@ export const addLedgerCommands = (ledger: Command, context: Context): void => {
   })
     .option(organizationOption[0], 'of one organization (all together, if left out)')
     .option('--at <when>', 'what they stood at: a moment such as 2027-01-31T18:00:00Z, or the beginning of a day in UTC (now, if left out)');
+
+  addCommand(ledger, 'accounts', 'show the chart of accounts', async (command) => {
+    const rows = (await listAccounts(context.reader)).map((account) => ({ ...account }));
+    context.printRows(command, rows, { columns: { name: 'ACCOUNT', kind: 'KIND', normalSide: 'SIDE', meaning: 'MEANING' }, nothing: 'There is no account.' });
+  });
 
   addCommand(ledger, 'verify', 'prove that every transaction sums to zero in each unit, and that none was changed or deleted', async (command) => {
     const { transactions, postings, imbalances } = await verifyBalanced(context.reader);

@@ -13,6 +13,8 @@ const optionsOfFields: Readonly<Record<string, readonly string[]>> = {
   subject: ['--project', '--key'],
   allowedModels: ['--models'],
   scopeModels: ['--models'],
+  toOrganizationId: ['--to'],
+  counterAccount: ['--against'],
   expiresAt: ['--expires'],
   effectiveAt: ['--effective'],
   overlapMs: ['--overlap'],

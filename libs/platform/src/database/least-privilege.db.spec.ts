@@ -30,14 +30,15 @@ const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
 
 /** What no service calls: parts of other functions, triggers, what the owner alone does, and what only the release before calls. */
 const functionsOfNobody = [
-  'calendar_window', 'catalogue_changed', 'checkpoint_write', 'config_changed', 'diagnostic_number', 'grant_adjust', 'grant_counterpart', 'grant_event',
-  'grant_issue', 'grant_refund_finish', 'grant_refund_request', 'idempotency_keys_max', 'idempotency_slot', 'iso_moment', 'json_storable',
-  'key_event', 'lease_shrink', 'ledger_genesis', 'ledger_hash', 'ledger_is_final', 'ledger_line', 'ledger_post', 'limit_changed', 'limit_event', 'limit_is_full',
-  'limit_keep', 'limit_reap', 'limit_rest', 'limit_state', 'limit_subjects_max', 'limit_take', 'limit_window', 'organization_changed', 'organization_zone_changed',
-  'outbox_put', 'rating_adjust', 'rating_give_back', 'rating_pick', 'rating_take_more', 'rollup_bucket', 'rollup_histogram_add', 'rollup_ms',
-  'rollup_rebuild', 'rollup_rest', 'rollup_tags_max', 'rollup_tags_name', 'rollup_tags_of', 'rollup_tokens', 'rollup_values_max',
-  'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put', 'usage_insert', 'usage_partitions', 'usage_range_closed', 'usage_storable',
-  'usage_write', 'uuid_floor', 'uuid_moment',
+  'calendar_window', 'catalogue_changed', 'checkpoint_write', 'config_changed', 'diagnostic_number', 'grant_adjust', 'grant_adjust_against',
+  'grant_counter_account_of', 'grant_event', 'grant_issue', 'grant_issue_against', 'grant_refund_advance', 'grant_refund_against', 'grant_refund_book',
+  'grant_refund_request', 'grant_refund_take', 'grant_transfer_to', 'idempotency_keys_max', 'idempotency_slot', 'iso_moment', 'json_storable', 'key_event',
+  'lease_shrink', 'ledger_genesis', 'ledger_hash', 'ledger_is_final', 'ledger_line', 'ledger_lines', 'ledger_lock', 'ledger_pair', 'ledger_post',
+  'ledger_post_many', 'limit_changed', 'limit_event', 'limit_is_full', 'limit_keep', 'limit_reap', 'limit_rest', 'limit_state', 'limit_subjects_max',
+  'limit_take', 'limit_window', 'organization_changed', 'organization_zone_changed', 'outbox_put', 'rating_adjust', 'rating_give_back', 'rating_pick',
+  'rating_take_more', 'rollup_bucket', 'rollup_histogram_add', 'rollup_ms', 'rollup_rebuild', 'rollup_rest', 'rollup_tags_max', 'rollup_tags_name',
+  'rollup_tags_of', 'rollup_tokens', 'rollup_values_max', 'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put',
+  'usage_insert', 'usage_partitions', 'usage_range_closed', 'usage_storable', 'usage_write', 'uuid_floor', 'uuid_moment',
 ];
 
 /** To read; none writes any. Of tenants' tables they see one organization's rows. */

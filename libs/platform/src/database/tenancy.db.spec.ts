@@ -12,7 +12,10 @@ const sharedTables: Readonly<Record<string, string>> = {
   config_change: "what changed; read by gateway_poll alone, of everybody's for every gateway's caches",
   config_version: 'one number',
   database_mark: 'what kind of database this is',
+  grant_counter_account: 'the chart of accounts is for all',
   lane: 'the catalogue is for all',
+  ledger_account: 'the chart of accounts is for all',
+  ledger_rule: 'the chart of accounts is for all',
   model: 'the catalogue is for all',
   nightly_run: 'what was done in which night; reached by its functions alone',
   price_book: 'the catalogue is for all',
@@ -52,7 +55,7 @@ const readableTables = (): string[] => tenantTables.filter((table) => !hiddenTab
 
 /** What proofs of the books read, of all organizations, as a role that only the nightly job logs in with. */
 const auditedTables = [
-  'credit_grant', 'grant_adjustment', 'ledger_chain', 'ledger_posting', 'ledger_transaction', 'lease', 'open_request', 'organization', 'quarantine_step',
+  'credit_grant', 'grant_adjustment', 'grant_refund', 'grant_transfer', 'ledger_chain', 'ledger_posting', 'ledger_transaction', 'lease', 'open_request', 'organization', 'quarantine_step',
   'rating_adjustment', 'usage', 'usage_archive_total', 'usage_quarantine',
 ];
 
@@ -104,7 +107,11 @@ const fillTenant = async (): Promise<string> => {
   await money.sql(`WITH archive AS (INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, file, file_bytes, file_sha256)
     VALUES ('usage_' || $1::uuid, uuid_floor('2020-01-01Z'), uuid_floor('2020-02-01Z'), 0, '', '', 0, '') RETURNING partition)
     INSERT INTO usage_archive_total SELECT $1::uuid, partition, 'rows', $1::uuid, 1 FROM archive`, [organizationId]);
-  await money.sql("SELECT grant_adjust($1, $2, 1, 'gift', 'test'), grant_refund_request($1, $2, 'refund', 'test')", [organizationId, grantIds[0]]);
+  await money.sql("SELECT grant_adjust_against($1, $2, 1, 'gift', 'test', NULL)", [organizationId, grantIds[0]]);
+  const child = '11111111-1111-7111-8111-' + organizationId.slice(-12);
+  await money.sql("INSERT INTO organization (id, name, slug, account_root_id, price_book_id) SELECT $2::uuid, 'Child', 'child-' || $2::uuid, account_root_id, price_book_id FROM organization WHERE id = $1", [organizationId, child]);
+  await money.sql("SELECT grant_transfer_to($1, $2, $3, gen_random_uuid(), 1, 'transfer', 'test')", [organizationId, grantIds[0], child]);
+  await money.sql("SELECT grant_refund_against($1, $2, NULL, 'refund', 'test', NULL)", [organizationId, grantIds[0]]);
   await money.sql("INSERT INTO rating_adjustment VALUES ($1, uuidv7(), uuidv7(), 0, 1, 1, 0, 'test')", [organizationId]);
   await money.sql("INSERT INTO quarantine_step VALUES ($1, uuidv7(), 0, 'vendor_usage', 1, 'discarded', NULL, NULL, 'test', 'test')", [organizationId]);
   return organizationId;
