@@ -1,7 +1,9 @@
+import { ratedAgain } from '../../libs/reconcile/src/arithmetic.js';
+
 /**
- * The invariants of docs/ARCHITECTURE.md as queries that answer one row for each violation, with what is needed to act
- * on it. Their arithmetic is their own: nothing here calls a function of the schema or of the code that is checked, so
- * a mistake of theirs cannot hide itself.
+ * The invariants as queries that answer one row for each violation, with the numbers to act on it. None calls a function of the
+ * schema or of the code that it checks, so a mistake there cannot hide itself. Charges are computed by the arithmetic of `reconcile`, which
+ * its spec holds against `libs/money`.
  */
 
 export interface InvariantQuery {
@@ -17,27 +19,6 @@ const ALLOCATIONS = `
     SELECT u.organization_id, u.id, u.attempt, u.session_id, u.unit, u.charge,
       (a ->> 'grant')::uuid AS grant_id, (a ->> 'lease')::uuid AS lease_id, (a ->> 'amount')::numeric AS amount
     FROM usage u CROSS JOIN LATERAL jsonb_array_elements(u.allocations) a)`;
-
-/**
- * A charge line is count × amount ÷ per, rounded half to even to 12 decimals. As whole numbers of 10⁻¹²: numeric's own
- * division rounds half away from zero, and it rounds at a scale of its own.
- */
-const RECOMPUTED = `
-  parent (token_class, parent_class) AS (VALUES ('input', 'input'), ('cached_read', 'input'), ('cache_write_5m', 'input'),
-    ('cache_write_1h', 'input'), ('audio_in', 'input'), ('image_in', 'input'), ('output', 'output'), ('reasoning', 'output'),
-    ('audio_out', 'output'), ('image_out', 'output')),
-  line AS (
-    SELECT u.organization_id, u.id, u.attempt, c.key AS token_class, r.amount, c.value::numeric * r.amount * 1000000000000 AS dividend, r.per::numeric AS divisor
-    FROM usage u CROSS JOIN LATERAL jsonb_each_text(u.counts) c
-    LEFT JOIN parent p ON p.token_class = c.key
-    -- A class without a rate of its own is priced as its parent; one whose rate says null has no price.
-    LEFT JOIN LATERAL (SELECT amount, per FROM rate WHERE price_version_id = u.price_version_id AND token_class IN (c.key, p.parent_class)
-      ORDER BY token_class = c.key DESC LIMIT 1) r ON true),
-  halved AS (SELECT *, div(dividend, divisor) AS quotient, 2 * (dividend - div(dividend, divisor) * divisor) AS twice FROM line),
-  recomputed AS (
-    SELECT organization_id, id, attempt, bool_or(amount IS NULL) AS unpriced,
-      trim_scale(sum(quotient + CASE WHEN twice > divisor OR (twice = divisor AND quotient % 2 = 1) THEN 1 ELSE 0 END) * 0.000000000001) AS rated
-    FROM halved GROUP BY 1, 2, 3)`;
 
 /** Attempts that a request's price is computed for; others are rows of their own with nothing to pay. */
 const RATED_ROWS = `
@@ -161,15 +142,14 @@ const usageRows: InvariantQuery[] = [
   {
     name: 'I7',
     says: 'rating again from counts and the pinned price gives the same amounts to the last digit',
-    sql: `WITH ${RECOMPUTED}
-      SELECT format('usage %s/%s (%s): counts %s make %s; rated %s, hold %s, charge %s', u.id, u.attempt, u.outcome, u.counts,
-        coalesce(r.rated, 0), u.rated, u.hold, u.charge) AS violation
-      FROM usage u LEFT JOIN recomputed r USING (organization_id, id, attempt)
+    sql: `SELECT format('usage %s/%s (%s): counts %s make %s; rated %s, hold %s, charge %s', u.id, u.attempt, u.outcome, u.counts,
+        trim_scale(r.rated), u.rated, u.hold, u.charge) AS violation
+      FROM usage u ${ratedAgain}
       -- Usage that was rated wrongly is not changed: its differences are rows of their own.
       LEFT JOIN (SELECT organization_id, usage_id AS id, attempt, sum(rated) AS rated FROM rating_adjustment GROUP BY 1, 2, 3) a USING (organization_id, id, attempt)
-      WHERE coalesce(r.unpriced, false) OR u.charge <> least(u.rated, u.hold)
+      WHERE r.unpriced IS NOT NULL OR u.charge <> least(u.rated, u.hold)
         -- An attempt that is not the one to pay for is rated at nothing, whatever its vendor counted.
-        OR (u.rated + coalesce(a.rated, 0) <> coalesce(r.rated, 0) AND NOT (u.rated = 0 AND u.outcome <> 'completed'))`,
+        OR (u.rated + coalesce(a.rated, 0) <> r.rated AND NOT (u.rated = 0 AND u.outcome <> 'completed'))`,
   },
   {
     name: 'I8',
