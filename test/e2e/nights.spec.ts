@@ -5,7 +5,7 @@ import { createBackoffice, type Backoffice } from '../support/backoffice.js';
 import { EventsDatabase } from '../support/events-database.js';
 import { until } from '../support/until.js';
 
-/** Nightly work by a real backoffice, while the database's clock goes from night to night. */
+/** A real backoffice does its nightly work while the database's clock moves from night to night. */
 let events: EventsDatabase;
 let backoffice: Backoffice;
 
@@ -37,8 +37,8 @@ const night = (queue: string, days: number): Promise<Record<string, unknown>> =>
 const goTo = (days: number): Promise<unknown> =>
   events.money.sql("UPDATE database_mark SET clock_shift = ((((now() AT TIME ZONE 'UTC')::date + $1::int) + time '04:00') AT TIME ZONE 'UTC') - now()", [days]);
 
-describe('at night', () => {
-  it('the books are proven by a login that sees all and changes nothing, and what is wrong with them is told', async () => {
+describe('nightly work', () => {
+  it('the books are proven by a login that reads all and changes nothing, and the log names each finding', async () => {
     await events.newTenant('10');
     await until('the names are registered', async () => (await events.money.sql('SELECT FROM nightly_run')).length >= 2);
     await goTo(1);
@@ -56,7 +56,7 @@ describe('at night', () => {
     expect(metrics).toMatch(/^kilotoken_reconcile_findings\{[^}]*\} [1-9]/m);
   }, TEST_MS_MAX);
 
-  it('events that ended long ago are forgotten', async () => {
+  it('events whose jobs ended long ago are forgotten', async () => {
     const organizationId = await events.newTenant();
     await events.put(organizationId, 'grant.low', 'USD:1', { unit: 'USD', balance: '1', threshold: '2' });
     await until('it was dispatched', async () => (await events.events(organizationId))[0]?.sequence != null);

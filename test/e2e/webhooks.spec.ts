@@ -9,7 +9,7 @@ import { EventsDatabase } from '../support/events-database.js';
 import { queueStores } from '../support/queue-stores.js';
 import { until } from '../support/until.js';
 
-/** From a cause in the database to a customer's receiver and mailbox, by a real backoffice. */
+/** A real backoffice carries events from their cause in the database to a customer's receiver and mailbox. */
 let events: EventsDatabase;
 let backoffice: Backoffice;
 let receiver: Receiver;
@@ -47,7 +47,7 @@ describe.each(queueStores)('with queues in $name, webhooks', ({ needs, start, st
     await stop();
   });
 
-  needs('tell what happened to a grant, numbered without gaps, signed by a secret that its owner has', async () => {
+  needs('report each grant, numbered without gaps and signed by the endpoint\'s secret', async () => {
     const { secret } = await addEndpoint();
     for (const amount of ['1', '2', '3']) await events.money.issue(amount);
     await until('all have arrived', () => receiver.received.length === 3);
@@ -79,7 +79,7 @@ describe.each(queueStores)('with queues in $name, webhooks', ({ needs, start, st
     expect([second!.body, second!.headers['webhook-id']]).toEqual([first!.body, first!.headers['webhook-id']]);
   }, TEST_MS_MAX);
 
-  needs('that failed ten times are dead letters, which are replayed when the receiver is well again', async () => {
+  needs('that failed ten times are dead letters, and arrive when they are replayed', async () => {
     await addEndpoint();
     receiver.answer = (response) => void response.writeHead(503).end();
     await events.money.issue('1');
@@ -108,7 +108,7 @@ describe.each(queueStores)('with queues in $name, webhooks', ({ needs, start, st
     expect(() => new Webhook(secret).verify(receiver.received[1]!.body, receiver.received[1]!.headers as Record<string, string>)).toThrow();
   }, TEST_MS_MAX);
 
-  needs('to an endpoint that is gone end at once, and its organization is told elsewhere', async () => {
+  needs('to an endpoint that answers 410 end at once, and another endpoint of its organization is told', async () => {
     const other = await startReceiver();
     await addEndpoint(['grant.issued']);
     await createWebhookEndpoint(events.money.owner, guard, { organizationId, url: `${other.url}/hook`, kinds: ['webhook.disabled'] });
@@ -122,7 +122,7 @@ describe.each(queueStores)('with queues in $name, webhooks', ({ needs, start, st
     other.close();
   }, TEST_MS_MAX);
 
-  needs('have mails beside them, which tell the notice address of a low balance and are files where there is no mail server', async () => {
+  needs('come with mails: a low balance is mailed to the notice address, into a file where there is no mail server', async () => {
     await setNotices(events.money.owner, { organizationId, email: 'billing@example.com', balanceLow: { unit: 'USD', threshold: '50' } });
     const folder = join(backoffice.home, 'mail');
     const mails = (): string[] => {
@@ -141,7 +141,7 @@ describe.each(queueStores)('with queues in $name, webhooks', ({ needs, start, st
     expect(backoffice.events('mail.to_files')).toHaveLength(1);
   }, TEST_MS_MAX);
 
-  needs('are ready to be sent with a database and a queue, and their process says so', async () => {
+  needs('are sent by a process that answers ready with a database and a queue', async () => {
     expect(await (await fetch(`${backoffice.url}/readyz`)).json()).toMatchObject({ status: 'ready', checks: { database: { ok: true }, queue: { ok: true } } });
   });
 });

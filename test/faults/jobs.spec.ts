@@ -7,7 +7,7 @@ import { EventsDatabase } from '../support/events-database.js';
 import { queueStores } from '../support/queue-stores.js';
 import { until } from '../support/until.js';
 
-/** Jobs whose process dies, freezes or is asked to stop, and jobs that never succeed; on each store of queues. */
+/** Jobs whose process dies, freezes or stops, and jobs that never succeed, on each store of queues. */
 const TEST_MS_MAX = 90_000;
 const keyEvent = eventCatalogue['key.created'].example;
 
@@ -108,7 +108,7 @@ describe.each(queueStores)('with queues in $name, a job', ({ needs, start, stop 
     expect([receiver.received.length, await statuses()]).toEqual([1, ['done', 'waiting']]);
   }, TEST_MS_MAX);
 
-  needs('of our own, which no event caused, is done by another when its worker is killed between its claim and its end', async () => {
+  needs('of our own is done by another process when its worker is killed between its claim and its end', async () => {
     const doomed = await begin(env);
     // The night's pruning waits for the row, so its run lasts until the test lets it go.
     await events.put(organizationId, 'key.created', 'old', keyEvent);
@@ -134,7 +134,7 @@ describe.each(queueStores)('with queues in $name, a job', ({ needs, start, stop 
 });
 
 describe('a queue whose jobs nobody begins', () => {
-  it('is named by the readiness of every backoffice, with what to do, until they are begun', async () => {
+  it('makes /readyz fail with its name and advice until they begin', async () => {
     // One place, held by a receiver that never answers: of two organizations, so that neither waits for itself.
     const backoffice = await begin({ JOB_CONCURRENCY: '1', JOB_STUCK_MS: '1000' });
     const finish: (() => void)[] = [];

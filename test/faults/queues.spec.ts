@@ -9,8 +9,8 @@ import { until } from '../support/until.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
 
 /**
- * What becomes of queues whose store is flushed, frozen or killed, while customers are served: money is untouched, and every
- * job is done, since each stands in Postgres.
+ * The store of the queues is flushed, frozen, killed or changed while customers are served: money is untouched, and every job is done,
+ * since each stands in Postgres.
  */
 
 const EVENTS = 12;
@@ -28,7 +28,7 @@ beforeAll(async () => {
   vendor = await startVendor();
   cluster = await startCluster({ models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], grants: ['100'] });
   receiver = await startReceiver();
-  // What the tenant's making told is no concern of these tests.
+  // Events of the tenant's own making are no concern of these tests.
   await cluster.sql('DELETE FROM outbox_event');
   await cluster.sql(
     `WITH endpoint AS (INSERT INTO webhook_endpoint (organization_id, id, url, kinds) VALUES ($1, uuidv7(), $2, '{key.created}') RETURNING organization_id, id)
@@ -66,7 +66,7 @@ const startOnRedis = async (): Promise<RedisProcess> => {
   return redis;
 };
 
-/** Events whose first delivery is held by its receiver, so that all others are in the queue. */
+/** Puts events whose first delivery the receiver holds, so that all others wait in the queue. */
 const fillQueue = async (): Promise<() => void> => {
   let release = (): void => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
@@ -83,13 +83,13 @@ const fillQueue = async (): Promise<() => void> => {
   return release;
 };
 
-/** Every job was done and arrived; a repeated one has the id of the first. */
+/** Every job is done, and arrived under an id of its own. */
 const expectAllDone = async (): Promise<void> => {
   await until('every job is done', async () => (await cluster.sql("SELECT FROM outbox_job WHERE status <> 'done'")).length === 0, 60_000);
   expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(EVENTS);
 };
 
-/** Customers are served throughout, and what they are charged is right in every way that can be checked. */
+/** Customers are served throughout, and every check of their charges holds. */
 const whileServing = async (fault: () => Promise<void>): Promise<void> => {
   const load = startLoad(client, { baseUrls: cluster.gatewayUrls, apiKey: cluster.apiKey, concurrency: 4, script: (request) => ({ outputTokens: 3 + (request % 5) }) });
   await fault();
@@ -149,7 +149,7 @@ describe('the store of the queues', () => {
     const release = await fillQueue();
     await backoffice.kill();
     await startOnRedis();
-    // What the dead process held is its own until its claim is over.
+    // The dead process holds its job until its claim is over.
     await cluster.sql("UPDATE outbox_job SET next_at = kt_now(), claimed_until = kt_now() WHERE status = 'waiting'");
     release();
     await expectAllDone();

@@ -4,7 +4,7 @@ import { createBackoffice, startReceiver, type Backoffice, type Receiver } from 
 import { EventsDatabase } from '../support/events-database.js';
 import { until } from '../support/until.js';
 
-/** Receivers that misbehave cost themselves alone; and where a webhook may not go, a real process does not go. */
+/** A misbehaving receiver delays itself alone, and a real process sends nothing to an address inside. */
 const TEST_MS_MAX = 90_000;
 const keyEvent = eventCatalogue['key.created'].example;
 

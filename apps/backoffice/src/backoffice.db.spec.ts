@@ -22,7 +22,7 @@ const start = async (databaseUrl: string): Promise<string> => {
 };
 
 describe('the backoffice', () => {
-  it('shows its health to anybody and everything else, metrics too, to the token', async () => {
+  it('the backoffice answers its health to anybody, and everything else, metrics too, to the token alone', async () => {
     const database = await createTestDatabase();
     const url = await start(serviceUrl(database.appUrl, 'backoffice'));
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
@@ -39,12 +39,12 @@ describe('the backoffice', () => {
     await database.drop();
   });
 
-  it('a REDIS_URL that is none is refused before the process starts', () => {
+  it('a malformed REDIS_URL is refused before the process starts', () => {
     const environment = { INTERNAL_TOKEN: token, APP_DATABASE_URL: 'postgresql://a:b@127.0.0.1/c', REDIS_URL: 'localhost:6379' };
     expect(() => parseConfig(backofficeSettings, environment)).toThrow('REDIS_URL is wrong: an address such as redis://127.0.0.1:6379 is needed');
   });
 
-  it('that is to send mails by a server needs to know whom they come from', () => {
+  it('a mail server needs a sender of its mails', () => {
     const environment = { INTERNAL_TOKEN: token, APP_DATABASE_URL: 'postgresql://a:b@127.0.0.1/c', SMTP_URL: 'smtp://127.0.0.1:25' };
     expect(() => readBackofficeSettings(environment)).toThrow('MAIL_FROM is not set');
     expect(readBackofficeSettings({ ...environment, MAIL_FROM: 'notices@example.com' }).SMTP_URL).toBe('smtp://127.0.0.1:25');

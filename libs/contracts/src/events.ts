@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * What a customer is told, as webhooks carry it: `data` of each kind of event. Names are snake_case as everywhere on the wire,
- * amounts are decimal strings, moments are UTC. A field may be added to a kind; none is removed and none changes its meaning.
+ * The events of customers, as webhooks carry them: `data` of each kind. Names are snake_case as everywhere on the wire, amounts are
+ * decimal strings, moments are UTC. A kind may gain fields; no field is removed or changes its meaning.
  */
 const amount = z.string().regex(/^-?\d{1,26}(\.\d{1,12})?$/);
 const moment = z.iso.datetime();
@@ -12,30 +12,30 @@ const id = z.uuid();
 const grant = z.object({
   grant_id: id.describe('the grant'),
   unit: unit.describe('a currency, or a pack unit'),
-  source: z.string().describe('how it came: package, prepaid, promotion, …'),
-  reference: z.string().describe('what it was issued for'),
-  amount: amount.describe('how much'),
-  expires_at: moment.nullable().describe('when it ends, if ever'),
+  source: z.string().describe('its source: package, prepaid, promotion, …'),
+  reference: z.string().describe('the reference it was issued with, such as an order'),
+  amount: amount.describe('the amount, in `unit`'),
+  expires_at: moment.nullable().describe('when it ends; null if never'),
 });
 
 const key = z.object({
   key_id: id.describe('the key; never the key itself'),
-  project_id: id.describe('the project that it spends for'),
-  name: z.string().describe('what it is for'),
-  prefix: z.string().describe('its first characters, by which people know it'),
-  expires_at: moment.nullable().describe('when it ends, if ever'),
+  project_id: id.describe('the project whose requests it authenticates'),
+  name: z.string().describe('the name its owner gave it'),
+  prefix: z.string().describe('its first characters, by which people recognize it'),
+  expires_at: moment.nullable().describe('when it ends; null if never'),
 });
 
 const budget = z.object({
-  limit_id: id.describe('the limit that it is a budget of'),
-  subject_kind: z.string().describe('whose it is: organization, project, key or end_user'),
-  subject: z.string().describe('the id of whose it is; of a limit on end users the one who reached it first'),
-  measure: z.string().describe('what it counts: money, or tokens of a kind'),
-  unit: z.string().describe('of the amount: a currency, or `count`'),
-  window: z.string().describe('over which time'),
-  amount: amount.describe('how much may be used in the window'),
-  window_start: moment.describe('when the window began'),
-  window_end: moment.describe('when it ends'),
+  limit_id: id.describe('the limit of the budget'),
+  subject_kind: z.string().describe('what it limits: organization, project, key or end_user'),
+  subject: z.string().describe('the id of the limited organization, project or key; for end users, the first one to reach the limit'),
+  measure: z.string().describe('its measure: money, or tokens of a kind'),
+  unit: z.string().describe('the unit of the amount: a currency, or `count`'),
+  window: z.string().describe('the span of time that it covers'),
+  amount: amount.describe('the budget for one window'),
+  window_start: moment.describe('the beginning of the window'),
+  window_end: moment.describe('the end of the window'),
 });
 
 /** `mailed`: also sent to the organization's notice address. */
@@ -76,35 +76,35 @@ const exampleBudget = {
 };
 
 export const eventCatalogue = {
-  'grant.issued': kind({ says: 'A grant was issued: there is more to spend.', data: grant, mailed: false, example: exampleGrant }),
+  'grant.issued': kind({ says: 'A grant was issued, so there is more to spend.', data: grant, mailed: false, example: exampleGrant }),
   'grant.low': kind({
-    says: 'What may be spent of a unit fell below the threshold of the organization. Told once for each fall; a rise above it arms it again.',
+    says: 'The balance of a unit fell below the organization\'s threshold. One event for each fall; a rise above the threshold arms it again.',
     data: z.object({
       unit: unit.describe('a currency, or a pack unit'),
-      balance: amount.describe('what may still be spent'),
-      threshold: amount.describe('what it fell below'),
+      balance: amount.describe('the balance left to spend'),
+      threshold: amount.describe('the threshold it fell below'),
     }),
     mailed: true,
     example: { unit: 'USD', balance: '4.9987', threshold: '5' },
   }),
   'grant.exhausted': kind({ says: 'A grant was spent to its last digit.', data: grant, mailed: true, example: exampleGrant }),
   'grant.expired': kind({
-    says: 'A grant ended and `amount` of it was lost. What running requests hold expires when they return it, with an event of its own.',
+    says: 'A grant ended and `amount` of it expired. The part that running requests hold expires when they return it, with an event of its own.',
     data: grant,
     mailed: true,
     example: { ...exampleGrant, amount: '12.5' },
   }),
-  'budget.warned': kind({ says: 'A budget that only warns is used up; what it counts goes on.', data: budget, mailed: true, example: exampleBudget }),
+  'budget.warned': kind({ says: 'A budget that only warns is used up; requests go on.', data: budget, mailed: true, example: exampleBudget }),
   'budget.reached': kind({ says: 'A budget that stops is used up: requests are refused until its window has room again.', data: budget, mailed: true, example: exampleBudget }),
   'key.created': kind({ says: 'An API key was made.', data: key, mailed: false, example: exampleKey }),
   'key.rolled': kind({
     says: 'An API key was replaced by a new one that may do the same. The new one has its own `key.created`.',
     data: z.object({
       old_key_id: id.describe('the key that ends'),
-      old_key_ends_at: moment.nullable().describe('when it ends'),
+      old_key_ends_at: moment.nullable().describe('when the old key ends'),
       new_key_id: id.describe('the key in its place'),
-      project_id: id.describe('the project of both'),
-      name: z.string().describe('what they are for'),
+      project_id: id.describe('the project of both keys'),
+      name: z.string().describe('the name of both keys'),
     }),
     mailed: false,
     example: {
@@ -117,13 +117,13 @@ export const eventCatalogue = {
   }),
   'key.revoked': kind({ says: 'An API key was ended for good.', data: key, mailed: false, example: exampleKey }),
   'webhook.disabled': kind({
-    says: 'An endpoint of yours failed for too long, or said that it is gone, and gets no more events until it is enabled again.',
+    says: 'A webhook endpoint failed for too long, or answered that it is gone. It gets no events until it is enabled again.',
     data: z.object({
       endpoint_id: id.describe('the endpoint'),
       url: z.string().describe('its address'),
-      reason: z.enum(['failing']).describe('why'),
-      failing_since: moment.describe('the first failure since the last success'),
-      disabled_at: moment.describe('when'),
+      reason: z.enum(['failing']).describe('the reason'),
+      failing_since: moment.describe('the first failure after the last success'),
+      disabled_at: moment.describe('when it was disabled'),
     }),
     mailed: true,
     example: {
@@ -145,9 +145,9 @@ export const mailedEventNames = eventNames.filter((name) => eventCatalogue[name]
 export const eventEnvelopeSchema = z.object({
   id: id.describe('the event; the same on every attempt and replay, and the header `webhook-id`'),
   type: z.string().describe('the kind of event'),
-  timestamp: moment.describe('when its cause happened'),
-  organization_id: id.describe('whose it is'),
+  timestamp: moment.describe('the time of its cause'),
+  organization_id: id.describe('the organization'),
   sequence: z.int().positive().describe("the event's place among all of the organization's; later ones have larger numbers"),
-  data: z.record(z.string(), z.unknown()).describe('what the kind says, below'),
+  data: z.record(z.string(), z.unknown()).describe('the fields of the kind, below'),
 });
 export type EventEnvelope = z.infer<typeof eventEnvelopeSchema>;

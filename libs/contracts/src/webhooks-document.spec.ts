@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { eventCatalogue, eventEnvelopeSchema, eventNames } from './events.js';
 
-/** `docs/webhooks.md` says of each event what its schema says: this is how the part between its marks is written. */
+/** Writes the part of `docs/webhooks.md` between its marks from the schemas of the events. */
 const document = readFileSync(fileURLToPath(new URL('../../../docs/webhooks.md', import.meta.url)), 'utf8');
 
 const fieldsOf = (schema: { readonly shape: Readonly<Record<string, { readonly description?: string | undefined }>> }): string =>
@@ -18,12 +18,12 @@ const sectionOf = (name: (typeof eventNames)[number]): string => {
 };
 
 describe('docs/webhooks.md', () => {
-  it('describes every event as its schema does, and no other', () => {
+  it('docs/webhooks.md describes every event as its schema does, and no other', () => {
     const [, written] = /<!-- events -->\n([^]*)<!-- \/events -->/.exec(document) ?? [];
     expect(written?.trim()).toBe(eventNames.map(sectionOf).join('\n').trim());
   });
 
-  it('describes every field of the body', () => {
+  it('docs/webhooks.md describes every field of the body', () => {
     expect(document).toContain(fieldsOf(eventEnvelopeSchema));
   });
 });

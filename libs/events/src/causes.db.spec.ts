@@ -13,11 +13,11 @@ beforeAll(async () => {
 });
 afterAll(() => events.drop());
 
-/** What was told, each as its schema says; in the order of telling. */
-const told = async (organizationId: string): Promise<[string, Record<string, unknown>][]> =>
+/** The organization's events in their order, each parsed by its kind's schema. */
+const eventsOf = async (organizationId: string): Promise<[string, Record<string, unknown>][]> =>
   (await events.events(organizationId)).map(({ kind, payload }) => [kind, eventCatalogue[kind as EventName].data.strict().parse(payload)]);
 
-/** Spends from the tenant's grants, each to its end before the next, and gives back what is left of the leases: nothing. */
+/** Spends from the tenant's grants, each to its end before the next, and closes the leases, which nothing is left of. */
 const spend = async (amount: string): Promise<void> => {
   const { money } = events;
   const session = await money.newSession();
@@ -27,18 +27,18 @@ const spend = async (amount: string): Promise<void> => {
   await money.giveBack(session, ...leases.map(({ leaseId, slice }) => ({ lease: leaseId, keep: slice, close: true })));
 };
 
-describe('a grant', () => {
-  it('tells that it was issued, and that it was spent to its last digit, once', async () => {
+describe('events of grants', () => {
+  it('a grant puts one event when it is issued and one when it is spent to its last digit', async () => {
     const { organizationId, grantIds } = await events.money.newTenant('10');
-    expect(await told(organizationId)).toContainEqual(['grant.issued', expect.objectContaining({ grant_id: grantIds[0], unit: 'USD', amount: '10', expires_at: null })]);
+    expect(await eventsOf(organizationId)).toContainEqual(['grant.issued', expect.objectContaining({ grant_id: grantIds[0], unit: 'USD', amount: '10', expires_at: null })]);
     await events.forget();
     await spend('4');
-    expect(await told(organizationId)).toEqual([]);
+    expect(await eventsOf(organizationId)).toEqual([]);
     await spend('6');
-    expect(await told(organizationId)).toEqual([['grant.exhausted', expect.objectContaining({ grant_id: grantIds[0], amount: '10' })]]);
+    expect(await eventsOf(organizationId)).toEqual([['grant.exhausted', expect.objectContaining({ grant_id: grantIds[0], amount: '10' })]]);
   });
 
-  it('tells how much of it expired, and what running requests held when it comes back', async () => {
+  it('a grant that expires puts an event with the amount, and another for the amount that running requests return later', async () => {
     const { organizationId } = await events.money.newTenant({ amount: '10', expiresInMs: 3_600_000 });
     await events.forget();
     const session = await events.money.newSession();
@@ -47,18 +47,18 @@ describe('a grant', () => {
     await events.money.expireGrants();
     await events.money.giveBack(session, { lease: lease!.leaseId, keep: '0', close: true });
     await events.money.shiftClock('0');
-    const amounts = (await told(organizationId)).map(([kind, { amount }]) => [kind, amount]);
+    const amounts = (await eventsOf(organizationId)).map(([kind, { amount }]) => [kind, amount]);
     expect(amounts).toEqual([['grant.expired', '7'], ['grant.expired', '3']]);
   });
 });
 
-describe('a balance', () => {
+describe('notices of a low balance', () => {
   const checkAll = async (): Promise<void> => {
     while (await watch.checkOnce());
   };
-  const lows = async (organizationId: string) => (await told(organizationId)).filter(([kind]) => kind === 'grant.low').map(([, data]) => data);
+  const lows = async (organizationId: string) => (await eventsOf(organizationId)).filter(([kind]) => kind === 'grant.low').map(([, data]) => data);
 
-  it('that falls below its threshold is told once for each fall, however often and by however many it is looked at', async () => {
+  it('each fall of a balance below its threshold is one event, however often and by however many processes it is checked', async () => {
     const organizationId = await events.newTenant('10');
     await setNotices(events.money.owner, { organizationId, balanceLow: { unit: 'USD', threshold: '5' } });
     await checkAll();
@@ -78,7 +78,7 @@ describe('a balance', () => {
     expect(await getNoticeSettings(events.money.owner, organizationId)).toMatchObject({ thresholds: [{ unit: 'USD', threshold: '5', isLow: true }] });
   });
 
-  it('counts what gateways hold and have not used, and not what they have used', async () => {
+  it('a balance counts the unused part of what gateways hold, and not the used part', async () => {
     const organizationId = await events.newTenant('10');
     await setNotices(events.money.owner, { organizationId, balanceLow: { unit: 'USD', threshold: '5' } });
     const session = await events.money.newSession();
@@ -90,7 +90,7 @@ describe('a balance', () => {
     expect(await lows(organizationId)).toEqual([{ unit: 'USD', balance: '4', threshold: '5' }]);
   });
 
-  it('with another threshold is told anew, also where the old one was taken away in between; of another unit it is not looked at', async () => {
+  it('a new threshold puts a new event, also after the old one was removed; a threshold of another unit does not count', async () => {
     const organizationId = await events.newTenant('10');
     const set = (threshold: string | null, unit = 'USD') => setNotices(events.money.owner, { organizationId, balanceLow: { unit, threshold } });
     await set('20');

@@ -3,12 +3,12 @@ import { deliveryPageSchema, replayedMax, replaySchema, type Delivery, type Deli
 import { notFound, parseInput } from './events.errors.js';
 import { findDeliveries, resetDeliveries } from './delivery.store.js';
 
-/** In the order of their making; the next page begins after the last id of this one. */
+/** The oldest first; the next page begins after the last id of this one. */
 export const listDeliveries = (db: Db, page: DeliveryPage): Promise<Delivery[]> => findDeliveries(db, parseInput(deliveryPageSchema, page));
 
 /**
- * Sends again what was sent before: one delivery, whatever became of it, or all that are dead, at most 10,000 at once. The event
- * keeps its id, so that a receiver who had it before can tell. Answers how many; throws `delivery_not_found`.
+ * Sends one delivery again, whatever its status, or all dead ones, at most 10,000 at once. The event keeps its id, so a receiver
+ * recognizes it. Answers how many; throws `delivery_not_found`.
  */
 export const replayDeliveries = async (db: Db, replay: Replay): Promise<number> => {
   const asked = parseInput(replaySchema, replay);

@@ -19,7 +19,7 @@ export const findDeliveries = async (
   return rows;
 };
 
-/** A delivery that runs is left alone; jobs of our own, which no event caused, are none. */
+/** Leaves running deliveries alone, and jobs of our own, which no event caused. */
 export const resetDeliveries = async (
   db: Db,
   { organizationId, id, endpointId, queue }: z.output<typeof replaySchema>,

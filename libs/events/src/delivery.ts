@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const deliveryQueues = ['deliver-webhook', 'send-mail'] as const;
 export type DeliveryQueue = (typeof deliveryQueues)[number];
 
-/** A job as its organization's people see it: a webhook or a mail for an event, on its way, arrived or given up. */
+/** A webhook or a mail for an event, as its organization's people see its job. */
 export interface Delivery {
   readonly organizationId: string;
   readonly id: string;
@@ -36,7 +36,7 @@ export const deliveryPageSchema = z.strictObject({
 });
 export type DeliveryPage = z.input<typeof deliveryPageSchema>;
 
-/** One delivery by its id, or every one that is dead, of an endpoint or of all. */
+/** One delivery by its id, or all dead ones, of one endpoint or of all. */
 export const replaySchema = z.strictObject({
   organizationId: z.uuid(),
   id: z.uuid().optional(),

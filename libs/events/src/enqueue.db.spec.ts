@@ -54,8 +54,8 @@ const createProcess = (run: Run, timeoutMs = 15_000) => {
   };
 };
 
-describe('a job of our own', () => {
-  it('is enqueued by its cause, once by its key, and not at all if the cause rolls back', async () => {
+describe('jobs of our own', () => {
+  it('a cause enqueues one job for a key, and none if it rolls back', async () => {
     await expect(
       inTransaction(events.money.app, async (db) => {
         await enqueue(db, 'prune-events', 'one', night);
@@ -68,7 +68,7 @@ describe('a job of our own', () => {
     expect(await events.jobs()).toMatchObject([{ queue: 'prune-events', status: 'waiting' }, { status: 'waiting' }]);
   });
 
-  it('is enqueued by a transaction of Prisma as by one of pg, and by SQL', async () => {
+  it('a transaction of Prisma, one of pg and SQL enqueue alike', async () => {
     await expect(
       prisma.$transaction(async (db) => {
         await enqueue(db, 'prune-events', 'prisma', night);
@@ -81,7 +81,7 @@ describe('a job of our own', () => {
     expect((await listJobs(events.money.owner, {})).map(({ key, organizationId }) => [key, organizationId])).toEqual([['prisma', platformId], ['sql', platformId]]);
   });
 
-  it("has the same key as another organization's without being it, and no tenant sees the platform's", async () => {
+  it("a key names a job within its owner, and no tenant sees the platform's jobs", async () => {
     const [one, other] = [await events.newTenant(), await events.newTenant()];
     const send = (organizationId: string) => inTransaction(events.money.app, (db) => enqueue(db, 'send-mail', 'key', { address: 'a@example.com' }, organizationId));
     expect([await send(one), await send(other), await send(one), await enqueueNight('key')]).toEqual([true, true, false, true]);
@@ -97,12 +97,12 @@ describe('a job of our own', () => {
     ['a field that its queue does not know', 'key', { ...night, more: 1 }],
     ['no key', '', night],
     ['a key without end', 'x'.repeat(201), night],
-  ])('is refused with %s', async (_name, key, payload) => {
+  ])('enqueue refuses %s', async (_name, key, payload) => {
     await expect(inTransaction(events.money.app, (db) => enqueue(db, 'prune-events', key, payload))).rejects.toMatchObject({ code: 'events_invalid' });
     expect(await events.jobs()).toEqual([]);
   });
 
-  it('runs with its payload, and its run is told whose job it is', async () => {
+  it('a processor gets the payload and the owner of the job', async () => {
     await enqueueNight('one');
     const seen: unknown[] = [];
     await createProcess(async (job) => (seen.push(job), done(job, new AbortController().signal))).runDue();
@@ -110,7 +110,7 @@ describe('a job of our own', () => {
     expect(await events.jobs()).toMatchObject([{ status: 'done', attempts: 1, outcome: { ok: true, reason: 'done' } }]);
   });
 
-  it('with a poison payload is dead after its attempts while others go on, and is done when it is retried with a cure', async () => {
+  it('a job with a poison payload is dead after its last attempt while others go on, and a retry with a sound payload does it', async () => {
     // As SQL of another release might enqueue it.
     await events.money.sql("SELECT outbox_enqueue(platform_organization(), 'prune-events', 'poison', '{\"night\": 5}')");
     await enqueueNight('sound');
@@ -130,7 +130,7 @@ describe('a job of our own', () => {
     expect(await events.jobs()).toMatchObject([{ status: 'done', attempts: 1 }, { status: 'done', attempts: 1 }]);
   });
 
-  it('that takes too long has failed, and its run is told to end', async () => {
+  it('a run that takes too long has failed, and its signal aborts', async () => {
     await enqueueNight('long');
     let aborted = false;
     await createProcess((_job, signal) => new Promise<JobOutcome>(() => signal.addEventListener('abort', () => (aborted = true))), 50).runDue();
@@ -138,8 +138,8 @@ describe('a job of our own', () => {
   });
 });
 
-describe('retrying jobs', () => {
-  it('gives all dead ones of a queue their attempts again, and leaves others and those that run alone', async () => {
+describe('retryJobs', () => {
+  it('retryJobs gives all dead jobs of a queue their attempts again, and leaves running and done ones alone', async () => {
     for (const key of ['dead', 'runs', 'done']) await enqueueNight(key);
     await events.money.sql("UPDATE outbox_job SET status = 'dead', finished_at = kt_now() WHERE key = 'dead'");
     await events.money.sql("UPDATE outbox_job SET status = 'done', finished_at = kt_now() WHERE key = 'done'");
@@ -153,19 +153,19 @@ describe('retrying jobs', () => {
   });
 });
 
-describe('a queue', () => {
+describe('stuck queues', () => {
   const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
   const check = (isWorking = true) => {
     const { table } = createProcess(done);
     return new QueueWatchService({ perOrganizationMax, dueMsMaxDefault: 600_000 }, table, events.money.app, { isWorking: () => isWorking }, clock).check();
   };
 
-  it('is stuck when its due jobs are not handed over, and when they are handed over and nobody begins them', async () => {
+  it('a queue is stuck when nobody hands its due jobs over, and when nobody begins those that were handed over', async () => {
     await enqueueNight('one');
     await expect(check()).resolves.toBeUndefined();
     await events.money.shiftClock('11 minutes');
     await expect(check()).rejects.toMatchObject({ code: 'queue_stuck', publicMessage: expect.stringMatching(/^prune-events: 1 jobs wait and 0 run, the oldest waits since 11 min/) });
-    // Again and again, as to a store that loses them or that no worker reads.
+    // Handed over again and again, as to a store that loses its jobs or that no worker reads.
     const process = createProcess(done);
     for (const time of ['12 minutes', '17 minutes', '23 minutes']) {
       await events.money.shiftClock(time);
@@ -177,7 +177,7 @@ describe('a queue', () => {
     await events.money.shiftClock('0');
   });
 
-  it('is stuck when this process has no worker for it, when its dispatcher stands, and when only another release knows it', async () => {
+  it('a queue is stuck when this process has no worker for it, when no dispatcher works, and when only another release knows it', async () => {
     await expect(check(false)).rejects.toMatchObject({ publicMessage: expect.stringContaining('deliver-webhook: this process has no worker for it') });
     const organizationId = await events.newTenant();
     await events.put(organizationId, 'key.created', 'one');
@@ -188,7 +188,7 @@ describe('a queue', () => {
     await events.money.shiftClock('0');
   });
 
-  it('is not stuck by running jobs, by jobs that wait for another attempt, or by an organization at its bound', async () => {
+  it('a queue is not stuck by running jobs, by jobs that wait for another attempt, or by an organization at its bound', async () => {
     const organizationId = await events.newTenant();
     await inTransaction(events.money.app, async (db) => {
       for (let count = 0; count < 30; count += 1) await enqueue(db, 'deliver-webhook', String(count), { endpoint_id: organizationId }, organizationId);
@@ -212,7 +212,7 @@ describe('a queue', () => {
 describe('the release before, on this database', () => {
   const ask = async (sql: string, values: unknown[] = []) => (await events.money.app.query(sql, values)).rows;
 
-  it('dispatches events, hands over its own jobs alone and counts them, forgets what ended', async () => {
+  it('the release before dispatches events, hands over and counts its own jobs alone, and forgets ended ones', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.put(organizationId, 'key.created', 'one');

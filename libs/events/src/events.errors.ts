@@ -6,7 +6,7 @@ export const notFound = (what: 'webhook_endpoint' | 'delivery' | 'notice' | 'job
 
 export const conflict = (code: string, publicMessage: string): AppError => new AppError({ code, kind: 'conflict', publicMessage });
 
-/** Parses what a caller gave; throws an AppError `events_invalid` that names each wrong field. */
+/** Throws an AppError `events_invalid` that names each wrong field. */
 export const parseInput = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {
   const result = schema.safeParse(input);
   if (result.success) return result.data;

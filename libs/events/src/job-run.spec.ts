@@ -8,13 +8,13 @@ const never = { everyMs: 60_000, renew: async () => true, onError: () => undefin
 const untilAborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve())));
 
-describe('a run', () => {
-  it('ends as its processor says, and with what it throws', async () => {
+describe('runBounded', () => {
+  it('a run ends with the outcome of its processor, or with its error', async () => {
     expect(await runBounded(async () => done, { timeoutMs: 60_000, renewal: never })).toBe(done);
     await expect(runBounded(async () => Promise.reject(new TypeError('always')), { timeoutMs: 60_000, renewal: never })).rejects.toThrow(TypeError);
   });
 
-  it('that takes too long is given up, whether it heeds its signal or not', async () => {
+  it('a run that takes too long is given up, whether it heeds its signal or not', async () => {
     let isTold = false;
     const run = (signal: AbortSignal): Promise<JobOutcome> => {
       void untilAborted(signal).then(() => (isTold = true));
@@ -24,7 +24,7 @@ describe('a run', () => {
     expect(isTold).toBe(true);
   });
 
-  it('renews its claim, bears a renewal that fails, and ends when the job is lost', async () => {
+  it('a run renews its claim, survives a failed renewal, and ends when it has lost the job', async () => {
     const answers = [true, new Error('the database is away'), true, false];
     const errors: unknown[] = [];
     const renew = async (): Promise<boolean> => {
@@ -37,7 +37,7 @@ describe('a run', () => {
     expect([answers, errors]).toEqual([[], [new Error('the database is away')]]);
   });
 
-  it('is told that its process drains, before it begins or in the middle, and is waited for', async () => {
+  it('a draining process aborts the signal, before the run begins or in the middle, and waits for the run', async () => {
     const run = async (signal: AbortSignal): Promise<JobOutcome> => {
       await untilAborted(signal);
       return { ok: true, reason: 'ended early' };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 /** A job as the platform's operators see it. */
 export interface ListedJob {
-  /** That of `platformId` is the platform's own. */
+  /** `platformId` for a job of the platform. */
   readonly organizationId: string;
   readonly id: string;
   readonly queue: string;
@@ -22,7 +22,7 @@ export interface ListedJob {
 
 const limitMax = 1_000;
 
-/** All organizations' jobs where none is named. A queue of another release has jobs too, so it is any text. */
+/** Without an organization the jobs of all. The queue may be one that only another release knows, so it is any text. */
 export const jobPageSchema = z.strictObject({
   organizationId: z.uuid().optional(),
   queue: z.string().max(63).optional(),

@@ -5,24 +5,24 @@ import type { Mail } from './mail.js';
 
 export interface AddressedMail extends Mail {
   readonly to: string;
-  /** The same mail has the same id, so that a mailbox that gets it twice can tell. */
+  /** Becomes the Message-ID: a mailbox that gets the mail twice recognizes it. */
   readonly id: string;
   readonly sentAt: Date;
 }
 
 export interface MailTransport {
-  /** Resolves when the next server, or the disk, has it. */
+  /** Resolves once the next server, or the disk, has the mail. */
   send(mail: AddressedMail): Promise<void>;
   close(): void;
 }
 
 export const mailMsMax = 30_000;
-/** The mailbox for development keeps so many; older ones go. */
+/** The mailbox folder keeps the newest ones. */
 const mailsKeptMax = 200;
 
 const messageOf = (from: string, { to, id, subject, text, html, sentAt }: AddressedMail) => ({
   from,
-  // As an object it is one address: a text would be parsed as a list of them.
+  // nodemailer would parse a text as a list of addresses; an object is one.
   to: { name: '', address: to },
   subject,
   text,
@@ -34,7 +34,7 @@ const messageOf = (from: string, { to, id, subject, text, html, sentAt }: Addres
   disableUrlAccess: true,
 });
 
-/** By a mail server: `smtp://user:password@host:587` (STARTTLS where it is offered) or `smtps://`. */
+/** Sends by a mail server: `smtp://user:password@host:587` (STARTTLS where the server offers it) or `smtps://`. */
 export const openSmtpTransport = (url: string, from: string): MailTransport => {
   const timeouts = { connectionTimeout: mailMsMax / 3, greetingTimeout: mailMsMax / 3, socketTimeout: mailMsMax / 3, dnsTimeout: mailMsMax / 3 };
   const transport = createTransport({ url, ...timeouts });
@@ -46,14 +46,14 @@ export const openSmtpTransport = (url: string, from: string): MailTransport => {
   };
 };
 
-/** Into files: for development, and for installations that have no mail server yet. */
+/** Writes mails to files: for development, and for installations without a mail server. */
 export const openMailboxFolder = (folder: string, from: string): MailTransport => {
   const transport = createTransport({ streamTransport: true, buffer: true, newline: 'unix' });
   return {
     send: async (mail) => {
       const { message } = await transport.sendMail(messageOf(from, mail));
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      // Named for the mail, not for the attempt: sent again it is the same file. Whole or not there at all.
+      // The name is that of the mail, so another attempt writes the same file. The write is atomic.
       const file = join(folder, `${mail.sentAt.toISOString().replace(/[:.]/g, '-')}-${mail.id}.eml`);
       await writeFile(`${file}.part`, message as Buffer, { mode: 0o600 });
       await rename(`${file}.part`, file);

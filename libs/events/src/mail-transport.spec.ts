@@ -58,14 +58,14 @@ class MailServer {
   }
 }
 
-describe('a mail server', () => {
+describe('the SMTP transport', () => {
   let server: MailServer | null = null;
   afterEach(() => {
     server?.stop();
     server = null;
   });
 
-  it('is given the mail for its one recipient, with an id that stays the same', async () => {
+  it('a mail server gets a mail for one recipient, under the same id each time', async () => {
     server = new MailServer();
     const transport = openSmtpTransport(await server.start(), 'notices@example.com');
     await transport.send(mail);
@@ -79,7 +79,7 @@ describe('a mail server', () => {
     }
   });
 
-  it('hears of no other recipient and no other header, whatever stands in an address or a subject', async () => {
+  it('no address and no subject adds a recipient or a header', async () => {
     server = new MailServer();
     const transport = openSmtpTransport(await server.start(), 'notices@example.com');
     const hostile = { ...mail, to: 'a@example.com>\r\nRCPT TO:<b@example.com', subject: 'x\r\nBcc: c@example.com\r\n\r\nbody' };
@@ -93,7 +93,7 @@ describe('a mail server', () => {
   it.each([
     ['refuses it for good', '550 no such mailbox', { responseCode: 550 }],
     ['refuses it for now', '451 later', { responseCode: 451 }],
-  ])('that %s is quoted by its code', async (_name, refusal, error) => {
+  ])('an error of a mail server that %s names its code', async (_name, refusal, error) => {
     server = new MailServer(refusal);
     const transport = openSmtpTransport(await server.start(), 'notices@example.com');
     await expect(transport.send(mail)).rejects.toMatchObject(error);
@@ -101,14 +101,14 @@ describe('a mail server', () => {
   });
 });
 
-describe('the mailbox of a development installation', () => {
+describe('the mailbox folder', () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'kilotoken-mail-'));
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it('is files that only their owner may read, one a mail however often it is sent', async () => {
+  it('a mail is one file that only its owner may read, however often it is sent', async () => {
     const mailbox = join(folder, 'mail');
     const transport = openMailboxFolder(mailbox, 'notices@example.com');
     await transport.send(mail);
@@ -119,7 +119,7 @@ describe('the mailbox of a development installation', () => {
     expect(statSync(file).mode & 0o077).toBe(0);
   });
 
-  it('keeps the newest two hundred', async () => {
+  it('the folder keeps the newest two hundred mails', async () => {
     const transport = openMailboxFolder(folder, 'notices@example.com');
     for (let count = 0; count < 205; count += 1) await transport.send({ ...mail, id: `mail-${count}`, sentAt: new Date(mail.sentAt.getTime() + count * 1_000) });
     const kept = readdirSync(folder).sort();

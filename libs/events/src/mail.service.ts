@@ -39,7 +39,7 @@ export class MailService implements JobProcessor<'send-mail'> {
 
 const smtpCode = (error: unknown): number => (error instanceof Error && 'responseCode' in error && typeof error.responseCode === 'number' ? error.responseCode : 0);
 
-/** The server will never take it: 550 and its kin (RFC 5321 §4.2.1); a wrong login is our own fault, which somebody mends. */
+/** The server will never take the mail: 550 to 559 (RFC 5321 §4.2.1). A refused login (535) is our own mistake, so it is tried again. */
 const isFinal = (error: unknown): boolean => {
   const code = smtpCode(error);
   return code >= 550 && code < 560;
@@ -47,5 +47,5 @@ const isFinal = (error: unknown): boolean => {
 
 const failureOf = (error: unknown): string => {
   const code = smtpCode(error) || (error instanceof Error && 'code' in error ? String(error.code) : 'unknown');
-  return `the mail server refused it, or is away: ${code}`;
+  return `the mail server refused the mail or did not answer: ${code}`;
 };

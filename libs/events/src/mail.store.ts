@@ -1,7 +1,7 @@
 import type { Db } from '@kilotoken/platform';
 import type { StoredEvent } from './webhook.js';
 
-/** As the organization itself. Throws when there is no such event: a job's event is there for as long as the job. */
+/** Inside `asOrganization`. Throws if the event is missing, since an event is kept for as long as its job. */
 export const findMailParts = async (db: Db, organizationId: string, eventId: string): Promise<{ event: StoredEvent; organizationName: string }> => {
   const { rows } = await db.query<Omit<StoredEvent, 'id' | 'organizationId'> & { name: string }>(
     `SELECT e.kind, e.sequence, e.created_at AS "createdAt", e.payload, o.name FROM outbox_event e JOIN organization o ON o.id = e.organization_id

@@ -9,7 +9,7 @@ export interface Mail {
 
 const subjectLengthMax = 150;
 
-/** What a person reads first. Values come from customers: a control character in one must not reach a header. */
+/** Subjects of mails. Values come from customers, so `oneLine` keeps control characters out of the header. */
 const subjects: Readonly<Record<EventName, (data: Readonly<Record<string, unknown>>) => string>> = {
   'grant.issued': ({ amount, unit }) => `New balance: ${amount} ${unit}`,
   'grant.low': ({ balance, unit }) => `Balance low: ${balance} ${unit} left`,
@@ -23,7 +23,7 @@ const subjects: Readonly<Record<EventName, (data: Readonly<Record<string, unknow
   'webhook.disabled': ({ url }) => `Webhook disabled: ${url}`,
 };
 
-/** One line, whatever is in it. */
+/** Replaces line ends and other control characters by blanks. */
 const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim();
 
 const describe = (value: unknown): string => {
@@ -34,7 +34,7 @@ const describe = (value: unknown): string => {
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => escapes[character]!);
 
-/** Pure: the same event gives the same mail. */
+/** The same event gives the same mail. */
 export const renderMail = (envelope: EventEnvelope & { readonly type: EventName }, organizationName: string): Mail => {
   const { says } = eventCatalogue[envelope.type];
   const subject = oneLine(`${subjects[envelope.type](envelope.data)} - ${organizationName}`).slice(0, subjectLengthMax);

@@ -34,7 +34,7 @@ const at = async (moment: string): Promise<void> => {
 type Run = () => Promise<JobOutcome>;
 const proven: Run = async () => ({ ok: true, reason: 'proven' });
 
-/** A process: it looks what the night asks for, hands it over and runs it. */
+/** A process that enqueues what is due, hands it over and runs it. */
 const createProcess = (run: Run = proven): { look(): Promise<void> } => {
   const { app } = events.money;
   const queue = new HeldQueue();
@@ -53,7 +53,7 @@ const createProcess = (run: Run = proven): { look(): Promise<void> } => {
 };
 
 describe('nightly work', () => {
-  it('is done once a night, from its time on, however many processes there are; the first night is the next one', async () => {
+  it('nightly work is done once a night, from its time on, by however many processes; the first night is the next one', async () => {
     const processes = [createProcess(), createProcess(), createProcess()];
     const look = () => Promise.all(processes.map((process) => process.look()));
     await look();
@@ -70,7 +70,7 @@ describe('nightly work', () => {
     expect(await events.jobs()).toMatchObject([{ queue: 'prove-books', status: 'done' }, { queue: 'prove-books', status: 'done' }]);
   });
 
-  it('that fails is tried again after ten minutes, three times in all, and is done again the next night', async () => {
+  it('nightly work that fails is tried three times, ten minutes apart, and again the next night', async () => {
     const process = createProcess(async () => {
       throw new TypeError('always');
     });
@@ -86,7 +86,7 @@ describe('nightly work', () => {
     expect(runs.at(-1)).toBe('2026-12-03');
   });
 
-  it('whose process died is begun again a minute later, and what the lost run reports changes nothing', async () => {
+  it('nightly work of a process that died begins again a minute later, and a late report of the lost run changes nothing', async () => {
     let finish = (_outcome: JobOutcome): void => undefined;
     const lost = createProcess(() => new Promise((resolve) => (finish = resolve)));
     await lost.look();
@@ -102,7 +102,7 @@ describe('nightly work', () => {
     expect(await events.jobs()).toMatchObject([{ attempts: 2, status: 'done', outcome: { reason: 'the second' } }]);
   });
 
-  it('that the release before has claimed is left to it, and taken over when it gave up', async () => {
+  it('a night that the release before claimed is left to it, and taken over when it gave up', async () => {
     const release = (sql: string, values: unknown[] = []) => events.money.app.query(sql, values);
     const claim = async (): Promise<string | null> => (await release("SELECT nightly_claim('reconcile', 195, $1, 3600000, 3)::text AS night", [claimId])).rows[0].night;
     const claimId = events.money.mintId();
@@ -119,7 +119,7 @@ describe('nightly work', () => {
     expect(await claim()).toBeNull();
   });
 
-  it('has a name and a time of its own', () => {
+  it('nightly work needs a name of its own and a time of day', () => {
     const create = (...others: NightlyJob[]) => new NightlyService([...nights, ...others], events.money.app, log.logger, 10);
     for (const time of ['24:00', '3:15', '03:60', '']) expect(() => create({ name: 'other', queue: 'prune-events', at: time })).toThrow(RangeError);
     expect(() => create({ name: 'reconcile', queue: 'prune-events', at: '03:15' })).toThrow('one name');

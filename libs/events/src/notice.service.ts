@@ -12,7 +12,7 @@ export const getNoticeSettings = async (pool: Pool, organizationId: string): Pro
   thresholds: await listThresholds(pool, organizationId),
 });
 
-/** Throws `events_invalid`, or `notice_thresholds_full`. As the database's owner. */
+/** Throws `events_invalid` or `notice_thresholds_full`. Needs the owner's login. */
 export const setNotices = async (pool: Pool, change: NoticeChange): Promise<NoticeSettings> => {
   const { organizationId, email, balanceLow } = parseInput(noticeChangeSchema, change);
   await inTransaction(pool, async (db) => {
@@ -29,7 +29,7 @@ export const setNotices = async (pool: Pool, change: NoticeChange): Promise<Noti
 
 const balancesPerCheckMax = 500;
 
-/** Looks at every balance that somebody wants to be told of, round after round; each fall below a threshold is one event. */
+/** Checks every balance that has a threshold, round after round; each fall below its threshold becomes one event. */
 @Injectable()
 export class BalanceWatchService {
   private readonly repetition: Repetition;
@@ -52,7 +52,7 @@ export class BalanceWatchService {
     await this.repetition.stop();
   }
 
-  /** Answers whether there are more to look at in this round. */
+  /** Checks the next balances; answers whether the round has more. */
   async checkOnce(): Promise<boolean> {
     const { checked, last } = await checkBalances(this.pool, this.after, balancesPerCheckMax);
     const isMore = checked === balancesPerCheckMax;

@@ -14,7 +14,7 @@ export const listThresholds = async (db: Db, organizationId: string): Promise<Ba
   return rows;
 };
 
-// What follows writes tables, which the database's owner alone may: the control plane.
+// The functions below write tables directly, so they need the owner's login.
 
 export const writeNoticeAddress = async (db: Db, organizationId: string, email: string | null): Promise<void> => {
   if (email === null) await db.query('DELETE FROM notice_address WHERE organization_id = $1', [organizationId]);
@@ -26,7 +26,7 @@ export const writeNoticeAddress = async (db: Db, organizationId: string, email: 
   }
 };
 
-/** Another threshold is armed anew: a balance that is below it already is told once. The count of crossings goes on. */
+/** A changed threshold is armed again: a balance already below it becomes one event. The count of crossings goes on. */
 export const writeThreshold = async (db: Db, organizationId: string, unit: string, threshold: string | null): Promise<void> => {
   await db.query(
     `INSERT INTO balance_notice AS b (organization_id, unit, threshold) VALUES ($1, $2, $3)
@@ -43,11 +43,11 @@ export interface BalancePlace {
 export interface BalanceCheck {
   readonly checked: number;
   readonly crossed: number;
-  /** The last one that was looked at. */
+  /** The last balance that was checked. */
   readonly last: BalancePlace | null;
 }
 
-/** Looks at the next `limit` balances that somebody wants to be told of, after a place. Crosses organizations by a named function. */
+/** Checks the next `limit` balances with a threshold after a place. Crosses organizations by a named function. */
 export const checkBalances = async (db: Db, after: BalancePlace | null, limit: number): Promise<BalanceCheck> => {
   const { rows } = await db.query<{ answer: { checked: number; crossed: number; organization: string | null; unit: string | null } }>(
     'SELECT balance_notices_check($1, $2, $3) AS answer',

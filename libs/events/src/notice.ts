@@ -1,10 +1,10 @@
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import { z } from 'zod';
 
-/** Where an organization is told what it should know, and below which balance of a unit it is told that one is low. */
+/** An organization's address for notices, and the balance of each unit below which it gets one. */
 export interface NoticeSettings {
   readonly organizationId: string;
-  /** Null: nowhere. */
+  /** Null: no mails. */
   readonly email: string | null;
   readonly thresholds: readonly BalanceThreshold[];
 }
@@ -15,10 +15,10 @@ export interface BalanceThreshold {
   readonly isLow: boolean;
 }
 
-/** Units with a threshold in one organization. */
+/** Thresholds of one organization, one a unit. */
 export const thresholdsMax = 20;
 
-/** One address of the form that SMTP knows without extensions; no name before it, no list, nothing that could end a header. */
+/** One plain SMTP address: no display name, no list, no character that could end a header. */
 export const emailSchema = z.email({ error: 'one address such as billing@example.com is needed' }).max(254);
 
 const thresholdSchema = z.string().transform((text, context) => {
@@ -26,13 +26,13 @@ const thresholdSchema = z.string().transform((text, context) => {
     const amount = parseMoney(text);
     if (amount > 0n) return formatMoney(amount);
   } catch {
-    // Said below, in the same words.
+    // The issue below covers malformed amounts too.
   }
   context.addIssue({ code: 'custom', message: 'an amount above zero such as 5 or 0.25 is needed' });
   return z.NEVER;
 });
 
-/** What is left out stays as it is; null takes it away. */
+/** A missing field stays as it is; null removes it. */
 export const noticeChangeSchema = z
   .strictObject({
     organizationId: z.uuid(),

@@ -29,7 +29,7 @@ const createOutbox = (queue: HeldQueue, perOrganizationMax = 100, table = tableT
 
 const createRunner = (queue: HeldQueue, run: Run): JobRunnerService => new JobRunnerService(tableThatRuns(run), events.money.app, queue, log.logger);
 
-/** Runs everything that is due once, with what the test says for an answer. */
+/** Runs everything that is due once, by the test's own run. */
 const runDue = async (queue: HeldQueue, run: Run): Promise<void> => {
   await createOutbox(queue).moveOnce();
   const runner = createRunner(queue, run);
@@ -39,8 +39,8 @@ const runDue = async (queue: HeldQueue, run: Run): Promise<void> => {
 const done = async (): Promise<JobOutcome> => ({ ok: true, reason: 'delivered' });
 const failed = async (): Promise<JobOutcome> => ({ ok: false, reason: 'answered 500' });
 
-describe('an event', () => {
-  it('is one event however often its cause is told, and none if its transaction rolls back', async () => {
+describe('events', () => {
+  it('a cause puts one event however often it is told, and none if its transaction rolls back', async () => {
     const organizationId = await events.newTenant();
     expect([await events.put(organizationId, 'grant.low', 'USD:1'), await events.put(organizationId, 'grant.low', 'USD:1')]).toEqual([true, false]);
     const client = await events.money.app.connect();
@@ -51,12 +51,12 @@ describe('an event', () => {
     expect(await events.events(organizationId)).toEqual([{ kind: 'grant.low', key: 'USD:1', sequence: null, payload: {} }]);
   });
 
-  it('has the same kind and key as one of another organization without being it', async () => {
+  it('a kind and key name an event within one organization', async () => {
     const [one, other] = [await events.newTenant(), await events.newTenant()];
     expect([await events.put(one, 'grant.low', 'USD:1'), await events.put(other, 'grant.low', 'USD:1')]).toEqual([true, true]);
   });
 
-  it("gets the organization's next number, without gaps and in order, whoever dispatches and in however many batches", async () => {
+  it("an event gets its organization's next number, without gaps and in order, whoever dispatches and in however many batches", async () => {
     const organizations = [await events.newTenant(), await events.newTenant()];
     for (let count = 0; count < 30; count += 1) for (const organizationId of organizations) await events.put(organizationId, 'key.created', String(count).padStart(2, '0'));
     let waiting = 60;
@@ -69,7 +69,7 @@ describe('an event', () => {
     }
   });
 
-  it('becomes one job for each endpoint that wants its kind, and a mail where its kind is mailed', async () => {
+  it('an event becomes one job for each endpoint that wants its kind, and a mail where its kind is mailed', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.addEndpoint(organizationId, 'https://b.example/', ['grant.low']);
@@ -86,8 +86,8 @@ describe('an event', () => {
   });
 });
 
-describe('a job', () => {
-  it('is handed to the queue in the order of its events', async () => {
+describe('jobs', () => {
+  it('jobs are handed to the queue in the order of their events', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     for (let count = 0; count < 20; count += 1) await events.put(organizationId, 'key.created', String(count));
@@ -101,7 +101,7 @@ describe('a job', () => {
     expect(order).toEqual(rows.map(({ id }) => id));
   });
 
-  it('waits in Postgres while its organization has many in the queue: whoever has thousands holds up nobody', async () => {
+  it('an organization with thousands of jobs holds up nobody: beyond its bound they wait in Postgres', async () => {
     const [loud, quiet] = [await events.newTenant(), await events.newTenant()];
     for (const organizationId of [loud, quiet]) await events.addEndpoint(organizationId, 'https://a.example/');
     for (let count = 0; count < 30; count += 1) await events.put(loud, 'key.created', String(count));
@@ -123,7 +123,7 @@ describe('a job', () => {
     expect(await handedTo()).toEqual([2, 0]);
   });
 
-  it('that runs twice has one effect', async () => {
+  it('a job that comes twice has one effect', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.put(organizationId, 'key.created', 'twice');
@@ -137,7 +137,7 @@ describe('a job', () => {
     expect([effects, (await events.jobs(organizationId))[0]]).toEqual([1, expect.objectContaining({ status: 'done', attempts: 1 })]);
   });
 
-  it('that the queue lost is handed to it again, and not before it was silent for long enough', async () => {
+  it('a job that its queue lost is handed over again, after its silence and not before', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.put(organizationId, 'key.created', 'lost');
@@ -153,7 +153,7 @@ describe('a job', () => {
     expect(await events.jobs(organizationId)).toMatchObject([{ status: 'done', attempts: 1 }]);
   });
 
-  it('whose run is lost is run again when its claim is over, and what the lost run reports then changes nothing', async () => {
+  it('a job of a lost run runs again when its claim is over, and a late report of the lost run changes nothing', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.put(organizationId, 'key.created', 'frozen');
@@ -173,7 +173,7 @@ describe('a job', () => {
     expect(await events.jobs(organizationId)).toMatchObject([{ status: 'done', attempts: 2, outcome: { reason: 'delivered' } }]);
   });
 
-  it('whose process dies in every run is given up after its last attempt', async () => {
+  it('a job that kills its process in every run is dead after its last attempt', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.put(organizationId, 'key.created', 'poison');
@@ -188,7 +188,7 @@ describe('a job', () => {
     expect(await events.jobs(organizationId)).toMatchObject([{ status: 'dead', attempts: 3, outcome: { ok: false, reason: 'the run ended without a word' } }]);
   });
 
-  it('that throws always is tried as often as it may be and then kept, while others go on; replayed it runs again', async () => {
+  it('a job that always throws is dead after its last attempt while others go on, and runs again when it is replayed', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.put(organizationId, 'key.created', 'poison');
@@ -212,7 +212,7 @@ describe('a job', () => {
     expect(await events.jobs(organizationId)).toMatchObject([{ status: 'done', attempts: 1 }, { status: 'done', attempts: 1 }]);
   });
 
-  it('that failed waits by its queue, and for longer where its receiver asked for it', async () => {
+  it('a failed job waits by the back-off of its queue, and longer where its receiver asked for that', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.put(organizationId, 'key.created', 'later');
@@ -231,7 +231,7 @@ describe('a job', () => {
     await events.money.shiftClock('0');
   });
 
-  it("of another organization is not replayed by one's own", async () => {
+  it("an organization replays no job of another", async () => {
     const [mine, theirs] = [await events.newTenant(), await events.newTenant()];
     await events.addEndpoint(theirs, 'https://a.example/');
     await events.put(theirs, 'key.created', 'theirs');
@@ -241,10 +241,10 @@ describe('a job', () => {
   });
 });
 
-describe('an ended job, and its event', () => {
+describe('pruneOutbox', () => {
   const prune = () => pruneOutbox(events.money.app, { queues: queuesOf(tableThatRuns()), eventDays: 30 }, 100);
 
-  it('are forgotten after their days, and none that still waits', async () => {
+  it('ended jobs and their events are forgotten after their days, and waiting ones are kept', async () => {
     const organizationId = await events.newTenant();
     await events.addEndpoint(organizationId, 'https://a.example/');
     await events.put(organizationId, 'key.created', 'done');

@@ -4,8 +4,8 @@ import { attemptsMaxOf, mailWaitsSeconds, retryWaitMs, webhookWaitsSeconds } fro
 
 const dayMs = 86_400_000;
 
-describe('the wait before another attempt', () => {
-  it('is the one of the schedule, spread by a fifth to both sides', () => {
+describe('retryWaitMs', () => {
+  it('the wait is that of the schedule, spread by a fifth to both sides', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: webhookWaitsSeconds.length }), fc.double({ min: 0, max: 0.999999, noNaN: true }), (attempts, spread) => {
         const waitMs = retryWaitMs(webhookWaitsSeconds, attempts, spread)!;
@@ -17,7 +17,7 @@ describe('the wait before another attempt', () => {
     expect(retryWaitMs(webhookWaitsSeconds, 1, 0.75)).toBe(5_500);
   });
 
-  it('ends with the schedule: there is no further attempt', () => {
+  it('after the last wait of the schedule there is no further attempt', () => {
     for (const waits of [webhookWaitsSeconds, mailWaitsSeconds]) {
       expect(retryWaitMs(waits, attemptsMaxOf(waits) - 1, 0.5)).toBeGreaterThan(0);
       expect(retryWaitMs(waits, attemptsMaxOf(waits), 0.5)).toBeNull();
@@ -28,11 +28,11 @@ describe('the wait before another attempt', () => {
     ['sooner than the schedule', 1_000, 5_000],
     ['later than the schedule', 60_000, 60_000],
     ['in a year', 365 * dayMs, dayMs],
-  ])('is what the receiver asked for, within a day: %s', (_name, askedMs, waitMs) => {
+  ])('the wait is what the receiver asked for, within a day: %s', (_name, askedMs, waitMs) => {
     expect(retryWaitMs(webhookWaitsSeconds, 1, 0.5, askedMs)).toBe(waitMs);
   });
 
-  it('grows with each failure', () => {
+  it('the wait grows with each failure', () => {
     for (const waits of [webhookWaitsSeconds, mailWaitsSeconds]) expect([...waits].sort((a, b) => a - b)).toEqual([...waits]);
   });
 });

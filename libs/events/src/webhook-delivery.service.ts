@@ -6,7 +6,7 @@ import { attemptMsMax, type WebhookAnswer, type WebhookSender } from './webhook-
 import { disableAfterMs, toEnvelope } from './webhook.js';
 import { findDelivery, noteAttempt } from './webhook.store.js';
 
-/** The attempt itself, reading what is sent, and handing back the answer. */
+/** The attempt, and the reads of endpoint and event before it. */
 export const deliveryMsMax = attemptMsMax + 5_000;
 const gone = 410;
 

@@ -7,7 +7,7 @@ import type { WebhookGuard } from './webhook-guard.service.js';
 import { createSecret, endpointsMax, kindsSchema, secretOverlapMsDefault, secretOverlapMsMax, type WebhookEndpoint } from './webhook.js';
 import { deleteEndpoint, endSecrets, insertEndpoint, insertSecret, listEndpointRows, lockEndpoints, setEndpointEnabled } from './webhook.store.js';
 
-/** What an organization's people do with their endpoints, as the database's owner. */
+/** Changes of an organization's endpoints. They need the owner's login. */
 const newEndpointSchema = z.strictObject({
   organizationId: z.uuid(),
   url: z.string(),
@@ -22,14 +22,14 @@ export type WebhookEndpointPlace = z.input<typeof placeSchema>;
 const rotationSchema = placeSchema.extend({ overlapMs: z.int().min(0).max(secretOverlapMsMax).default(secretOverlapMsDefault) });
 export type SecretRotation = z.input<typeof rotationSchema>;
 
-/** The secret stands here and nowhere else: whoever gets it shows it once. */
+/** The only type with the secret: the caller shows it once. */
 export interface WebhookEndpointWithSecret extends WebhookEndpoint {
   readonly secret: string;
 }
 
 const endpointNotFound = (): AppError => notFound('webhook_endpoint', 'The organization has no such webhook endpoint.');
 
-/** From now on every event of the kinds is sent there. Throws `webhook_url_refused`, `webhook_endpoint_exists` or `webhook_endpoints_full`. */
+/** The endpoint gets every event of its kinds from now on. Throws `webhook_url_refused`, `webhook_endpoint_exists` or `webhook_endpoints_full`. */
 export const createWebhookEndpoint = async (pool: Pool, guard: WebhookGuard, input: NewWebhookEndpoint): Promise<WebhookEndpointWithSecret> => {
   const { organizationId, description, kinds, url: asked } = parseInput(newEndpointSchema, input);
   const url = await guard.check(asked);
@@ -45,10 +45,10 @@ export const createWebhookEndpoint = async (pool: Pool, guard: WebhookGuard, inp
   return { ...endpoint, secret };
 };
 
-/** In the order of their making. */
+/** The oldest first. */
 export const listWebhookEndpoints = (pool: Pool, organizationId: string): Promise<WebhookEndpoint[]> => listEndpointRows(pool, organizationId);
 
-/** A new secret; the old one signs too for `overlapMs`, so that the receiver can change over. Throws `webhook_endpoint_not_found`. */
+/** Makes a new secret; the old one signs too for `overlapMs`, in which the receiver changes over. Throws `webhook_endpoint_not_found`. */
 export const rotateWebhookSecret = async (pool: Pool, input: SecretRotation): Promise<WebhookEndpointWithSecret> => {
   const { organizationId, id, overlapMs } = parseInput(rotationSchema, input);
   const secret = createSecret(randomBytes);
@@ -62,7 +62,7 @@ export const rotateWebhookSecret = async (pool: Pool, input: SecretRotation): Pr
   return { ...endpoint, secret };
 };
 
-/** What failed while it was disabled stays a dead letter until it is replayed. Throws `webhook_endpoint_not_found`. */
+/** Deliveries that failed while it was disabled stay dead until they are replayed. Throws `webhook_endpoint_not_found`. */
 export const enableWebhookEndpoint = async (pool: Pool, input: WebhookEndpointPlace): Promise<WebhookEndpoint> => setEnabled(pool, input, true);
 
 export const disableWebhookEndpoint = async (pool: Pool, input: WebhookEndpointPlace): Promise<WebhookEndpoint> => setEnabled(pool, input, false);
@@ -74,7 +74,7 @@ const setEnabled = async (pool: Pool, input: WebhookEndpointPlace, enabled: bool
   return endpoint;
 };
 
-/** What was still to be sent there becomes a dead letter. Throws `webhook_endpoint_not_found`. */
+/** Deliveries on their way to it become dead letters. Throws `webhook_endpoint_not_found`. */
 export const removeWebhookEndpoint = async (pool: Pool, input: WebhookEndpointPlace): Promise<void> => {
   const { organizationId, id } = parseInput(placeSchema, input);
   await inTransaction(pool, async (db) => {

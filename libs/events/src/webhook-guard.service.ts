@@ -5,8 +5,9 @@ import { AppError } from '@kilotoken/platform';
 import { parseWebhookUrl, urlProblemTexts } from './webhook.js';
 
 /**
- * Where webhooks may go. A name is resolved when an endpoint is registered, so that its owner learns at once, and again when a
- * connection is made, where it decides: the connection goes to the addresses that were looked at, whatever a name says later.
+ * Keeps webhooks away from addresses inside. A name is resolved when an endpoint is registered, so that its owner learns at once,
+ * and again for each connection, which goes to the checked addresses alone: a name that changes between check and connection
+ * leads nowhere (DNS rebinding).
  */
 export interface WebhookGuardSettings {
   /** For development and tests: http, and addresses of this machine and its network. */
@@ -38,7 +39,7 @@ export class WebhookGuard {
     return parsed;
   }
 
-  /** The same without asking for a name's addresses, which the connection does. */
+  /** The same without resolving a name, which the connection does. */
   checkForm(text: string): string {
     const parsed = parseWebhookUrl(text, this.settings.allowPrivate);
     if ('problem' in parsed) throw urlRefused(urlProblemTexts[parsed.problem]);
@@ -49,7 +50,7 @@ export class WebhookGuard {
     return parsed.url;
   }
 
-  /** For connections: Node calls it for names, and connects to nothing else than what it answers. */
+  /** Node calls it for each name it connects to, and connects to the addresses that it answers. */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
     this.lookUp(hostname).then(
       (addresses) => {
@@ -62,7 +63,7 @@ export class WebhookGuard {
 
   private async lookUp(hostname: string): Promise<readonly LookupAddress[]> {
     const addresses = await this.resolveInTime(hostname);
-    // One address inside is enough: which of them a connection takes is up to the network.
+    // One address inside is enough to refuse: the connection may take any of them.
     if (addresses.length === 0) throw urlRefused('its name has no address');
     if (!addresses.every(({ address }) => this.isAllowed(address))) throw urlRefused(leadsInside);
     return addresses;

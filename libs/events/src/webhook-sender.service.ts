@@ -3,10 +3,10 @@ import { Webhook } from 'standardwebhooks';
 import { Agent, request } from 'undici';
 import type { WebhookGuard } from './webhook-guard.service.js';
 
-/** One attempt: what it is sent with, and what came back. Nothing of the answer's body is kept but its beginning. */
+/** One attempt to send a webhook. */
 export interface WebhookRequest {
   readonly url: string;
-  /** Valid ones, the newest first; each gives a signature. */
+  /** The valid secrets, the newest first; each adds a signature. */
   readonly secrets: readonly string[];
   readonly id: string;
   readonly body: string;
@@ -14,26 +14,27 @@ export interface WebhookRequest {
 }
 
 export interface WebhookAnswer {
-  /** 0: there was none. */
+  /** 0: no answer. */
   readonly status: number;
   readonly reason: string;
+  /** The beginning of the answer's body, without control characters. */
   readonly excerpt: string;
-  /** What the receiver asked for by Retry-After. */
+  /** By Retry-After; 0 where the receiver asked for none. */
   readonly askedWaitMs: number;
   readonly latencyMs: number;
 }
 
-/** From the first byte out to the last that is read. */
+/** From the beginning of the connection to the last byte of the answer. */
 export const attemptMsMax = 15_000;
 const connectMsMax = 5_000;
-/** More of an answer is neither read nor kept. */
+/** Bytes of an answer that are read. */
 const answerBytesMax = 64 * 1024;
 const excerptCharactersMax = 500;
 const headerBytesMax = 16 * 1024;
 const connectionsPerOriginMax = 4;
 const originsKeptMs = 10_000;
 
-/** Sends webhooks: signed, bounded, to nowhere that the guard refuses, and without following where an answer points. */
+/** Sends signed webhooks within bounds, to addresses that the guard allows. It follows no redirect. */
 export class WebhookSender {
   private readonly agent: Agent;
 
@@ -57,7 +58,7 @@ export class WebhookSender {
     await this.agent.destroy();
   }
 
-  /** Never rejects: whatever goes wrong is an answer. */
+  /** Never rejects: a failure is an answer with status 0. */
   async send(webhook: WebhookRequest): Promise<WebhookAnswer> {
     const startedMs = performance.now();
     const latencyMs = (): number => Math.round(performance.now() - startedMs);
@@ -94,11 +95,11 @@ const readExcerpt = async (body: AsyncIterable<Buffer> & { destroy(): void }): P
   for await (const part of body) {
     parts.push(part);
     bytes += part.length;
-    // Leaving the loop destroys the stream, and with it the connection.
+    // Leaving the loop destroys the stream and its connection.
     if (bytes >= answerBytesMax) break;
   }
   const text = new TextDecoder().decode(Buffer.concat(parts).subarray(0, excerptCharactersMax * 4));
-  // What is shown on a terminal must not be able to command it.
+  // Operators see the excerpt on a terminal, which control characters would command.
   return text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ').slice(0, excerptCharactersMax);
 };
 
@@ -107,7 +108,7 @@ const reasonOf = (status: number): string => {
   return status >= 300 && status < 400 ? `answered ${status}; redirects are not followed` : `answered ${status}`;
 };
 
-/** Seconds or a date (RFC 9110 §10.2.3); 0 for anything else. */
+/** Retry-After as seconds or a date (RFC 9110 §10.2.3); 0 for anything else. */
 export const askedWaitMs = (header: string, now: Date): number => {
   if (/^\d{1,9}$/.test(header)) return Number(header) * 1_000;
   const at = /^[A-Z][a-z]{2}, /.test(header) ? Date.parse(header) : Number.NaN;
@@ -125,6 +126,6 @@ const failureOf = (error: unknown): string => {
   const { name, code, cause } = (error ?? {}) as Failure;
   if (cause instanceof AppError) return cause.publicMessage;
   if (name === 'TimeoutError' || /TIMEOUT|ETIMEDOUT/.test(String(code))) return 'no answer in time';
-  // A code says what went wrong without quoting what the other side sent.
+  // The code alone: a message may quote what the receiver sent.
   return `failed: ${String(code ?? name ?? 'unknown')}`;
 };

@@ -6,7 +6,7 @@ import { Webhook } from 'standardwebhooks';
 import { WebhookGuard, type WebhookGuardSettings } from './webhook-guard.service.js';
 import { askedWaitMs, WebhookSender, type WebhookAnswer } from './webhook-sender.service.js';
 
-/** For who answers; a receiver that never does is given up sooner. */
+/** For receivers that answer; one that never does is given up sooner. */
 const timeoutMs = 60_000;
 const hangingMs = 500;
 const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
@@ -24,7 +24,7 @@ interface Received {
   readonly body: string;
 }
 
-/** A receiver that answers as the test says; `received` fills as requests come. */
+/** A receiver that answers as the test tells it; `received` fills as requests come. */
 const receive = async (answer: (response: ServerResponse, request: IncomingMessage) => void): Promise<{ url: string; received: Received[] }> => {
   const received: Received[] = [];
   const server: Server = createServer((request, response) => {
@@ -51,8 +51,8 @@ const send = async (url: string, guard: WebhookGuardSettings = { allowPrivate: t
 
 const ok = (response: ServerResponse): void => void response.writeHead(204).end();
 
-describe('a webhook', () => {
-  it('is signed so that the library of the scheme accepts it, by each secret that is valid', async () => {
+describe('WebhookSender', () => {
+  it('a webhook is signed by each valid secret, and the library of the scheme accepts it', async () => {
     const { url, received } = await receive(ok);
     const sentAt = new Date();
     expect(await send(url, undefined, [secret, oldSecret], sentAt)).toMatchObject({ status: 204, reason: 'delivered' });
@@ -67,14 +67,14 @@ describe('a webhook', () => {
     expect(headers['webhook-signature']).toMatch(new RegExp(`^v1,${byHand.replace(/[+/]/g, '\\$&')} v1,`));
   });
 
-  it.each([301, 302, 307, 308])('that is answered by a redirect (%i) goes nowhere else', async (status) => {
+  it.each([301, 302, 307, 308])('a webhook follows no redirect (%i)', async (status) => {
     const target = await receive(ok);
     const { url, received } = await receive((response) => void response.writeHead(status, { location: target.url }).end());
     expect(await send(url)).toMatchObject({ status, reason: `answered ${status}; redirects are not followed` });
     expect([received.length, target.received.length]).toEqual([1, 0]);
   });
 
-  it('reads of an answer no more than it may, and keeps its beginning without what could command a terminal', async () => {
+  it('of an answer at most 64 KB are read, and its beginning is kept without control characters', async () => {
     let written = 0;
     const { url } = await receive((response) => {
       const write = (): void => {
@@ -94,7 +94,7 @@ describe('a webhook', () => {
   it.each<[string, (response: ServerResponse) => void]>([
     ['never answers', () => undefined],
     ['begins an answer and never ends it', (response) => void response.writeHead(200).write('{')],
-  ])('is given up in time by a receiver that %s', async (_name, answer) => {
+  ])('an attempt ends in time at a receiver that %s', async (_name, answer) => {
     const { url } = await receive(answer);
     expect(await send(url, undefined, undefined, undefined, hangingMs)).toMatchObject({ status: 0, reason: 'no answer in time' });
   });
@@ -103,7 +103,7 @@ describe('a webhook', () => {
     ['cuts the connection', (response) => response.socket!.resetAndDestroy()],
     ['sends garbage', (response) => void response.socket!.end('garbage\r\n\r\n')],
     ['sends headers without end', (response) => void response.writeHead(200, { 'x-long': 'a'.repeat(20_000) }).end()],
-  ])('fails, and nothing else does, where the receiver %s', async (_name, answer) => {
+  ])('an attempt alone fails where the receiver %s', async (_name, answer) => {
     const { url } = await receive(answer);
     expect(await send(url)).toMatchObject({ status: 0, reason: expect.stringMatching(/^failed: /) });
   });
@@ -115,10 +115,10 @@ describe('a webhook', () => {
     ['soon', 0],
     ['-5', 0],
     ['', 0],
-  ])('hears by Retry-After %j how long to wait', (header, waitMs) => expect(askedWaitMs(header, new Date('2026-12-01T08:00:00Z'))).toBe(waitMs));
+  ])('Retry-After %j asks for a wait', (header, waitMs) => expect(askedWaitMs(header, new Date('2026-12-01T08:00:00Z'))).toBe(waitMs));
 });
 
-describe('where a webhook may not go', () => {
+describe('WebhookGuard', () => {
   const never = async (): Promise<never> => {
     throw new Error('not to be asked');
   };
@@ -131,7 +131,7 @@ describe('where a webhook may not go', () => {
     },
   );
 
-  it('is refused where a name leads inside, by one address of several too', async () => {
+  it('an endpoint is refused where a name leads inside, by one address of several too', async () => {
     const guard = new WebhookGuard({
       allowPrivate: false,
       resolve: async () => [
@@ -144,7 +144,7 @@ describe('where a webhook may not go', () => {
     await expect(nowhere.check('https://hooks.example.com/')).rejects.toMatchObject({ publicMessage: expect.stringContaining('no address') });
   });
 
-  it('is not connected to where a name leads inside only once it was registered', async () => {
+  it('no connection is made where a name leads inside only after it was registered', async () => {
     const { url, received } = await receive(ok);
     const port = new URL(url).port;
     const answers = ['1.1.1.1', '127.0.0.1'];
@@ -156,7 +156,7 @@ describe('where a webhook may not go', () => {
     expect([answers.length, received.length]).toEqual([0, 0]);
   });
 
-  it('is not asked for for ever', async () => {
+  it('a name that is not resolved in time is refused', async () => {
     const guard = new WebhookGuard({ allowPrivate: false, resolve: never });
     await expect(guard.check('https://hooks.example.com/')).rejects.toMatchObject({ publicMessage: expect.stringContaining('cannot be resolved') });
   });

@@ -1,13 +1,13 @@
 import { eventCatalogue, type EventEnvelope, isEventName, readUrl } from '@kilotoken/contracts';
 import { z } from 'zod';
 
-/** Where a customer wants events, and what is sent there, by the Standard Webhooks scheme. */
+/** An address of a customer that gets events, by the Standard Webhooks scheme. */
 export interface WebhookEndpoint {
   readonly organizationId: string;
   readonly id: string;
   readonly url: string;
   readonly description: string;
-  /** Null: all. */
+  /** Null: all kinds. */
   readonly kinds: readonly string[] | null;
   readonly status: 'enabled' | 'failing' | 'disabled';
   readonly createdAt: Date;
@@ -15,12 +15,12 @@ export interface WebhookEndpoint {
   readonly disabledAt: Date | null;
 }
 
-/** Endpoints of one organization: each event is sent to each. */
+/** Endpoints of one organization. */
 export const endpointsMax = 20;
-/** How long the old secret signs too after a rotation, unless its owner says otherwise. */
+/** How long the old secret signs too after a rotation, by default. */
 export const secretOverlapMsDefault = 24 * 3_600_000;
 export const secretOverlapMsMax = 7 * 24 * 3_600_000;
-/** An endpoint that only failed for this long is disabled. The schedule of one delivery takes three days and a third. */
+/** An endpoint that failed for this long without a success is disabled. One delivery's attempts take up to three days and a third. */
 export const disableAfterMs = 5 * 24 * 3_600_000;
 const urlLengthMax = 2_000;
 const secretBytes = 32;
@@ -34,12 +34,12 @@ export const kindsSchema = z
 export type UrlProblem = 'malformed' | 'scheme' | 'credentials' | 'fragment' | 'too_long';
 
 /**
- * The address as it will be called, or what is wrong with how it is written; where it leads is looked at apart. What the URL
- * standard drops silently (tabs, line ends, blanks around) is refused: nobody writes that by accident.
+ * The address in its normal form, or the problem with its text; `WebhookGuard` checks where it leads. Characters that the URL
+ * standard drops silently (tabs, line ends, blanks around it) are refused: they are no accident.
  */
 export const parseWebhookUrl = (text: string, allowHttp: boolean): { readonly url: string } | { readonly problem: UrlProblem } => {
   if (text.length > urlLengthMax) return { problem: 'too_long' };
-  // eslint-disable-next-line no-control-regex -- exactly those are meant
+  // eslint-disable-next-line no-control-regex -- control characters are to be refused
   if (/[\u0000-\u0020\u007f\\]/.test(text)) return { problem: 'malformed' };
   const url = readUrl(text);
   if (!url) return { problem: 'malformed' };
@@ -69,7 +69,7 @@ export interface StoredEvent {
   readonly payload: unknown;
 }
 
-/** An event that its kind's schema does not describe is a bug of ours: it is not sent but kept as a dead letter. Throws a ZodError. */
+/** Throws a ZodError for an event that does not fit its kind's schema: that is our bug, and the delivery becomes a dead letter. */
 export const toEnvelope = ({ id, organizationId, kind, sequence, createdAt, payload }: StoredEvent): EventEnvelope => {
   if (!isEventName(kind)) throw new Error(`this release does not know events of the kind ${kind}`);
   const data = eventCatalogue[kind].data.loose().parse(payload);
