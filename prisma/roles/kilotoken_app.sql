@@ -12,3 +12,4 @@ GRANT SELECT ON limit_counter, limit_slice, usage_limit TO kilotoken_app;
 GRANT SELECT ON quarantine_step, rating_adjustment, usage, usage_quarantine TO kilotoken_app;
 GRANT SELECT ON database_mark TO kilotoken_app;
 GRANT SELECT ON rollup_horizon, rollup_tag, usage_archive_total, usage_rollup TO kilotoken_app;
+GRANT SELECT ON burn_table, burn_weight, pack_unit TO kilotoken_app;

@@ -11,3 +11,4 @@ GRANT SELECT ON quarantine_step, rated_batch, rated_flush, rating_adjustment, ra
 GRANT SELECT ON _prisma_migrations, database_mark TO kilotoken_auditor;
 GRANT SELECT, INSERT ON reconcile_run TO kilotoken_auditor;
 GRANT SELECT ON usage_archive, usage_archive_total TO kilotoken_auditor;
+GRANT SELECT ON burn_table, burn_weight, pack_unit TO kilotoken_auditor;

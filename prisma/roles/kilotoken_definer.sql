@@ -28,3 +28,4 @@ GRANT SELECT, INSERT ON rollup_tag TO kilotoken_definer;
 GRANT SELECT, UPDATE ON rollup_horizon TO kilotoken_definer;
 GRANT SELECT, INSERT, DELETE ON unrolled_batch TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON usage_rollup TO kilotoken_definer;
+GRANT SELECT ON burn_table, burn_weight, pack_unit TO kilotoken_definer;

@@ -56,7 +56,7 @@ const expectedLegs = ({ plan }: SimulatedRequest, grants: readonly SimulatedGran
   return null;
 };
 
-/** What is held of each grant, in the order in which it is charged. */
+/** The hold of each grant, in the order in which it is charged. */
 const legsOf = (request: SimulatedRequest): string[] => {
   const { units, runs } = request.holding!;
   const left = units.map(({ hold }) => [...hold.parts]);

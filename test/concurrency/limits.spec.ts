@@ -77,7 +77,7 @@ it('three gateways together never admit more than the limit in any interval of i
       } else await new Promise((resolve) => setTimeout(resolve, 10));
     }
   };
-  const end = (quota: QuotaService, reservation: Reservation): void => quota.end(organizationId, reservation, (measure) => (measure === 'requests' ? whole(1) : 0n));
+  const end = (quota: QuotaService, reservation: Reservation): void => quota.end(organizationId, reservation, ({ measure }) => (measure === 'requests' ? whole(1) : 0n));
   await Promise.all(gateways.flatMap((gateway) => Array.from({ length: WORKERS }, () => work(gateway))));
 
   admittedAtMs.sort((a, b) => a - b);

@@ -43,7 +43,7 @@ export interface SimulatedLease {
   isClosed: boolean;
 }
 
-/** What was held and is charged in one unit. */
+/** The hold and the charge in one unit. */
 export interface UnitCharge {
   readonly unit: string;
   readonly hold: Money;
@@ -93,7 +93,7 @@ const sum = <Item>(items: Iterable<Item>, amountOf: (item: Item) => Money): Mone
 /** A row that the constraint `never_above_the_hold` refuses. */
 export const isPoison = ({ charges }: UsageRow): boolean => charges.some(({ charge, hold }) => charge < 0n || charge > hold);
 
-/** What a row charges, as text to compare and to show. */
+/** The charges of a row, as text to compare and to show. */
 export const shownCharges = ({ charges }: UsageRow): string => charges.map(({ unit, charge }) => `${charge} ${unit}`).join(' ');
 
 export const isOver = ({ rank }: SimulatedGrant, nowMs: number): boolean => rank.expiresAtMs !== null && rank.expiresAtMs <= nowMs;

@@ -38,7 +38,7 @@ import type { SimulatedRequest } from './simulated-request.js';
 /** What a gateway learns of a statement that it sent. No state: the connection broke, so the outcome is unknown. */
 export type Outcome<Value> = { readonly value: Value } | { readonly sqlState: string | undefined };
 
-/** What an ask is for: an organization's grants of a unit, for a model. */
+/** The subject of an ask: an organization's grants of a unit, for a model. */
 export interface AskedOf {
   readonly organizationId: string;
   readonly unit: string;
@@ -51,7 +51,7 @@ export interface Statement<Value> {
   readonly run: (database: SimulatedDatabase) => Value;
 }
 
-/** What a unit's wallet last learned of its grants, when a request was refused for good. */
+/** The last answer to a unit's wallet about its grants, when a request was refused for good. */
 export interface LastAnswer {
   readonly unit: UnitRequest;
   readonly answer: AskAnswer | null;
@@ -158,7 +158,7 @@ export class SimulatedFunds {
     this.runs.clear();
   }
 
-  /** What is asked of the funding machine for a request. */
+  /** The request as the funding machine is asked. */
   protected fundingRequest({ plan }: SimulatedRequest): FundingRequest {
     return plan;
   }

@@ -19,7 +19,7 @@ export type UnitRates = ReadonlyMap<string, Payer['rates']>;
 
 export interface RequestPlan extends FundingRequest {
   readonly rates: UnitRates;
-  /** What it may count at most, and what the answer turns out to count: more where its lane exceeds what it was asked for. */
+  /** The most that it may count, and the counts of its answer: more where its lane exceeds what it was asked for. */
   readonly bounds: Counts;
   readonly counts: Counts;
   readonly steps: number;
@@ -29,7 +29,7 @@ export interface RequestPlan extends FundingRequest {
 
 export const nothingCounted: Counts = { input: 0, output: 0 };
 
-/** What tokens cost in a unit; a class outside its scope costs nothing there. */
+/** The weights of tokens in a unit; a class outside its scope costs nothing there. */
 export const costIn = (rates: Payer['rates'], { input, output }: Counts): Money => BigInt(input) * (rates.get('input')?.amount ?? 0n) + BigInt(output) * (rates.get('output')?.amount ?? 0n);
 
 /** One request on its way through a gateway, and what is known of it. */
@@ -45,7 +45,7 @@ export class SimulatedRequest {
   tries = 0;
   stepsDone = 0;
   countsSoFar: Counts = nothingCounted;
-  /** What its settlement charges, by unit of the holding; null until it is made. */
+  /** The charges of its settlement, by unit of the holding; null until it is made. */
   charges: readonly Money[] | null = null;
   opened = false;
   /** Whether Postgres is known to have a checkpoint. */

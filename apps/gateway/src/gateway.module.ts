@@ -1,5 +1,5 @@
 import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
-import { LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
+import { HoldingService, LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
 import { createPool, type Platform } from '@kilotoken/platform';
 import { QuotaService } from '@kilotoken/quota';
 import type { Pool } from 'pg';
@@ -79,6 +79,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const session = new SessionService({ databaseUrl, beatMs: Math.min(beatMsMax, settings.SESSION_TTL_MS / beatsPerTtl), sessionTtlMs: settings.SESSION_TTL_MS, pollMs, snapshotAgeMsMax: settings.SNAPSHOT_AGE_MS_MAX, release: readRelease() }, clock, logger);
   const leaseSettings = { databaseUrl, floorWaitMs: settings.FLOOR_WAIT_MS, floorWaiters: settings.FLOOR_WAITERS, idleLeaseMs: settings.IDLE_LEASE_MS, ...leaseLimits };
   const leases = new LeaseService(leaseSettings, session, clock, logger);
+  const holdings = new HoldingService(leaseSettings, leases, session);
   const settlement = new SettlementService(
     {
       databaseUrl,
@@ -98,7 +99,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const metrics = createGatewayMetrics(registry, { unsettled: () => settlement.unsettled(), running: () => running.size });
   const threads = openThreads(settings.WORKER_THREADS_MAX ?? defaultThreads(), logger);
   const counter = new TokenCounter(threads, logger, metrics.countSampled);
-  const ending = new EndingService(leases, settlement, running, metrics, new Estimator(counter), logger);
+  const ending = new EndingService(holdings, leases, settlement, running, metrics, new Estimator(counter), logger);
   const { lanes, notices, laneKeys } = composeLanes(settings, metrics, logger);
   const catalogue = new CatalogueService(pool, session, logger);
   catalogue.onLoad((loaded) => laneKeys.load(loaded));
@@ -134,7 +135,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     meter,
     counter,
     intake: new Intake({ bodyBytesMax: settings.BODY_LIMIT_BYTES, stallMsMax: settings.BODY_STALL_MS_MAX }, threads, meter, deadlines, registry),
-    completions: new CompletionsService(settings, session, leases, settlement, catalogue, laneKeys, running, new LimitsService(quota, session), relay, failpoint),
+    completions: new CompletionsService(settings, session, holdings, settlement, catalogue, laneKeys, running, new LimitsService(quota, session), relay, failpoint),
   };
 };
 

@@ -27,7 +27,7 @@ export const collectReturns = (wallet: Wallet, recalled: ReadonlySet<string>, no
     const idle = nowMs - lease.usedAtMs >= idleMs;
     const giveBack = lease.free > 0n && (over || idle || recalled.has(lease.id));
     if (giveBack) {
-      // What was said of the grants stays true without another ask.
+      // The last answer about the grants stays true without another ask.
       if (wallet.answered && mayPay(lease, wallet.answered.model, nowMs)) wallet.available += lease.free;
       lease.slice -= lease.free;
       lease.free = 0n;

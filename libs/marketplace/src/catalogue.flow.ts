@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { inTransaction } from '@kilotoken/platform';
-import { listCurrentRates } from '@kilotoken/pricing';
+import { listBurnTables, listCurrentRates, pastPricesMs } from '@kilotoken/pricing';
 import { buildCatalogue, type Catalogue } from './catalogue.js';
 import { listActiveLanes, listActiveModels, readConfigVersion } from './catalogue.store.js';
 
@@ -12,5 +12,5 @@ export const loadCatalogue = (pool: pg.Pool): Promise<Catalogue> =>
   inTransaction(pool, async (db) => {
     await db.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
     const version = await readConfigVersion(db);
-    return buildCatalogue(version, await listActiveModels(db), await listActiveLanes(db), await listCurrentRates(db));
+    return buildCatalogue(version, await listActiveModels(db), await listActiveLanes(db), await listCurrentRates(db), await listBurnTables(db, pastPricesMs));
   });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies } from '@kilotoken/contracts';
-import { groupRates, priceKey, type PriceVersion, type RateRow } from '@kilotoken/pricing';
+import { groupRates, priceKey, type BurnTable, type PriceVersion, type RateRow } from '@kilotoken/pricing';
 import { capabilitiesOf, costRatesSchema, laneKinds, laneTimeoutsSchema, type Lane } from './lane.js';
 import type { ModelTerms } from './listing.js';
 
@@ -24,6 +24,8 @@ export interface Catalogue {
    * in the last `pastPricesMs` may have been priced at. Any other is found by its id.
    */
   readonly prices: ReadonlyMap<string, readonly PriceVersion[]>;
+  /** By pack unit, latest first, as far back as `prices`. */
+  readonly burnTables: ReadonlyMap<string, readonly BurnTable[]>;
 }
 
 const wholeText = z.string().regex(/^\d+$/).transform(BigInt);
@@ -62,11 +64,13 @@ type ModelRow = z.infer<typeof modelRow>;
 type LaneRow = z.infer<typeof laneRow>;
 
 /** Rows come in the order that the lists are to have: lanes by position, rates by latest version first. */
-export const buildCatalogue = (version: bigint, models: ModelRow[], lanes: LaneRow[], rates: RateRow[]): Catalogue => {
+export const buildCatalogue = (version: bigint, models: ModelRow[], lanes: LaneRow[], rates: RateRow[], burnTables: readonly BurnTable[]): Catalogue => {
   const lanesByModel = new Map<string, Lane[]>();
   for (const row of lanes) append(lanesByModel, row.model_id, buildLane(row));
   const prices = new Map<string, PriceVersion[]>();
   for (const [{ price_book_id, model_id }, priceVersion] of groupRates(rates)) append(prices, priceKey(price_book_id, model_id), priceVersion);
+  const tablesByUnit = new Map<string, BurnTable[]>();
+  for (const table of burnTables) append(tablesByUnit, table.unit, table);
   return {
     version,
     models: new Map(
@@ -85,6 +89,7 @@ export const buildCatalogue = (version: bigint, models: ModelRow[], lanes: LaneR
       ]),
     ),
     prices,
+    burnTables: tablesByUnit,
   };
 };
 

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { TokenCounts } from '@kilotoken/contracts';
-import { formatMoney, minMoney, parseMoney, type Money } from '@kilotoken/money';
+import { completionTokens, promptTokens, type TokenCounts } from '@kilotoken/contracts';
+import { formatMoney, minMoney, moneyRounding, parseMoney, type Money } from '@kilotoken/money';
 import { AppError, inTransaction, mintId, sqlStateOf, type Db } from '@kilotoken/platform';
-import { loadPriceVersion, rateUsage } from '@kilotoken/pricing';
+import { loadBurnTable, loadPriceVersion } from '@kilotoken/pricing';
+import { chargeFields, portionsOf, readPortions, totalIn, type Allocation, type UnitPortion, type UnitTerms } from '@kilotoken/usage';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { parseQuarantinedRows, replayKindOf, type QuarantineKey, type QuarantinedRow, type QuarantinedUsage } from './quarantine.js';
-import { adjustRating, endSession, findUsage, insertStep, listQuarantined, lockQuarantined, settleRows, startSession, takeForRow, type QuarantineFilter } from './quarantine.store.js';
+import { adjustRating, endSession, findUsage, insertStep, listQuarantined, lockQuarantined, settleRows, startSession, takeForRow, type Adjustment, type QuarantineFilter } from './quarantine.store.js';
 
 /** Who does something about usage in quarantine, and why. */
 export interface StepBy {
@@ -64,36 +65,60 @@ const parseRows = (raw: string, key: QuarantineKey): QuarantinedRow[] => {
   }
 };
 
-const rate = async (db: Db, counts: TokenCounts, priceVersionId: string): Promise<Money> => {
+/** How the units of a row burn, by what it is pinned to. */
+const loadTerms = async (db: Db, unit: string, priceVersionId: string, portions: readonly UnitPortion[]): Promise<(UnitPortion & UnitTerms)[]> => {
   const price = await loadPriceVersion(db, priceVersionId);
   if (!price) throw unfit(`there is no price version ${priceVersionId}`);
-  try {
-    return rateUsage(counts, price.rates).total;
-  } catch (error) {
-    throw unfit(`its price version ${priceVersionId} does not rate its counts: ${(error as Error).message}`, error);
+  const terms: (UnitPortion & UnitTerms)[] = [];
+  for (const portion of portions) {
+    const table = portion.burnTableId === null ? null : await loadBurnTable(db, portion.burnTableId);
+    if (portion.unit !== (table?.unit ?? unit)) throw unfit(`nothing that it is pinned to says how ${portion.unit} burns`);
+    terms.push({ ...portion, rates: table?.rates ?? price.rates, rounding: table?.rounding ?? moneyRounding });
   }
+  return terms;
+};
+
+const portionsAgain = (counts: TokenCounts, held: readonly (UnitPortion & UnitTerms)[]): UnitPortion[] => {
+  try {
+    return portionsOf(counts, held);
+  } catch (error) {
+    throw unfit(`what it is pinned to does not rate its counts: ${(error as Error).message}`, error);
+  }
+};
+
+const storedPortions = ({ unit, counts, portions, hold, rated, charge }: QuarantinedRow): UnitPortion[] =>
+  (portions && readPortions(JSON.stringify(portions))) ?? [
+    { unit, burnTableId: null, tokens: promptTokens(counts) + completionTokens(counts), hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(charge) },
+  ];
+
+const describePortions = (portions: readonly UnitPortion[]): string => portions.map(({ unit, rated, charge }) => `${formatMoney(charge)} ${unit} of ${formatMoney(rated)}`).join(', ');
+
+/** A row that was charged says what its rates and its holds give. */
+const assertProven = (row: QuarantinedRow, stored: readonly UnitPortion[], proven: readonly UnitPortion[]): void => {
+  const agrees = stored.every(({ rated, charge }, index) => rated === proven[index]!.rated && charge === proven[index]!.charge);
+  if (!agrees) throw unfit(`attempt ${row.attempt} is charged ${describePortions(stored)}, its rates and holds give ${describePortions(proven)}`);
 };
 
 /**
  * Settles the rows as a gateway does, in a session that begins and ends here: leased from what the grants have now, settled, and the
- * leases closed. What the grants cannot pay of the charge is our loss, as what exceeds a hold is.
+ * leases closed. Where the grants of a unit have less than what was held of it, the next unit pays the rest; what the last one cannot
+ * pay is our loss, as what exceeds a hold is.
  */
 const replaySettlement = async (db: Db, usage: QuarantinedUsage): Promise<object> => {
   const rows = parseRows(usage.raw, usage);
   const sessionId = randomUUID();
   await startSession(db, sessionId, hostname(), process.pid);
   const settled: object[] = [];
-  let charged = 0n;
+  const charged = new Map<string, Money>();
   for (const row of rows) {
-    const rated = parseMoney(row.rated);
-    if ((rated > 0n || row.outcome === 'completed') && rated !== (await rate(db, row.counts, row.price))) throw unfit(`attempt ${row.attempt} is rated ${row.rated}, which its price does not give`);
-    if (parseMoney(row.charge) !== minMoney(rated, parseMoney(row.hold))) throw unfit(`attempt ${row.attempt} is charged ${row.charge}, which is not the lesser of what it was rated and what was held`);
-    const taken = parseMoney(row.charge) > 0n ? await takeForRow(db, sessionId, mintId(Date.now()), row) : [];
-    const paid = taken.reduce((sum, { slice }) => sum + slice, 0n);
-    charged += paid;
-    const allocations = taken.map(({ leaseId, grantId, slice }) => ({ grant: grantId, lease: leaseId, unit: row.unit, amount: formatMoney(slice) }));
-    const short = paid < parseMoney(row.charge);
-    settled.push({ ...row, charge: formatMoney(paid), hold: short ? formatMoney(paid) : row.hold, allocations, opened: false });
+    const stored = storedPortions(row);
+    const held = await loadTerms(db, row.unit, row.price, stored);
+    const wasCharged = row.outcome === 'completed' || stored.some(({ rated }) => rated > 0n);
+    if (wasCharged) assertProven(row, stored, portionsAgain(row.counts, held));
+    else if (stored.some(({ charge }) => charge > 0n)) throw unfit(`attempt ${row.attempt} is charged and was not rated`);
+    const paid = wasCharged ? await payPortions(db, sessionId, row, held) : { portions: stored, allocations: [] };
+    for (const { unit, charge } of paid.portions) charged.set(unit, (charged.get(unit) ?? 0n) + charge);
+    settled.push({ ...row, ...chargeFields({ portions: paid.portions }, row.unit), allocations: paid.allocations, opened: false });
   }
   try {
     const written = await settleRows(db, sessionId, settled);
@@ -105,13 +130,40 @@ const replaySettlement = async (db: Db, usage: QuarantinedUsage): Promise<object
     throw error;
   }
   await endSession(db, sessionId);
-  return { rows: rows.length, charged: formatMoney(charged) };
+  const amounts = Object.fromEntries([...charged].map(([unit, amount]) => [unit, formatMoney(amount)]));
+  return charged.size > 1 ? { rows: rows.length, charged: amounts } : { rows: rows.length, charged: Object.values(amounts)[0] };
+};
+
+/** Takes each portion's charge from the grants of its unit. A portion whose grants have less is held at that, and all are rated again. */
+const payPortions = async (db: Db, sessionId: string, row: QuarantinedRow, given: readonly (UnitPortion & UnitTerms)[]): Promise<{ portions: UnitPortion[]; allocations: Allocation[] }> => {
+  const held = [...given];
+  const allocations: Allocation[] = [];
+  for (const [index, terms] of given.entries()) {
+    const due = portionsAgain(row.counts, held)[index]!.charge;
+    if (due === 0n) continue;
+    const taken = await takeForRow(db, sessionId, mintId(Date.now()), row, terms.unit, due);
+    const paid = taken.reduce((sum, { slice }) => sum + slice, 0n);
+    if (paid < due) held[index] = { ...terms, hold: paid };
+    let left = portionsAgain(row.counts, held)[index]!.charge;
+    for (const { leaseId, grantId, slice } of taken) {
+      const amount = minMoney(slice, left);
+      if (amount > 0n) allocations.push({ grant: grantId, lease: leaseId, unit: terms.unit, amount: formatMoney(amount) });
+      left -= amount;
+    }
+  }
+  return { portions: portionsAgain(row.counts, held), allocations };
 };
 
 const replayRating = async (db: Db, key: QuarantineKey, note: string): Promise<object> => {
   const usage = await findUsage(db, key);
   if (!usage) throw unfit('its usage row is gone');
-  const rated = await rate(db, usage.counts, usage.priceVersionId);
-  const adjustment = await adjustRating(db, key, formatMoney(rated), note);
-  return adjustment ?? { rated: '0', charge: '0', receivable: '0' };
+  const proven = portionsAgain(usage.counts, await loadTerms(db, usage.unit, usage.priceVersionId, usage.portions));
+  const adjusted: Record<string, Adjustment> = {};
+  for (const unit of new Set(proven.map((portion) => portion.unit))) {
+    const adjustment = await adjustRating(db, key, unit, formatMoney(totalIn(proven, unit).rated), note);
+    if (adjustment) adjusted[unit] = adjustment;
+  }
+  const adjustments = Object.values(adjusted);
+  if (adjustments.length > 1) return adjusted;
+  return adjustments[0] ?? { rated: '0', charge: '0', receivable: '0' };
 };

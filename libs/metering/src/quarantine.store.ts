@@ -1,6 +1,7 @@
 import type { TokenCounts } from '@kilotoken/contracts';
-import { parseMoney, type Money } from '@kilotoken/money';
+import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import type { Db } from '@kilotoken/platform';
+import { readPortions, type UnitPortion } from '@kilotoken/usage';
 import type { QuarantineKey, QuarantinedRow, QuarantinedUsage } from './quarantine.js';
 
 interface QuarantineRow {
@@ -79,14 +80,31 @@ export const insertStep = async (db: Db, { organizationId, usageId, attempt, rea
 export interface StoredUsage {
   readonly counts: TokenCounts;
   readonly priceVersionId: string;
+  readonly unit: string;
+  readonly portions: readonly UnitPortion[];
+}
+
+interface UsageColumns {
+  counts: TokenCounts;
+  price_version_id: string;
+  unit: string;
+  hold: string;
+  rated: string;
+  charge: string;
+  portions: string | null;
 }
 
 export const findUsage = async (db: Db, { organizationId, usageId, attempt }: QuarantineKey): Promise<StoredUsage | null> => {
-  const { rows } = await db.query<{ counts: TokenCounts; price_version_id: string }>(
-    'SELECT counts, price_version_id FROM usage WHERE organization_id = $1 AND id = $2 AND attempt = $3',
+  const { rows } = await db.query<UsageColumns>(
+    `SELECT counts, price_version_id, unit, hold::text AS hold, rated::text AS rated, charge::text AS charge, portions::text AS portions
+     FROM usage WHERE organization_id = $1 AND id = $2 AND attempt = $3`,
     [organizationId, usageId, attempt],
   );
-  return rows[0] ? { counts: rows[0].counts, priceVersionId: rows[0].price_version_id } : null;
+  const [row] = rows;
+  if (!row) return null;
+  const { counts, unit } = row;
+  const whole = { unit, burnTableId: null, tokens: 0, hold: parseMoney(row.hold), rated: parseMoney(row.rated), charge: parseMoney(row.charge) };
+  return { counts, priceVersionId: row.price_version_id, unit, portions: (row.portions && readPortions(row.portions)) || [whole] };
 };
 
 export interface Adjustment {
@@ -95,11 +113,11 @@ export interface Adjustment {
   readonly receivable: string;
 }
 
-/** Makes a row rated at an amount; null where it was already. */
-export const adjustRating = async (db: Db, { organizationId, usageId, attempt }: QuarantineKey, rated: string, reason: string): Promise<Adjustment | null> => {
+/** Makes a row rated at an amount of a unit; null where it was already. */
+export const adjustRating = async (db: Db, { organizationId, usageId, attempt }: QuarantineKey, unit: string, rated: string, reason: string): Promise<Adjustment | null> => {
   const { rows } = await db.query<Adjustment & { id: string | null }>(
-    'SELECT id, trim_scale(rated)::text AS rated, trim_scale(charge)::text AS charge, trim_scale(receivable)::text AS receivable FROM rating_adjust($1, $2, $3::smallint, $4, $5)',
-    [organizationId, usageId, attempt, rated, reason],
+    'SELECT id, trim_scale(rated)::text AS rated, trim_scale(charge)::text AS charge, trim_scale(receivable)::text AS receivable FROM rating_adjust_unit($1, $2, $3::smallint, $4, $5, $6)',
+    [organizationId, usageId, attempt, unit, rated, reason],
   );
   const { id, ...adjustment } = rows[0]!;
   return id === null ? null : adjustment;
@@ -115,11 +133,11 @@ export const startSession = async (db: Db, sessionId: string, host: string, pid:
   await db.query("SELECT session_open($1, 'quarantine', $2, $3, '', NULL)", [sessionId, host, pid]);
 };
 
-/** Leases what a row charges, or as much of it as there is. */
-export const takeForRow = async (db: Db, sessionId: string, askId: string, row: QuarantinedRow): Promise<Taken[]> => {
+/** Leases an amount of a unit for a row, or as much of it as there is. */
+export const takeForRow = async (db: Db, sessionId: string, askId: string, row: QuarantinedRow, unit: string, amount: Money): Promise<Taken[]> => {
   const { rows } = await db.query<{ answer: { leases: { leaseId: string; grantId: string; slice: string }[] } }>(
     'SELECT lease_take($1, $2, $3, $4, $5, $6, 0, 0, $7) AS answer',
-    [sessionId, row.organization, askId, row.unit, row.model, row.charge, row.id],
+    [sessionId, row.organization, askId, unit, row.model, formatMoney(amount), row.id],
   );
   return rows[0]!.answer.leases.map(({ leaseId, grantId, slice }) => ({ leaseId, grantId, slice: parseMoney(slice) }));
 };

@@ -7,8 +7,8 @@
  *
  * The row in quarantine stays as it came. Every step is a row of its own, and one that ends the case is the last.
  */
-import { tokenClasses } from '@kilotoken/contracts';
 import { parseMoney } from '@kilotoken/money';
+import { usageRowSchema } from '@kilotoken/usage';
 import { z } from 'zod';
 
 export interface QuarantineKey {
@@ -32,32 +32,11 @@ export type ReplayKind = 'settlement' | 'rating' | 'none';
 export const replayKindOf = (reason: string): ReplayKind =>
   /^(settle|reap):/.test(reason) ? 'settlement' : reason === 'rating_mismatch' ? 'rating' : 'none';
 
-const money = z.string().refine((text) => {
-  try {
-    return parseMoney(text) >= 0n;
-  } catch {
-    return false;
-  }
-}, 'an exact amount is needed, such as "0.00036"');
-
-const count = z.int().min(0);
-
-/** What a replay needs of a row; the database checks the rest when it takes it. */
-const usageRowSchema = z.looseObject({
-  organization: z.uuid(),
-  id: z.uuid(),
-  attempt: z.int().min(0).max(32_767),
-  model: z.string().min(1),
-  outcome: z.string().min(1),
-  counts: z.partialRecord(z.enum(tokenClasses), count),
-  price: z.uuid(),
-  unit: z.string().min(1),
-  hold: money,
-  rated: money,
-  charge: money,
-  cost: money,
-});
-export type QuarantinedRow = z.infer<typeof usageRowSchema>;
+/** A replay needs these fields of a row. The database checks the rest when it takes it, and brings diagnostics within their bounds. */
+const quarantinedRowSchema = usageRowSchema
+  .pick({ organization: true, id: true, attempt: true, model: true, outcome: true, counts: true, price: true, unit: true, hold: true, rated: true, charge: true, portions: true, cost: true })
+  .loose();
+export type QuarantinedRow = z.infer<typeof quarantinedRowSchema>;
 
 /**
  * Reads the rows of one request: JSON objects with commas between them, as a gateway settles them, or a list. Throws a ZodError or
@@ -65,9 +44,11 @@ export type QuarantinedRow = z.infer<typeof usageRowSchema>;
  */
 export const parseQuarantinedRows = (raw: string, { organizationId, usageId }: QuarantineKey): QuarantinedRow[] => {
   const text = raw.trim();
-  const rows = z.array(usageRowSchema).min(1).parse(JSON.parse(text.startsWith('[') ? text : `[${text}]`));
+  const rows = z.array(quarantinedRowSchema).min(1).parse(JSON.parse(text.startsWith('[') ? text : `[${text}]`));
   if (text.includes('\\u0000')) throw new SyntaxError('a text has the character U+0000, which no database holds');
   if (rows.some(({ organization, id }) => organization !== organizationId || id !== usageId)) throw new SyntaxError('a row is of another organization or request');
-  if (rows.filter(({ charge }) => parseMoney(charge) > 0n).length > 1) throw new SyntaxError('more than one attempt carries a charge');
+  if (rows.filter(carriesCharge).length > 1) throw new SyntaxError('more than one attempt carries a charge');
   return rows;
 };
+
+const carriesCharge = ({ charge, portions }: QuarantinedRow): boolean => [charge, ...(portions ?? []).map((portion) => portion.charge)].some((amount) => parseMoney(amount) > 0n);

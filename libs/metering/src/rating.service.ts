@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { inTransaction, mintId, Repetition, sqlStateOf, type Clock, type Db } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { addToCounters, countersOf, loadPriceVersion, type PriceVersion, takeCounters } from '@kilotoken/pricing';
-import { rateBatch, type RatingResult, type UnratedGroup } from './rating.js';
-import { type FlushKey, listRatedFlushes, postRating, quarantineMismatch, takeUnrated } from './rating.store.js';
+import { addToCounters, countersOf, loadBurnTable, loadPriceVersion, takeCounters, type BurnTable, type PriceVersion } from '@kilotoken/pricing';
+import { rateBatch, type PinnedRates, type RatingResult, type UnratedGroup } from './rating.js';
+import { listRatedFlushes, postRating, quarantineMismatch, takeUnrated, type FlushKey } from './rating.store.js';
 
 export interface RatingSettings {
   /** All shards unless several raters divide them. */
@@ -26,7 +26,8 @@ export interface RatingReport {
 /** As many rows end a claim: their text is kept in memory until they are rated, some 7 MB of it. */
 const rowsPerRating = 50_000;
 const pauseAfterErrorMs = 500;
-const priceVersionsMax = 10_000;
+/** Of price versions and of burn tables, each. */
+const versionsMax = 10_000;
 
 /**
  * Rates what settled: takes flushes, proves their charges, posts the ledger, all in one transaction. However many raters run
@@ -35,6 +36,7 @@ const priceVersionsMax = 10_000;
 @Injectable()
 export class RatingService {
   private readonly prices = new Map<string, PriceVersion>();
+  private readonly burnTables = new Map<string, BurnTable>();
   private readonly repetition: Repetition;
 
   constructor(
@@ -64,10 +66,10 @@ export class RatingService {
       const ratingId = mintId(this.clock.nowMs());
       const { flushes, groups } = await takeUnrated(db, ratingId, shards, flushesPerRatingMax, rowsPerRating);
       if (groups.length === 0) return null;
-      await this.loadPrices(db, groups);
+      const pinned = await this.loadRates(db, groups);
       // Locked before anything is rated: a rate that depends on a counter sees what every rating before this one has added.
       await takeCounters(db, countersOf(groups));
-      const result = rateBatch(groups, this.prices);
+      const result = rateBatch(groups, pinned);
       await addToCounters(db, result.counted);
       await postRating(db, ratingId, result);
       for (const mismatch of result.mismatches) await quarantineMismatch(db, mismatch);
@@ -101,12 +103,22 @@ export class RatingService {
     }
   }
 
-  private async loadPrices(db: Db, groups: readonly UnratedGroup[]): Promise<void> {
-    if (this.prices.size > priceVersionsMax) this.prices.clear();
-    for (const { priceVersionId } of groups) {
-      if (this.prices.has(priceVersionId)) continue;
-      const price = await loadPriceVersion(db, priceVersionId);
-      if (price) this.prices.set(price.id, price);
+  /** The versions that these groups are pinned to. A published version never changes, so it is read once, and kept while there is room. */
+  private async loadRates(db: Db, groups: readonly UnratedGroup[]): Promise<PinnedRates> {
+    const pinned = { prices: new Map<string, PriceVersion>(), burnTables: new Map<string, BurnTable>() };
+    for (const { priceVersionId, burnTableIds } of groups) {
+      await pin(pinned.prices, this.prices, priceVersionId, () => loadPriceVersion(db, priceVersionId));
+      for (const id of burnTableIds) await pin(pinned.burnTables, this.burnTables, id, () => loadBurnTable(db, id));
     }
+    return pinned;
   }
 }
+
+const pin = async <Value>(pinned: Map<string, Value>, known: Map<string, Value>, id: string, load: () => Promise<Value | null>): Promise<void> => {
+  if (pinned.has(id)) return;
+  const value = known.get(id) ?? (await load());
+  if (value === null) return;
+  pinned.set(id, value);
+  if (known.size >= versionsMax) known.clear();
+  known.set(id, value);
+};

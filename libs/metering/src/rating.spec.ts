@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { TokenCounts } from '@kilotoken/contracts';
-import { parseMoney } from '@kilotoken/money';
-import type { PriceVersion } from '@kilotoken/pricing';
+import { formatMoney, parseMoney } from '@kilotoken/money';
+import type { BurnTable, PriceVersion } from '@kilotoken/pricing';
+import type { UnitPortion } from '@kilotoken/usage';
 import fc from 'fast-check';
-import { rateBatch, type RatingResult, type UnratedGroup, type UnratedRow } from './rating.js';
+import { rateBatch, type PinnedRates, type RatingResult, type UnratedGroup, type UnratedRow } from './rating.js';
 
 /** 3 and 5 per 7: what does not divide evenly is rounded half to even, 12 decimals. */
 const price: PriceVersion = {
@@ -17,6 +18,12 @@ const price: PriceVersion = {
   ]),
 };
 const prices = new Map([[price.id, price]]);
+/** A pack of one a token of prompt and four of answer, in whole units. */
+const pack: BurnTable = {
+  id: 'burn-1', unit: 'pack', modelId: null, effectiveAtMs: 0, rounding: { decimals: 0, mode: 'up' },
+  rates: new Map([['input', { amount: parseMoney('1'), per: 1n }], ['output', { amount: parseMoney('4'), per: 1n }]]),
+};
+const pinned: PinnedRates = { prices, burnTables: new Map([[pack.id, pack]]) };
 
 /** A row with what it has in common with others of its group. */
 type Usage = UnratedRow & Omit<UnratedGroup, 'rows' | 'firstSettledMs' | 'lastSettledMs'>;
@@ -29,6 +36,8 @@ const usage = (change: Partial<Usage> = {}): Usage => ({
   apiKeyId: 'key-1',
   priceVersionId: price.id,
   counts: { input: 2, output: 1 },
+  portions: null,
+  burnTableIds: [],
   unit: 'USD',
   hold: parseMoney('10'),
   // 2 × 3 ÷ 7 + 1 × 5 ÷ 7 = 0.857142857143 + 0.714285714286
@@ -46,7 +55,7 @@ const groupOf = (...rows: [Usage, ...Usage[]]): UnratedGroup => {
 };
 
 /** Rates rows, each a group of its own. */
-const rate = (rows: readonly Usage[]): RatingResult => rateBatch(rows.map((row) => groupOf(row)), prices);
+const rate = (rows: readonly Usage[]): RatingResult => rateBatch(rows.map((row) => groupOf(row)), pinned);
 
 describe('a charge', () => {
   it('that its price version gives is proven', () => {
@@ -83,6 +92,33 @@ describe('a charge', () => {
   });
 });
 
+describe('a charge over a pack and money', () => {
+  // The pack pays for both tokens of the prompt; what is left of it, one, is less than a token of the answer.
+  const portion = (unit: string, burnTableId: string | null, tokens: number, hold: string, rated: string): UnitPortion => ({ unit, burnTableId, tokens, hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(rated) });
+  const portions = [portion('pack', pack.id, 2, '3', '2'), portion('USD', null, 1, '10', '0.714285714286')];
+  const straddling = (change: Partial<Usage> = {}): Usage => usage({ portions, burnTableIds: [pack.id], rated: parseMoney('0.714285714286'), charge: parseMoney('0.714285714286'), ...change });
+
+  it('is proven in each unit, and posted in each', () => {
+    const { mismatches, totals } = rate([straddling(), usage({ id: 'usage-2' })]);
+    expect(mismatches).toEqual([]);
+    expect(totals.map(({ unit, charge, rated, cost }) => [unit, formatMoney(charge), formatMoney(rated), formatMoney(cost)])).toEqual([
+      ['USD', '2.285714285715', '2.285714285715', '1'],
+      ['pack', '2', '2', '0'],
+    ]);
+  });
+
+  it.each<[string, Partial<Usage>]>([
+    ['a token more from the pack', { portions: [portion('pack', pack.id, 3, '6', '6'), portion('USD', null, 0, '10', '0')] }],
+    ['fewer tokens from the pack than it covers', { portions: [portion('pack', pack.id, 1, '3', '1'), portion('USD', null, 2, '10', '1.142857142857')] }],
+    ['another amount of the currency than its portions', { rated: parseMoney('0.7'), charge: parseMoney('0.7') }],
+    ['a burn table that nobody knows', { portions: [portion('pack', 'burn-2', 2, '3', '2'), portions[1]!] }],
+    ['the burn table of another unit', { portions: [portion('points', pack.id, 2, '3', '2'), portions[1]!] }],
+    ['no portions', { portions: null }],
+  ])('with %s is named', (_name, change) => {
+    expect(rate([straddling(change)]).mismatches.map(({ usage: { id } }) => id)).toEqual(['usage-1']);
+  });
+});
+
 describe('what is to be posted', () => {
   it('is added up per organization, unit and cost currency', () => {
     const { totals } = rate([usage(), usage({ id: 'usage-2' }), usage({ organizationId: 'other' }), usage({ unit: 'EUR' }), usage({ costCurrency: 'EUR' })]);
@@ -108,7 +144,7 @@ describe('what is to be posted', () => {
 
   it('is the same however rows are grouped', () => {
     const [one, other] = [usage(), usage({ id: 'usage-2', counts: { input: 7 }, rated: parseMoney('3'), charge: parseMoney('3'), settledAtMs: 2_000 })];
-    expect(rateBatch([groupOf(one, other)], prices)).toEqual(rate([one, other]));
+    expect(rateBatch([groupOf(one, other)], pinned)).toEqual(rate([one, other]));
   });
 
   it('is nothing of no rows', () => {

@@ -1,6 +1,7 @@
 import type { TokenCounts } from '@kilotoken/contracts';
 import { formatMoney, moneyDecimals, parseMoney, type Money } from '@kilotoken/money';
 import type { Db } from '@kilotoken/platform';
+import { readPortions } from '@kilotoken/usage';
 import type { Mismatch, RatingResult, UnratedGroup, UnratedRow } from './rating.js';
 
 export interface FlushKey {
@@ -37,8 +38,8 @@ interface ClaimedGroup {
 /** Claims up to `flushesMax` unrated flushes of some shards for a rating, in this transaction, and no more once they hold `rowsMax` usage rows. */
 export const takeUnrated = async (db: Db, ratingId: string, shards: readonly number[], flushesMax: number, rowsMax: number): Promise<TakenUsage> => {
   const { rows } = await db.query<ClaimedGroup>({
-    name: 'rating_claim',
-    text: 'SELECT * FROM rating_claim($1, $2, $3, $4)',
+    name: 'rating_claim_rows',
+    text: 'SELECT * FROM rating_claim_rows($1, $2, $3, $4)',
     values: [ratingId, shards, flushesMax, rowsMax],
   });
   const groups = rows.map((group) => ({
@@ -50,14 +51,19 @@ export const takeUnrated = async (db: Db, ratingId: string, shards: readonly num
     costCurrency: group.cost_currency,
     firstSettledMs: group.first_ms,
     lastSettledMs: group.last_ms,
+    burnTableIds: burnTableIdsIn(group.lines),
     rows: { [Symbol.iterator]: () => readRows(group.lines) },
   }));
   return { flushes: rows[0]?.flushes ?? 0, groups };
 };
 
-const fieldsPerRow = 8;
+/** The burn tables that rows are pinned to; nearly always none, which is found without reading them. */
+const burnTableIdsIn = (lines: string): string[] =>
+  lines.includes('"burn_table"') ? [...new Set([...lines.matchAll(/"burn_table": ?"([0-9a-f-]{36})"/g)].map(([, id]) => id!))] : [];
 
-/** The rows of a group, in the order of `rating_claim`'s fields. */
+const fieldsPerRow = 9;
+
+/** The rows of a group, in the order of the fields of `rating_claim_rows`. */
 function* readRows(lines: string): Generator<UnratedRow> {
   const fields = lines.split('\t');
   for (let first = 0; first < fields.length; first += fieldsPerRow) {
@@ -73,6 +79,7 @@ function* readRows(lines: string): Generator<UnratedRow> {
       charge: charge === rated ? ratedMoney : storedMoney(charge),
       cost: storedMoney(fields[first + 6]!),
       counts: JSON.parse(fields[first + 7]!) as TokenCounts,
+      portions: fields[first + 8] === '' ? null : readPortions(fields[first + 8]!),
     };
   }
 }

@@ -3,13 +3,17 @@
  * is to be posted and counted. Pure; nothing that the gateway computed is taken on trust.
  */
 import type { TokenCounts } from '@kilotoken/contracts';
-import { minMoney, type Money } from '@kilotoken/money';
-import { type CounterIncrement, type PriceVersion, rateUsage, startCounting } from '@kilotoken/pricing';
+import { moneyRounding, type Money } from '@kilotoken/money';
+import { ratePortions, startCounting, type BurnTable, type CounterIncrement, type PriceVersion } from '@kilotoken/pricing';
+import { portionsOf, totalIn, type UnitPortion } from '@kilotoken/usage';
 
 export interface UnratedRow {
   readonly id: string;
   readonly attempt: number;
   readonly counts: TokenCounts;
+  /** The portion of each unit that paid; null where all is in the currency of the price. */
+  readonly portions: readonly UnitPortion[] | null;
+  /** These are of the currency of the price. */
   readonly hold: Money;
   readonly rated: Money;
   readonly charge: Money;
@@ -27,6 +31,8 @@ export interface UnratedGroup {
   readonly costCurrency: string;
   readonly firstSettledMs: number;
   readonly lastSettledMs: number;
+  /** Those that its rows are pinned to. */
+  readonly burnTableIds: readonly string[];
   readonly rows: Iterable<UnratedRow>;
 }
 
@@ -44,8 +50,14 @@ export interface Mismatch {
   readonly organizationId: string;
   readonly priceVersionId: string;
   readonly usage: UnratedRow;
-  /** What the pinned version says; null when it cannot rate these counts at all. */
+  /** The amount in the currency of the price by the pinned versions; null when they cannot rate these counts at all. */
   readonly rated: Money | null;
+}
+
+/** The published versions that rows are pinned to, by id. */
+export interface PinnedRates {
+  readonly prices: ReadonlyMap<string, PriceVersion>;
+  readonly burnTables: ReadonlyMap<string, BurnTable>;
 }
 
 export interface RatingResult {
@@ -60,41 +72,83 @@ export interface RatingResult {
   readonly mismatches: readonly Mismatch[];
 }
 
-/** What the pinned version says a row costs; null when it does not price these counts. */
-const ratedOf = (counts: TokenCounts, price: PriceVersion | undefined): Money | null => {
-  if (!price) return null;
+interface Proof {
+  readonly rated: Money | null;
+  readonly isRight: boolean;
+}
+
+const unratable: Proof = { rated: null, isRight: false };
+
+/** Rates a row again from its counts, what was held, and what it is pinned to. */
+const proveRow = (usage: UnratedRow, unit: string, price: PriceVersion | undefined, burnTables: PinnedRates['burnTables']): Proof => {
+  if (!price) return unratable;
   try {
-    return rateUsage(counts, price.rates).total;
+    if (usage.portions) return provePortions(usage, usage.portions, unit, price, burnTables);
+    const { rated, charge } = ratePortions(usage.counts, [{ rates: price.rates, rounding: moneyRounding, hold: usage.hold }])[0]!;
+    return { rated, isRight: rated === usage.rated && charge === usage.charge };
   } catch {
     // Whatever a row holds that cannot be rated: it must not keep the others from being rated, and somebody looks at it.
-    return null;
+    return unratable;
   }
 };
 
-const isCharged = (usage: UnratedRow, rated: Money | null): boolean => rated !== null && rated === usage.rated && minMoney(rated, usage.hold) === usage.charge;
+const isSamePortion = (a: UnitPortion, b: UnitPortion): boolean => a.tokens === b.tokens && a.rated === b.rated && a.charge === b.charge;
 
-export const rateBatch = (groups: Iterable<UnratedGroup>, prices: ReadonlyMap<string, PriceVersion>): RatingResult => {
-  const totals = new Map<string, PostingTotal[]>();
+const provePortions = ({ counts, hold, rated, charge }: UnratedRow, stored: readonly UnitPortion[], unit: string, price: PriceVersion, burnTables: PinnedRates['burnTables']): Proof => {
+  const held = stored.map((portion) => {
+    const terms = portion.burnTableId === null ? { rates: price.rates, rounding: moneyRounding } : burnTables.get(portion.burnTableId);
+    if (!terms || portion.unit !== ('unit' in terms ? terms.unit : unit)) throw new RangeError(`nothing says how ${portion.unit} burns`);
+    return { ...portion, rates: terms.rates, rounding: terms.rounding };
+  });
+  const proven = portionsOf(counts, held);
+  const money = totalIn(proven, unit);
+  const agrees = money.hold === hold && money.rated === rated && money.charge === charge;
+  return { rated: money.rated, isRight: agrees && proven.every((portion, index) => isSamePortion(portion, stored[index]!)) };
+};
+
+/** Sums of each organization's rows, by unit and cost currency. */
+class Totals {
+  private readonly byOrganization = new Map<string, PostingTotal[]>();
+
+  of(organizationId: string, unit: string, costCurrency: string): PostingTotal {
+    let known = this.byOrganization.get(organizationId);
+    if (!known) this.byOrganization.set(organizationId, (known = []));
+    let total = known.find((other) => other.unit === unit && other.costCurrency === costCurrency);
+    if (!total) known.push((total = { organizationId, unit, costCurrency, charge: 0n, rated: 0n, cost: 0n }));
+    return total;
+  }
+
+  list(): PostingTotal[] {
+    return [...this.byOrganization.values()].flat();
+  }
+}
+
+const nothing: readonly UnitPortion[] = [];
+
+export const rateBatch = (groups: Iterable<UnratedGroup>, { prices, burnTables }: PinnedRates): RatingResult => {
+  const totals = new Totals();
   const roots = new Map<string, number>();
   const keysUsed = new Map<string, { organizationId: string; apiKeyId: string; usedAtMs: number }>();
   const mismatches: Mismatch[] = [];
   const counting = startCounting();
   let rows = 0;
   for (const { organizationId, accountRootId, apiKeyId, priceVersionId, unit, costCurrency, lastSettledMs, rows: usages } of groups) {
-    let ofOrganization = totals.get(organizationId);
-    if (!ofOrganization) totals.set(organizationId, (ofOrganization = []));
-    let total = ofOrganization.find((known) => known.unit === unit && known.costCurrency === costCurrency);
-    if (!total) ofOrganization.push((total = { organizationId, unit, costCurrency, charge: 0n, rated: 0n, cost: 0n }));
-
+    const total = totals.of(organizationId, unit, costCurrency);
     const price = prices.get(priceVersionId);
     const rowsBefore = rows;
     for (const usage of usages) {
       rows += 1;
-      const rated = ratedOf(usage.counts, price);
-      if (!isCharged(usage, rated)) mismatches.push({ organizationId, priceVersionId, usage, rated });
+      const { rated, isRight } = proveRow(usage, unit, price, burnTables);
+      if (!isRight) mismatches.push({ organizationId, priceVersionId, usage, rated });
       total.charge += usage.charge;
       total.rated += usage.rated;
       total.cost += usage.cost;
+      for (const portion of usage.portions ?? nothing) {
+        if (portion.unit === unit) continue;
+        const ofUnit = totals.of(organizationId, portion.unit, costCurrency);
+        ofUnit.charge += portion.charge;
+        ofUnit.rated += portion.rated;
+      }
       counting.count(accountRootId, usage);
     }
 
@@ -103,5 +157,5 @@ export const rateBatch = (groups: Iterable<UnratedGroup>, prices: ReadonlyMap<st
     if (!used) keysUsed.set(apiKeyId, { organizationId, apiKeyId, usedAtMs: lastSettledMs });
     else if (used.usedAtMs < lastSettledMs) used.usedAtMs = lastSettledMs;
   }
-  return { rows, totals: [...totals.values()].flat(), roots, counted: counting.increments(), keysUsed, mismatches };
+  return { rows, totals: totals.list(), roots, counted: counting.increments(), keysUsed, mismatches };
 };

@@ -6,3 +6,6 @@ export { ensurePriceBook, readPriceBooks } from './price-book.store.js';
 export { groupRates, pastPricesMs, priceKey, type RateRow } from './price-version.js';
 export { findLatestEffectiveAt, insertPriceVersion, listCurrentRates, loadPriceVersion } from './price-version.store.js';
 export * from './pricing.js';
+export * from './portions.js';
+export * from './pack.js';
+export { listBurnTables, loadBurnTable } from './pack.store.js';

@@ -50,6 +50,10 @@ describe('portions', () => {
   it('a count that no payer has a rate for is an error, never free', () => {
     expect(() => ratePortions({ output: 1 }, [payer('5', { input: '1', output: null })])).toThrow('no price for output');
   });
+
+  it.each([[-1], [1.5], [2 ** 53], ['many']])('%j is no count', (count) => {
+    expect(() => ratePortions({ input: count as number }, [usd])).toThrow('no count of input');
+  });
 });
 
 const anyRounding = fc.record({ decimals: fc.integer({ min: 0, max: 12 }), mode: fc.constantFrom(...roundingModes) });
@@ -98,7 +102,7 @@ describe('any units, rates and rounding', () => {
     fc.assert(
       fc.property(anyCounts, anyPayer, (counts, { rates: book }) => {
         const { total } = rateUsage(counts, book);
-        expect(ratePortions(counts, [{ rates: book, rounding: moneyRounding, hold: total }])).toEqual([{ tokens: promptTokens(counts) + completionTokens(counts), rated: total, charge: total }]);
+        expect(ratePortions(counts, [{ rates: book, rounding: moneyRounding, hold: total }])).toMatchObject([{ tokens: promptTokens(counts) + completionTokens(counts), rated: total, charge: total }]);
       }),
     );
   });

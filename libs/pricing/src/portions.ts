@@ -17,7 +17,7 @@
 import { tokenClasses, type TokenCounts } from '@kilotoken/contracts';
 import { minMoney, priceOf, type Money, type Rounding } from '@kilotoken/money';
 import type { PriceVersion, Rate } from './price.js';
-import { rateFor } from './pricing.js';
+import { rateFor, type ChargeLine } from './pricing.js';
 
 type Rates = PriceVersion['rates'];
 
@@ -34,6 +34,7 @@ export interface Payer {
 export interface Portion {
   /** Whole tokens, of all classes. */
   readonly tokens: number;
+  readonly lines: readonly ChargeLine[];
   readonly rated: Money;
   /** min(rated, hold): the charges of a unit are never above its holds. */
   readonly charge: Money;
@@ -41,13 +42,14 @@ export interface Portion {
 
 /**
  * Splits counts over payers in their order; answers a portion for each. Throws a RangeError for a count that the last payer has
- * no rate for: admission makes no such hold, so this is a bug or a foreign row, never a free answer.
+ * no rate for, and for what is no count: admission makes no such hold, so this is a bug or a foreign row, never a free answer.
  */
 export const ratePortions = (counts: TokenCounts, payers: readonly Payer[]): Portion[] => {
-  const paid = payers.map(() => ({ tokens: 0, rated: 0n }));
+  const paid = payers.map(() => ({ tokens: 0, lines: [] as ChargeLine[], rated: 0n }));
   const last = payers.length - 1;
   for (const tokenClass of tokenClasses) {
     let left = counts[tokenClass] ?? 0;
+    if (!Number.isSafeInteger(left) || left < 0) throw new RangeError(`${left} is no count of ${tokenClass}`);
     for (let index = 0; left > 0; index += 1) {
       if (index > last) throw new RangeError(`no price for ${tokenClass}`);
       const { rates, rounding, hold } = payers[index]!;
@@ -57,14 +59,16 @@ export const ratePortions = (counts: TokenCounts, payers: readonly Payer[]): Por
       const tokens = index === last ? left : coveredTokens(left, rate, rounding, hold - portion.rated);
       if (tokens === 0) continue;
       portion.tokens += tokens;
-      portion.rated += priceOf(BigInt(tokens), rate.amount!, rate.per, rounding);
+      const charge = priceOf(BigInt(tokens), rate.amount!, rate.per, rounding);
+      portion.lines.push({ tokenClass, tokens: BigInt(tokens), amount: rate.amount!, per: rate.per, charge });
+      portion.rated += charge;
       left -= tokens;
     }
   }
-  return paid.map(({ tokens, rated }, index) => {
+  return paid.map(({ tokens, lines, rated }, index) => {
     const { unit, hold } = payers[index]!;
     const leftBefore = index < last || unit === undefined ? 0n : leftOf(unit, payers.slice(0, last), paid);
-    return { tokens, rated, charge: minMoney(rated, hold + leftBefore) };
+    return { tokens, lines, rated, charge: minMoney(rated, hold + leftBefore) };
   });
 };
 

@@ -73,7 +73,9 @@ export const startExchange = (quota: Quota, askId: string, nowMs: number, withRe
   }
   if (rows.length === 0) return [];
   const [oldest] = quota.waiters;
-  quota.exchange = { id: askId, firstUsageId: oldest && oldest.id < askId ? oldest.id : askId, rows };
+  const [expected = askId] = quota.expected;
+  const ids = [askId, expected, oldest?.id ?? askId];
+  quota.exchange = { id: askId, firstUsageId: ids.reduce((first, id) => (id < first ? id : first)), rows };
   quota.exchangedAtMs = nowMs;
   quota.exchangeFailed = false;
   return [{ kind: 'exchange', exchange: quota.exchange }];

@@ -112,13 +112,15 @@ export interface Quota {
   readonly counters: Map<string, Map<string, Counter>>;
   size: number;
   readonly waiters: Waiter[];
+  /** Requests that have not reserved yet, and may come later than younger ones; in the order of their ids. */
+  readonly expected: Set<string>;
   exchange: Exchange | null;
   exchangedAtMs: number;
   /** The exchange under way has failed at least once, and is tried again. */
   exchangeFailed: boolean;
 }
 
-export const createQuota = (times: QuotaTimes): Quota => ({ times, counters: new Map(), size: 0, waiters: [], exchange: null, exchangedAtMs: -Infinity, exchangeFailed: false });
+export const createQuota = (times: QuotaTimes): Quota => ({ times, counters: new Map(), size: 0, waiters: [], expected: new Set(), exchange: null, exchangedAtMs: -Infinity, exchangeFailed: false });
 
 export function* countersOf(quota: Quota): Generator<Counter> {
   for (const bySubject of quota.counters.values()) yield* bySubject.values();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { SimulatedLimits } from '../../../test/support/simulated-limits.js';
-import { whole, type Limit, type Measure } from './limit.js';
+import { whole, type Limit } from './limit.js';
 import { createQuota, type Exchange, type Quota, type QuotaEffect, type Reservation } from './quota-state.js';
 import { endReservation, receiveStates, recallCounter, requestReservation, tickQuota } from './quota.js';
 
@@ -88,7 +88,7 @@ class World {
     entry.state = 'ended';
     // Given back whole: it was never admitted.
     if (tokens === null) entry.limitIds.clear();
-    const used = tokens === null ? null : (measure: Measure) => (measure === 'requests' ? whole(1) : measure === 'concurrency' ? 0n : whole(tokens));
+    const used = tokens === null ? null : ({ measure }: Limit) => (measure === 'requests' ? whole(1) : measure === 'concurrency' ? 0n : whole(tokens));
     entry.amount = tokens === null ? 0n : whole(tokens) < entry.amount ? whole(tokens) : entry.amount;
     this.perform(gateway, endReservation(gateway.quota, reservation, used, this.nowMs));
   }

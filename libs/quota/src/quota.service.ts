@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { createPool, mintId, sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { Amount, Measure } from './limit.js';
+import type { Amount, Limit } from './limit.js';
 import {
   cancelRequest,
   endReservation,
@@ -106,6 +106,16 @@ export class QuotaService {
     });
   }
 
+  /** A request that will reserve, later than younger ones may: slices that are taken until `forget` know of it. */
+  expect(organizationId: string, requestId: string): void {
+    this.accountOf(organizationId).quota.expected.add(requestId);
+  }
+
+  /** It has reserved, or will not. */
+  forget(organizationId: string, requestId: string): void {
+    this.accounts.get(organizationId)?.quota.expected.delete(requestId);
+  }
+
   /** The client left while it waited: nothing is reserved. */
   cancel(organizationId: string, requestId: string): void {
     const account = this.accounts.get(organizationId);
@@ -115,8 +125,8 @@ export class QuotaService {
     account.waiting.delete(requestId);
   }
 
-  /** Call it once a reservation: with what was used of each measure, or with null when the request was not admitted after all. */
-  end(organizationId: string, reservation: Reservation, used: ((measure: Measure) => Amount) | null): void {
+  /** Call it once a reservation: with what was used of each limit's measure, or with null when the request was not admitted after all. */
+  end(organizationId: string, reservation: Reservation, used: ((limit: Limit) => Amount) | null): void {
     const account = this.accountOf(organizationId);
     this.perform(account, endReservation(account.quota, reservation, used, this.session.nowMs()));
   }
@@ -201,7 +211,7 @@ export class QuotaService {
     const nowMs = this.session.nowMs();
     for (const [organizationId, account] of this.accounts) {
       this.perform(account, tickQuota(account.quota, this.mint(), nowMs));
-      if (account.quota.size === 0 && account.quota.exchange === null && account.waiting.size === 0) this.accounts.delete(organizationId);
+      if (account.quota.size === 0 && account.quota.exchange === null && account.waiting.size === 0 && account.quota.expected.size === 0) this.accounts.delete(organizationId);
     }
   }
 

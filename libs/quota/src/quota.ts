@@ -9,7 +9,7 @@
 import { assert } from './assert.js';
 import { freeAhead, freeOf, freeSoon, release, reserve, type Counter, type ReservedPart } from './counter.js';
 import { applyStates, findOrCreateCounter, forgetUnused, startExchange } from './exchange.js';
-import { isBudget, restSubject, type Amount, type Limit, type Measure } from './limit.js';
+import { isBudget, restSubject, type Amount, type Limit } from './limit.js';
 import { countersOf, type CounterState, type Need, type Part, type Quota, type QuotaEffect, type QuotaRefusal, type QuotaRequest, type Reservation, type Waiter } from './quota-state.js';
 
 const aheadMsMin = 50;
@@ -177,14 +177,14 @@ export const receiveStates = (quota: Quota, states: readonly (CounterState | nul
 };
 
 /** A request ended: what it used of each measure; null where it used nothing at all, as when it was refused. */
-export const endReservation = (quota: Quota, { parts }: Reservation, used: ((measure: Measure) => Amount) | null, nowMs: number): QuotaEffect[] => {
+export const endReservation = (quota: Quota, { parts }: Reservation, used: ((limit: Limit) => Amount) | null, nowMs: number): QuotaEffect[] => {
   // One reservation may have parts of several slices of a counter: what was used fills them in their order.
   let counter: Counter | null = null;
   let left = 0n;
   for (const part of parts) {
     if (part.counter !== counter) {
       counter = part.counter;
-      left = used ? used(counter.limit.measure) : 0n;
+      left = used ? used(counter.limit) : 0n;
     }
     const amount = left < part.amount ? left : part.amount;
     release(part, amount, nowMs);

@@ -52,6 +52,12 @@ const statement = `
       CASE WHEN u.outcome = 'completed' THEN round(greatest(extract(epoch FROM u.finished_at) - extract(epoch FROM u.admitted_at), 0) * 1000) END AS whole_ms
     FROM usage u LEFT JOIN waiting w ON w.organization_id = u.organization_id AND w.id = u.id AND w.attempt = u.attempt
     WHERE w.id IS NULL AND u.settled_at >= $1 AND u.settled_at < $2 AND date_bin('1 day', u.settled_at, 'epoch') NOT IN (SELECT day FROM archived)),
+  paid AS (
+    SELECT organization_id, id, attempt, project_id, api_key_id, model, lane_id, cost_currency, settled_at, unit, charge, cost, counts, status, outcome, first_ms, whole_ms FROM counted
+    UNION ALL
+    -- A pack that pays adds its charge alone: the request itself is counted in the currency of its price.
+    SELECT c.organization_id, c.id, c.attempt, c.project_id, c.api_key_id, c.model, c.lane_id, c.cost_currency, c.settled_at, p ->> 'unit', sum((p ->> 'charge')::numeric), 0, '{}', NULL, NULL, NULL, NULL
+    FROM counted c CROSS JOIN LATERAL jsonb_array_elements(c.portions) p WHERE p ->> 'unit' <> c.unit GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
   tag AS (
     SELECT organization_id, id, attempt, '' AS tag_key, '' AS tag_value FROM counted
     UNION ALL
@@ -70,7 +76,7 @@ const statement = `
       count(*) FILTER (WHERE status = 0) AS failed_attempts, ${tokenClasses.map(tokens).join(', ')},
       sum(charge) AS charge, sum(cost) AS cost, coalesce(sum(first_ms), 0) AS first_token_ms, ${histogram('first_ms')} AS first_token_histogram,
       coalesce(sum(whole_ms), 0) AS duration_ms, ${histogram('whole_ms')} AS duration_histogram
-    FROM counted JOIN tag USING (organization_id, id, attempt) CROSS JOIN (VALUES (1), (15), (1440)) AS g(grain_minutes)
+    FROM paid JOIN tag USING (organization_id, id, attempt) CROSS JOIN (VALUES (1), (15), (1440)) AS g(grain_minutes)
     WHERE grain_minutes > 1 OR settled_at >= (SELECT minutes_from FROM rollup_horizon)
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11),
   stored AS (

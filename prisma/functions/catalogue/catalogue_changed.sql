@@ -1,4 +1,4 @@
--- Trigger: every change of a model, a lane or a price gets a version, so that gateways reload the catalogue.
+-- Trigger: every change of a model, a lane, a price or a burn table gets a version, so that gateways reload the catalogue.
 CREATE OR REPLACE FUNCTION catalogue_changed() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -6,6 +6,7 @@ BEGIN PERFORM config_changed('catalogue', NULL); RETURN NULL; END $$;
 
 REVOKE ALL ON FUNCTION catalogue_changed FROM PUBLIC;
 
+CREATE TRIGGER burn_table_changed AFTER INSERT OR DELETE OR UPDATE ON burn_table FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
 CREATE TRIGGER lane_changed AFTER INSERT OR DELETE OR UPDATE ON lane FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
 CREATE TRIGGER model_changed AFTER INSERT OR DELETE OR UPDATE ON model FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
 CREATE TRIGGER price_changed AFTER INSERT OR DELETE OR UPDATE ON price_version FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();

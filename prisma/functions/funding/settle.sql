@@ -10,9 +10,9 @@ BEGIN
   SELECT i.given, i.written INTO v_given, v_written FROM usage_insert(p_session, p_flush, p_rows) i;
   IF v_written < v_given THEN
     SELECT string_agg(r.id::text, ', ') INTO v_foreign
-    FROM json_to_recordset(json_storable(p_rows)) AS r(organization uuid, id uuid, attempt smallint, counts jsonb, charge numeric)
+    FROM json_to_recordset(json_storable(p_rows)) AS r(organization uuid, id uuid, attempt smallint, counts jsonb, charge numeric, portions jsonb)
     LEFT JOIN usage u ON u.organization_id = r.organization AND u.id = r.id AND u.attempt = r.attempt
-      AND u.session_id = p_session AND u.flush = p_flush AND u.counts = r.counts AND u.charge = r.charge
+      AND u.session_id = p_session AND u.flush = p_flush AND u.counts = r.counts AND u.charge = r.charge AND u.portions IS NOT DISTINCT FROM r.portions
     WHERE u.id IS NULL;
     IF v_foreign IS NOT NULL THEN RAISE EXCEPTION 'usage % exists with other contents', v_foreign USING ERRCODE = 'KT002'; END IF;
   END IF;

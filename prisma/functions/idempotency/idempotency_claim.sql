@@ -32,18 +32,19 @@ BEGIN
   END IF;
 
   -- One statement, one snapshot: a session that is seen as reaped has left all that it will ever be billed for.
-  SELECT s.reaped_at IS NOT NULL AS is_reaped, u.attempts > 0 AS is_settled, coalesce(u.is_completed, false) AS is_completed, u.charge, u.unit,
+  SELECT s.reaped_at IS NOT NULL AS is_reaped, u.attempts > 0 AS is_settled, coalesce(u.is_completed, false) AS is_completed, u.charge, u.unit, coalesce(u.is_charged, false) AS is_charged,
       EXISTS (SELECT FROM usage_quarantine q WHERE q.organization_id = p_organization AND q.id = c.request_id
         AND (q.reason LIKE 'settle:%' OR q.reason LIKE 'reap:%')) AS is_quarantined
     INTO STRICT g
     FROM session s CROSS JOIN (
-      SELECT count(*) AS attempts, bool_or(outcome = 'completed') AS is_completed, coalesce(sum(charge), 0) AS charge, min(unit) AS unit
+      SELECT count(*) AS attempts, bool_or(outcome = 'completed') AS is_completed, coalesce(sum(charge), 0) AS charge, min(unit) AS unit,
+        bool_or(charge > 0 OR EXISTS (SELECT FROM jsonb_to_recordset(portions) AS p(charge numeric) WHERE p.charge > 0)) AS is_charged
       FROM usage WHERE organization_id = p_organization AND id = c.request_id) u
     WHERE s.id = c.session_id;
 
   IF c.expires_at <= v_now
     OR (c.request_id IS NULL AND (g.is_reaped OR c.claimed_at <= v_now - p_unbound_ms * interval '1 millisecond'))
-    OR (c.request_id IS NOT NULL AND CASE WHEN g.is_settled THEN NOT g.is_completed AND g.charge = 0 ELSE g.is_reaped AND NOT g.is_quarantined END)
+    OR (c.request_id IS NOT NULL AND CASE WHEN g.is_settled THEN NOT g.is_completed AND NOT g.is_charged ELSE g.is_reaped AND NOT g.is_quarantined END)
   THEN
     UPDATE idempotency_claim SET claim_id = p_claim, body_hash = p_body_hash, session_id = p_session, request_id = NULL, claimed_at = v_now, expires_at = v_expires
       WHERE organization_id = p_organization AND key = p_key;

@@ -18,7 +18,7 @@ BEGIN
     WHERE s.session_id = p_session),
   used AS (
     SELECT s.organization_id, s.limit_id, s.subject, s.window_start_ms, sum(CASE s.measure
-        WHEN 'money' THEN CASE WHEN u.unit = s.unit THEN u.charge ELSE 0 END
+        WHEN 'money' THEN coalesce((SELECT a.charge FROM usage_amounts(u) a WHERE a.unit = s.unit), 0)
         WHEN 'input_tokens' THEN t.input WHEN 'output_tokens' THEN t.output ELSE t.input + t.output END) AS amount
     FROM (SELECT DISTINCT ON (organization_id) organization_id, first_usage_id FROM slice WHERE is_known ORDER BY organization_id, first_usage_id) o
     JOIN usage u ON u.organization_id = o.organization_id AND u.session_id = p_session AND u.id >= o.first_usage_id

@@ -5,7 +5,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$
   SELECT json_build_object('organization', p_row -> 'organization', 'id', p_row -> 'id', 'attempt', p_row -> 'attempt', 'root', p_row -> 'root',
     'project', p_row -> 'project', 'key', p_row -> 'key', 'counts', p_row -> 'counts', 'price', p_row -> 'price', 'unit', p_row -> 'unit',
-    'hold', p_row -> 'hold', 'rated', p_row -> 'rated', 'charge', p_row -> 'charge', 'allocations', p_row -> 'allocations', 'opened', p_row ->> 'opened' = 'true',
+    'hold', p_row -> 'hold', 'rated', p_row -> 'rated', 'charge', p_row -> 'charge', 'portions', p_row -> 'portions', 'allocations', p_row -> 'allocations', 'opened', p_row ->> 'opened' = 'true',
     'user', left(p_row ->> 'user', 512),
     'tags', CASE WHEN json_typeof(p_row -> 'tags') = 'object' THEN
       (SELECT jsonb_object_agg(left(t.key, 64), left(t.value, 512)) FROM (SELECT * FROM json_each_text(p_row -> 'tags') LIMIT 16) t) END)::jsonb

@@ -27,12 +27,17 @@ BEGIN
   WITH key AS MATERIALIZED (
     SELECT k.* FROM unnest(v_organizations, v_ids, v_attempts) AS k(organization_id, id, attempt)),
   measured AS (
-    SELECT u.organization_id, u.project_id, u.api_key_id, u.model, coalesce(u.lane_id, '00000000-0000-0000-0000-000000000000') AS lane_id, u.unit,
-      u.cost_currency, u.counts, u.charge, u.cost, u.tags, date_bin('1 minute', u.settled_at, 'epoch') AS minute,
-      -- The last attempt has a status: it is the request.
-      (u.status <> 0)::integer AS request, (u.status <> 0 AND u.outcome NOT IN ('completed', 'client_closed'))::integer AS error,
-      rollup_ms(u.admitted_at, u.first_token_at) AS first_ms, CASE WHEN u.outcome = 'completed' THEN rollup_ms(u.admitted_at, u.finished_at) END AS whole_ms
-    FROM key k JOIN usage u ON u.organization_id = k.organization_id AND u.id = k.id AND u.attempt = k.attempt),
+    SELECT u.organization_id, u.project_id, u.api_key_id, u.model, coalesce(u.lane_id, '00000000-0000-0000-0000-000000000000') AS lane_id, m.unit,
+      u.cost_currency, CASE WHEN m.is_price THEN u.counts ELSE '{}' END AS counts, m.charge, CASE WHEN m.is_price THEN u.cost ELSE 0 END AS cost, u.tags,
+      date_bin('1 minute', u.settled_at, 'epoch') AS minute,
+      -- The last attempt has a status: it is the request. It is counted once, in the currency of its price; a pack that pays adds its charge alone.
+      (m.is_price AND u.status <> 0)::integer AS request, (m.is_price AND u.status <> 0 AND u.outcome NOT IN ('completed', 'client_closed'))::integer AS error,
+      m.is_price::integer AS attempt,
+      CASE WHEN m.is_price THEN rollup_ms(u.admitted_at, u.first_token_at) END AS first_ms,
+      CASE WHEN m.is_price AND u.outcome = 'completed' THEN rollup_ms(u.admitted_at, u.finished_at) END AS whole_ms
+    FROM key k JOIN usage u ON u.organization_id = k.organization_id AND u.id = k.id AND u.attempt = k.attempt
+    CROSS JOIN LATERAL (SELECT u.unit, u.charge, true AS is_price
+      UNION ALL SELECT p.unit, sum(p.charge), false FROM jsonb_to_recordset(u.portions) AS p(unit text, charge numeric) WHERE p.unit <> u.unit GROUP BY p.unit) m),
   tagged AS (
     SELECT m.*, t.key AS tag_key, t.value AS tag_value, rollup_bucket(m.first_ms) AS f, rollup_bucket(m.whole_ms) AS w
     FROM measured m CROSS JOIN LATERAL (
@@ -48,7 +53,7 @@ BEGIN
     OFFSET 0),
   by_minute AS MATERIALIZED (
     SELECT organization_id, tag_key, minute, project_id, api_key_id, model, lane_id, unit, cost_currency, tag_value,
-      sum(request) AS requests, sum(error) AS errors, count(*) - sum(request) AS failed_attempts,
+      sum(request) AS requests, sum(error) AS errors, sum(attempt) - sum(request) AS failed_attempts,
       sum(rollup_tokens(counts, 'input')) AS input, sum(rollup_tokens(counts, 'cached_read')) AS cached_read,
       sum(rollup_tokens(counts, 'cache_write_5m')) AS cache_write_5m, sum(rollup_tokens(counts, 'cache_write_1h')) AS cache_write_1h,
       sum(rollup_tokens(counts, 'audio_in')) AS audio_in, sum(rollup_tokens(counts, 'image_in')) AS image_in,

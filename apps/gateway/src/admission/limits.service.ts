@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Holding } from '@kilotoken/funding';
 import type { Counter, Decision, QuotaService, Reservation } from '@kilotoken/quota';
 import type { Caller } from '../request/caller.js';
 import type { Client } from '../request/client.js';
@@ -18,12 +19,22 @@ export class LimitsService {
   ) {}
 
   /** At once where this gateway's slices cover it. Throws or rejects with a Refusal; then nothing is reserved. */
-  reserve(requestId: string, caller: Caller, endUser: string | null, plan: Plan, client: Client): LimitHold | Promise<LimitHold> {
+  reserve(requestId: string, caller: Caller, endUser: string | null, plan: Plan, holding: Holding | null, client: Client): LimitHold | Promise<LimitHold> {
     const { organizationId, limits } = caller;
-    const decision = this.quota.reserve(organizationId, requestId, needsOf(limits ?? [], endUser, plan));
+    const decision = this.quota.reserve(organizationId, requestId, needsOf(limits ?? [], endUser, plan, holding));
     if (!(decision instanceof Promise)) return this.accept(organizationId, decision, plan);
     const stop = client.onGone(() => this.quota.cancel(organizationId, requestId));
     return decision.then((late) => this.accept(organizationId, late, plan)).finally(stop);
+  }
+
+  /** A request that reserves once it is funded may come later than younger ones: slices that are taken until `forget` know of it. */
+  expect(requestId: string, { organizationId }: Caller): void {
+    this.quota.expect(organizationId, requestId);
+  }
+
+  /** It has reserved, or will not. */
+  forget(requestId: string, { organizationId }: Caller): void {
+    this.quota.forget(organizationId, requestId);
   }
 
   private accept(organizationId: string, decision: Decision, plan: Plan): LimitHold {
@@ -34,7 +45,7 @@ export class LimitsService {
       atMs: reservation.atMs,
       outputTokens: outputTokensUnder(reservation, plan),
       headers: () => this.headers(reservation, reservation.counters),
-      end: (counts, charge) => this.quota.end(organizationId, reservation, usedOf(counts, charge)),
+      end: (charge) => this.quota.end(organizationId, reservation, usedOf(charge)),
       giveBack: () => this.quota.end(organizationId, reservation, null),
     };
   }

@@ -4,9 +4,10 @@
  * Headers are OpenAI's: limit, remaining and reset of requests and of tokens, the tightest of each where there are several;
  * times as `850ms`, `6m0s`, `1h30m0s`.
  */
-import { completionTokens, promptTokens, type TokenCounts } from '@kilotoken/contracts';
-import type { Money } from '@kilotoken/money';
-import { describeLimit, isBudget, remainingOf, whole, wholePart, type Amount, type Counter, type Limit, type Measure, type Need, type QuotaRefusal, type Reservation } from '@kilotoken/quota';
+import { completionTokens, promptTokens } from '@kilotoken/contracts';
+import type { Holding } from '@kilotoken/funding';
+import { describeLimit, isBudget, remainingOf, whole, wholePart, type Amount, type Counter, type Limit, type Need, type QuotaRefusal, type Reservation } from '@kilotoken/quota';
+import { totalIn, type Charge } from '@kilotoken/usage';
 import type { Caller } from '../request/caller.js';
 import type { Plan } from '../request/plan.js';
 import { Refusal } from '../request/refusal.js';
@@ -29,33 +30,47 @@ const worstOf = ({ measure, unit }: Limit, plan: Plan, outputTokens: number): Am
     case 'tokens':
       return whole(plan.promptTokensCounted + output);
     case 'money':
-      return unit === plan.price.currency ? plan.worst.hold(plan.promptTokensMax, output) : 0n;
+      return plan.units.find((paying) => paying.unit === unit)?.worst.hold(plan.promptTokensMax, output) ?? 0n;
   }
 };
 
-export const needsOf = (limits: NonNullable<Caller['limits']>, endUser: string | null, plan: Plan): Need[] =>
+/** The most that a holding can charge in a unit, and the least of it that is worth running. */
+const heldIn = ({ units, runs }: Holding, plan: Plan, unit: string): { want: Amount; least: Amount } => {
+  const held = units.find((known) => known.unit === unit)?.hold.total ?? 0n;
+  const isLast = units[runs.at(-1)!.of]!.unit === unit;
+  const least = plan.units.find((paying) => paying.unit === unit)?.least ?? 0n;
+  return { want: held, least: isLast && least < held ? least : held };
+};
+
+/** `holding`: what is held over several units, so that a budget counts the legs of its own unit alone; null where one unit pays. */
+export const needsOf = (limits: NonNullable<Caller['limits']>, endUser: string | null, plan: Plan, holding: Holding | null): Need[] =>
   limits.map((limit) => ({
     limit,
     subject: subjectOf(limit, endUser),
-    want: worstOf(limit, plan, plan.outputTokensMax),
-    least: worstOf(limit, plan, plan.outputTokensMin),
+    ...(limit.measure === 'money' && holding !== null
+      ? heldIn(holding, plan, limit.unit)
+      : { want: worstOf(limit, plan, plan.outputTokensMax), least: worstOf(limit, plan, plan.outputTokensMin) }),
   }));
 
 /** How many tokens each choice may have on what was reserved, which may be less than was wanted. */
 export const outputTokensUnder = ({ shrunk }: Reservation, plan: Plan): number => {
   let least = BigInt(plan.outputTokensMax);
   for (const { limit, amount } of shrunk) {
-    const tokens = limit.measure === 'money' ? plan.worst.affordableOutput(plan.promptTokensMax, amount) : wholePart(amount) - (limit.measure === 'tokens' ? plan.promptTokensCounted : 0n);
+    const tokens = limit.measure === 'money' ? affordableIn(limit.unit, amount, plan) : wholePart(amount) - (limit.measure === 'tokens' ? plan.promptTokensCounted : 0n);
     const each = (tokens - plan.predictedTokensMax) / BigInt(plan.choices);
     if (each < least) least = each;
   }
   return Number(least);
 };
 
-/** What a request that was dispatched used of a measure. */
+/** Only the unit that pays the end of a request is ever reserved in part. */
+const affordableIn = (unit: string, amount: Amount, plan: Plan): bigint =>
+  plan.units.find((paying) => paying.unit === unit)!.worst.affordableOutput(plan.promptTokensMax, amount);
+
+/** The use of a measure by a request that was dispatched; of money, in the limit's unit. */
 export const usedOf =
-  (counts: TokenCounts, charge: Money) =>
-  (measure: Measure): Amount => {
+  ({ counts, portions }: Charge) =>
+  ({ measure, unit }: Pick<Limit, 'measure' | 'unit'>): Amount => {
     switch (measure) {
       case 'requests':
         return whole(1);
@@ -68,7 +83,7 @@ export const usedOf =
       case 'tokens':
         return whole(promptTokens(counts) + completionTokens(counts));
       case 'money':
-        return charge;
+        return totalIn(portions, unit).charge;
     }
   };
 

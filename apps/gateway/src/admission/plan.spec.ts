@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { openAiLaneCapabilities, type TokenClass } from '@kilotoken/contracts';
 import { parseChatCompletion, parseCompletion } from '@kilotoken/openai';
-import { type Catalogue, type CatalogueModel, defaultModelSettings, type Lane } from '@kilotoken/marketplace';
+import { holdingOf } from '@kilotoken/funding';
+import { defaultModelSettings, type Catalogue, type CatalogueModel, type Lane } from '@kilotoken/marketplace';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import { priceKey, type PriceVersion } from '@kilotoken/pricing';
 import { smallRequest } from '../intake/read-request.js';
@@ -21,6 +22,7 @@ const caller: Caller = {
   expiresAtMs: null,
   revokedAtMs: null,
   limits: null,
+  packs: null,
   unsupportedParameters: null,
   maxTokensAbove: null,
 };
@@ -55,6 +57,7 @@ const catalogueOf = (model: Partial<CatalogueModel> = {}, rates: Partial<Record<
   version: 1n,
   models: new Map([['mock', { ...defaultModelSettings, id: 'mock', contextWindow: 10_000, maxOutputTokens: 1_000, createdAt: new Date(0), lanes: [lane()], ...model }]]),
   prices: new Map([[priceKey('book', 'mock'), [price(rates)]]]),
+  burnTables: new Map(),
 });
 
 const chat = (more: object = {}) => parseChatCompletion({ model: 'mock', messages: [{ role: 'user', content: 'hello' }], ...more });
@@ -72,7 +75,7 @@ const refusal = (act: () => unknown): Pick<Refusal, 'code' | 'param'> => {
 
 describe('the worst case of a request', () => {
   test('is its prompt bound at the input price and what it may answer at the output price', () => {
-    const { promptTokensMax, want, least } = plan(chat({ max_tokens: 100 }));
+    const { promptTokensMax, units: [{ want, least }] } = plan(chat({ max_tokens: 100 }));
     expect(want).toBe(promptTokensMax * parseMoney('0.000001') + 100n * parseMoney('0.000002'));
     expect(least).toBe(want);
   });
@@ -80,7 +83,7 @@ describe('the worst case of a request', () => {
   test('counts every choice', () => {
     const one = plan(chat({ max_tokens: 100 }));
     const four = plan(chat({ max_tokens: 100, n: 4 }));
-    expect(formatMoney(four.want - one.want)).toBe('0.0006');
+    expect(formatMoney(four.units[0].want - one.units[0].want)).toBe('0.0006');
   });
 
   test('is never more prompt than the context window', () => {
@@ -104,7 +107,7 @@ describe('the worst case of a request', () => {
 
   test('takes the dearest class that any of its lanes can return', () => {
     const lanes = [lane(), lane({ id: 'caching', tokenClasses: new Set<TokenClass>(['input', 'output', 'cache_write_5m']) })];
-    const { promptTokensMax, want } = plan(chat({ max_tokens: 1 }), catalogueOf({ lanes }, { input: '1', output: '2', cache_write_5m: '1.25' }));
+    const { promptTokensMax, units: [{ want }] } = plan(chat({ max_tokens: 1 }), catalogueOf({ lanes }, { input: '1', output: '2', cache_write_5m: '1.25' }));
     expect(want).toBe(promptTokensMax * parseMoney('0.00000125') + parseMoney('0.000002'));
   });
 
@@ -115,11 +118,13 @@ describe('the worst case of a request', () => {
 
   test('is shrunk to what a smaller hold affords where the client set no maximum', () => {
     const free = plan();
+    const [{ unit, want, least }] = free.units;
+    const held = (total: bigint) => holdingOf(unit, { id: 'request', total, parts: [] });
     expect(free.outputTokensMax).toBe(1_000);
-    expect(free.least).toBeLessThan(free.want);
-    expect(outputTokensOn(free, free.want)).toBe(1_000);
-    expect(outputTokensOn(free, free.least)).toBe(16);
-    expect(outputTokensOn(free, free.want - 1n)).toBe(999);
+    expect(least).toBeLessThan(want);
+    expect(outputTokensOn(free, held(want))).toBe(1_000);
+    expect(outputTokensOn(free, held(least))).toBe(16);
+    expect(outputTokensOn(free, held(want - 1n))).toBe(999);
   });
 });
 
@@ -158,7 +163,7 @@ describe('refused before anything is held', () => {
     }
   });
 
-  test('zero is free, not missing: a free model holds nothing', () => expect(plan(chat(), catalogueOf({}, { input: '0', output: '0' })).want).toBe(0n));
+  test('zero is free, not missing: a free model holds nothing', () => expect(plan(chat(), catalogueOf({}, { input: '0', output: '0' })).units[0].want).toBe(0n));
 });
 
 describe('a parameter that lanes lack', () => {

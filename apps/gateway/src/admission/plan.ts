@@ -3,11 +3,13 @@
  * parameter; nothing is held yet.
  */
 import { imageTokensDefault, type MaxTokensPolicy, type NeededCapability, type RequestFacts, type TokenClass, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
+import type { Holding } from '@kilotoken/funding';
 import type { Catalogue, CatalogueModel, Lane } from '@kilotoken/marketplace';
-import type { Money } from '@kilotoken/money';
-import { priceAt, priceKey, type PriceVersion, unpricedClasses, type WorstCase, worstCaseOf } from '@kilotoken/pricing';
+import { moneyRounding, type Money } from '@kilotoken/money';
+import { burnTableAt, packWorstCaseOf, priceAt, priceKey, unpricedClasses, worstCaseOf, type PriceVersion, type WorstCase } from '@kilotoken/pricing';
+import type { UnitTerms } from '@kilotoken/usage';
 import type { Caller } from '../request/caller.js';
-import type { Plan } from '../request/plan.js';
+import type { PayingUnit, Plan } from '../request/plan.js';
 import type { ReadRequest } from '../request/read-request.js';
 import { Refusal } from '../request/refusal.js';
 
@@ -60,25 +62,49 @@ const outputLimit = (asked: number | undefined, model: CatalogueModel, choices: 
   return wanted ?? Math.min(ceiling, Math.floor(outputTokensPerRequestMax / choices));
 };
 
-interface Prices {
-  readonly price: PriceVersion;
+/** How a unit burns, and its worst case. */
+interface UnitRates extends UnitTerms {
   readonly worst: WorstCase;
+  /** Whether it has a rate for every class that the lanes can return. */
+  readonly covers: boolean;
 }
 
-/** A price version never changes and a model's lanes only with the catalogue: what follows from both is worked out once. */
-const worstCases = new WeakMap<PriceVersion, { lanes: readonly Lane[]; worst: WorstCase }>();
+/** A published version never changes and a model's lanes only with the catalogue: what follows from both is worked out once. */
+const knownRates = new WeakMap<object, { lanes: readonly Lane[]; rates: UnitRates }>();
 
-const priceOf = (catalogue: Catalogue, caller: Caller, model: CatalogueModel, nowMs: number): Prices => {
+const ratesOf = (version: object, { lanes }: CatalogueModel, make: (declared: ReadonlySet<TokenClass>) => UnitRates): UnitRates => {
+  const known = knownRates.get(version);
+  if (known?.lanes === lanes) return known.rates;
+  const rates = make(new Set<TokenClass>(['input', 'output', ...lanes.flatMap((lane) => [...lane.tokenClasses])]));
+  knownRates.set(version, { lanes, rates });
+  return rates;
+};
+
+const moneyRatesOf = (price: PriceVersion, model: CatalogueModel): UnitRates =>
+  ratesOf(price, model, (declared) => {
+    if (unpricedClasses(declared, price.rates).length > 0) throw unpriced(model);
+    return { unit: price.currency, burnTableId: null, rates: price.rates, rounding: moneyRounding, worst: worstCaseOf(declared, price.rates), covers: true };
+  });
+
+const unpriced = ({ id }: CatalogueModel): Refusal => new Refusal('price_unavailable', `The model '${id}' has no price for you.`, 'model');
+
+const priceOf = (catalogue: Catalogue, caller: Caller, model: CatalogueModel, nowMs: number): PriceVersion => {
   const price = priceAt(catalogue.prices.get(priceKey(caller.priceBookId, model.id)) ?? [], nowMs);
-  const unavailable = (): Refusal => new Refusal('price_unavailable', `The model '${model.id}' has no price for you.`, 'model');
-  if (!price) throw unavailable();
-  const known = worstCases.get(price);
-  if (known?.lanes === model.lanes) return { price, worst: known.worst };
-  const declared = new Set<TokenClass>(['input', 'output', ...model.lanes.flatMap((lane) => [...lane.tokenClasses])]);
-  if (unpricedClasses(declared, price.rates).length > 0) throw unavailable();
-  const worst = worstCaseOf(declared, price.rates);
-  worstCases.set(price, { lanes: model.lanes, worst });
-  return { price, worst };
+  if (!price) throw unpriced(model);
+  return price;
+};
+
+const nothingPacked: readonly UnitRates[] = [];
+
+/** The packs of an organization that may pay for a model. */
+const packRatesOf = ({ packs }: Caller, { burnTables }: Catalogue, model: CatalogueModel, nowMs: number): readonly UnitRates[] => {
+  if (packs === null) return nothingPacked;
+  const units = new Set(packs.filter(({ models }) => models === null || models.includes(model.id)).map(({ unit }) => unit));
+  return [...units].flatMap((unit) => {
+    const table = burnTableAt(burnTables.get(unit) ?? [], model.id, nowMs);
+    if (!table) return [];
+    return [ratesOf(table, model, (declared) => ({ unit, burnTableId: table.id, rates: table.rates, rounding: table.rounding, ...packWorstCaseOf(declared, table) }))];
+  });
 };
 
 /** Over all prompts; each is at most the context window, which is the bound where nothing else is. */
@@ -109,7 +135,8 @@ export const planRequest = (
     throw new Refusal('model_not_allowed', `This API key may not use the model '${model.id}'.`, 'model');
   }
   const chosen = choose(facts, model, caller.unsupportedParameters ?? model.unsupportedParameters);
-  const { price, worst } = priceOf(catalogue, caller, model, nowMs);
+  const price = priceOf(catalogue, caller, model, nowMs);
+  const moneyRates = moneyRatesOf(price, model);
   const choices = facts.promptTokens.length * Math.max(params.n ?? 1, params.best_of ?? 1);
   const asked = params.max_completion_tokens ?? params.max_tokens;
   const outputTokensMax = outputLimit(asked, model, choices, caller.maxTokensAbove ?? model.maxTokensAbove);
@@ -117,9 +144,16 @@ export const planRequest = (
   const promptTokensMax = promptTokensOf(facts, model, provenMediaTokens(facts, model));
   // Rejected tokens of a prediction are billed as output beyond `max_tokens`.
   const predicted = BigInt(facts.predictionTokens);
-  const holdFor = (tokens: number): Money => worst.hold(promptTokensMax, BigInt(choices) * BigInt(tokens) + predicted);
   const outputTokensMin = asked === undefined ? Math.min(minOutputTokens, outputTokensMax) : outputTokensMax;
-  const want = holdFor(outputTokensMax);
+  const payingUnit = (rates: UnitRates): PayingUnit => {
+    const holdFor = (tokens: number): Money => rates.worst.hold(promptTokensMax, BigInt(choices) * BigInt(tokens) + predicted);
+    const want = holdFor(outputTokensMax);
+    const { unit, burnTableId, rates: table, rounding, worst, covers } = rates;
+    return { unit, burnTableId, rates: table, rounding, worst, covers, want, least: asked === undefined ? holdFor(outputTokensMin) : want };
+  };
+  const money = payingUnit(moneyRates);
+  // A pack that this request costs nothing of is no payer of it.
+  const packs = packRatesOf(caller, catalogue, model, nowMs).map(payingUnit).filter(({ want }) => want > 0n);
   return {
     model,
     lanes: chosen.lanes,
@@ -131,15 +165,15 @@ export const planRequest = (
     choices,
     outputTokensMax,
     outputTokensMin,
-    worst,
-    want,
-    least: asked === undefined ? holdFor(outputTokensMin) : want,
+    units: [packs[0] ?? money, ...packs.slice(1), ...(packs.length > 0 ? [money] : [])],
   };
 };
 
-/** How many tokens each choice may have on a hold that may be smaller than wanted. */
-export const outputTokensOn = (plan: Plan, hold: Money): number => {
-  if (hold >= plan.want) return plan.outputTokensMax;
-  const affordable = (plan.worst.affordableOutput(plan.promptTokensMax, hold) - plan.predictedTokensMax) / BigInt(plan.choices);
+/** How many tokens each choice may have on what is held, which may be less than wanted: by the unit that pays the end. */
+export const outputTokensOn = (plan: Plan, { units, runs }: Holding): number => {
+  const { unit, hold } = units[runs.at(-1)!.of]!;
+  const paying = plan.units.find((known) => known.unit === unit)!;
+  if (hold.total >= paying.want) return plan.outputTokensMax;
+  const affordable = (paying.worst.affordableOutput(plan.promptTokensMax, hold.total) - plan.predictedTokensMax) / BigInt(plan.choices);
   return Number(min(affordable, BigInt(plan.outputTokensMax)));
 };

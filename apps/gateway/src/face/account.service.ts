@@ -1,26 +1,19 @@
 import { Injectable } from '@nestjs/common';
-import { chargeList, completionTokens, promptTokens } from '@kilotoken/contracts';
 import { listGrantBalances, type LeaseService, type SessionService } from '@kilotoken/funding';
-import { formatMoney, parseMoney } from '@kilotoken/money';
+import { formatMoney } from '@kilotoken/money';
 import { asOrganization, createPool, type Db } from '@kilotoken/platform';
-import { loadPriceVersion, type PriceVersion, rateUsage } from '@kilotoken/pricing';
+import { loadBurnTable, loadPriceVersion, type BurnTable, type PriceVersion } from '@kilotoken/pricing';
 import type { Pool } from 'pg';
 import type { RunningRequests } from '../relay/running.service.js';
 import type { Caller } from '../request/caller.js';
 import { Refusal } from '../request/refusal.js';
+import { describeGeneration, describeRunning, portionsOfView, type Pinned } from './describe-generation.js';
 import { findOpenRequest, listAttempts, type UsageView } from './generation.store.js';
 import { countRead, createReadRates, createReadTurns, inTurn, readLimits } from './read-limits.js';
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const priceVersionsMax = 1_000;
-
-const tokensOf = ({ counts, estimated }: UsageView): object => ({
-  prompt_tokens: promptTokens(counts),
-  completion_tokens: completionTokens(counts),
-  total_tokens: promptTokens(counts) + completionTokens(counts),
-  by_class: counts,
-  estimated,
-});
+/** Of price versions and of burn tables, each. */
+const versionsMax = 1_000;
 
 /** Apart from those that look up keys: another customer's first request must not wait behind reads of accounts. */
 const connectionsMax = 4;
@@ -37,6 +30,7 @@ const tooManyReads = (waitMs: number): Refusal =>
 export class AccountService {
   private readonly pool: Pool;
   private readonly prices = new Map<string, PriceVersion>();
+  private readonly burnTables = new Map<string, BurnTable>();
   private readonly rates = createReadRates(readLimits);
   private readonly turns = createReadTurns(readLimits);
 
@@ -93,7 +87,7 @@ export class AccountService {
     const found = await this.read(organizationId, async (db) => {
       const attempts = await listAttempts(db, organizationId, id);
       const last = attempts.at(-1);
-      if (last) return this.describe(id, attempts, last, await this.priceVersion(db, last.price_version_id));
+      if (last) return describeGeneration(id, attempts, last, await this.pinnedOf(db, last));
       const open = await findOpenRequest(db, organizationId, id);
       return open && describeRunning(id, open.model, open.admittedMs);
     });
@@ -109,72 +103,22 @@ export class AccountService {
     return reading;
   }
 
-  private async priceVersion(db: Parameters<typeof loadPriceVersion>[0], id: string): Promise<PriceVersion> {
-    const known = this.prices.get(id) ?? (await loadPriceVersion(db, id));
-    if (!known) throw new Error(`usage names price version ${id}, which does not exist`);
-    if (this.prices.size >= priceVersionsMax) this.prices.clear();
-    this.prices.set(id, known);
+  private async pinnedOf(db: Db, last: UsageView): Promise<Pinned> {
+    const id = last.price_version_id;
+    const price = await this.remember(this.prices, id, () => loadPriceVersion(db, id));
+    const burnTables = new Map<string, BurnTable>();
+    for (const { burnTableId } of portionsOfView(last)) {
+      if (burnTableId !== null) burnTables.set(burnTableId, await this.remember(this.burnTables, burnTableId, () => loadBurnTable(db, burnTableId)));
+    }
+    return { price, burnTables };
+  }
+
+  /** Published versions never change, so each is read once. */
+  private async remember<Version>(versions: Map<string, Version>, id: string, load: () => Promise<Version | null>): Promise<Version> {
+    const known = versions.get(id) ?? (await load());
+    if (!known) throw new Error(`usage names ${id}, which was never published`);
+    if (versions.size >= versionsMax) versions.clear();
+    versions.set(id, known);
     return known;
   }
-
-  private describe(id: string, attempts: readonly UsageView[], last: UsageView, price: PriceVersion): object {
-    const rating = rateUsage(last.counts, price.rates);
-    const uncollected = parseMoney(last.rated) - parseMoney(last.charge);
-    return {
-      id,
-      object: 'generation',
-      model: last.model,
-      status: last.outcome,
-      finish_reason: last.finish_reason,
-      usage: tokensOf(last),
-      estimated: last.estimated,
-      cost: formatMoney(parseMoney(last.charge)),
-      cost_currency: last.unit,
-      charges: chargeList([{ unit: last.unit, amount: parseMoney(last.charge) }]),
-      hold: formatMoney(parseMoney(last.hold)),
-      lines: rating.lines.map((line) => ({
-        token_class: line.tokenClass,
-        tokens: Number(line.tokens),
-        amount: formatMoney(line.amount),
-        per: Number(line.per),
-        charge: formatMoney(line.charge),
-      })),
-      // What exceeds the hold is ours to bear: lines − not_charged = cost.
-      not_charged: formatMoney(uncollected),
-      price_version: last.price_version_id,
-      allocations: last.allocations.map(({ grant, unit, tokens, amount }) => ({ grant, unit, tokens, amount })),
-      attempts: attempts.map((attempt) => ({
-        attempt: attempt.attempt,
-        status: attempt.outcome,
-        error: attempt.error_code,
-        charge: formatMoney(parseMoney(attempt.charge)),
-        dispatched_at: attempt.dispatched_at,
-        first_token_at: attempt.first_token_at,
-        finished_at: attempt.finished_at,
-      })),
-      times: {
-        admitted_at: last.admitted_at,
-        dispatched_at: last.dispatched_at,
-        first_token_at: last.first_token_at,
-        finished_at: last.finished_at,
-        settled_at: last.settled_at,
-      },
-    };
-  }
 }
-
-const describeRunning = (id: string, model: string, admittedMs: number): object => ({
-  id,
-  object: 'generation',
-  model,
-  status: 'running',
-  usage: null,
-  estimated: false,
-  cost: null,
-  cost_currency: null,
-  charges: [],
-  lines: [],
-  allocations: [],
-  attempts: [],
-  times: { admitted_at: new Date(admittedMs) },
-});

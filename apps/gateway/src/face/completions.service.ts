@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { UpstreamOptions } from '@kilotoken/openai';
-import type { FundsOf, GateClosed, Hold, LeaseService, SessionService, SettlementService } from '@kilotoken/funding';
+import type { FundingRequest, GateClosed, Holding, HoldingService, SessionService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
 import type { CatalogueService } from '../admission/catalogue.service.js';
 import type { Claim } from '../admission/idempotency.service.js';
@@ -11,7 +11,7 @@ import type { GatewaySettings } from '../config.js';
 import type { Failpoint } from '../failpoint.js';
 import { storableTextOrNull, textLengths } from '../relay/diagnostics.js';
 import { GenerationTrace } from '../relay/generation-trace.js';
-import type { Generation } from '../relay/generation.js';
+import { heldTerms, type Generation } from '../relay/generation.js';
 import { answerJson } from '../relay/json.relay.js';
 import type { RelayContext } from '../relay/relay-context.js';
 import type { RunningRequests } from '../relay/running.service.js';
@@ -24,9 +24,9 @@ import type { Plan } from '../request/plan.js';
 import type { ReadRequest } from '../request/read-request.js';
 import { Refusal } from '../request/refusal.js';
 
-/** What a request holds: of its organization's money, and under its limits. */
+/** The part of its organization's grants and limits that a request holds. */
 interface Held {
-  readonly hold: Hold;
+  readonly holding: Holding;
   readonly limits: LimitHold | null;
 }
 
@@ -42,7 +42,7 @@ export class CompletionsService {
   constructor(
     private readonly settings: GatewaySettings,
     private readonly session: SessionService,
-    private readonly leases: LeaseService,
+    private readonly holdings: HoldingService,
     private readonly settlement: SettlementService,
     private readonly catalogue: CatalogueService,
     private readonly laneKeys: LaneKeys,
@@ -82,7 +82,7 @@ export class CompletionsService {
     const endUser = storableTextOrNull(params.user ?? params.safety_identifier ?? null, textLengths.endUser);
     const held = caller.limits === null ? this.hold(id, caller, plan, client, claim) : this.holdUnderLimits(id, caller, endUser, plan, client, claim);
     // Where the money is here, as it nearly always is, nothing is waited for.
-    const { hold, limits: limitHold } = held instanceof Promise ? await held : held;
+    const { holding, limits: limitHold } = held instanceof Promise ? await held : held;
     const trace = client.trace && new GenerationTrace(client.trace, this.session.id, this.session.nowMs(), plannedMs);
     const generation: Generation = {
       id,
@@ -93,9 +93,10 @@ export class CompletionsService {
       endUser,
       tags: params.metadata && Object.keys(params.metadata).length > 0 ? params.metadata : null,
       plan,
-      hold,
+      holding,
+      held: heldTerms(plan, holding),
       limits: limitHold,
-      maxTokens: Math.min(outputTokensOn(plan, hold.total), limitHold?.outputTokens ?? Infinity),
+      maxTokens: Math.min(outputTokensOn(plan, holding), limitHold?.outputTokens ?? Infinity),
       admittedMs: limitHold?.atMs ?? nowMs,
       clockOffsetMs: this.session.clockOffsetMs(),
       attempts: [],
@@ -133,49 +134,72 @@ export class CompletionsService {
   }
 
   private hold(id: string, caller: Caller, plan: Plan, client: Client, claim: Claim | null): Held | Promise<Held> {
-    const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
-    const held = this.leases.hold(funds, { id, model: plan.model.id, want: plan.want, least: plan.least });
-    if (!(held instanceof Promise) && claim === null) return { hold: held, limits: null };
-    return this.holdLater(id, funds, held, client, claim);
+    const request = { id, organizationId: caller.organizationId, model: plan.model.id, units: plan.units };
+    const holding = this.holdings.hold(request);
+    if (!(holding instanceof Promise) && claim === null) return { holding, limits: null };
+    return this.holdLater(request, holding, client, claim);
   }
 
-  private async holdLater(id: string, funds: FundsOf, held: Hold | Promise<Hold>, client: Client, claim: Claim | null): Promise<Held> {
-    const stop = client.onGone(() => this.leases.cancel(funds, id));
+  private async holdLater(request: FundingRequest, held: Holding | Promise<Holding>, client: Client, claim: Claim | null): Promise<Held> {
+    const stop = client.onGone(() => this.holdings.cancel(request));
     try {
-      const hold = await held;
-      await this.confirm(hold, client, claim).catch((error: unknown) => {
-        this.leases.release(funds, hold, 0n);
+      const holding = await held;
+      await this.confirm(holding, client, claim).catch((error: unknown) => {
+        this.holdings.release(request.organizationId, holding);
         throw error;
       });
-      return { hold, limits: null };
+      return { holding, limits: null };
     } finally {
       stop();
     }
+  }
+
+  private holdUnderLimits(id: string, caller: Caller, endUser: string | null, plan: Plan, client: Client, claim: Claim | null): Promise<Held> {
+    return plan.units.length > 1 ? this.holdThenReserve(id, caller, endUser, plan, client, claim) : this.holdAndReserve(id, caller, endUser, plan, client, claim);
   }
 
   /**
    * Reserves under the limits and holds the money, both begun in this turn of the loop: ids of requests that hold ascend.
    * Whichever is refused, the other is given back.
    */
-  private async holdUnderLimits(id: string, caller: Caller, endUser: string | null, plan: Plan, client: Client, claim: Claim | null): Promise<Held> {
-    const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
-    const reserving = this.limits.reserve(id, caller, endUser, plan, client);
+  private async holdAndReserve(id: string, caller: Caller, endUser: string | null, plan: Plan, client: Client, claim: Claim | null): Promise<Held> {
+    const { organizationId } = caller;
+    const reserving = this.limits.reserve(id, caller, endUser, plan, null, client);
     // Async, so that whatever it throws is a rejection, and what was reserved is given back.
     const holding = (async () => this.hold(id, caller, plan, client, claim))();
     // Who is refused by a limit does not go on waiting for money.
-    if (reserving instanceof Promise) reserving.catch(() => this.leases.cancel(funds, id));
+    if (reserving instanceof Promise) reserving.catch(() => this.holdings.cancel({ id, organizationId, model: plan.model.id, units: plan.units }));
     const [limits, hold] = await Promise.allSettled([reserving, holding]);
-    if (limits.status === 'fulfilled' && hold.status === 'fulfilled' && !client.isGone()) return { limits: limits.value, hold: hold.value.hold };
+    if (limits.status === 'fulfilled' && hold.status === 'fulfilled' && !client.isGone()) return { limits: limits.value, holding: hold.value.holding };
     if (limits.status === 'fulfilled') limits.value.giveBack();
-    if (hold.status === 'fulfilled') this.leases.release(funds, hold.value.hold, 0n);
+    if (hold.status === 'fulfilled') this.holdings.release(organizationId, hold.value.holding);
     if (limits.status === 'rejected') throw limits.reason;
     if (hold.status === 'rejected') throw hold.reason;
     throw new Refusal('request_timeout', 'The client closed the connection.');
   }
 
+  /** Where several units may pay, which of them do is known once they hold, and budgets count the legs of their own unit alone. */
+  private async holdThenReserve(id: string, caller: Caller, endUser: string | null, plan: Plan, client: Client, claim: Claim | null): Promise<Held> {
+    this.limits.expect(id, caller);
+    try {
+      const { holding } = await this.hold(id, caller, plan, client, claim);
+      try {
+        const limits = await this.limits.reserve(id, caller, endUser, plan, holding, client);
+        if (!client.isGone()) return { holding, limits };
+        limits.giveBack();
+        throw new Refusal('request_timeout', 'The client closed the connection.');
+      } catch (error) {
+        this.holdings.release(caller.organizationId, holding);
+        throw error;
+      }
+    } finally {
+      this.limits.forget(id, caller);
+    }
+  }
+
   /** What was waited for may have come too late. */
-  private async confirm(hold: Hold, client: Client, claim: Claim | null): Promise<void> {
-    await claim?.bind(hold.id);
+  private async confirm(holding: Holding, client: Client, claim: Claim | null): Promise<void> {
+    await claim?.bind(holding.id);
     if (client.isGone()) throw new Refusal('request_timeout', 'The client closed the connection.');
   }
 }

@@ -16,6 +16,8 @@ export interface UsageView {
   readonly hold: string;
   readonly rated: string;
   readonly charge: string;
+  /** The portion of each unit that paid; null where all is in `unit`. */
+  readonly portions: readonly object[] | null;
   readonly allocations: readonly { grant: string; unit: string; tokens: number; amount: string }[];
   readonly admitted_at: Date;
   readonly dispatched_at: Date | null;
@@ -27,7 +29,7 @@ export interface UsageView {
 /** The attempts of one request, first to last; none when the organization has no such request. Run it inside `asOrganization`. */
 export const listAttempts = async (db: Db, organizationId: string, id: string): Promise<UsageView[]> => {
   const { rows } = await db.query<UsageView>(
-    `SELECT attempt, model, outcome, status, error_code, finish_reason, counts, estimated, price_version_id, unit, hold, rated, charge, allocations,
+    `SELECT attempt, model, outcome, status, error_code, finish_reason, counts, estimated, price_version_id, unit, hold, rated, charge, portions, allocations,
        admitted_at, dispatched_at, first_token_at, finished_at, settled_at
      FROM usage WHERE organization_id = $1 AND id = $2 ORDER BY attempt`,
     [organizationId, id],

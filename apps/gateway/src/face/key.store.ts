@@ -14,13 +14,14 @@ interface KeyRow {
   expires_at: Date | null;
   revoked_at: Date | null;
   limits: (Omit<Limit, 'amount'> & { amount: string })[] | null;
+  packs: Caller['packs'];
   unsupported_parameters: Caller['unsupportedParameters'];
   max_tokens_above: Caller['maxTokensAbove'];
 }
 
 /** The key whose SHA-256 this is, whatever its state; null when nobody has it. */
 export const findCaller = async (db: Db, hash: Buffer): Promise<Caller | null> => {
-  const { rows } = await db.query<KeyRow>({ name: 'key_caller', text: 'SELECT * FROM key_caller($1)', values: [hash] });
+  const { rows } = await db.query<KeyRow>({ name: 'key_resolve_caller', text: 'SELECT * FROM key_resolve_caller($1)', values: [hash] });
   const [row] = rows;
   if (!row) return null;
   return {
@@ -34,6 +35,7 @@ export const findCaller = async (db: Db, hash: Buffer): Promise<Caller | null> =
     expiresAtMs: row.expires_at?.getTime() ?? null,
     revokedAtMs: row.revoked_at?.getTime() ?? null,
     limits: row.limits && row.limits.map((limit) => ({ ...limit, amount: parseMoney(limit.amount) })),
+    packs: row.packs,
     unsupportedParameters: row.unsupported_parameters,
     maxTokensAbove: row.max_tokens_above,
   };

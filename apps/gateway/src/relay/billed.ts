@@ -1,5 +1,7 @@
 import type { BilledUsage, UnitCharge, UsageBounds } from '@kilotoken/contracts';
-import type { Charge, Generation } from './generation.js';
+import { formatMoney } from '@kilotoken/money';
+import { totalIn, type Charge } from '@kilotoken/usage';
+import type { Generation } from './generation.js';
 
 /** What the counts of a request can be: by its hold, and by the context window of its model. */
 export const usageBoundsOf = ({ plan, maxTokens }: Pick<Generation, 'plan' | 'maxTokens'>): UsageBounds => ({
@@ -8,8 +10,22 @@ export const usageBoundsOf = ({ plan, maxTokens }: Pick<Generation, 'plan' | 'ma
   tokensLimit: Math.max(plan.choices, 1) * plan.model.contextWindow,
 });
 
-/** What was charged, by unit. */
-const chargesOf = ({ plan }: Pick<Generation, 'plan'>, { charge }: Charge): readonly UnitCharge[] => [{ unit: plan.price.currency, amount: charge }];
+/** The charge by unit: in each pack that paid, and in the currency of the price, which is always there. */
+export const chargesOf = ({ plan }: Pick<Generation, 'plan'>, { portions }: Charge): readonly UnitCharge[] => {
+  const { currency } = plan.price;
+  const packs = new Set(portions.flatMap(({ unit, charge }) => (unit !== currency && charge > 0n ? [unit] : [])));
+  return [...packs, currency].map((unit) => ({ unit, amount: totalIn(portions, unit).charge }));
+};
+
+/** The hold by unit. */
+export const heldOf = ({ holding }: Pick<Generation, 'holding'>): readonly UnitCharge[] => holding.units.map(({ unit, hold }) => ({ unit, amount: hold.total }));
+
+/** For a header: the amount alone in the currency of the price, `400 qwen-pack, 0.003 USD` where packs pay. */
+export const amountsText = ({ plan }: Pick<Generation, 'plan'>, amounts: readonly UnitCharge[]): string => {
+  const [only] = amounts;
+  if (amounts.length === 1 && only!.unit === plan.price.currency) return formatMoney(only!.amount);
+  return amounts.map(({ unit, amount }) => `${formatMoney(amount)} ${unit}`).join(', ');
+};
 
 /** What a client is told: the counts and the charge of its usage row. */
 export const billedUsageOf = (generation: Pick<Generation, 'plan'>, charge: Charge): BilledUsage => ({

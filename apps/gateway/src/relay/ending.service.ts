@@ -1,21 +1,23 @@
 import { Injectable } from '@nestjs/common';
 import { completeReading, type TokenCounts, type UsageReading } from '@kilotoken/contracts';
 import type { StreamState } from '@kilotoken/openai';
-import type { LeaseService, SettlementService } from '@kilotoken/funding';
+import type { HoldingService, LeaseService, SettlementService } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
-import { formatMoney, type Money } from '@kilotoken/money';
+import { formatMoney } from '@kilotoken/money';
 import type { Logger } from 'pino';
 import type { Estimator } from '../counting/estimator.service.js';
 import type { ReadRequest } from '../request/read-request.js';
 import { excerptOf } from './excerpt.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
-import { chargeFor, estimatedOf, noCharge, usageRowsJson, type Charge, type Ending, type Generation } from './generation.js';
+import { noCharge, type Charge } from '@kilotoken/usage';
+import { chargeFor, chargesByUnit, estimatedOf, usageRowsJson, type Ending, type Generation } from './generation.js';
 import type { RunningRequests } from './running.service.js';
 
 /** Turns what a lane said into a charge, and a charge into committed rows. */
 @Injectable()
 export class EndingService {
   constructor(
+    private readonly holdings: HoldingService,
     private readonly leases: LeaseService,
     private readonly settlement: SettlementService,
     private readonly running: RunningRequests,
@@ -62,12 +64,11 @@ export class EndingService {
 
   /** Resolves when the rows are committed and the rest of the hold is free again; rejects with `settlement_failed`. */
   end(generation: Generation, ending: Ending): Promise<void> {
-    const { caller, plan, hold } = generation;
-    const funds = { organizationId: caller.organizationId, unit: plan.price.currency };
-    const release = (charge: Money): void => {
+    const { caller, holding } = generation;
+    const release = (charge: Charge): void => {
       this.running.remove(generation);
-      this.leases.release(funds, hold, charge);
-      generation.limits?.end(ending.charge.counts, charge);
+      this.holdings.release(caller.organizationId, holding, chargesByUnit(generation, charge));
+      generation.limits?.end({ ...ending.charge, portions: charge.portions });
     };
     const running = this.running.find(generation);
     if (running) running.ending = true;
@@ -80,11 +81,11 @@ export class EndingService {
       json: usageRowsJson(generation, ending),
       traced: trace?.request.sampled === true,
       onCommitted: (flush) => {
-        release(ending.charge.charge);
+        release(ending.charge);
         this.metrics.ended(generation, ending);
         trace?.settled(flush);
       },
-      onQuarantined: () => release(0n),
+      onQuarantined: () => release(noCharge),
     });
   }
 
@@ -98,7 +99,6 @@ export class EndingService {
    * closed: the reaper would bill it.
    */
   abandon(generation: Generation, nowMs: number): void {
-    const { caller, plan, hold } = generation;
     if (generation.opened) {
       const lost: Ending = { outcome: 'interrupted', status: 500, errorCode: 'internal_error', finishReason: null, finishedMs: nowMs, charge: noCharge };
       // Async, so that what it throws is a rejection too.
@@ -107,8 +107,8 @@ export class EndingService {
       return;
     }
     this.running.remove(generation);
-    this.leases.release({ organizationId: caller.organizationId, unit: plan.price.currency }, hold, 0n);
-    generation.limits?.end({}, 0n);
+    this.holdings.release(generation.caller.organizationId, generation.holding);
+    generation.limits?.end(noCharge);
   }
 
   /** What is left to spend, as far as this gateway knows; null where it never asked, as for a free model. */

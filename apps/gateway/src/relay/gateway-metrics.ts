@@ -23,8 +23,8 @@ export const createGatewayMetrics = (registry: Registry, read: { unsettled: () =
     ended: ({ plan }: Generation, { outcome, charge }: Ending) => {
       const model = plan.model.id;
       requests.inc({ model, outcome });
-      for (const line of charge.rating.lines) tokens.inc({ model, token_class: line.tokenClass }, Number(line.tokens));
-      if (charge.rating.total > charge.charge) uncollected.inc({ model });
+      for (const [tokenClass, count] of Object.entries(charge.counts)) if (count > 0) tokens.inc({ model, token_class: tokenClass }, count);
+      if (charge.portions.some((portion) => portion.rated > portion.charge)) uncollected.inc({ model });
       for (const tokenClass of charge.undeclared) undeclared.inc({ model, token_class: tokenClass });
     },
   };

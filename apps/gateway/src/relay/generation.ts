@@ -3,11 +3,12 @@
  * usage rows, at the end or at a checkpoint. Pure.
  */
 import { completionTokens, promptTokens, type TokenClass, type TokenCounts } from '@kilotoken/contracts';
-import { allocate, type Hold } from '@kilotoken/funding';
+import { allocateCharges, type Holding } from '@kilotoken/funding';
 import type { Lane } from '@kilotoken/marketplace';
-import { formatMoney, minMoney, type Money } from '@kilotoken/money';
+import { formatMoney, type Money } from '@kilotoken/money';
 import type { RequestTrace } from '@kilotoken/platform';
-import { foldUndeclared, rateUsage, type Rating } from '@kilotoken/pricing';
+import { foldUndeclared, rateUsage } from '@kilotoken/pricing';
+import { allocateTokens, chargeFields, noCharge, portionsOf, totalIn, writeUsageRows, type Allocation, type Charge, type UnitTerms, type UsageRow } from '@kilotoken/usage';
 import type { Estimated } from '../counting/estimator.service.js';
 import type { Caller } from '../request/caller.js';
 import type { LimitHold } from '../request/limit-hold.js';
@@ -45,7 +46,9 @@ export interface Generation {
   readonly endUser: string | null;
   readonly tags: Record<string, string> | null;
   readonly plan: Plan;
-  readonly hold: Hold;
+  readonly holding: Holding;
+  /** The runs of the holding, in burn order, with the rates of their units. */
+  readonly held: readonly HeldTerms[];
   /** What it reserved under its limits; null where it is under none. */
   readonly limits: LimitHold | null;
   readonly maxTokens: number;
@@ -58,24 +61,23 @@ export interface Generation {
   readonly trace: GenerationMarks | null;
 }
 
-export interface Charge {
-  readonly counts: TokenCounts;
-  readonly estimated: boolean;
-  readonly rating: Rating;
-  /** min(rated, hold): never above the hold. */
-  readonly charge: Money;
-  readonly undeclared: readonly string[];
-}
+export type HeldTerms = UnitTerms & { readonly hold: Money };
 
-const nothing: Rating = { lines: [], total: 0n };
-export const noCharge: Charge = { counts: {}, estimated: false, rating: nothing, charge: 0n, undeclared: [] };
+/** The runs of a holding with the terms of their units. */
+export const heldTerms = ({ units }: Plan, holding: Holding): HeldTerms[] =>
+  holding.runs.map(({ of, amount }) => {
+    const { unit, burnTableId, rates, rounding } = units.find((paying) => paying.unit === holding.units[of]!.unit)!;
+    return { unit, burnTableId, rates, rounding, hold: amount };
+  });
 
-/** What counts are worth on this request's pinned price and hold. */
-export const chargeFor = (generation: Generation, lane: Lane, counts: TokenCounts, estimated: boolean): Charge => {
+/** The charge for counts at the versions that this request is pinned to, within its holding. */
+export const chargeFor = ({ held }: Pick<Generation, 'held'>, lane: Lane, counts: TokenCounts, estimated: boolean): Charge => {
   const folded = foldUndeclared(counts, lane.tokenClasses);
-  const rating = rateUsage(folded.counts, generation.plan.price.rates);
-  return { counts: folded.counts, estimated, rating, charge: minMoney(rating.total, generation.hold.total), undeclared: folded.undeclared };
+  return { counts: folded.counts, estimated, portions: portionsOf(folded.counts, held), undeclared: folded.undeclared };
 };
+
+/** The charge of each unit of the holding, in its order. */
+export const chargesByUnit = ({ holding }: Pick<Generation, 'holding'>, { portions }: Charge): Money[] => holding.units.map(({ unit }) => totalIn(portions, unit).charge);
 
 /** What an estimate of this request needs; no count is above what the hold was made for. */
 export const estimatedOf = ({ plan, caller, maxTokens }: Generation, request: ReadRequest): Estimated => ({
@@ -104,16 +106,11 @@ const costRatesOf = (lane: Lane): Rates => {
 
 const costOf = (lane: Lane, counts: TokenCounts): Money => rateUsage(counts, costRatesOf(lane)).total;
 
-/** Allocations with the tokens that each amount paid for: whole tokens, the last one has what is left. */
-const allocationsOf = (generation: Generation, { charge, counts }: Charge): object[] => {
-  const allocations = allocate(generation.hold, charge);
-  let tokensLeft = promptTokens(counts) + completionTokens(counts);
-  const tokens = BigInt(tokensLeft);
-  return allocations.map(({ leaseId, grantId, amount }, index) => {
-    const share = index === allocations.length - 1 ? tokensLeft : Number((tokens * amount) / charge);
-    tokensLeft -= share;
-    return { grant: grantId, lease: leaseId, unit: generation.plan.price.currency, tokens: share, amount: formatMoney(amount) };
-  });
+/** The leases that pay, each with the tokens that its amount pays for. */
+const allocationsOf = ({ holding }: Generation, { portions }: Charge): Allocation[] => {
+  const totals = holding.units.map(({ unit }) => totalIn(portions, unit));
+  const payments = allocateCharges(holding, totals.map(({ charge }) => charge));
+  return holding.units.flatMap(({ unit }, of) => allocateTokens(unit, payments[of]!, totals[of]!.charge, totals[of]!.tokens));
 };
 
 export interface Ending {
@@ -126,9 +123,10 @@ export interface Ending {
   readonly charge: Charge;
 }
 
-const attemptRow = (generation: Generation, attempt: Attempt, number: number, ending: Ending): object => {
-  const { caller, plan, hold } = generation;
-  const { charge } = ending;
+const attemptRow = (generation: Generation, attempt: Attempt, number: number, ending: Ending): UsageRow => {
+  const { caller, plan } = generation;
+  // An attempt that is not charged says what was held for it.
+  const charge = ending.charge === noCharge ? { ...noCharge, portions: portionsOf({}, generation.held) } : ending.charge;
   return {
     organization: caller.organizationId,
     id: generation.id,
@@ -157,10 +155,7 @@ const attemptRow = (generation: Generation, attempt: Attempt, number: number, en
     context: storableTokens(promptTokens(charge.counts) + completionTokens(charge.counts)),
     max_tokens: storableTokens(generation.maxTokens),
     price: plan.price.id,
-    unit: plan.price.currency,
-    hold: formatMoney(hold.total),
-    rated: formatMoney(charge.rating.total),
-    charge: formatMoney(charge.charge),
+    ...chargeFields(charge, plan.price.currency),
     allocations: allocationsOf(generation, charge),
     cost: formatMoney(costOf(attempt.lane, charge.counts)),
     cost_currency: attempt.lane.cost.currency,
@@ -174,7 +169,7 @@ const attemptRow = (generation: Generation, attempt: Attempt, number: number, en
 };
 
 /** A row for each attempt: the last one carries the charge, those before it failed and carry none. */
-const usageRows = (generation: Generation, ending: Ending): object[] =>
+const usageRows = (generation: Generation, ending: Ending): UsageRow[] =>
   generation.attempts.map((attempt, index) =>
     index === generation.attempts.length - 1
       ? attemptRow(generation, attempt, index, ending)
@@ -188,11 +183,9 @@ const usageRows = (generation: Generation, ending: Ending): object[] =>
         }),
   );
 
-/** The rows as `usage_insert` reads them: JSON objects, to be joined with those of other requests. */
-export const usageRowsJson = (generation: Generation, ending: Ending): string => {
-  const rows = usageRows(generation, ending);
-  return rows.length === 1 ? JSON.stringify(rows[0]) : JSON.stringify(rows).slice(1, -1);
-};
+/** The rows as `usage_insert` reads them. */
+export const usageRowsJson = (generation: Generation, ending: Ending): string => writeUsageRows(usageRows(generation, ending));
 
 /** What an open row says is held, for whoever asks another gateway for the balance. */
-export const holdsJson = ({ hold }: Generation): object[] => hold.parts.map(({ lease, amount }) => ({ lease: lease.id, grant: lease.grantId, amount: formatMoney(amount) }));
+export const holdsJson = ({ holding }: Generation): object[] =>
+  holding.units.flatMap(({ hold }) => hold.parts.map(({ lease, amount }) => ({ lease: lease.id, grant: lease.grantId, amount: formatMoney(amount) })));

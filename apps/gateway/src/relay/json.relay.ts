@@ -1,13 +1,13 @@
 import { answerText, createStreamState, observeChunk, type StreamState, usageText } from '@kilotoken/openai';
 import { createUsageReader, nothingRead } from '@kilotoken/contracts';
 import type { OutgoingHttpHeaders } from 'node:http';
-import { formatMoney } from '@kilotoken/money';
 import type { Lane } from '@kilotoken/marketplace';
+import type { Charge } from '@kilotoken/usage';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
 import { createAnswerBytes, type AnswerBytes } from './answer-bytes.js';
-import { billedUsageOf, usageBoundsOf } from './billed.js';
+import { amountsText, billedUsageOf, chargesOf, heldOf, usageBoundsOf } from './billed.js';
 import { emptyAnswer, failureOfError, noRoom, refusalOf, timedOut } from './failure.js';
-import type { Attempt, Charge } from './generation.js';
+import type { Attempt } from './generation.js';
 import { traceHeader, traceparentOf } from './generation-trace.js';
 import { createIdleWatch } from './idle-watch.js';
 import { answerBytesOf, createJsonAttempt, type JsonAnswer } from './json.attempt.js';
@@ -132,8 +132,8 @@ const send = ({ generation, client, ending, deadlines, limits }: RelayContext, a
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(body),
     'x-request-id': generation.id,
-    'x-kilotoken-hold': formatMoney(generation.hold.total),
-    'x-kilotoken-charge': formatMoney(charge.charge),
+    'x-kilotoken-hold': amountsText(generation, heldOf(generation)),
+    'x-kilotoken-charge': amountsText(generation, chargesOf(generation, charge)),
   };
   if (balance !== null) headers['x-kilotoken-balance'] = balance;
   if (generation.plan.dropped.length > 0) Object.assign(headers, droppedHeader(generation));

@@ -4,7 +4,8 @@ import { sqlStateOf } from '@kilotoken/platform';
 import type { Logger } from 'pino';
 import { createSlots } from '../bounds/slots.js';
 import type { Failpoint } from '../failpoint.js';
-import { holdsJson, noCharge, usageRowsJson, type Charge, type Generation } from './generation.js';
+import { noCharge, type Charge } from '@kilotoken/usage';
+import { holdsJson, usageRowsJson, type Generation } from './generation.js';
 
 export interface RunningSettings {
   readonly checkpointMs: number;

@@ -1,9 +1,8 @@
 import { answerText, openAiErrorBody, usageText } from '@kilotoken/openai';
-import { formatMoney } from '@kilotoken/money';
 import { tryLanes } from './attempts.js';
-import { billedUsageOf } from './billed.js';
+import { amountsText, billedUsageOf, heldOf } from './billed.js';
 import { refusalOf } from './failure.js';
-import type { Charge } from './generation.js';
+import type { Charge } from '@kilotoken/usage';
 import { traceHeader } from './generation-trace.js';
 import { createIdleWatch } from './idle-watch.js';
 import { publicId } from './json.relay.js';
@@ -33,7 +32,7 @@ export const answerStream = async (context: RelayContext): Promise<void> => {
     current?.setPaused(isPaused());
   };
   const writer = createStreamWriter(client, {
-    headers: { 'x-request-id': generation.id, 'x-kilotoken-hold': formatMoney(generation.hold.total), ...droppedHeader(generation), ...traceHeader(generation), ...generation.limits?.headers() },
+    headers: { 'x-request-id': generation.id, 'x-kilotoken-hold': amountsText(generation, heldOf(generation)), ...droppedHeader(generation), ...traceHeader(generation), ...generation.limits?.headers() },
     stallMsMax: limits.clientStallMsMax,
     onBlocked: (blocked) => pause('byClient', blocked),
     onWritten: () => silence.touch(),

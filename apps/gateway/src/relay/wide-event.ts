@@ -1,5 +1,6 @@
-import { formatMoney } from '@kilotoken/money';
-import type { Charge, Generation, Outcome } from './generation.js';
+import type { Charge } from '@kilotoken/usage';
+import { amountsText, chargesOf, heldOf } from './billed.js';
+import type { Generation, Outcome } from './generation.js';
 
 /** What the request's one log line says of it; never a prompt, an answer or a key. */
 export const describeCharge = (event: Record<string, unknown>, generation: Generation, charge: Charge, outcome: Outcome): void => {
@@ -12,7 +13,7 @@ export const describeCharge = (event: Record<string, unknown>, generation: Gener
   event['laneId'] = generation.attempts.at(-1)?.lane.id;
   event['counts'] = charge.counts;
   event['estimated'] = charge.estimated;
-  event['hold'] = formatMoney(generation.hold.total);
-  event['charge'] = formatMoney(charge.charge);
+  event['hold'] = amountsText(generation, heldOf(generation));
+  event['charge'] = amountsText(generation, chargesOf(generation, charge));
   event['unit'] = generation.plan.price.currency;
 };

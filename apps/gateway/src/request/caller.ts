@@ -1,6 +1,12 @@
 import type { MaxTokensPolicy, UnsupportedParameterPolicy } from '@kilotoken/contracts';
 import type { Limit } from '@kilotoken/quota';
 
+/** A pack unit and the models that some grant in it pays for; null is all. */
+export interface Pack {
+  readonly unit: string;
+  readonly models: readonly string[] | null;
+}
+
 /** Who asks: what the request path needs to know of an API key. */
 export interface Caller {
   readonly organizationId: string;
@@ -15,6 +21,8 @@ export interface Caller {
   readonly revokedAtMs: number | null;
   /** Those that its requests are under; null where there are none. */
   readonly limits: readonly Limit[] | null;
+  /** Grants in pack units that its organization has; null where there are none. */
+  readonly packs: readonly Pack[] | null;
   /** Null: as the model says. */
   readonly unsupportedParameters: UnsupportedParameterPolicy | null;
   readonly maxTokensAbove: MaxTokensPolicy | null;

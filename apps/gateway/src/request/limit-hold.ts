@@ -1,5 +1,4 @@
-import type { TokenCounts } from '@kilotoken/contracts';
-import type { Money } from '@kilotoken/money';
+import type { Charge } from '@kilotoken/usage';
 
 /** What a request reserved under its limits. It is ended or given back, once. */
 export interface LimitHold {
@@ -9,7 +8,7 @@ export interface LimitHold {
   /** What the client is told of its limits with its answer. */
   headers(): Record<string, string>;
   /** The request ran: with what it used. */
-  end(counts: TokenCounts, charge: Money): void;
+  end(charge: Charge): void;
   /** It was refused after all. */
   giveBack(): void;
 }

@@ -1,8 +1,14 @@
 import type { CatalogueModel, Lane } from '@kilotoken/marketplace';
-import type { Money } from '@kilotoken/money';
+import type { UnitRequest } from '@kilotoken/funding';
 import type { PriceVersion, WorstCase } from '@kilotoken/pricing';
+import type { UnitTerms } from '@kilotoken/usage';
 
-/** The lanes that may serve a request, and its worst case at the pinned price. */
+/** A unit that may pay: how it burns, what the request costs in it at most, and at least where it may be shrunk. */
+export interface PayingUnit extends UnitRequest, UnitTerms {
+  readonly worst: WorstCase;
+}
+
+/** The lanes that may serve a request, and its worst case in each unit that may pay. */
 export interface Plan {
   readonly model: CatalogueModel;
   /** Those that can honour the request, in their order; at least one. */
@@ -21,8 +27,6 @@ export interface Plan {
   readonly outputTokensMax: number;
   /** The least that is worth running where little is left; equal to the most where the client set it. */
   readonly outputTokensMin: number;
-  readonly worst: WorstCase;
-  /** Holds for `outputTokensMax`, and for the least that is worth running. */
-  readonly want: Money;
-  readonly least: Money;
+  /** Packs of the organization that burn for this model, and the currency of the price, which is last. */
+  readonly units: readonly [PayingUnit, ...PayingUnit[]];
 }

@@ -100,7 +100,7 @@ export const generation = z.strictObject({
   cost_currency: z.string().nullable(),
   charges,
   hold: amount.optional(),
-  lines: z.array(z.strictObject({ token_class: z.enum(tokenClasses), tokens: count, amount, per: z.int().min(1), charge: amount })),
+  lines: z.array(z.strictObject({ unit: z.string().optional().meta({ description: 'Where a package paid: the unit of this line.' }), token_class: z.enum(tokenClasses), tokens: count, amount, per: z.int().min(1), charge: amount })),
   not_charged: amount.optional().meta({ description: 'What exceeded the hold: lines − not_charged = cost.' }),
   price_version: id.optional(),
   allocations: z.array(z.strictObject({ grant: id, unit: z.string(), tokens: count, amount })),

@@ -14,11 +14,12 @@ import { createPool } from './database.js';
 const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
   gateway: [
     'checkpoint_requests', 'current_organization', 'gateway_poll', 'grant_balances', 'idempotency_bind', 'idempotency_claim', 'idempotency_release', 'key_caller',
-    'kt_now', 'lease_return', 'lease_take', 'limit_exchange', 'session_confirm', 'session_end', 'session_open', 'settle', 'usage_quarantine_put',
+    'key_resolve_caller', 'kt_now', 'lease_return', 'lease_take', 'limit_exchange', 'session_confirm', 'session_end', 'session_open', 'settle', 'usage_quarantine_put',
   ],
   metering: [
-    'grants_close', 'grants_expire', 'idempotency_expire', 'kt_now', 'rating_claim', 'rating_counters_add', 'rating_counters_take', 'rating_flushes', 'rating_lag',
-    'rating_post', 'rating_quarantine', 'rollup_add', 'rollup_lag', 'rollup_prune', 'session_pulses', 'session_reap_silent', 'usage_default_rows', 'usage_partition_make',
+    'grants_close', 'grants_expire', 'idempotency_expire', 'kt_now', 'rating_claim', 'rating_claim_rows', 'rating_counters_add', 'rating_counters_take', 'rating_flushes',
+    'rating_lag', 'rating_post', 'rating_quarantine', 'rollup_add', 'rollup_lag', 'rollup_prune', 'session_pulses', 'session_reap_silent', 'usage_default_rows',
+    'usage_partition_make',
   ],
   backoffice: [
     'balance_notices_check', 'current_organization', 'events_dispatch', 'kt_now', 'nightly_claim', 'nightly_end', 'nightly_enqueue', 'outbox_backlog', 'outbox_dispatch',
@@ -31,20 +32,21 @@ const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
 /** What no service calls: parts of other functions, triggers, what the owner alone does, and what only the release before calls. */
 const functionsOfNobody = [
   'calendar_window', 'catalogue_changed', 'checkpoint_write', 'config_changed', 'diagnostic_number', 'grant_adjust', 'grant_adjust_against',
-  'grant_counter_account_of', 'grant_event', 'grant_issue', 'grant_issue_against', 'grant_refund_advance', 'grant_refund_against', 'grant_refund_book',
-  'grant_refund_request', 'grant_refund_take', 'grant_transfer_to', 'idempotency_keys_max', 'idempotency_slot', 'iso_moment', 'json_storable', 'key_event',
-  'lease_shrink', 'ledger_genesis', 'ledger_hash', 'ledger_is_final', 'ledger_line', 'ledger_lines', 'ledger_lock', 'ledger_pair', 'ledger_post',
-  'ledger_post_many', 'limit_changed', 'limit_event', 'limit_is_full', 'limit_keep', 'limit_reap', 'limit_rest', 'limit_state', 'limit_subjects_max',
-  'limit_take', 'limit_window', 'organization_changed', 'organization_zone_changed', 'outbox_put', 'rating_adjust', 'rating_give_back', 'rating_pick',
-  'rating_take_more', 'rollup_bucket', 'rollup_histogram_add', 'rollup_ms', 'rollup_rebuild', 'rollup_rest', 'rollup_tags_max', 'rollup_tags_name',
-  'rollup_tags_of', 'rollup_tokens', 'rollup_values_max', 'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put',
-  'usage_insert', 'usage_partitions', 'usage_range_closed', 'usage_storable', 'usage_write', 'uuid_floor', 'uuid_moment',
+  'grant_counter_account_of', 'grant_event', 'grant_issue', 'grant_issue_against', 'grant_refund_advance', 'grant_refund_against',
+  'grant_refund_book', 'grant_refund_request', 'grant_refund_take', 'grant_transfer_to', 'grant_unit_known', 'idempotency_keys_max',
+  'idempotency_slot', 'iso_moment', 'json_storable', 'key_event', 'lease_shrink', 'ledger_genesis', 'ledger_hash', 'ledger_is_final', 'ledger_line',
+  'ledger_lines', 'ledger_lock', 'ledger_pair', 'ledger_post', 'ledger_post_many', 'limit_changed', 'limit_event', 'limit_is_full', 'limit_keep',
+  'limit_reap', 'limit_rest', 'limit_state', 'limit_subjects_max', 'limit_take', 'limit_window', 'organization_changed', 'organization_zone_changed',
+  'outbox_put', 'published_is_final', 'rating_adjust', 'rating_adjust_unit', 'rating_collect', 'rating_pick', 'rating_return', 'rollup_bucket',
+  'rollup_histogram_add', 'rollup_ms', 'rollup_rebuild', 'rollup_rest', 'rollup_tags_max', 'rollup_tags_name', 'rollup_tags_of', 'rollup_tokens',
+  'rollup_values_max', 'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put', 'usage_amounts', 'usage_insert',
+  'usage_partitions', 'usage_portions_sound', 'usage_range_closed', 'usage_storable', 'usage_write', 'uuid_floor', 'uuid_moment',
 ];
 
 /** To read; none writes any. Of tenants' tables they see one organization's rows. */
 const tablesOf: Readonly<Record<DatabaseService, readonly string[]>> = {
-  gateway: ['config_version', 'credit_grant', 'database_mark', 'lane', 'lease', 'model', 'open_request', 'price_version', 'rate', 'usage'],
-  metering: ['database_mark', 'price_version', 'rate'],
+  gateway: ['burn_table', 'burn_weight', 'config_version', 'credit_grant', 'database_mark', 'lane', 'lease', 'model', 'open_request', 'pack_unit', 'price_version', 'rate', 'usage'],
+  metering: ['burn_table', 'burn_weight', 'database_mark', 'pack_unit', 'price_version', 'rate'],
   backoffice: ['database_mark', 'organization', 'outbox_event'],
   api: [],
 };

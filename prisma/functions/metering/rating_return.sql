@@ -1,14 +1,14 @@
--- Gives back a part of the amount that a usage row took, last allocation first. The part of a grant that is over or closing becomes a new
+-- Gives back a part of the amount that a usage row took of a unit, last allocation first. The part of a grant that is over or closing becomes a new
 -- grant on the same terms for thirty days. The caller holds no lock yet.
-CREATE OR REPLACE FUNCTION rating_give_back(p_usage usage, p_amount numeric, p_reference text, p_reason text) RETURNS void
+CREATE OR REPLACE FUNCTION rating_return(p_usage usage, p_unit text, p_amount numeric, p_reference text, p_reason text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE a record; g credit_grant; v_left numeric := p_amount; v_give numeric;
 BEGIN
   PERFORM FROM credit_grant WHERE organization_id = p_usage.organization_id
-    AND id IN (SELECT (e ->> 'grant')::uuid FROM jsonb_array_elements(p_usage.allocations) e) ORDER BY id FOR UPDATE;
+    AND id IN (SELECT (e ->> 'grant')::uuid FROM jsonb_array_elements(p_usage.allocations) e WHERE coalesce(e ->> 'unit', p_usage.unit) = p_unit) ORDER BY id FOR UPDATE;
   FOR a IN SELECT (e.value ->> 'grant')::uuid AS grant_id, (e.value ->> 'amount')::numeric AS amount
-           FROM jsonb_array_elements(p_usage.allocations) WITH ORDINALITY e ORDER BY e.ordinality DESC LOOP
+           FROM jsonb_array_elements(p_usage.allocations) WITH ORDINALITY e WHERE coalesce(e.value ->> 'unit', p_usage.unit) = p_unit ORDER BY e.ordinality DESC LOOP
     v_give := least(v_left, a.amount);
     CONTINUE WHEN v_give <= 0;
     v_left := v_left - v_give;
@@ -28,5 +28,5 @@ BEGIN
   IF v_left <> 0 THEN RAISE EXCEPTION 'usage % has % less allocated than is given back', p_usage.id, v_left USING ERRCODE = 'KT024'; END IF;
 END $$;
 
-REVOKE ALL ON FUNCTION rating_give_back FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION rating_give_back TO kilotoken_definer;
+REVOKE ALL ON FUNCTION rating_return FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rating_return TO kilotoken_definer;

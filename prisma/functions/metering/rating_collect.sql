@@ -1,12 +1,12 @@
--- Takes a higher charge from the organization's grants in burn order, each by what it has available. Answers the amount that none could
+-- Takes a higher charge from the organization's grants in a unit in burn order, each by what it has available. Answers the amount that none could
 -- pay.
-CREATE OR REPLACE FUNCTION rating_take_more(p_usage usage, p_amount numeric, p_reference text, p_reason text) RETURNS numeric
+CREATE OR REPLACE FUNCTION rating_collect(p_usage usage, p_unit text, p_amount numeric, p_reference text, p_reason text) RETURNS numeric
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE g credit_grant; v_left numeric := p_amount; v_take numeric; v_ids uuid[];
 BEGIN
   SELECT array_agg(locked.id) INTO v_ids FROM (
-    SELECT id FROM credit_grant WHERE organization_id = p_usage.organization_id AND unit = p_usage.unit AND closing_at IS NULL AND effective_at <= kt_now()
+    SELECT id FROM credit_grant WHERE organization_id = p_usage.organization_id AND unit = p_unit AND closing_at IS NULL AND effective_at <= kt_now()
       AND (expires_at IS NULL OR expires_at > kt_now()) AND (scope_models IS NULL OR p_usage.model = ANY (scope_models)) ORDER BY id FOR UPDATE) locked;
   FOR g IN SELECT * FROM credit_grant WHERE organization_id = p_usage.organization_id AND id = ANY (v_ids) AND available > 0
            ORDER BY priority, expires_at NULLS LAST, promotional DESC, effective_at, created_at, id LOOP
@@ -21,5 +21,5 @@ BEGIN
   RETURN v_left;
 END $$;
 
-REVOKE ALL ON FUNCTION rating_take_more FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION rating_take_more TO kilotoken_definer;
+REVOKE ALL ON FUNCTION rating_collect FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rating_collect TO kilotoken_definer;

@@ -1,0 +1,98 @@
+/** A settled request as `GET /v1/generations/{id}` shows it: every line of its arithmetic, in every unit that paid. Pure. */
+import { chargeList, completionTokens, promptTokens } from '@kilotoken/contracts';
+import { formatMoney, moneyRounding, parseMoney, type Money } from '@kilotoken/money';
+import { ratePortions, type BurnTable, type ChargeLine, type PriceVersion } from '@kilotoken/pricing';
+import { readPortions, totalIn, type UnitPortion } from '@kilotoken/usage';
+import type { UsageView } from './generation.store.js';
+
+/** The published versions that the last attempt, which carries the charge, is pinned to. */
+export interface Pinned {
+  readonly price: PriceVersion;
+  readonly burnTables: ReadonlyMap<string, BurnTable>;
+}
+
+const tokensOf = ({ counts, estimated }: UsageView): object => ({
+  prompt_tokens: promptTokens(counts),
+  completion_tokens: completionTokens(counts),
+  total_tokens: promptTokens(counts) + completionTokens(counts),
+  by_class: counts,
+  estimated,
+});
+
+/** The portion of each unit that paid: one, in the currency of the price, where no pack did. */
+export const portionsOfView = ({ unit, counts, hold, rated, charge, portions }: UsageView): UnitPortion[] =>
+  (portions && readPortions(JSON.stringify(portions))) ?? [
+    { unit, burnTableId: null, tokens: promptTokens(counts) + completionTokens(counts), hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(charge) },
+  ];
+
+const describeLine = ({ tokenClass, tokens, amount, per, charge }: ChargeLine): object => ({
+  token_class: tokenClass,
+  tokens: Number(tokens),
+  amount: formatMoney(amount),
+  per: Number(per),
+  charge: formatMoney(charge),
+});
+
+/** Lines name their unit where several paid. */
+const linesOf = ({ counts, unit: currency }: UsageView, portions: readonly UnitPortion[], { price, burnTables }: Pinned): object[] => {
+  const rated = ratePortions(counts, portions.map(({ unit, hold, burnTableId }) => ({ unit, hold, ...(burnTableId === null ? { rates: price.rates, rounding: moneyRounding } : burnTables.get(burnTableId)!) })));
+  const isPlain = portions.length === 1 && portions[0]!.unit === currency;
+  return rated.flatMap(({ lines }, index) => lines.map((line) => (isPlain ? describeLine(line) : { unit: portions[index]!.unit, ...describeLine(line) })));
+};
+
+export const describeGeneration = (id: string, attempts: readonly UsageView[], last: UsageView, pinned: Pinned): object => {
+  const portions = portionsOfView(last);
+  const money = totalIn(portions, last.unit);
+  const units = [...new Set([...portions.map(({ unit }) => unit), last.unit])];
+  const notCharged: Money = money.rated - money.charge;
+  return {
+    id,
+    object: 'generation',
+    model: last.model,
+    status: last.outcome,
+    finish_reason: last.finish_reason,
+    usage: tokensOf(last),
+    estimated: last.estimated,
+    cost: formatMoney(money.charge),
+    cost_currency: last.unit,
+    charges: chargeList(units.map((unit) => ({ unit, amount: totalIn(portions, unit).charge }))),
+    hold: formatMoney(money.hold),
+    lines: linesOf(last, portions, pinned),
+    // What exceeds the hold is ours to bear: lines − not_charged = cost.
+    not_charged: formatMoney(notCharged),
+    price_version: last.price_version_id,
+    allocations: last.allocations.map(({ grant, unit, tokens, amount }) => ({ grant, unit, tokens, amount })),
+    attempts: attempts.map((attempt) => ({
+      attempt: attempt.attempt,
+      status: attempt.outcome,
+      error: attempt.error_code,
+      charge: formatMoney(parseMoney(attempt.charge)),
+      dispatched_at: attempt.dispatched_at,
+      first_token_at: attempt.first_token_at,
+      finished_at: attempt.finished_at,
+    })),
+    times: {
+      admitted_at: last.admitted_at,
+      dispatched_at: last.dispatched_at,
+      first_token_at: last.first_token_at,
+      finished_at: last.finished_at,
+      settled_at: last.settled_at,
+    },
+  };
+};
+
+export const describeRunning = (id: string, model: string, admittedMs: number): object => ({
+  id,
+  object: 'generation',
+  model,
+  status: 'running',
+  usage: null,
+  estimated: false,
+  cost: null,
+  cost_currency: null,
+  charges: [],
+  lines: [],
+  allocations: [],
+  attempts: [],
+  times: { admitted_at: new Date(admittedMs) },
+});

@@ -1,0 +1,3 @@
+export * from './allocation.js';
+export * from './charge.js';
+export * from './usage-row.js';
