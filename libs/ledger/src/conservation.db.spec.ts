@@ -11,8 +11,8 @@ import { issueGrant } from './grant-issue.flow.js';
 import { listBalances } from './ledger.store.js';
 
 /**
- * Random changes of the grants of a parent and a child organization, several at once, beside gateways that lease, use and return. Whatever
- * the order, every digit is somewhere: this adds up what the callers were told, not the columns that the database keeps.
+ * Random changes of the grants of a parent and a child organization, several at once, beside gateways that lease, use and return. In any
+ * order every digit is somewhere: the test adds up the answers that the callers got, not the columns that the database keeps.
  */
 let money: MoneyDatabase;
 let prisma: PrismaClient;
@@ -50,7 +50,7 @@ class Run {
   readonly grants: Grant[] = [];
   private readonly leases: HeldLease[] = [];
   private flush = 0;
-  /** What came in less what went out, by what the callers were told; refunds are read at the end. */
+  /** Issued and added less taken and used, as the callers were told; refunds are read at the end. */
   put = 0n;
   readonly refundReferences: { grant: Grant; amount: string | null; reference: string }[] = [];
 
@@ -124,7 +124,7 @@ const runSteps = async (run: Run, steps: readonly Step[]): Promise<void> => {
   await Promise.all(Array.from({ length: workers }, work));
 };
 
-test('whatever is changed at once, every digit is available, leased, used or refunded', async () => {
+test('concurrent changes lose no digit: each is available, leased, used or refunded', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 40, maxLength: 90 }), async (steps) => {
       const child = (await money.newTenant()).organizationId;

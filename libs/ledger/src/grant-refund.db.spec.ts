@@ -179,7 +179,7 @@ describe('a refund of a part', () => {
   });
 });
 
-describe('what the release before calls', () => {
+describe('the function of the release before', () => {
   const request = async (reference: string) =>
     (await money.sql<{ amount: string | null }>('SELECT trim_scale(grant_refund_request($1, $2, $3, $4))::text AS amount', [organizationId, grantId, reference, 'test']))[0]!.amount;
 
