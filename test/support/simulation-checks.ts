@@ -113,7 +113,7 @@ const checkUsage = (request: SimulatedRequest, row: StoredUsage, { grants, lease
   for (const { unit, grantId, leaseId, amount } of row.allocations) {
     demand(grants.get(grantId)!.unit === unit && leases.get(leaseId)!.grantId === grantId && amount > 0n, () => `I6: ${id} is paid ${amount} ${unit} by ${leaseId} of ${grantId}`);
   }
-  // What the last unit holds covers what a lane may return, whatever the units before it paid.
+  // The last unit's hold covers every answer within the bounds, whatever the units before it paid.
   const portions = request.portionsOf(row.counts);
   const isBounded = row.counts.input <= plan.bounds.input && costIn(plan.rates.get(request.last.unit.unit)!, { input: plan.bounds.input, output: row.counts.output }) <= request.last.held;
   demand(!isBounded || portions.every(({ rated, charge }) => rated === charge), () => `${id} stayed within its bounds and is charged less than it is rated`);

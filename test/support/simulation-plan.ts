@@ -31,7 +31,7 @@ export const sessionTtlMs = 2_000;
 const rate = (amount: bigint | null): Rate => ({ amount, per: 1n });
 const rates = (input: bigint, output: bigint | null): ReadonlyMap<TokenClass, Rate> => new Map([['input', rate(input)], ['output', rate(output)]]);
 
-/** What a token costs in each unit. The input pack leaves output to other units. */
+/** The cost of a token in each unit. The input pack leaves output to other units. */
 export const unitRates: UnitRates = new Map([['USD', rates(1n, 1n)], ['pack', rates(1n, 4n)], ['input-pack', rates(2n, null)]]);
 export const coversAll = (unit: string): boolean => unitRates.get(unit)!.get('output')!.amount !== null;
 

@@ -27,7 +27,7 @@ interface SentStatement extends Statement<unknown> {
   readonly gateway: SimulatedGateway;
 }
 
-/** What grants had when an ask was answered, and what usage had taken of them by then. */
+/** The amounts of grants when an ask was answered, and how much of them usage had taken by then. */
 interface Spendable {
   readonly model: string;
   readonly atMs: number;

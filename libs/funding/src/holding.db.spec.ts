@@ -48,7 +48,7 @@ const dollars = (want: string): FundingRequest => anyOf(unit('USD', want));
 const shown = ({ units, runs }: Holding): string[] => runs.map(({ of, amount }) => `${formatMoney(amount)} ${units[of]!.unit}`);
 const held = (): string[] => [...leases.heldByGrant(money.tenant.organizationId)].map(([id, amount]) => `${money.tenant.grantIds.indexOf(id)}: ${formatMoney(amount)}`).sort();
 
-/** What is left once everything has come back. */
+/** The grants once everything has come back. */
 const returned = async (): Promise<string[]> => {
   await leases.returnAll(systemClock.monotonicMs() + waitMsMax);
   const grants = await Promise.all(money.tenant.grantIds.map((id) => money.grant(id)));
