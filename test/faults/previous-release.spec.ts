@@ -38,7 +38,7 @@ const internalToken = randomBytes(16).toString('hex');
 
 beforeAll(async () => {
   if (!hasPreviousRelease()) return;
-  previous = buildPreviousRelease(folder);
+  previous = buildPreviousRelease(folder, ['gateway', 'metering']);
   vendor = await startVendor();
   database = await createEmptyDatabase();
   const { ownerUrl } = database;

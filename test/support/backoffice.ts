@@ -10,7 +10,7 @@ import { serviceUrl, testRunFolder } from './postgres.js';
 export type Backoffice = AppProcess & { readonly token: string; readonly home: string };
 
 /** A real backoffice process on a test's database, that looks at everything far more often than one needs to. */
-export const createBackoffice = async (appUrl: string, env: Record<string, string> = {}): Promise<Backoffice> => {
+export const createBackoffice = async (appUrl: string, env: Record<string, string> = {}, release: { readonly appsFolder?: string } = {}): Promise<Backoffice> => {
   const port = await findFreePort();
   const token = randomBytes(16).toString('hex');
   const home = mkdtempSync(join(testRunFolder(), 'backoffice-'));
@@ -26,7 +26,7 @@ export const createBackoffice = async (appUrl: string, env: Record<string, strin
     ...often,
     ...env,
   };
-  return Object.assign(new AppProcess({ app: 'backoffice', name: `backoffice-${randomBytes(3).toString('hex')}`, port, env: settings }), { token, home });
+  return Object.assign(new AppProcess({ app: 'backoffice', name: `backoffice-${randomBytes(3).toString('hex')}`, port, env: settings, ...release }), { token, home });
 };
 
 export interface ReceivedWebhook {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { AppName } from './cluster-process.js';
 
 /**
  * The release before this one, built into a folder of its own from the repository's history, with the packages that are
@@ -33,8 +34,8 @@ export interface BuiltRelease {
   migrationsFolder: string;
 }
 
-/** Builds its gateway and metering, and what they import. */
-export function buildPreviousRelease(folder: string): BuiltRelease {
+/** Builds the named apps, and all libraries. */
+export function buildPreviousRelease(folder: string, apps: readonly AppName[]): BuiltRelease {
   mkdirSync(folder, { recursive: true });
   const archive = join(folder, 'release.tar');
   const previous = findPrevious();
@@ -43,7 +44,7 @@ export function buildPreviousRelease(folder: string): BuiltRelease {
   run('tar', ['xf', archive, '-C', folder], folder);
   linkPackages(folder);
   const libraries = readdirSync(join(folder, 'libs')).map((library) => `libs/${library}`);
-  for (const project of [...libraries, 'apps/gateway', 'apps/metering']) {
+  for (const project of [...libraries, ...apps.map((app) => `apps/${app}`)]) {
     run(process.execPath, [join(ROOT, 'node_modules/@swc/cli/bin/swc.js'), 'src', '-d', 'dist', '--strip-leading-paths', '--config-file', '../../.swcrc', '--ignore', '**/*.spec.ts', '-q'], join(folder, project));
   }
   return { appsFolder: join(folder, 'apps'), migrationsFolder: join(folder, 'prisma/migrations') };

@@ -177,7 +177,7 @@ describe('stuck queues', () => {
     await events.money.shiftClock('0');
   });
 
-  it('a queue is stuck when this process has no worker for it, when no dispatcher works, and when only another release knows it', async () => {
+  it('a queue is stuck when this process has no worker for it, no dispatcher works, or only another release knows it', async () => {
     await expect(check(false)).rejects.toMatchObject({ publicMessage: expect.stringContaining('deliver-webhook: this process has no worker for it') });
     const organizationId = await events.newTenant();
     await events.put(organizationId, 'key.created', 'one');
