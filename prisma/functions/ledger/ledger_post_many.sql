@@ -10,34 +10,30 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp
 -- Every join is a lookup by key; the number of postings in p_transactions is not known to the planner.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-DECLARE v_now timestamptz := kt_now(); v_organizations uuid[]; v_unbalanced text; v_refused text; v_posted integer;
+DECLARE v_now timestamptz := kt_now(); v_organizations uuid[]; v_unbalanced text; v_refused text; v_entries integer; v_posted integer;
 BEGIN
-  SELECT array_agg(DISTINCT f.organization ORDER BY f.organization), min(f.unbalanced), min(f.refused) INTO v_organizations, v_unbalanced, v_refused FROM (
-    SELECT l.organization,
-      CASE WHEN bool_or(l.amount IS NULL) OR sum(l.amount) <> 0 THEN concat_ws(' ', l.kind, l.source, 'of organization', l.organization) END AS unbalanced,
-      min(concat_ws(' ', l.kind, l.source, CASE WHEN l.amount > 0 THEN 'debits' ELSE 'credits' END, l.account, l.unit)) FILTER (WHERE r.kind IS NULL) AS refused
-    FROM ledger_lines(p_transactions) l
-    LEFT JOIN ledger_rule r ON r.kind = l.kind AND r.account = l.account AND (r.side = 'both' OR (r.side = 'debit') = (l.amount > 0))
-    GROUP BY l.organization, l.kind, l.source, l.unit) f;
-  IF v_unbalanced IS NOT NULL THEN
-    RAISE EXCEPTION 'a ledger transaction sums to zero in each unit: %', v_unbalanced USING ERRCODE = 'KT010';
-  END IF;
-  IF coalesce(cardinality(v_organizations), 0) <> jsonb_array_length(p_transactions) THEN
-    RAISE EXCEPTION 'a ledger transaction has postings, and an organization has one in a call: %', left(p_transactions::text, 1000) USING ERRCODE = 'KT010';
-  END IF;
-  IF v_refused IS NOT NULL THEN
-    RAISE EXCEPTION 'the chart of accounts does not allow this posting: %', v_refused USING ERRCODE = 'KT025';
-  END IF;
-
+  SELECT array_agg(DISTINCT t.organization) INTO v_organizations FROM jsonb_to_recordset(p_transactions) AS t(organization uuid);
   PERFORM ledger_lock(v_organizations, '{}');
-  WITH entry AS (
+  WITH line AS MATERIALIZED (
+    SELECT t.organization, t.kind, t.source, (row_number() OVER (PARTITION BY t.organization, t.kind, t.source ORDER BY p.line))::smallint AS line,
+      p.account, p.unit, p.amount,
+      (SELECT r.side = 'both' OR (r.side = 'debit') = (p.amount > 0) FROM ledger_rule r WHERE r.kind = t.kind AND r.account = p.account) AS is_allowed
+    FROM jsonb_to_recordset(p_transactions) AS t(organization uuid, kind text, source text, postings jsonb)
+    CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(t.postings) AS (account text, unit text, amount numeric(38, 12))) WITH ORDINALITY AS p(account, unit, amount, line)
+    WHERE p.amount IS DISTINCT FROM 0),
+  fault AS MATERIALIZED (
+    SELECT min(concat_ws(' ', u.kind, u.source, 'of organization', u.organization)) FILTER (WHERE u.is_unbalanced) AS unbalanced, min(u.refused) AS refused FROM (
+      SELECT kind, source, organization, bool_or(amount IS NULL) OR sum(amount) <> 0 AS is_unbalanced,
+        min(concat_ws(' ', kind, source, CASE WHEN amount > 0 THEN 'debits' ELSE 'credits' END, account, unit)) FILTER (WHERE is_allowed IS NOT TRUE) AS refused
+      FROM line GROUP BY organization, kind, source, unit) u),
+  entry AS MATERIALIZED (
     SELECT organization, kind, source, uuidv7() AS id, string_agg(ledger_line(line, account, unit, amount), E'\n' ORDER BY line) AS postings,
       array_agg(line ORDER BY line) AS lines, array_agg(account ORDER BY line) AS accounts, array_agg(unit ORDER BY line) AS units, array_agg(amount ORDER BY line) AS amounts
-    FROM ledger_lines(p_transactions) GROUP BY organization, kind, source),
+    FROM line GROUP BY organization, kind, source),
   linked AS (
     UPDATE ledger_chain c SET position = c.position + 1,
       hash = ledger_hash(c.organization_id, c.position + 1, e.id, e.kind, e.source, v_now, e.postings, c.hash)
-    FROM entry e WHERE c.organization_id = e.organization
+    FROM entry e WHERE c.organization_id = e.organization AND (SELECT f.unbalanced IS NULL AND f.refused IS NULL FROM fault f)
       AND (SELECT t.id FROM ledger_transaction t WHERE t.organization_id = e.organization AND t.kind = e.kind AND t.source_id = e.source) IS NULL
     RETURNING e.*, new.position, old.hash AS previous_hash, new.hash),
   stored AS (
@@ -46,7 +42,16 @@ BEGIN
   posted AS (
     INSERT INTO ledger_posting (organization_id, transaction_id, line, account, unit, amount)
     SELECT l.organization, l.id, p.* FROM linked l CROSS JOIN LATERAL unnest(l.lines, l.accounts, l.units, l.amounts) p)
-  SELECT count(*) INTO v_posted FROM linked;
+  SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM linked), f.unbalanced, f.refused INTO v_entries, v_posted, v_unbalanced, v_refused FROM fault f;
+  IF v_unbalanced IS NOT NULL THEN
+    RAISE EXCEPTION 'a ledger transaction sums to zero in each unit: %', v_unbalanced USING ERRCODE = 'KT010';
+  END IF;
+  IF v_refused IS NOT NULL THEN
+    RAISE EXCEPTION 'the chart of accounts does not allow this posting: %', v_refused USING ERRCODE = 'KT025';
+  END IF;
+  IF v_entries <> jsonb_array_length(p_transactions) OR coalesce(cardinality(v_organizations), 0) <> v_entries THEN
+    RAISE EXCEPTION 'a ledger transaction has postings, and an organization has one in a call: %', left(p_transactions::text, 1000) USING ERRCODE = 'KT010';
+  END IF;
   RETURN v_posted;
 END $$;
 
