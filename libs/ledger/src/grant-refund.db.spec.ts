@@ -161,6 +161,21 @@ describe('a refund of a part', () => {
     expect(await money.grant(grantId)).toMatchObject({ available: '7' });
   });
 
+  test('waits behind no other grant whose leases stay out', async () => {
+    const session = await money.newSession();
+    const other = await money.issue({ amount: '10', expiresInMs: 3_600_000 });
+    const leases = (await money.take(session, { need: '20' })).leases;
+    for (const id of [grantId, other]) await refund(null, `r-${id}`, { grantId: id });
+    const returned = [grantId, other].sort()[1]!;
+    await money.giveBack(session, { lease: leases.find((lease) => lease.grantId === returned)!.leaseId, keep: '0', close: true });
+    let looks = 0;
+    while ((await money.app.query<{ n: number }>('SELECT grants_close(1) AS n')).rows[0]!.n === 0 && looks < 200) looks += 1;
+    expect(await refund(null, `r-${returned}`, { grantId: returned })).toMatchObject({ refunded: parseMoney('10'), hasEnded: true });
+    expect(looks).toBeLessThan(200);
+    await money.reap(session);
+    expect(await close()).toBe(1);
+  });
+
   test.each([['zero', '0'], ['less than zero', '-1'], ['13 decimals', '0.0000000000001'], ['a word', 'all']])('refuses %s', async (_name, amount) => {
     await expect(refund(amount, 'r-1')).rejects.toMatchObject({ code: 'grant_invalid' });
   });

@@ -1,12 +1,14 @@
--- Moves refunds on that wait for leases. Answers the number of grants none of whose refunds waits any more.
+-- Moves refunds on that wait for leases, of at most p_limit grants: any of those that wait, so that grants whose leases stay out do not stand
+-- before the others. Answers the number of grants none of whose refunds waits any more.
 CREATE OR REPLACE FUNCTION grants_close(p_limit integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE g record; n integer := 0;
 BEGIN
-  FOR g IN SELECT c.organization_id, c.id FROM credit_grant c
-           WHERE EXISTS (SELECT FROM grant_refund r WHERE r.organization_id = c.organization_id AND r.grant_id = c.id AND r.refunded_at IS NULL)
-           ORDER BY c.organization_id, c.id LIMIT p_limit FOR UPDATE SKIP LOCKED LOOP
+  FOR g IN SELECT c.organization_id, c.id FROM (
+             SELECT r.organization_id, r.grant_id FROM grant_refund r WHERE r.refunded_at IS NULL GROUP BY 1, 2 ORDER BY random() LIMIT p_limit) w
+           JOIN credit_grant c ON c.organization_id = w.organization_id AND c.id = w.grant_id
+           ORDER BY c.organization_id, c.id FOR UPDATE OF c SKIP LOCKED LOOP
     IF grant_refund_advance(g.organization_id, g.id) THEN n := n + 1; END IF;
   END LOOP;
   RETURN n;
