@@ -5,7 +5,7 @@ import type { QueueStore } from '@kilotoken/platform/queue';
 import { BackofficeModule, queueStore } from './backoffice.module.js';
 import { readBackofficeSettings, type BackofficeSettings } from './config.js';
 
-/** The backoffice as a process: nobody outside talks to it, so all of its face but health needs the internal token. */
+/** The backoffice as a process. It has no callers outside, so all of its face but health needs the internal token. */
 export const backofficeApp: AppDefinition<BackofficeSettings> = {
   name: 'backoffice',
   face: 'internal',

@@ -14,7 +14,7 @@ export const queueStore = Symbol('the store of the queues');
 const mailTransport = Symbol('the mail transport');
 const queueTable = Symbol('the table of queues');
 
-/** Does the jobs of all queues, and makes those of events and nights. */
+/** Does the jobs of all queues; enqueues those of events and nights. */
 @Module({})
 export class BackofficeModule implements BeforeApplicationShutdown, OnApplicationShutdown {
   static compose(platform: Platform<BackofficeSettings>): DynamicModule {
@@ -43,12 +43,12 @@ export class BackofficeModule implements BeforeApplicationShutdown, OnApplicatio
     this.nights.start();
   }
 
-  /** Takes nothing new and waits for what runs. Doing it again waits for the same. */
+  /** Takes no new work and waits for running work. A second call waits for the same. */
   async drain(): Promise<void> {
     await Promise.all([this.outbox.stop(), this.balances.stop(), this.nights.stop(), this.runner.drain()]);
   }
 
-  /** Before any pool closes: Nest calls this on all modules before it shuts the first one down. A job that still runs is cut, and another process does it again. */
+  /** Nest calls this on all modules before the first one shuts down, so no pool is closed yet. A job that still runs is cut, and another process does it again. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.queues.close();
   }

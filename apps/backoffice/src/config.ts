@@ -10,11 +10,11 @@ export const backofficeSettings = z.object({
   ...processSettings,
   BACKOFFICE_PORT: setting.port(8083),
   APP_DATABASE_URL: setting.databaseUrl(),
-  /** A member of kilotoken_auditor: with it the books are proven each night. */
+  /** A member of kilotoken_auditor, which proves the books each night. */
   AUDIT_DATABASE_URL: setting.databaseUrl().optional(),
-  /** Moves the queues; they live in Postgres otherwise. */
+  /** Moves the queues, which live in Postgres otherwise. */
   REDIS_URL: setting.redisUrl(),
-  /** The address is a node of a Redis Cluster. */
+  /** `REDIS_URL` is a node of a cluster. */
   REDIS_CLUSTER: yesOrNo('0'),
   /** Pause between two looks at the outbox. */
   OUTBOX_PAUSE_MS: setting.durationMs(500, 10, 60_000),
@@ -24,19 +24,19 @@ export const backofficeSettings = z.object({
   JOB_STUCK_MS: setting.durationMs(600_000, 1_000, 86_400_000),
   /** Webhooks and mails, each, that this process sends at once. */
   JOB_CONCURRENCY: setting.wholeNumber({ fallback: 40, min: 1, max: 500 }),
-  /** Jobs of one organization that are in a queue, or run, at a time. */
+  /** Jobs of one organization and queue that are handed over, or run, at a time. */
   JOBS_PER_ORGANIZATION: setting.wholeNumber({ fallback: 8, min: 1, max: 10_000 }),
-  /** Days for which finished deliveries and their events are kept. */
+  /** Days for which ended jobs and their events are kept. */
   EVENTS_KEPT_DAYS: setting.wholeNumber({ fallback: 30, min: 1, max: 3_650 }),
-  /** Pause between two rounds over the balances that somebody wants to be told of. */
+  /** Pause between two rounds over the balances that have a threshold. */
   BALANCE_CHECK_MS: setting.durationMs(5_000, 100, 3_600_000),
-  /** Pause between two looks at what is due at night. */
+  /** Pause between two looks for nightly jobs that are due. */
   NIGHTLY_CHECK_MS: setting.durationMs(60_000, 100, 3_600_000),
-  /** For development and tests: webhooks may go by http, and to this machine and its network. */
+  /** Allows webhooks by http, and to this machine and its network: for development and tests. */
   WEBHOOK_ALLOW_PRIVATE: yesOrNo('0'),
   SMTP_URL: z.string().refine(isSmtpUrl, 'an address such as smtp://user:password@mail.example.com:587 is needed').optional(),
   MAIL_FROM: z.email({ error: 'an address such as notices@example.com is needed' }).optional(),
-  /** Without SMTP_URL mails become files in `mail` under it. */
+  /** Without SMTP_URL mails become files in its folder `mail`. */
   KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
 });
 

@@ -3,7 +3,7 @@ import type { Platform } from '@kilotoken/platform';
 import type { QueueStore } from '@kilotoken/platform/queue';
 import { Counter, Gauge, Histogram } from 'prom-client';
 
-/** What the backoffice counts as it works; how much waits is asked of the database when somebody looks. */
+/** Metrics that the backoffice counts as it works. */
 export interface BackofficeMetrics {
   readonly dispatched: Counter;
   readonly jobSeconds: Histogram<'queue' | 'end'>;
@@ -29,7 +29,7 @@ export const createMetrics = ({ registry }: Platform): BackofficeMetrics => {
   };
 };
 
-/** Asks Postgres when somebody looks. A store that is away must not hide the other numbers: its own are left out then. */
+/** Gauges of the queues, read from Postgres and from their store by each scrape. A store that is away hides only its own numbers. */
 export const watchQueues = ({ registry, logger }: Platform, table: QueueTable, watch: QueueWatchService, queues: QueueStore): void => {
   const registers = [registry];
   const known = queuesOf(table).map(({ queue }) => queue);

@@ -15,7 +15,7 @@ export const nightlyJobsOf = ({ AUDIT_DATABASE_URL }: BackofficeSettings): Night
   ...(AUDIT_DATABASE_URL ? [{ name: 'reconcile', queue: 'prove-books', at: '03:40' } as const] : []),
 ];
 
-/** Rows that are left when the process drains go the next night. */
+/** A drain ends the run early; the next night prunes the remaining rows. */
 export const pruningEvents = (pool: Pool, retentionOf: () => Retention): JobProcessor<'prune-events'> => ({
   run: async (_job, signal) => {
     let rows = 0;
@@ -27,7 +27,7 @@ export const pruningEvents = (pool: Pool, retentionOf: () => Retention): JobProc
   },
 });
 
-/** Findings are the purpose of the run, not its failure: looking again would find the same. */
+/** A run with findings has succeeded: another attempt would find the same. */
 export const provingBooks = (logger: Logger, auditUrl: string, { findings }: BackofficeMetrics): JobProcessor<'prove-books'> => ({
   run: async (_job, signal) => {
     const pool = openAuditPool(auditUrl, { onIdleError: (error) => logger.warn({ event: 'database.connection_lost', error }) });

@@ -19,7 +19,7 @@ import { mailFolderOf, type BackofficeSettings } from './config.js';
 import type { BackofficeMetrics } from './metrics.js';
 import { nightlyJobsOf } from './nights.js';
 
-/** How the parts of the backoffice are made from its settings. */
+/** Makes the parts of the backoffice from its settings. */
 type Backoffice = Platform<BackofficeSettings>;
 
 const developmentSender = 'kilotoken@localhost.localdomain';

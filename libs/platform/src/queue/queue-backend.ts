@@ -2,14 +2,14 @@ import type { Job } from 'bullmq';
 
 export interface QueueStoreSettings {
   readonly databaseUrl: string;
-  /** Queues move to this Redis or Valkey. */
+  /** Moves the queues to this Redis or Valkey. */
   readonly redisUrl?: string | undefined;
-  /** The address above is one node of a cluster. */
+  /** `redisUrl` is a node of a cluster. */
   readonly redisCluster?: boolean;
   readonly applicationName: string;
-  /** A run that is silent for this long is given to another worker; three times as often as that the store is looked through for such. */
+  /** Another worker gets a run that is silent for longer. The store is searched for such runs three times as often. */
   readonly silenceMsMax?: number;
-  /** Told of what breaks while nobody waits for an answer, and of runs that throw. */
+  /** Called for failures that no caller awaits, and for runs that throw. */
   readonly onError: (error: unknown) => void;
 }
 

@@ -87,7 +87,7 @@ describe.each(backends)('queues in $name', ({ testNeeds, begin, end, open, flush
     await until('nothing is left', async () => (await store.depth('send-mail')).active === 0);
   });
 
-  testNeeds('take a job once that is added twice, and again once it has run', async () => {
+  testNeeds('hold a job once that is added twice, and take it again after it has run', async () => {
     const store = open();
     const [job] = jobs(1);
     await store.add('send-mail', [job!, job!]);
@@ -116,7 +116,7 @@ describe.each(backends)('queues in $name', ({ testNeeds, begin, end, open, flush
     expect(seen).toEqual([sound!.id]);
   });
 
-  testNeeds('give what a silent worker had to another', async () => {
+  testNeeds('give the job of a silent worker to another', async () => {
     const [dying, living] = [open(), open()];
     const [job] = jobs(1);
     await dying.add('deliver-webhook', [job!]);
@@ -130,7 +130,7 @@ describe.each(backends)('queues in $name', ({ testNeeds, begin, end, open, flush
     await until('the other had it', () => recovered);
   });
 
-  testNeeds('wait on a drain for what runs, and begin nothing more', async () => {
+  testNeeds('finish running jobs on a drain, and begin no other', async () => {
     const store = open();
     let finish: (() => void) | null = null;
     const ended: string[] = [];
@@ -151,7 +151,7 @@ describe.each(backends)('queues in $name', ({ testNeeds, begin, end, open, flush
     await flush();
   });
 
-  testNeeds('forget everything when their store is flushed, and take it again', async () => {
+  testNeeds('are empty after their store is flushed, and take the same jobs again', async () => {
     const store = open();
     const added = jobs(5);
     await store.add('send-mail', added);
@@ -162,12 +162,12 @@ describe.each(backends)('queues in $name', ({ testNeeds, begin, end, open, flush
     await flush();
   });
 
-  testNeeds('say whether their store answers', async () => {
+  testNeeds('report whether their store answers', async () => {
     await expect(open().check()).resolves.toBeUndefined();
   });
 });
 
-describe('Postgres that cannot be reached', () => {
+describe('queues in Postgres that is away', () => {
   let proxy: TcpProxy;
   beforeEach(async () => {
     const { hostname, port } = new URL(database.appUrl);
@@ -182,7 +182,7 @@ describe('Postgres that cannot be reached', () => {
     return { store, failures };
   };
 
-  it('when it is first asked for is used once it is there', async () => {
+  it('begin once Postgres is there', async () => {
     proxy.refuse(true);
     const { store, failures } = openThrough();
     const seen: string[] = [];
@@ -195,7 +195,7 @@ describe('Postgres that cannot be reached', () => {
     await until('the job has run', () => seen.includes(job.id));
   }, testMsMax);
 
-  it('in the middle is asked a few times a second, and no more; then the work goes on', async () => {
+  it('ask Postgres a few times a second at most, and go on when it is back', async () => {
     const { store, failures } = openThrough();
     const seen: string[] = [];
     store.work('send-mail', { concurrency: 1, run: async ({ id }) => void seen.push(id) });

@@ -2,18 +2,18 @@ import { queueNames } from '@kilotoken/contracts';
 import { runMigrations } from 'bullmq';
 import type pg from 'pg';
 
-/** Where queues live in Postgres: BullMQ's own tables and functions, apart from ours. */
+/** BullMQ's own tables and functions, apart from ours. */
 export const queueSchema = 'bullmq';
 
 /**
- * Makes or updates the schema of the queues, as the database's owner, and lets the applications use what is in it, but not
- * change it. The tables are one store for all organizations: what is in a job names rows, and says nothing of them.
+ * Makes or updates the schema of the queues, as the database's owner. Applications may use its tables and functions but not change
+ * them. One store serves all organizations: a job in it holds ids of rows and nothing else.
  */
 export const migrateQueues = async (client: pg.Client): Promise<void> => {
   await runMigrations(client, queueSchema);
   await client.query(`SET search_path = ${queueSchema}`);
   try {
-    // BullMQ makes a sequence a queue when it first needs one, which the applications may not.
+    // BullMQ makes each queue's sequence on first use, and the applications may create nothing.
     for (const name of queueNames) await client.query('SELECT next_job_id($1)', [name]);
   } finally {
     await client.query('RESET search_path');

@@ -7,14 +7,14 @@ import { reconnectPauseMs } from './queue.worker.js';
 
 const connectMsMax = 5_000;
 const statementMsMax = 10_000;
-/** One listens for each worker, the others ask and answer. */
+/** Each worker keeps one to listen; the others serve statements. */
 const connectionsMax = 6;
 
 type OnConnect = (error: Error | undefined, client: pg.PoolClient | undefined, release: (broken?: unknown) => void) => void;
 
 /**
- * Whoever gets no connection hears of it after a pause. BullMQ's workers pause by themselves for a refused connection, but ask
- * again at once after any other failure: a thousand times a second of a server that resets connections, or is starting.
+ * Reports a failed connection after a pause. BullMQ's workers pause by themselves after a refused connection, but ask again at once
+ * after any other failure: a thousand times a second while the server resets connections or starts.
  */
 class PausingPool extends pg.Pool {
   override connect(): Promise<pg.PoolClient>;
@@ -38,8 +38,8 @@ class PausingPool extends pg.Pool {
 }
 
 /**
- * Queues in the database that everything else is in. Their connections do not wait for the disk: what a crash of the server
- * takes out of a queue is added again, as after any other loss.
+ * Queues in the application's own database. Their connections do not wait for the disk: jobs that a crash of the server loses are
+ * added again, as after any other loss.
  */
 export const openPostgresBackend = ({ databaseUrl, applicationName, onError }: QueueStoreSettings): QueueBackend => {
   const pool = new PausingPool({
@@ -53,7 +53,7 @@ export const openPostgresBackend = ({ databaseUrl, applicationName, onError }: Q
     keepAlive: true,
   });
   pool.on('error', onError);
-  // Between two statements nobody else hears of a connection that breaks, and an error that nobody hears ends the process.
+  // A connection that breaks between two statements emits an error, which without a listener ends the process.
   pool.on('connect', (client) => client.on('error', () => undefined));
   const { Queue, Worker } = withBackend(createPostgresBackend);
   return {

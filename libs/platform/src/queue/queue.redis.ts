@@ -5,12 +5,12 @@ import type { QueueBackend } from './queue-backend.js';
 const connectMsMax = 5_000;
 const commandMsMax = 5_000;
 const reconnectMsMax = 2_000;
-/** In braces: in a cluster all keys of a queue must lie on one node. */
+/** The braces keep all keys of a queue on one node of a cluster. */
 const prefix = '{kilotoken}';
 
-/** Queues in a Redis, a Valkey or a cluster of them. */
+/** Queues in Redis or Valkey, or in a cluster of them. */
 export const openRedisBackend = (url: string, isCluster: boolean, onError: (error: unknown) => void): QueueBackend => {
-  // Who adds jobs is answered within seconds, also by a store that is frozen; who waits for jobs waits for as long as it takes.
+  // Adding jobs is answered within seconds, also by a frozen store. Workers wait for jobs as long as it takes.
   const asking = connect(url, isCluster, { commandTimeout: commandMsMax, enableOfflineQueue: true, maxRetriesPerRequest: 1 });
   const waiting = connect(url, isCluster, { maxRetriesPerRequest: null });
   for (const client of [asking, waiting]) client.on('error', onError);

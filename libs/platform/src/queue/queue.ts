@@ -7,21 +7,21 @@ import { ReconnectingWorker, reconnectPauseMs } from './queue.worker.js';
 export type { QueueStoreSettings } from './queue-backend.js';
 
 /**
- * Queues: which process does a job, and how many at once. A queue holds nothing that counts: every job stands in Postgres
- * before it is added here, adding it again while it is here changes nothing, and what a flushed or killed store loses is added
- * again. So a job may come twice, or late, and whoever runs it must bear that.
+ * A queue decides which process does a job, and how many jobs it does at once. It holds nothing that counts: every job stands in
+ * Postgres before it is added here. Adding a job that is here already changes nothing, and a job that a flushed or killed store lost
+ * is added again. So a job may come twice, or late, and its run must bear that.
  */
 export interface QueuedJob {
   /** Letters, digits and dashes. Two jobs with one id in one queue are one job. */
   readonly id: string;
-  /** What JSON can hold. */
+  /** Must survive JSON. */
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
 export interface WorkOptions {
   /** Jobs that this process runs at once. */
   readonly concurrency: number;
-  /** What it throws is told to `onError`, and the job is gone from the queue: trying again is for who added it. */
+  /** A run that throws is reported to `onError`, and its job leaves the queue: the caller that added it adds it again. */
   readonly run: (job: QueuedJob) => Promise<void>;
 }
 
@@ -39,7 +39,7 @@ export interface QueueDepth {
 
 export interface QueueStore {
   readonly backend: 'postgres' | 'redis';
-  /** In this order, behind what waits. Rejects within seconds when the store does not answer. */
+  /** Adds jobs in this order behind the waiting ones. Rejects within seconds when the store does not answer. */
   add(queue: QueueName, jobs: readonly QueuedJob[]): Promise<void>;
   work(queue: QueueName, options: WorkOptions): QueueWorker;
   depth(queue: QueueName): Promise<QueueDepth>;
@@ -49,11 +49,11 @@ export interface QueueStore {
 }
 
 const silenceMsMaxDefault = 30_000;
-/** Only for jobs whose process died: others end by themselves, done or not. */
+/** For jobs whose process died; all others end by themselves. */
 const recoveriesMax = 3;
 const closeMsMax = 2_000;
 
-/** Opens the store; it connects by and by, and again when it was away. */
+/** Opens the store. It connects in the background, and again after the store was away. */
 export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
   const { redisUrl, redisCluster = false, silenceMsMax = silenceMsMaxDefault, onError } = settings;
   const backend: QueueBackend = redisUrl ? openRedisBackend(redisUrl, redisCluster, onError) : openPostgresBackend(settings);
@@ -61,7 +61,7 @@ export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
   const workers: ReconnectingWorker[] = [];
   let closing: Promise<void> | null = null;
 
-  /** A queue that is made while its store is away remembers that for good: it is kept once it has been ready. */
+  /** BullMQ's queue stays broken for good if its store was away when it was made, so a queue is kept only once it was ready. */
   const makeQueue = async (name: QueueName): Promise<BackendQueue> => {
     await backend.check();
     const queue = backend.queue(name);
@@ -88,7 +88,7 @@ export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
     backend: backend.name,
     add: async (name, jobs) => {
       if (jobs.length === 0) return;
-      // What is done leaves no trace: were it remembered, adding it again would be answered with the memory of it.
+      // Ended jobs are removed: while BullMQ remembers an id, adding it again has no effect.
       const entries = jobs.map(({ id, payload }) => ({ name, data: payload, opts: { jobId: id, attempts: 1, removeOnComplete: true, removeOnFail: true } }));
       await (await queueOf(name)).addBulk(entries);
     },
@@ -113,7 +113,7 @@ export const openQueueStore = (settings: QueueStoreSettings): QueueStore => {
   };
 };
 
-/** A store that is away cannot be told goodbye: what it has is recovered by silence. */
+/** Closing does not wait for a store that is away: its jobs are recovered after their silence. */
 const closeAll = async (backend: QueueBackend, workers: readonly ReconnectingWorker[], queues: readonly Promise<BackendQueue>[]): Promise<void> => {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise((resolve) => {

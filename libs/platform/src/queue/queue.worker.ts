@@ -1,20 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BackendWorker } from './queue-backend.js';
 
-/** Pause of who could not reach the store. It is not cut short by a drain, which waits for it to end. */
+/** The pause after the store did not answer. A drain waits for it to end. */
 export const reconnectPauseMs = 1_000;
 
 interface ReconnectingWorkerSettings {
   /** Rejects when the store does not answer. */
   readonly check: () => Promise<void>;
-  /** A worker that does not run by itself. */
+  /** Makes a worker that does not run by itself. */
   readonly make: () => BackendWorker;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Begins once its store answers. A worker of BullMQ that is made while Postgres is away remembers that for good: it never works,
- * and asks for jobs without a pause between, which starves the process so that it hears no signal.
+ * Begins once its store answers. BullMQ's worker stays broken for good if Postgres was away when it was made: it never works, and asks
+ * for jobs without a pause, which starves the process until it handles no signal.
  */
 export class ReconnectingWorker {
   private worker: BackendWorker | null = null;
@@ -28,7 +28,7 @@ export class ReconnectingWorker {
     return this.worker !== null && !this.isClosing;
   }
 
-  /** Takes no more jobs and waits for those that run, unless it is forced. */
+  /** Takes no more jobs and waits for running ones, unless it is forced. */
   async close(force = false): Promise<void> {
     this.isClosing = true;
     await this.worker?.close(force);
