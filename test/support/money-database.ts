@@ -117,6 +117,11 @@ export class MoneyDatabase {
     return this.tenant;
   }
 
+  /** Grants in a unit that is no currency need it. */
+  async declarePackUnit(unit: string): Promise<void> {
+    await this.owner.query('INSERT INTO pack_unit (unit) VALUES ($1)', [unit]);
+  }
+
   async issue(grant: string | SeedGrant): Promise<string> {
     const client = await this.owner.connect();
     try {

@@ -20,6 +20,7 @@ let money: MoneyDatabase;
 
 beforeAll(async () => {
   money = await MoneyDatabase.create();
+  await money.declarePackUnit('qwen-pack');
 });
 afterAll(() => money.drop());
 

@@ -25,6 +25,7 @@ let holdings: HoldingService;
 
 beforeAll(async () => {
   money = await MoneyDatabase.create();
+  await money.declarePackUnit('qwen-pack');
 });
 beforeEach(async () => {
   const databaseUrl = money.database.appUrl;
