@@ -27,6 +27,7 @@ Settings are environment variables; an empty one counts as not set.
   DATABASE_URL                 a Postgres 18 or newer to use, as its owner            embedded
   APP_DATABASE_URL             the applications' login, if you manage it yourself     made for you
   AUDIT_DATABASE_URL           the login that proves the books, likewise              made for you
+  CONTROL_DATABASE_URL         the control plane's login, which kt uses, likewise     made for you
   GATEWAY_DATABASE_URL         the gateway's own login, if you manage it yourself     made for you
   METERING_DATABASE_URL        metering's, likewise                                   made for you
   BACKOFFICE_DATABASE_URL      backoffice's, likewise                                 made for you

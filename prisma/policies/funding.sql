@@ -1,14 +1,17 @@
 -- Rows that each role sees of the tables of models/funding.prisma. prisma/README.md says what `tenant`, `auditing` and `crossing` mean.
 
 CREATE POLICY tenant ON credit_grant FOR SELECT TO kilotoken_app, kilotoken_gateway USING (organization_id = current_organization());
+CREATE POLICY operating ON credit_grant FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY auditing ON credit_grant FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON credit_grant TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON lease FOR SELECT TO kilotoken_app, kilotoken_gateway USING (organization_id = current_organization());
+CREATE POLICY operating ON lease FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY auditing ON lease FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON lease TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON open_request FOR SELECT TO kilotoken_app, kilotoken_gateway USING (organization_id = current_organization());
+CREATE POLICY operating ON open_request FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY auditing ON open_request FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON open_request TO kilotoken_definer USING (true) WITH CHECK (true);
 

@@ -1,14 +1,17 @@
 -- Rows that each role sees of the tables of models/metering.prisma. prisma/README.md says what `tenant`, `auditing` and `crossing` mean.
 
 CREATE POLICY tenant ON quarantine_step FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY operating ON quarantine_step FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY auditing ON quarantine_step FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON quarantine_step TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON rating_adjustment FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY operating ON rating_adjustment FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY auditing ON rating_adjustment FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON rating_adjustment TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON usage FOR SELECT TO kilotoken_app, kilotoken_gateway USING (organization_id = current_organization());
+CREATE POLICY operating ON usage FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY auditing ON usage FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON usage TO kilotoken_definer USING (true) WITH CHECK (true);
 
@@ -17,5 +20,6 @@ CREATE POLICY auditing ON usage_default FOR SELECT TO kilotoken_auditor USING (t
 CREATE POLICY crossing ON usage_default TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON usage_quarantine FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY operating ON usage_quarantine FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY auditing ON usage_quarantine FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON usage_quarantine TO kilotoken_definer USING (true) WITH CHECK (true);

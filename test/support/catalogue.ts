@@ -16,6 +16,8 @@ const LINES = `
   UNION ALL SELECT format('table %s owner %s security %s forced %s rights %s', c.relname, c.relowner::regrole, c.relrowsecurity, c.relforcerowsecurity,
     (SELECT string_agg(a.grantee::regrole || ' ' || a.privilege_type, ',' ORDER BY a.grantee::regrole::text, a.privilege_type) FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a))
     FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+  UNION ALL SELECT format('column %s.%s rights %s', c.relname, t.attname, (SELECT string_agg(a.grantee::regrole || ' ' || a.privilege_type, ',' ORDER BY a.grantee::regrole::text, a.privilege_type) FROM aclexplode(t.attacl) a))
+    FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid WHERE c.relnamespace = 'public'::regnamespace AND t.attacl IS NOT NULL
   UNION ALL SELECT format('schema %s rights %s', nspname, (SELECT string_agg(a.grantee::regrole || ' ' || a.privilege_type, ',' ORDER BY a.grantee::regrole::text, a.privilege_type) FROM aclexplode(nspacl) a))
     FROM pg_namespace WHERE nspname IN ('public', 'bullmq')
   ORDER BY 1`;

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { createPool, mintId } from '@kilotoken/platform';
+import { type ControlPool, createControlPool, createPool, mintId } from '@kilotoken/platform';
 import type pg from 'pg';
 import { seedGrant, seedOrganization, seedTenant, type SeededTenant, type SeedGrant } from './cluster-seed.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
+import { testActor } from './test-actor.js';
 
 /**
  * The money functions of a real database, called as the application calls them: by its login, one statement each. Amounts
@@ -77,7 +78,7 @@ export class MoneyDatabase {
 
   private constructor(
     readonly database: TestDatabase,
-    readonly owner: pg.Pool,
+    readonly owner: ControlPool,
     readonly app: pg.Pool,
     /** The organization of the current test. */
     public tenant: SeededTenant,
@@ -86,7 +87,7 @@ export class MoneyDatabase {
 
   static async create(): Promise<MoneyDatabase> {
     const database = await createTestDatabase();
-    const owner = createPool({ connectionString: database.ownerUrl, max: 4, applicationName: 'test owner' });
+    const owner = createControlPool(testActor, { connectionString: database.ownerUrl, max: 4, applicationName: 'test owner' });
     const app = createPool({ connectionString: database.appUrl, max: CONNECTIONS_MAX, applicationName: 'test app' });
     const client = await owner.connect();
     try {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, openSync, closeSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { databaseServices, ensureAppLogin, ensureServiceLogin, migrateDatabase, type DatabaseService } from '@kilotoken/platform';
+import { databaseServices, ensureAppLogin, ensureControlLogin, ensureServiceLogin, migrateDatabase, type DatabaseService } from '@kilotoken/platform';
 import { startPostgres, type RunningPostgres } from '@kilotoken/tools/postgres';
 
 /**
@@ -14,7 +14,7 @@ import { startPostgres, type RunningPostgres } from '@kilotoken/tools/postgres';
 const TEMPLATE = 'kilotoken_template';
 /** One login for all databases of the cluster: the group's rights come from each database's own grants. */
 const APP_LOGIN = 'kilotoken_test_app';
-const serviceLogin = (service: DatabaseService): string => `kilotoken_test_${service}`;
+const serviceLogin = (service: DatabaseService | 'control'): string => `kilotoken_test_${service}`;
 const CLUSTER_START_MS_MAX = 120_000;
 const POLL_MS = 20;
 const STATEMENT_MS_MAX = 30_000;
@@ -55,7 +55,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 }
 
 /** The same database as one service logs in to it. What is no test's own login, as of an installation, stays as it is. */
-export function serviceUrl(appUrl: string, service: DatabaseService): string {
+export function serviceUrl(appUrl: string, service: DatabaseService | 'control'): string {
   const url = new URL(appUrl);
   if (url.username === APP_LOGIN) url.username = serviceLogin(service);
   return url.href;
@@ -140,6 +140,7 @@ export async function prepareTestDatabase(server: RunningPostgres, name: string)
   await query(ownerUrl, "UPDATE database_mark SET kind = 'test'");
   const password = randomBytes(16).toString('hex');
   for (const service of databaseServices) await ensureServiceLogin(ownerUrl, service, serviceLogin(service), password);
+  await ensureControlLogin(ownerUrl, serviceLogin('control'), password);
   return { ownerUrl, appUrl: await ensureAppLogin(ownerUrl, APP_LOGIN, password) };
 }
 

@@ -7,19 +7,20 @@ import { listGrants, verifyBalanced } from '@kilotoken/ledger';
 import { loadCatalogue } from '@kilotoken/marketplace';
 import { parseMoney } from '@kilotoken/money';
 import { createPool } from '@kilotoken/platform';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
+import { testActor } from '../../test/support/test-actor.js';
 import { seedDemo, type SeedDemo } from './seed.js';
 
 let database: TestDatabase;
-let prisma: PrismaClient;
+let prisma: ControlClient;
 let app: pg.Pool;
 let home: string;
 
 beforeEach(async () => {
   database = await createTestDatabase();
-  prisma = createPrisma(database.ownerUrl, { applicationName: 'test' });
+  prisma = createControlClient(database.ownerUrl, testActor, { applicationName: 'test' });
   app = createPool({ connectionString: database.appUrl, max: 2, applicationName: 'test' });
   home = mkdtempSync(join(tmpdir(), 'kilotoken-seed-'));
 });

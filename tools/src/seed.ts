@@ -3,7 +3,8 @@ import { createOrganization, createProject, findOrganizationBy, findProjectBy, r
 import { loopbackModelId } from '@kilotoken/inference';
 import { issueGrant, type GrantSource } from '@kilotoken/ledger';
 import { applyListings, listPriceBook } from '@kilotoken/marketplace';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import type { Actor } from '@kilotoken/platform';
+import { changeAs, createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import { ensureDemoKeys, mintDemoKey, writeDemoKeys, type DemoKeys } from './demo-keys.js';
 import { demoListings, type DemoModel } from './demo-listings.js';
 
@@ -43,10 +44,11 @@ const tenants: readonly DemoTenant[] = [
   { slug: 'bench', name: 'Bench', key: 'benchApiKey', amount: '1000000000', source: 'prepaid' },
 ];
 const projectName = 'quickstart';
+const seedActor: Actor = { kind: 'system', id: 'seed', name: null };
 
 export const seedDemo = async ({ databaseUrl, home, internalWorkerUrl, localModel, embedded }: SeedDemo): Promise<SeededDemo> => {
   const keysFile = join(home, 'demo-keys.json');
-  const prisma = createPrisma(databaseUrl, { applicationName: 'kilotoken-seed' });
+  const prisma = createControlClient(databaseUrl, seedActor, { applicationName: 'kilotoken-seed' });
   try {
     if (embedded) await prisma.databaseMark.updateMany({ where: { kind: 'production' }, data: { kind: 'demo' } });
     const listings = demoListings(internalWorkerUrl, localModel);
@@ -63,12 +65,12 @@ export const seedDemo = async ({ databaseUrl, home, internalWorkerUrl, localMode
 };
 
 /** Answers the key to use: the one that was kept, or a new one where somebody has ended that. */
-const seedTenant = async (prisma: PrismaClient, tenant: DemoTenant, key: string, keepKey: (key: string) => void): Promise<string> => {
+const seedTenant = async (prisma: ControlClient, tenant: DemoTenant, key: string, keepKey: (key: string) => void): Promise<string> => {
   const organization = await ensureOrganization(prisma, tenant);
   const project =
     (await findProjectBy(prisma, organization.id, projectName)) ?? (await createProject(prisma, { organizationId: organization.id, name: projectName }));
   const grant = { organizationId: organization.id, unit: 'USD', amount: tenant.amount, source: tenant.source, reference: `${tenant.slug}-${tenant.source}` };
-  await prisma.$transaction((db) => issueGrant(db, grant));
+  await changeAs(prisma, organization.id, (db) => issueGrant(db, grant));
 
   const place = { organizationId: organization.id, projectId: project.id, name: projectName };
   const { status } = await registerApiKey(prisma, place, key);
@@ -79,5 +81,5 @@ const seedTenant = async (prisma: PrismaClient, tenant: DemoTenant, key: string,
   return fresh;
 };
 
-const ensureOrganization = async (prisma: PrismaClient, { slug, name }: DemoTenant): Promise<Organization> =>
+const ensureOrganization = async (prisma: ControlClient, { slug, name }: DemoTenant): Promise<Organization> =>
   (await findOrganizationBy(prisma, slug)) ?? createOrganization(prisma, { slug, name, priceBook: listPriceBook });

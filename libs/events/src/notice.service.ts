@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { inTransaction, Repetition, sqlStateOf } from '@kilotoken/platform';
+import { changeThrough, Repetition, sqlStateOf, type ControlPool } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { conflict, parseInput } from './events.errors.js';
@@ -12,10 +12,10 @@ export const getNoticeSettings = async (pool: Pool, organizationId: string): Pro
   thresholds: await listThresholds(pool, organizationId),
 });
 
-/** Throws `events_invalid` or `notice_thresholds_full`. Needs the owner's login. */
-export const setNotices = async (pool: Pool, change: NoticeChange): Promise<NoticeSettings> => {
+/** Throws `events_invalid` or `notice_thresholds_full`. Needs the control plane's login. */
+export const setNotices = async (pool: ControlPool, change: NoticeChange): Promise<NoticeSettings> => {
   const { organizationId, email, balanceLow } = parseInput(noticeChangeSchema, change);
-  await inTransaction(pool, async (db) => {
+  await changeThrough(pool, organizationId, async (db) => {
     if (email !== undefined) await writeNoticeAddress(db, organizationId, email);
     if (!balanceLow) return;
     const known = await listThresholds(db, organizationId);

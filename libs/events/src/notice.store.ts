@@ -14,7 +14,7 @@ export const listThresholds = async (db: Db, organizationId: string): Promise<Ba
   return rows;
 };
 
-// The functions below write tables directly, so they need the owner's login.
+// The functions below write tables directly, so they need the control plane's login.
 
 export const writeNoticeAddress = async (db: Db, organizationId: string, email: string | null): Promise<void> => {
   if (email === null) await db.query('DELETE FROM notice_address WHERE organization_id = $1', [organizationId]);

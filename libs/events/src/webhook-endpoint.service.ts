@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { AppError, inTransaction, mintId } from '@kilotoken/platform';
+import { AppError, changeThrough, mintId, type ControlPool } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { conflict, notFound, parseInput } from './events.errors.js';
@@ -7,7 +7,7 @@ import type { WebhookGuard } from './webhook-guard.service.js';
 import { createSecret, endpointsMax, kindsSchema, secretOverlapMsDefault, secretOverlapMsMax, type WebhookEndpoint } from './webhook.js';
 import { deleteEndpoint, endSecrets, insertEndpoint, insertSecret, listEndpointRows, lockEndpoints, setEndpointEnabled } from './webhook.store.js';
 
-/** Changes of an organization's endpoints. They need the owner's login. */
+/** Changes of an organization's endpoints. They need the control plane's login. */
 const newEndpointSchema = z.strictObject({
   organizationId: z.uuid(),
   url: z.string(),
@@ -30,11 +30,11 @@ export interface WebhookEndpointWithSecret extends WebhookEndpoint {
 const endpointNotFound = (): AppError => notFound('webhook_endpoint', 'The organization has no such webhook endpoint.');
 
 /** The endpoint gets every event of its kinds from now on. Throws `webhook_url_refused`, `webhook_endpoint_exists` or `webhook_endpoints_full`. */
-export const createWebhookEndpoint = async (pool: Pool, guard: WebhookGuard, input: NewWebhookEndpoint): Promise<WebhookEndpointWithSecret> => {
+export const createWebhookEndpoint = async (pool: ControlPool, guard: WebhookGuard, input: NewWebhookEndpoint): Promise<WebhookEndpointWithSecret> => {
   const { organizationId, description, kinds, url: asked } = parseInput(newEndpointSchema, input);
   const url = await guard.check(asked);
   const secret = createSecret(randomBytes);
-  const endpoint = await inTransaction(pool, async (db) => {
+  const endpoint = await changeThrough(pool, organizationId, async (db) => {
     const known = await lockEndpoints(db, organizationId);
     if (known.some((other) => other.url === url)) throw conflict('webhook_endpoint_exists', 'The organization has a webhook endpoint with this address.');
     if (known.length >= endpointsMax) throw conflict('webhook_endpoints_full', `An organization has at most ${endpointsMax} webhook endpoints.`);
@@ -49,10 +49,10 @@ export const createWebhookEndpoint = async (pool: Pool, guard: WebhookGuard, inp
 export const listWebhookEndpoints = (pool: Pool, organizationId: string): Promise<WebhookEndpoint[]> => listEndpointRows(pool, organizationId);
 
 /** Makes a new secret; the old one signs too for `overlapMs`, in which the receiver changes over. Throws `webhook_endpoint_not_found`. */
-export const rotateWebhookSecret = async (pool: Pool, input: SecretRotation): Promise<WebhookEndpointWithSecret> => {
+export const rotateWebhookSecret = async (pool: ControlPool, input: SecretRotation): Promise<WebhookEndpointWithSecret> => {
   const { organizationId, id, overlapMs } = parseInput(rotationSchema, input);
   const secret = createSecret(randomBytes);
-  const endpoint = await inTransaction(pool, async (db) => {
+  const endpoint = await changeThrough(pool, organizationId, async (db) => {
     const known = (await lockEndpoints(db, organizationId)).find((other) => other.id === id);
     if (!known) throw endpointNotFound();
     await endSecrets(db, organizationId, id, overlapMs);
@@ -63,21 +63,21 @@ export const rotateWebhookSecret = async (pool: Pool, input: SecretRotation): Pr
 };
 
 /** Deliveries that failed while it was disabled stay dead until they are replayed. Throws `webhook_endpoint_not_found`. */
-export const enableWebhookEndpoint = async (pool: Pool, input: WebhookEndpointPlace): Promise<WebhookEndpoint> => setEnabled(pool, input, true);
+export const enableWebhookEndpoint = async (pool: ControlPool, input: WebhookEndpointPlace): Promise<WebhookEndpoint> => setEnabled(pool, input, true);
 
-export const disableWebhookEndpoint = async (pool: Pool, input: WebhookEndpointPlace): Promise<WebhookEndpoint> => setEnabled(pool, input, false);
+export const disableWebhookEndpoint = async (pool: ControlPool, input: WebhookEndpointPlace): Promise<WebhookEndpoint> => setEnabled(pool, input, false);
 
-const setEnabled = async (pool: Pool, input: WebhookEndpointPlace, enabled: boolean): Promise<WebhookEndpoint> => {
+const setEnabled = async (pool: ControlPool, input: WebhookEndpointPlace, enabled: boolean): Promise<WebhookEndpoint> => {
   const { organizationId, id } = parseInput(placeSchema, input);
-  const endpoint = await setEndpointEnabled(pool, organizationId, id, enabled);
+  const endpoint = await changeThrough(pool, organizationId, (db) => setEndpointEnabled(db, organizationId, id, enabled));
   if (!endpoint) throw endpointNotFound();
   return endpoint;
 };
 
 /** Deliveries on their way to it become dead letters. Throws `webhook_endpoint_not_found`. */
-export const removeWebhookEndpoint = async (pool: Pool, input: WebhookEndpointPlace): Promise<void> => {
+export const removeWebhookEndpoint = async (pool: ControlPool, input: WebhookEndpointPlace): Promise<void> => {
   const { organizationId, id } = parseInput(placeSchema, input);
-  await inTransaction(pool, async (db) => {
+  await changeThrough(pool, organizationId, async (db) => {
     if (!(await deleteEndpoint(db, organizationId, id))) throw endpointNotFound();
   });
 };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
-import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
+import { changeAs, type ControlClient, type PrismaDb } from '@kilotoken/platform/prisma';
 import { isApiKeyPrefix, mintApiKey, parseApiKey } from './api-key.js';
 import {
   endApiKey, findApiKeyByHash, findLineageExpiry, findLineageId, insertApiKey, listApiKeyRows, lockApiKey, tellRolled, updateApiKeySettings, type ApiKeySought,
@@ -28,26 +28,26 @@ export interface IssuedApiKey extends ApiKey {
 }
 
 /** Throws `identity_invalid`, `project_not_found` or `project_archived`. */
-export const createApiKey = async (prisma: PrismaClient, input: NewApiKey): Promise<IssuedApiKey> => {
+export const createApiKey = async (client: ControlClient, input: NewApiKey): Promise<IssuedApiKey> => {
   const key = mintApiKey(randomBytes);
-  return { ...(await insertKey(prisma, input, key)), key: key.key };
+  return { ...(await insertKey(client, input, key)), key: key.key };
 };
 
 /**
  * Stores a key that was minted before, for a caller that has to keep the key itself before it is good for anything. Storing
  * it again answers what is stored. Throws as `createApiKey` does.
  */
-export const registerApiKey = async (prisma: PrismaClient, input: NewApiKey, key: string): Promise<ApiKey> => {
+export const registerApiKey = async (client: ControlClient, input: NewApiKey, key: string): Promise<ApiKey> => {
   const parsed = parseApiKey(key);
   if (!parsed.ok) throw invalid('key: its form or checksum is wrong');
-  const now = await readDatabaseNow(prisma);
-  return (await findApiKeyByHash(prisma, input.organizationId, parsed.hash, now)) ?? insertKey(prisma, input, parsed);
+  const now = await readDatabaseNow(client);
+  return (await findApiKeyByHash(client, input.organizationId, parsed.hash, now)) ?? insertKey(client, input, parsed);
 };
 
-const insertKey = (prisma: PrismaClient, input: NewApiKey, { hash, prefix }: { hash: Uint8Array; prefix: string }): Promise<ApiKey> => {
+const insertKey = (client: ControlClient, input: NewApiKey, { hash, prefix }: { hash: Uint8Array; prefix: string }): Promise<ApiKey> => {
   const { organizationId, projectId, name, expiresAt = null, allowedModels = null, ...given } = parseInput(newApiKeySchema, input);
   const settings = { unsupportedParameters: given.unsupportedParameters ?? null, maxTokensAbove: given.maxTokensAbove ?? null };
-  return prisma.$transaction(async (db) => {
+  return changeAs(client, organizationId, async (db) => {
     const now = await readDatabaseNow(db);
     if (expiresAt && expiresAt <= now) throw invalid('expiresAt: a moment in the future is needed');
     const project = await getProject(db, organizationId, projectId);
@@ -88,9 +88,9 @@ const soughtBy = (text: string): ApiKeySought => {
  * after `overlapMs` but never later than it would have. However often and in whatever order keys of a line are rolled, a new one ends
  * when the first was made to end. Throws `api_key_not_found` or `api_key_ended`.
  */
-export const rollApiKey = (prisma: PrismaClient, input: RollApiKey): Promise<IssuedApiKey> => {
+export const rollApiKey = (client: ControlClient, input: RollApiKey): Promise<IssuedApiKey> => {
   const { organizationId, id, overlapMs } = parseInput(rollApiKeySchema, input);
-  return prisma.$transaction(async (db) => {
+  return changeAs(client, organizationId, async (db) => {
     const now = await readDatabaseNow(db);
     const old = await getApiKey(db, organizationId, id, now);
     if (old.status !== 'active') throw conflict('api_key_ended', `The key ${old.prefix}… is ${old.status}; create a new one.`);
@@ -112,19 +112,19 @@ export const rollApiKey = (prisma: PrismaClient, input: RollApiKey): Promise<Iss
 };
 
 /** Gateways follow within a second. Throws `api_key_not_found`. */
-export const setApiKey = (prisma: PrismaClient, input: ApiKeySettingsChange): Promise<ApiKey> => {
+export const setApiKey = (client: ControlClient, input: ApiKeySettingsChange): Promise<ApiKey> => {
   const { organizationId, id, ...given } = parseInput(apiKeySettingsSchema, input);
   const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return prisma.$transaction(async (db) => {
+  return changeAs(client, organizationId, async (db) => {
     const now = await readDatabaseNow(db);
     return updateApiKeySettings(db, await getApiKey(db, organizationId, id, now), settings, now);
   });
 };
 
 /** For good. Revoking again changes nothing. Throws `api_key_not_found`. */
-export const revokeApiKey = (prisma: PrismaClient, input: ApiKeyPlace): Promise<ApiKey> => {
+export const revokeApiKey = (client: ControlClient, input: ApiKeyPlace): Promise<ApiKey> => {
   const { organizationId, id } = parseInput(apiKeyPlaceSchema, input);
-  return prisma.$transaction(async (db) => {
+  return changeAs(client, organizationId, async (db) => {
     const now = await readDatabaseNow(db);
     const key = await getApiKey(db, organizationId, id, now);
     return key.revokedAt ? key : endApiKey(db, key, { revokedAt: now }, now);

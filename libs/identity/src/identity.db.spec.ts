@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { asOrganization, createPool } from '@kilotoken/platform';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { testActor } from '../../../test/support/test-actor.js';
 import { createApiKey, findApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, setApiKey } from './api-key.flow.js';
 import { parseApiKey } from './api-key.js';
 import type { Organization, Project } from './identity.js';
@@ -12,7 +13,7 @@ const priceBookId = '01890000-0000-7000-8000-000000000000';
 const hourMs = 3_600_000;
 
 let database: TestDatabase;
-let prisma: PrismaClient;
+let prisma: ControlClient;
 let app: pg.Pool;
 let organizations = 0;
 let acme: Organization;
@@ -20,7 +21,7 @@ let project: Project;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  prisma = createPrisma(database.ownerUrl, { applicationName: 'test' });
+  prisma = createControlClient(database.ownerUrl, testActor, { applicationName: 'test' });
   app = createPool({ connectionString: database.appUrl, max: 2, applicationName: 'test' });
   await prisma.priceBook.create({ data: { id: priceBookId, name: 'list' } });
 });

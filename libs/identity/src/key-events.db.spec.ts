@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventCatalogue, type EventName } from '@kilotoken/contracts';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import { EventsDatabase } from '../../../test/support/events-database.js';
+import { testActor } from '../../../test/support/test-actor.js';
 import { createApiKey, revokeApiKey, rollApiKey } from './api-key.flow.js';
 
 let events: EventsDatabase;
-let prisma: PrismaClient;
+let prisma: ControlClient;
 beforeAll(async () => {
   events = await EventsDatabase.create();
-  prisma = createPrisma(events.money.database.ownerUrl, { applicationName: 'test' });
+  prisma = createControlClient(events.money.database.ownerUrl, testActor, { applicationName: 'test' });
 });
 afterAll(async () => {
   await prisma.$disconnect();

@@ -1,5 +1,5 @@
 import { mintId, readDatabaseNow, takenConstraintOf, type RawDb } from '@kilotoken/platform';
-import type { PrismaClient } from '@kilotoken/platform/prisma';
+import { changeAs, type ControlClient } from '@kilotoken/platform/prisma';
 import { ambiguous, candidatesMax, conflict, invalid, isUuid, notFound, parseInput } from './identity.errors.js';
 import {
   namePageSchema,
@@ -29,14 +29,14 @@ import {
 } from './organization.store.js';
 
 /** Throws `identity_invalid`, `price_book_not_found` or `organization_exists`. */
-export const createOrganization = async (prisma: PrismaClient, input: NewOrganization): Promise<Organization> => {
+export const createOrganization = async (client: ControlClient, input: NewOrganization): Promise<Organization> => {
   const { priceBook, ...organization } = parseInput(newOrganizationSchema, input);
-  const timeZone = await getTimeZone(prisma, organization.timeZone);
+  const timeZone = await getTimeZone(client, organization.timeZone);
   try {
-    return await prisma.$transaction(async (db) => {
+    const id = mintId((await readDatabaseNow(client)).getTime());
+    return await changeAs(client, id, async (db) => {
       const priceBookId = await findPriceBookId(db, priceBook);
       if (!priceBookId) throw notFound('price_book', `There is no price book "${priceBook}".`);
-      const id = mintId((await readDatabaseNow(db)).getTime());
       return insertOrganization(db, { ...organization, timeZone, id, priceBookId });
     });
   } catch (error) {
@@ -56,9 +56,10 @@ const getTimeZone = async (db: RawDb, name: string): Promise<string> => {
  * Its days, weeks and months begin by another zone from now on, those of its limits within a second on every gateway: the
  * window under way ends by the new zone, with what it has counted. Throws `identity_invalid` or `organization_not_found`.
  */
-export const setTimeZone = async (prisma: PrismaClient, input: OrganizationTimeZone): Promise<Organization> => {
+export const setTimeZone = async (client: ControlClient, input: OrganizationTimeZone): Promise<Organization> => {
   const { id, timeZone } = parseInput(organizationTimeZoneSchema, input);
-  const organization = await updateTimeZone(prisma, id, await getTimeZone(prisma, timeZone));
+  const known = await getTimeZone(client, timeZone);
+  const organization = await changeAs(client, id, (db) => updateTimeZone(db, id, known));
   if (!organization) throw notFound('organization', `There is no organization "${id}".`);
   return organization;
 };
@@ -89,10 +90,10 @@ export const listOrganizations = async (db: RawDb, page: Page = {}): Promise<Org
 };
 
 /** Throws `identity_invalid`, `organization_not_found` or `project_exists`. */
-export const createProject = async (prisma: PrismaClient, input: NewProject): Promise<Project> => {
+export const createProject = async (client: ControlClient, input: NewProject): Promise<Project> => {
   const { organizationId, name } = parseInput(newProjectSchema, input);
   try {
-    return await prisma.$transaction(async (db) => {
+    return await changeAs(client, organizationId, async (db) => {
       await getOrganization(db, organizationId);
       return insertProject(db, { organizationId, id: mintId((await readDatabaseNow(db)).getTime()), name });
     });

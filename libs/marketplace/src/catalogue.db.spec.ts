@@ -1,21 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseMoney } from '@kilotoken/money';
 import { createPool } from '@kilotoken/platform';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { loadPriceVersion, priceKey } from '@kilotoken/pricing';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { testActor } from '../../../test/support/test-actor.js';
 import { loadCatalogue } from './catalogue.flow.js';
 import { defaultModelSettings, type Listing } from './listing.js';
 import { applyListings } from './listing.flow.js';
 
 let database: TestDatabase;
-let prisma: PrismaClient;
+let prisma: ControlClient;
 let app: pg.Pool;
 
 beforeEach(async () => {
   database = await createTestDatabase();
-  prisma = createPrisma(database.ownerUrl, { applicationName: 'test' });
+  prisma = createControlClient(database.ownerUrl, testActor, { applicationName: 'test' });
   app = createPool({ connectionString: database.appUrl, max: 2, applicationName: 'test' });
 });
 
@@ -39,7 +40,7 @@ const inputPrices = async () => [...(await loadCatalogue(app)).prices.values()].
 
 describe('the catalogue', () => {
   test('is empty in a new database', async () => {
-    expect(await loadCatalogue(app)).toEqual({ version: 1n, models: new Map(), prices: new Map() });
+    expect(await loadCatalogue(app)).toEqual({ version: 1n, models: new Map(), prices: new Map(), burnTables: new Map() });
   });
 
   test('never shows contents under a version that is not theirs, whatever is written meanwhile', async () => {

@@ -5,21 +5,22 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { baseCapabilities } from '@kilotoken/contracts';
 import { parseMoney } from '@kilotoken/money';
 import { createPool } from '@kilotoken/platform';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { testActor } from '../../../test/support/test-actor.js';
 import { loadCatalogue } from './catalogue.flow.js';
 import type { LaneOffer } from './lane.js';
 import { defaultModelSettings, type Listing } from './listing.js';
 import { applyLanesFile, applyListings, snapshotAgeMsMax } from './listing.flow.js';
 
 let database: TestDatabase;
-let prisma: PrismaClient;
+let prisma: ControlClient;
 let app: pg.Pool;
 
 beforeEach(async () => {
   database = await createTestDatabase();
-  prisma = createPrisma(database.ownerUrl, { applicationName: 'test' });
+  prisma = createControlClient(database.ownerUrl, testActor, { applicationName: 'test' });
   app = createPool({ connectionString: database.appUrl, max: 2, applicationName: 'test' });
 });
 

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { AppError, mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
-import type { PrismaClient, PrismaDb } from '@kilotoken/platform/prisma';
+import { changeAs, type ControlClient, type PrismaDb } from '@kilotoken/platform/prisma';
 import { ensurePriceBook, findLatestEffectiveAt, insertPriceVersion, readPriceBooks } from '@kilotoken/pricing';
 import { lanesFileBytesMax, parseLanesFile } from './lanes-file.js';
 import type { LaneOffer } from './lane.js';
@@ -23,8 +23,8 @@ export type DatedStep = ListingStep & { readonly effectiveAt: Date };
  * Makes the catalogue agree with the listings of this origin, in one transaction. What agrees already is not written, so
  * applying the same listings again leaves the configuration's version as it is. Answers the steps that were taken.
  */
-export const applyListings = (prisma: PrismaClient, origin: ListingOrigin, listings: readonly Listing[]): Promise<DatedStep[]> =>
-  prisma.$transaction(async (db) => {
+export const applyListings = (client: ControlClient, origin: ListingOrigin, listings: readonly Listing[]): Promise<DatedStep[]> =>
+  changeAs(client, null, async (db) => {
     await lockCatalogue(db);
     const priceBookId = await ensurePriceBook(db, listPriceBook);
     const known = await readKnown(db, priceBookId, origin, listings.map(({ modelId }) => modelId));
@@ -55,8 +55,8 @@ const findEffectiveAt = async (db: PrismaDb, priceBookId: string, now: Date, mod
 };
 
 /** Makes the price book that organizations have unless they are given another; there before anything is listed. */
-export const ensureListPriceBook = async (prisma: PrismaClient): Promise<void> => {
-  await prisma.$transaction(async (db) => {
+export const ensureListPriceBook = async (client: ControlClient): Promise<void> => {
+  await changeAs(client, null, async (db) => {
     await lockCatalogue(db);
     await ensurePriceBook(db, listPriceBook);
   });
@@ -78,15 +78,15 @@ export const readModelIdsOfFile = async (path: string): Promise<string[]> => par
 export const listPriceBooks = (db: RawDb): Promise<{ id: string; name: string }[]> => readPriceBooks(db);
 
 /** Reads the file and applies it. Throws an AppError `lanes_file_unreadable`, `lanes_file_invalid` or `model_listed_elsewhere`. */
-export const applyLanesFile = async (prisma: PrismaClient, path: string): Promise<DatedStep[]> =>
-  applyListings(prisma, 'file', parseLanesFile(await readLanesFile(path)));
+export const applyLanesFile = async (client: ControlClient, path: string): Promise<DatedStep[]> =>
+  applyListings(client, 'file', parseLanesFile(await readLanesFile(path)));
 
 /** Lanes of a file whose vendor's key, as `read` finds it, cannot be sent. Throws as `applyLanesFile` does. */
 export const findKeyProblemsInFile = async (path: string, read: (variable: string) => string | undefined): Promise<LaneKeyProblem<LaneOffer>[]> =>
   findKeyProblems(parseLanesFile(await readLanesFile(path)).flatMap(({ lanes }) => lanes), read);
 
 /** The steps that `applyLanesFile` would take now, in its order, none of them taken. Throws as it does. */
-export const planLanesFile = async (prisma: PrismaClient, path: string): Promise<DatedStep[]> => planSteps(prisma, 'file', parseLanesFile(await readLanesFile(path)));
+export const planLanesFile = async (db: PrismaDb, path: string): Promise<DatedStep[]> => planSteps(db, 'file', parseLanesFile(await readLanesFile(path)));
 
 const readLanesFile = async (path: string): Promise<string> => {
   try {

@@ -1,5 +1,6 @@
 // First: it takes libpq's variables out of the environment before node-postgres is loaded.
 export * from './config/config.js';
+export * from './database/actor.js';
 export * from './database/app-login.js';
 export type { AppDefinition, ListenOptions, Platform, RunningApp, Wiring } from './process/bootstrap.js';
 export * from './clock.js';

@@ -1,7 +1,7 @@
 import { getProject } from '@kilotoken/identity';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import { AppError, mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
-import type { PrismaClient } from '@kilotoken/platform/prisma';
+import { changeAs, type ControlClient } from '@kilotoken/platform/prisma';
 import { z } from 'zod';
 import { calendarKinds, measures, type Limit } from './limit.js';
 import { deleteLimit, findLineage, listLimitRows, upsertLimit, type StoredLimit } from './limits.store.js';
@@ -48,9 +48,9 @@ const notFound = (code: string, publicMessage: string): AppError => new AppError
  * Sets a limit: in use everywhere within a second. Setting the same one again, by subject, measure and window, changes its
  * amount and mode and forgets nothing that it has counted. Throws `limit_invalid`, `project_not_found` or `api_key_not_found`.
  */
-export const setLimit = async (prisma: PrismaClient, input: NewLimit): Promise<StoredLimit> => {
+export const setLimit = async (client: ControlClient, input: NewLimit): Promise<StoredLimit> => {
   const { organizationId, subject, measure, currency, window, amount, mode } = parse(newLimitSchema, input);
-  return prisma.$transaction(async (db) => {
+  return changeAs(client, organizationId, async (db) => {
     const subjectIdOf = async (): Promise<string> => {
       if (subject.kind === 'project') return (await getProject(db, organizationId, subject.project)).id;
       if (subject.kind !== 'key') return organizationId;
@@ -79,8 +79,9 @@ export const setLimit = async (prisma: PrismaClient, input: NewLimit): Promise<S
 export const listLimits = (db: RawDb, organizationId: string): Promise<StoredLimit[]> => listLimitRows(db, organizationId);
 
 /** Requests stop being counted and stopped by it within a second. Throws `limit_not_found`. */
-export const removeLimit = (prisma: PrismaClient, input: { organizationId: string; id: string }): Promise<void> =>
-  prisma.$transaction(async (db) => {
-    const { organizationId, id } = parse(z.strictObject({ organizationId: z.uuid(), id: z.uuid() }), input);
+export const removeLimit = (client: ControlClient, input: { organizationId: string; id: string }): Promise<void> => {
+  const { organizationId, id } = parse(z.strictObject({ organizationId: z.uuid(), id: z.uuid() }), input);
+  return changeAs(client, organizationId, async (db) => {
     if (!(await deleteLimit(db, organizationId, id))) throw notFound('limit_not_found', 'The organization has no such limit.');
   });
+};

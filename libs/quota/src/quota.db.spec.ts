@@ -1,19 +1,20 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { rollApiKey } from '@kilotoken/identity';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import { MoneyDatabase, sqlStateFrom } from '../../../test/support/money-database.js';
+import { testActor } from '../../../test/support/test-actor.js';
 import { listLimits, removeLimit, setLimit, type NewLimit } from './limits.flow.js';
 
 /** The functions of the migration `limits` on a real Postgres, by the application's login, many connections at once. */
 
 let money: MoneyDatabase;
-let prisma: PrismaClient;
+let prisma: ControlClient;
 let organizationId: string;
 
 beforeAll(async () => {
   money = await MoneyDatabase.create();
-  prisma = createPrisma(money.database.ownerUrl, { applicationName: 'test' });
+  prisma = createControlClient(money.database.ownerUrl, testActor, { applicationName: 'test' });
 });
 afterAll(async () => {
   await prisma.$disconnect();

@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@kilotoken/platform';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import { pino } from 'pino';
 import { MoneyDatabase } from '../../../test/support/money-database.js';
 import { until } from '../../../test/support/until.js';
+import { testActor } from '../../../test/support/test-actor.js';
 import { restSubject, whole, type Limit } from './limit.js';
 import { setLimit } from './limits.flow.js';
 import { QuotaService, type Decision } from './quota.service.js';
@@ -13,13 +14,13 @@ import { QuotaService, type Decision } from './quota.service.js';
 const subjectsMax = 5;
 
 let money: MoneyDatabase;
-let prisma: PrismaClient;
+let prisma: ControlClient;
 let organizationId: string;
 const started: QuotaService[] = [];
 
 beforeAll(async () => {
   money = await MoneyDatabase.create();
-  prisma = createPrisma(money.database.ownerUrl, { applicationName: 'test' });
+  prisma = createControlClient(money.database.ownerUrl, testActor, { applicationName: 'test' });
   await money.sql(`CREATE OR REPLACE FUNCTION limit_subjects_max(p_window_kind text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT ${subjectsMax}'`);
 });
 beforeEach(async () => {

@@ -10,3 +10,4 @@ SET search_path = pg_catalog, public, pg_temp AS $$
 $$;
 
 REVOKE ALL ON FUNCTION config_changed FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION config_changed TO kilotoken_definer;

@@ -1,7 +1,7 @@
 -- Trigger: writes a key's event to the outbox, named by the trigger's argument. No way of changing a key can forget its event. The triggers
 -- hold the conditions, so an update that is no event does not call the function.
 CREATE OR REPLACE FUNCTION key_event() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   PERFORM outbox_put(NEW.organization_id, TG_ARGV[0], NEW.id::text, jsonb_build_object('key_id', NEW.id, 'project_id', NEW.project_id,
@@ -9,6 +9,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
+ALTER FUNCTION key_event OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION key_event FROM PUBLIC;
 
 CREATE TRIGGER key_created AFTER INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION key_event('key.created');

@@ -4,7 +4,7 @@
 -- expired or is being refunded; KT025 the chart does not allow the account.
 CREATE OR REPLACE FUNCTION grant_adjust_against(p_organization uuid, p_grant uuid, p_amount numeric, p_reference text, p_reason text, p_counter_account text)
 RETURNS boolean
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE g credit_grant; a grant_adjustment; v_account text := coalesce(p_counter_account, 'manual_adjustment');
 BEGIN
@@ -33,5 +33,6 @@ BEGIN
   RETURN true;
 END $$;
 
+ALTER FUNCTION grant_adjust_against OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION grant_adjust_against FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION grant_adjust_against TO kilotoken_definer;
+GRANT EXECUTE ON FUNCTION grant_adjust_against TO kilotoken_control;

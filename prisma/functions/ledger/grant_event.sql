@@ -1,7 +1,7 @@
 -- Trigger: writes a grant's event to the outbox, named by the trigger's argument. No way of changing a grant can forget its event. The
 -- triggers hold the conditions: an update that is no event, as nearly all of the hot path's are, does not call the function.
 CREATE OR REPLACE FUNCTION grant_event() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_kind text := TG_ARGV[0]; v_key text := NEW.id::text; v_amount numeric := NEW.granted;
 BEGIN
@@ -15,6 +15,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
+ALTER FUNCTION grant_event OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION grant_event FROM PUBLIC;
 
 CREATE TRIGGER grant_exhausted AFTER UPDATE ON credit_grant

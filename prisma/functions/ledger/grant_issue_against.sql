@@ -4,7 +4,7 @@
 -- 23503 there is no such organization.
 CREATE OR REPLACE FUNCTION grant_issue_against(p_organization uuid, p_id uuid, p_unit text, p_amount numeric, p_source text, p_reference text,
   p_priority smallint, p_scope_models text[], p_effective_at timestamptz, p_expires_at timestamptz, p_counter_account text) RETURNS uuid
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_account text := grant_counter_account_of(p_source, p_counter_account); v_known credit_grant;
 BEGIN
@@ -26,5 +26,6 @@ BEGIN
   RETURN p_id;
 END $$;
 
+ALTER FUNCTION grant_issue_against OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION grant_issue_against FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION grant_issue_against TO kilotoken_definer;
+GRANT EXECUTE ON FUNCTION grant_issue_against TO kilotoken_control;

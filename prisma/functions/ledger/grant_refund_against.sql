@@ -5,7 +5,7 @@
 -- expired, or a refund closes it; KT025 the chart does not allow the account.
 CREATE OR REPLACE FUNCTION grant_refund_against(p_organization uuid, p_grant uuid, p_amount numeric, p_reference text, p_reason text, p_counter_account text)
 RETURNS grant_refund
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE g credit_grant; r grant_refund; v_due numeric; v_account text;
 BEGIN
@@ -39,5 +39,6 @@ BEGIN
   RETURN r;
 END $$;
 
+ALTER FUNCTION grant_refund_against OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION grant_refund_against FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION grant_refund_against TO kilotoken_definer;
+GRANT EXECUTE ON FUNCTION grant_refund_against TO kilotoken_control;

@@ -5,7 +5,7 @@
 -- or is being refunded; KT026 the organizations are not two of one tree; 23503 there is no such organization to transfer to.
 CREATE OR REPLACE FUNCTION grant_transfer_to(p_organization uuid, p_grant uuid, p_to_organization uuid, p_to_grant uuid, p_amount numeric, p_reference text,
   p_reason text) RETURNS grant_transfer
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE g credit_grant; v_received credit_grant; t grant_transfer; v_roots uuid[];
 BEGIN
@@ -55,5 +55,6 @@ BEGIN
   RETURN t;
 END $$;
 
+ALTER FUNCTION grant_transfer_to OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION grant_transfer_to FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION grant_transfer_to TO kilotoken_definer;
+GRANT EXECUTE ON FUNCTION grant_transfer_to TO kilotoken_control;

@@ -7,7 +7,7 @@
 -- Lock order: the organization, then its limits (the lock of limit_exchange), then counters, then the configuration's version, which a
 -- trigger after the update takes.
 CREATE OR REPLACE FUNCTION organization_zone_changed() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_now timestamptz;
 BEGIN
@@ -20,6 +20,7 @@ BEGIN
   RETURN NEW;
 END $$;
 
+ALTER FUNCTION organization_zone_changed OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION organization_zone_changed FROM PUBLIC;
 
 CREATE TRIGGER organization_zone_changed BEFORE UPDATE OF time_zone ON organization

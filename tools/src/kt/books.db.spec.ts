@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { runCommand } from '../../../test/support/command-run.js';
 import { MoneyDatabase } from '../../../test/support/money-database.js';
+import { serviceUrl } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
 /** The commands that look into the books and change them by hand, over the command line. */
@@ -20,7 +21,7 @@ afterAll(async () => {
 });
 
 const run = async (...words: string[]) => {
-  const environment = { DATABASE_URL: money.database.ownerUrl };
+  const environment = { DATABASE_URL: money.database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(money.database.appUrl, 'control') };
   const { exitCode, out, error } = await runCommand((output) => runKt([...words, '--json'], { environment, workingFolder: folder, callersFolder: folder, output }));
   return { exitCode, answer: out === '' ? null : JSON.parse(out), error: error === '' ? null : JSON.parse(error).error };
 };

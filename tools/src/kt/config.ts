@@ -7,6 +7,7 @@ import { z } from 'zod';
 /** @public Read by the test of `.env.example`. */
 export const ktSettings = z.object({
   DATABASE_URL: setting.databaseUrl().optional(),
+  CONTROL_DATABASE_URL: setting.databaseUrl().optional(),
   KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
   /** The command that reads it refuses what is too short; its bound stands in a library that others should not wait for. */
   USAGE_RETENTION_DAYS: setting.wholeNumber({ min: 1, max: 36_500, unit: 'days' }).optional(),
@@ -16,6 +17,8 @@ export const ktSettings = z.object({
 export interface KtConfig {
   /** The owner's login: `DATABASE_URL`, or that of the installation in `KILOTOKEN_HOME`. */
   findDatabaseUrl(): string;
+  /** The control plane's login: `CONTROL_DATABASE_URL`, or that of the installation; the owner's, where nobody has made it yet. */
+  findControlUrl(): string;
   readonly allowPrivateWebhooks: boolean;
   /** Null: usage stays for ever. */
   readonly usageRetentionDays: number | null;
@@ -23,18 +26,29 @@ export interface KtConfig {
   readVariable(name: string): string | undefined;
 }
 
-const quickstartSchema = z.object({ databaseUrl: setting.databaseUrl() });
+const quickstartSchema = z.object({ databaseUrl: setting.databaseUrl(), controlDatabaseUrl: setting.databaseUrl().nullish() });
 
 /** Throws a ConfigError. The database is looked for when a command needs one, so that `--help` needs none. */
 export const readKtConfig = (environment: Environment, processFolder: string): KtConfig => {
-  const { DATABASE_URL: databaseUrl, KILOTOKEN_HOME: home, USAGE_RETENTION_DAYS: usageRetentionDays = null, WEBHOOK_ALLOW_PRIVATE } = parseConfig(ktSettings, environment);
+  const { DATABASE_URL: databaseUrl, CONTROL_DATABASE_URL: controlUrl, KILOTOKEN_HOME: home, USAGE_RETENTION_DAYS: usageRetentionDays = null, WEBHOOK_ALLOW_PRIVATE } = parseConfig(ktSettings, environment);
   const quickstart = join(resolve(processFolder, home), 'quickstart.json');
-  return { allowPrivateWebhooks: WEBHOOK_ALLOW_PRIVATE === '1', usageRetentionDays, findDatabaseUrl: () => databaseUrl ?? readQuickstart(quickstart), readVariable: (name) => environment[name] };
+  const findControlUrl = (): string => {
+    if (controlUrl ?? databaseUrl) return controlUrl ?? databaseUrl!;
+    const known = readQuickstart(quickstart);
+    return known.controlDatabaseUrl ?? known.databaseUrl;
+  };
+  return {
+    allowPrivateWebhooks: WEBHOOK_ALLOW_PRIVATE === '1',
+    usageRetentionDays,
+    findDatabaseUrl: () => databaseUrl ?? readQuickstart(quickstart).databaseUrl,
+    findControlUrl,
+    readVariable: (name) => environment[name],
+  };
 };
 
-const readQuickstart = (file: string): string => {
+const readQuickstart = (file: string): z.infer<typeof quickstartSchema> => {
   try {
-    return quickstartSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).databaseUrl;
+    return quickstartSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'does not say where the database is';
     throw new AppError({

@@ -1,6 +1,7 @@
+import { hostname, userInfo } from 'node:os';
 import type { Command } from 'commander';
-import { createPool, readDatabaseNow, throughPg, type RawDb } from '@kilotoken/platform';
-import type { PrismaClient } from '@kilotoken/platform/prisma';
+import { actorSession, createControlPool, createPool, operatorSession, readDatabaseNow, throughPg, type Actor, type ControlPool, type RawDb } from '@kilotoken/platform';
+import type { ControlClient, PrismaDb } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { parseWhole } from './arguments.js';
 import type { KtConfig } from './config.js';
@@ -22,9 +23,10 @@ interface TableView {
 
 /** What a command has to work with. Connections are made when they are first asked for. */
 export class Context {
-  private client: PrismaClient | null = null;
+  private client: ControlClient | null = null;
   private readonly warnings: string[] = [];
-  private connections: pg.Pool | null = null;
+  private connections: ControlPool | null = null;
+  private ownersConnections: pg.Pool | null = null;
 
   constructor(
     private readonly config: KtConfig,
@@ -33,10 +35,16 @@ export class Context {
     private readonly output: Output,
   ) {}
 
-  /** For commands that write. It is loaded when one asks for it: Prisma takes longer to load than everything else here together. */
-  async prisma(): Promise<PrismaClient> {
-    const { createPrisma } = await import('@kilotoken/platform/prisma');
-    return (this.client ??= createPrisma(this.config.findDatabaseUrl(), { applicationName, statementTimeoutMs: statementMsMax }));
+  /** For commands that write, in the name of whoever runs them. It is loaded when one asks for it: Prisma takes longer to load than everything else here together. */
+  async prisma(): Promise<ControlClient> {
+    const { createControlClient } = await import('@kilotoken/platform/prisma');
+    return (this.client ??= createControlClient(this.config.findControlUrl(), readActor(), { applicationName, statementTimeoutMs: statementMsMax, sessionOptions: operatorSession }));
+  }
+
+  /** One transaction that changes rows of an organization, in the name of whoever runs the command. */
+  async change<Result>(organizationId: string, work: (db: PrismaDb) => Promise<Result>): Promise<Result> {
+    const { changeAs } = await import('@kilotoken/platform/prisma');
+    return changeAs(await this.prisma(), organizationId, work);
   }
 
   /** For commands that only show. */
@@ -44,8 +52,13 @@ export class Context {
     return throughPg(this.pool);
   }
 
-  get pool(): pg.Pool {
-    return (this.connections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax }));
+  get pool(): ControlPool {
+    return (this.connections ??= createControlPool(readActor(), { connectionString: this.config.findControlUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: operatorSession }));
+  }
+
+  /** With the owner's login, which alone makes and detaches partitions and repairs usage and its sums. */
+  get owner(): pg.Pool {
+    return (this.ownersConnections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: actorSession(readActor()) }));
   }
 
   /** Whether webhooks may go by http and to this machine: for development. */
@@ -92,8 +105,12 @@ export class Context {
   async close(): Promise<void> {
     await this.client?.$disconnect();
     await this.connections?.end();
+    await this.ownersConnections?.end();
   }
 }
+
+/** The login that runs the command, and its machine. */
+const readActor = (): Actor => ({ kind: 'kt', id: `${userInfo().username}@${hostname()}`, name: null });
 
 const wantsJson = (command: Command): boolean => command.opts<{ json?: boolean }>().json === true;
 

@@ -60,7 +60,7 @@ export const addGrantCommands = (grants: Command, context: Context): void => {
       expiresAt: options.expires === undefined ? null : parseMoment('--expires', options.expires, now),
       counterAccount: options.against ?? null,
     };
-    const grant = await (await context.prisma()).$transaction((db) => issueGrant(db, terms));
+    const grant = await context.change(terms.organizationId, (db) => issueGrant(db, terms));
     context.printRow(command, grantRow(grant));
   })
     .requiredOption(...organizationOption)
@@ -110,7 +110,7 @@ const addGrantChangeCommands = (grants: Command, context: Context): void => {
     const options = command.opts<ChangeOptions>();
     const request = { ...(await readChange(options)), amount: options.amount ?? null, counterAccount: options.against ?? null };
     const { organizationId, grantId, reference, reason } = request;
-    const refunded = await (await context.prisma()).$transaction((db) => refundGrant(db, request));
+    const refunded = await context.change(request.organizationId, (db) => refundGrant(db, request));
     context.printRow(command, { organizationId, grantId, reference, reason, ...refundFields(refunded) });
     if (!refunded.hasEnded) context.say(command, 'Gateways still hold some of the grant and are asked for it. The refund goes on as they return it; this command again shows how far it is.');
   });
@@ -119,7 +119,7 @@ const addGrantChangeCommands = (grants: Command, context: Context): void => {
   const adjust = addCommand(grants, 'adjust', 'add to a grant, or take from what it has available', async (command) => {
     const { amount = '', against = null, ...options } = command.opts<ChangeOptions>();
     const adjustment = { ...(await readChange(options)), amount, counterAccount: against };
-    const adjusted = await (await context.prisma()).$transaction((db) => adjustGrant(db, adjustment));
+    const adjusted = await context.change(adjustment.organizationId, (db) => adjustGrant(db, adjustment));
     context.printRow(command, grantRow(adjusted));
   });
   addOptions(adjust).requiredOption('--amount <decimal>', 'such as 5 or -0.25').option(...againstOption);
@@ -128,7 +128,7 @@ const addGrantChangeCommands = (grants: Command, context: Context): void => {
     const { to, amount = '', ...options } = command.opts<ChangeOptions & { to: string }>();
     const { id: toOrganizationId } = await getOrganization(context.reader, to);
     const request = { ...(await readChange(options)), toOrganizationId, amount };
-    const transferred = await (await context.prisma()).$transaction((db) => transferGrant(db, request));
+    const transferred = await context.change(request.organizationId, (db) => transferGrant(db, request));
     context.printRow(command, { ...transferred, amount: formatMoney(transferred.amount) });
   });
   addOptions(transfer).requiredOption('--to <slug, name or id>', 'the organization that receives it').requiredOption('--amount <decimal>', 'such as 5');

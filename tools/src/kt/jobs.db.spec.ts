@@ -3,6 +3,7 @@ import { inTransaction } from '@kilotoken/platform';
 import { enqueue } from '@kilotoken/events';
 import { runCommand, type Ran } from '../../../test/support/command-run.js';
 import { EventsDatabase } from '../../../test/support/events-database.js';
+import { serviceUrl } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
 let events: EventsDatabase;
@@ -21,7 +22,7 @@ beforeEach(async () => {
 });
 
 const run = (...words: string[]): Promise<Ran> =>
-  runCommand((output) => runKt(words, { environment: { DATABASE_URL: events.money.database.ownerUrl }, workingFolder: '/', callersFolder: '/', output }));
+  runCommand((output) => runKt(words, { environment: { DATABASE_URL: events.money.database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(events.money.database.appUrl, 'control') }, workingFolder: '/', callersFolder: '/', output }));
 
 const runJson = async (...words: string[]) => {
   const { exitCode, out, error } = await run(...words, '--json');

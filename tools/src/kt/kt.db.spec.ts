@@ -7,7 +7,7 @@ import { loadCatalogue } from '@kilotoken/marketplace';
 import { createPool } from '@kilotoken/platform';
 import type pg from 'pg';
 import { runCommand, type Ran } from '../../../test/support/command-run.js';
-import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { createEmptyDatabase, createTestDatabase, serviceUrl, type TestDatabase } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
 let database: TestDatabase;
@@ -28,7 +28,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const run = (words: string[], environment: Record<string, string> = { DATABASE_URL: database.ownerUrl }): Promise<Ran> =>
+const run = (words: string[], environment: Record<string, string> = { DATABASE_URL: database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(database.appUrl, 'control') }): Promise<Ran> =>
   runCommand((output) => runKt(words, { environment, workingFolder: folder, callersFolder: folder, output }));
 
 /** Runs a command that must succeed, and reads its JSON. */
@@ -141,7 +141,7 @@ describe('the command line', () => {
     const lane = (keyEnv: string): string => `{ kind: openai, baseUrl: "https://${keyEnv.toLowerCase()}.example/v1", upstreamModel: acme-7, keyEnv: ${keyEnv}, cost: { currency: USD, per: 1000000, input: "0.10", output: "0.40" } }`;
     const lanes = ['GOOD', 'UNSET', 'BROKEN'].map(lane).join(', ');
     writeFileSync(join(folder, 'keyed.yaml'), `models:\n  - { model: keyed, contextWindow: 1000, maxOutputTokens: 100, sale: { currency: USD, per: 1000000, input: "0.15", output: "0.60" }, lanes: [${lanes}] }\n`);
-    const environment = { DATABASE_URL: database.ownerUrl, GOOD: 'sk-abc', BROKEN: 'sk-s3cr3t\n' };
+    const environment = { DATABASE_URL: database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(database.appUrl, 'control'), GOOD: 'sk-abc', BROKEN: 'sk-s3cr3t\n' };
     const problems = ['UNSET is not set: acme-7 at https://unset.example/v1 is not tried without it', 'BROKEN holds a line break: acme-7 at https://broken.example/v1 is not tried without it'];
     for (const words of [['--dry-run'], []]) {
       const { exitCode, error } = await run(['lanes', 'apply', 'keyed.yaml', ...words], environment);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runCommand, type Ran } from '../../../test/support/command-run.js';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { createTestDatabase, serviceUrl, type TestDatabase } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
 let database: TestDatabase;
@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 const run = (...words: string[]): Promise<Ran> =>
-  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl }, workingFolder: '/', callersFolder: '/', output }));
+  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(database.appUrl, 'control') }, workingFolder: '/', callersFolder: '/', output }));
 const kt = async (...words: string[]) => {
   const ran = await run(...words, '--json');
   expect(ran).toMatchObject({ exitCode: 0, error: '' });

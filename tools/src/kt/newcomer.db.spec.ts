@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { runCommand, type Ran } from '../../../test/support/command-run.js';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { createTestDatabase, serviceUrl, type TestDatabase } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
 /** What helps a person in a hurry: refusals name what was typed, names do where they are unique, and nothing has to be tried out to be seen. */
@@ -12,7 +12,7 @@ let database: TestDatabase;
 let folder: string;
 
 const run = (words: string[]): Promise<Ran> =>
-  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl }, workingFolder: folder, callersFolder: folder, output }));
+  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(database.appUrl, 'control') }, workingFolder: folder, callersFolder: folder, output }));
 
 const runJson = async (...words: string[]) => {
   const { exitCode, out, error } = await run([...words, '--json']);

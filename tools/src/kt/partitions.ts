@@ -42,7 +42,7 @@ const choosePartitions = async (context: Context, name: string | undefined, olde
   const days = olderThan === undefined ? context.usageRetentionDays : Math.ceil(parseSpan('--older-than', olderThan) / dayMs);
   if (name !== undefined && olderThan !== undefined) throw invalid('a partition or --older-than is needed, and not both');
   if (name === undefined && days === null) throw invalid('a partition, --older-than or the setting USAGE_RETENTION_DAYS is needed: unless told otherwise, usage stays for ever');
-  const partitions = (await listPartitions(context.pool)).filter(({ state }) => state !== 'dropped');
+  const partitions = (await listPartitions(context.owner)).filter(({ state }) => state !== 'dropped');
   if (name === undefined) {
     if (days! < retentionDaysMin) throw invalid(`${olderThan === undefined ? 'USAGE_RETENTION_DAYS' : '--older-than'}: usage stays for ${retentionDaysMin} days at least`);
     return partitions.filter((partition) => isDue(partition, now, days!));
@@ -57,8 +57,8 @@ const addLeavingOptions = (command: Command): Command =>
 
 const addMakingCommands = (partitions: Command, context: Context): void => {
   addCommand(partitions, 'list', 'show every partition of usage there is or was', async (command) => {
-    const rows = (await listPartitions(context.pool)).map(partitionRow);
-    const inDefault = await countDefaultRows(context.pool, defaultRowsCountedMax);
+    const rows = (await listPartitions(context.owner)).map(partitionRow);
+    const inDefault = await countDefaultRows(context.owner, defaultRowsCountedMax);
     context.printRows(command, rows, { columns, nothing: 'There are no partitions.' });
     if (inDefault > 0) context.say(command, `${inDefault}${inDefault >= defaultRowsCountedMax ? ' or more' : ''} rows are in usage_default: their ids are of no partition's time (partitions make --from).`);
   });
@@ -69,7 +69,7 @@ const addMakingCommands = (partitions: Command, context: Context): void => {
     const range = { from: from === undefined ? null : parseMoment('--from', from, now), until: parseMoment('--until', until, now) };
     const rows: Row[] = [];
     while (rows.length < partitionsPerCallMax) {
-      const made = await makePartition(context.pool, parsePeriod(period), range, parseWhole('--move-max', moveMax));
+      const made = await makePartition(context.owner, parsePeriod(period), range, parseWhole('--move-max', moveMax));
       if (!made) break;
       rows.push({ name: made.name, moved: made.moved });
     }
@@ -82,7 +82,7 @@ const addMakingCommands = (partitions: Command, context: Context): void => {
 
   addCommand(partitions, 'remove <name>', 'remove a partition that is still to come and has no row, so that make can divide its time otherwise', async (command) => {
     const [name] = command.processedArgs as [string];
-    await removeEmptyPartition(context.pool, name, await context.now());
+    await removeEmptyPartition(context.owner, name, await context.now());
     context.printRow(command, { name, removed: true });
   });
 };
@@ -96,7 +96,7 @@ export const addPartitionCommands = (partitions: Command, context: Context): voi
       const now = await context.now();
       const rows: Row[] = [];
       for (const { name } of await choosePartitions(context, command.processedArgs[0] as string | undefined, olderThan, now)) {
-        rows.push(partitionRow(await exportPartition(context.pool, name, resolve(context.callersFolder, to!), now)));
+        rows.push(partitionRow(await exportPartition(context.owner, name, resolve(context.callersFolder, to!), now)));
       }
       context.printRows(command, rows, { columns, nothing: 'No partition is that old.' });
     }),
@@ -108,9 +108,9 @@ export const addPartitionCommands = (partitions: Command, context: Context): voi
       const now = await context.now();
       const rows: Row[] = [];
       for (const { name, state } of await choosePartitions(context, command.processedArgs[0] as string | undefined, olderThan, now)) {
-        if (state === 'attached') await exportPartition(context.pool, name, resolve(context.callersFolder, to!), now);
-        const detached = await detachPartition(context.pool, name, now);
-        rows.push(partitionRow(drop === true ? await dropPartition(context.pool, name) : detached));
+        if (state === 'attached') await exportPartition(context.owner, name, resolve(context.callersFolder, to!), now);
+        const detached = await detachPartition(context.owner, name, now);
+        rows.push(partitionRow(drop === true ? await dropPartition(context.owner, name) : detached));
       }
       context.printRows(command, rows, { columns, nothing: 'No partition is that old.' });
     }).option('--drop', 'drop the tables too, once each row was found in its file'),

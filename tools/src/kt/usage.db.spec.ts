@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { runCommand } from '../../../test/support/command-run.js';
 import { RollupDatabase } from '../../../test/support/rollup-database.js';
+import { serviceUrl } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
 /** `kt rollups` and `kt partitions`, on usage that settled in an old month. */
@@ -33,7 +34,7 @@ beforeEach(async () => {
 
 const run = (...words: string[]) => runWith({}, ...words);
 const runWith = async (settings: Record<string, string>, ...words: string[]) => {
-  const environment = { DATABASE_URL: rollups.money.database.ownerUrl, ...settings };
+  const environment = { DATABASE_URL: rollups.money.database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(rollups.money.database.appUrl, 'control'), ...settings };
   const { exitCode, out, error } = await runCommand((output) => runKt([...words, '--json'], { environment, workingFolder: folder, callersFolder: folder, output }));
   return { exitCode, out: out && JSON.parse(out), error: error && (JSON.parse(error) as { error: { code: string } }).error.code };
 };

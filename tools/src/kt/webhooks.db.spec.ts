@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { createPool } from '@kilotoken/platform';
 import type pg from 'pg';
 import { runCommand, type Ran } from '../../../test/support/command-run.js';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { createTestDatabase, serviceUrl, type TestDatabase } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
 let database: TestDatabase;
@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 
 const run = (words: string[], settings: Record<string, string> = {}): Promise<Ran> =>
-  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl, ...settings }, workingFolder: '/', callersFolder: '/', output }));
+  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(database.appUrl, 'control'), ...settings }, workingFolder: '/', callersFolder: '/', output }));
 
 const runJson = async (...words: string[]) => {
   const { exitCode, out, error } = await run([...words, '--json'], { WEBHOOK_ALLOW_PRIVATE: '1' });

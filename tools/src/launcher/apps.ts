@@ -51,6 +51,7 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
       ...environment,
       // The owner's login is for migrations and the command line; an application must not even know it.
       DATABASE_URL: undefined,
+      CONTROL_DATABASE_URL: undefined,
       NODE_ENV: 'production',
       ...(Object.fromEntries(ports) as Record<string, string>),
       HOST: settings.HOST,

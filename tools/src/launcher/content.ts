@@ -1,6 +1,6 @@
 import { applyLanesFile, describeKeyProblem, findKeyProblemsInFile } from '@kilotoken/marketplace';
-import { readEnvironment } from '@kilotoken/platform';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { readEnvironment, type Actor } from '@kilotoken/platform';
+import { createControlClient, type ControlClient, type PrismaClient } from '@kilotoken/platform/prisma';
 import { seedDemo } from '../seed.js';
 import { originOf } from './apps.js';
 import { giveWayToFile, sellEngine } from './engine.js';
@@ -20,11 +20,14 @@ export interface ContentSource {
   localModel: { id: string; contextWindow: number } | null;
 }
 
+/** In whose name the catalogue of a start is written. */
+const launcherActor: Actor = { kind: 'system', id: 'launcher', name: null };
+
 export type Content = Pick<Quickstart, 'apiKey' | 'benchApiKey' | 'models' | 'engineModel' | 'localModel' | 'loopbackModel'>;
 
 export async function prepareContent(source: ContentSource): Promise<Content> {
   const { terminal, settings, ownerUrl } = source;
-  const prisma = createPrisma(ownerUrl, { applicationName: 'kilotoken-launcher' });
+  const prisma = createControlClient(ownerUrl, launcherActor, { applicationName: 'kilotoken-launcher' });
   try {
     const demo = await prepareDemo(source);
     if (settings.KILOTOKEN_LANES) await applyLanes(terminal, prisma, settings.KILOTOKEN_LANES);
@@ -47,7 +50,7 @@ async function prepareDemo({ terminal, settings, home, ownerUrl, localModel }: C
   });
 }
 
-function applyLanes(terminal: Terminal, prisma: PrismaClient, file: string): Promise<void> {
+function applyLanes(terminal: Terminal, prisma: ControlClient, file: string): Promise<void> {
   return runStep(terminal, 'lanes', `reading ${file}`, async () => {
     await giveWayToFile(prisma, file);
     const steps = await applyLanesFile(prisma, file);

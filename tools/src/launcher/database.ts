@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { appLoginName, auditLoginName, databaseServices, ensureAppLogin, ensureAuditLogin, ensureServiceLogin, migrateDatabase, serviceLoginName, type DatabaseService } from '@kilotoken/platform';
+import { appLoginName, auditLoginName, controlLoginName, databaseServices, ensureAppLogin, ensureAuditLogin, ensureControlLogin, ensureServiceLogin, migrateDatabase, serviceLoginName, type DatabaseService } from '@kilotoken/platform';
 import { serviceUrlSettings } from '../service-urls.js';
 import type { RunningPostgres } from '../postgres/index.js';
 import { createPostgresService, ensureDatabase } from './embedded-database.js';
@@ -19,6 +19,8 @@ export interface Database {
   serviceUrls: Record<DatabaseService, string>;
   /** The login that proves the books; null where somebody else makes the logins and made none. */
   auditUrl: string | null;
+  /** The control plane's login; null where somebody else makes the logins and made none. */
+  controlUrl: string | null;
 }
 
 /** Null: `DATABASE_URL` names a database that somebody else runs. */
@@ -39,7 +41,8 @@ export async function openDatabase(terminal: Terminal, postgres: PostgresService
     await migrateDatabase(ownerUrl, { onApplied: (name) => step.update(`applied ${(applied += 1)}: ${name}`) });
     const serviceUrls = await findServiceUrls(ownerUrl, secrets, settings);
     const auditUrl = await findAuditUrl(ownerUrl, secrets, settings);
-    return { result: { ownerUrl, serviceUrls, auditUrl }, detail: applied > 0 ? `${applied} migrations applied` : 'up to date' };
+    const controlUrl = await findControlUrl(ownerUrl, secrets, settings);
+    return { result: { ownerUrl, serviceUrls, auditUrl, controlUrl }, detail: applied > 0 ? `${applied} migrations applied` : 'up to date' };
   });
 }
 
@@ -57,11 +60,16 @@ async function findServiceUrls(ownerUrl: string, secrets: Secrets, settings: Lau
 }
 
 /** Of the owner's password, which nobody but the launcher knows: older installations have no secret for these logins. */
-const passwordOf = (secrets: Secrets, login: DatabaseService | 'auditor'): string => createHmac('sha256', secrets.databaseOwnerPassword).update(login).digest('hex');
+const passwordOf = (secrets: Secrets, login: DatabaseService | 'auditor' | 'control'): string => createHmac('sha256', secrets.databaseOwnerPassword).update(login).digest('hex');
 
 async function findAuditUrl(ownerUrl: string, secrets: Secrets, settings: LauncherSettings): Promise<string | null> {
   if (settings.AUDIT_DATABASE_URL || settings.APP_DATABASE_URL) return settings.AUDIT_DATABASE_URL ?? null;
   return ensureAuditLogin(ownerUrl, auditLoginName(databaseNameOf(ownerUrl)), passwordOf(secrets, 'auditor'));
+}
+
+async function findControlUrl(ownerUrl: string, secrets: Secrets, settings: LauncherSettings): Promise<string | null> {
+  if (settings.CONTROL_DATABASE_URL || settings.APP_DATABASE_URL) return settings.CONTROL_DATABASE_URL ?? null;
+  return ensureControlLogin(ownerUrl, controlLoginName(databaseNameOf(ownerUrl)), passwordOf(secrets, 'control'));
 }
 
 function startEmbedded(terminal: Terminal, postgres: SupervisedService<RunningPostgres>): Promise<string> {

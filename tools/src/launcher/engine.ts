@@ -1,6 +1,6 @@
 import { engineServerOf, type EngineServer } from '@kilotoken/inference';
 import { applyListings, readListedModels, readModelIdsOfFile } from '@kilotoken/marketplace';
-import type { PrismaClient } from '@kilotoken/platform/prisma';
+import type { ControlClient } from '@kilotoken/platform/prisma';
 import { ownMachineCost, workerListing } from '../demo-listings.js';
 import { LauncherError } from './launcher-error.js';
 import type { LauncherSettings } from './settings.js';
@@ -9,7 +9,7 @@ import { runStep, type Terminal } from './terminal.js';
 /** The model of the worker's HTTP engine is on sale by the setting that names the engine; removing the setting retires it. */
 export interface EngineSource {
   readonly terminal: Terminal;
-  readonly prisma: PrismaClient;
+  readonly prisma: ControlClient;
   readonly settings: LauncherSettings;
   readonly workerUrl: string;
 }
@@ -39,7 +39,7 @@ export const sellEngine = async ({ terminal, prisma, settings, workerUrl }: Engi
 };
 
 /** A lanes file that lists a model which the engine's setting has sold so far finds its name free. */
-export const giveWayToFile = async (prisma: PrismaClient, file: string): Promise<void> => {
+export const giveWayToFile = async (prisma: ControlClient, file: string): Promise<void> => {
   const listed = await readListedModels(prisma);
   if ((await readModelIdsOfFile(file)).some((id) => listed.get(id) === 'engine')) await applyListings(prisma, 'engine', []);
 };

@@ -47,6 +47,7 @@ describe('writeQuickstart', () => {
       apiKey: 'kt_live_1',
       benchApiKey: null,
       databaseUrl: 'postgresql://127.0.0.1/kilotoken',
+      controlDatabaseUrl: null,
       models: ['loopback'],
       model: 'loopback',
       engineModel: null,

@@ -93,7 +93,7 @@ async function startEverything(start: Start): Promise<void> {
     return { result: undefined, detail: 'gateway, api, metering, backoffice, inference-worker' };
   });
   refuseToGoOn(stop);
-  const quickstart: Quickstart = { ...content, model: content.engineModel ?? content.localModel ?? content.loopbackModel, gatewayUrl: `${originOf(settings, 'GATEWAY_PORT')}/v1`, databaseUrl: database.ownerUrl };
+  const quickstart: Quickstart = { ...content, model: content.engineModel ?? content.localModel ?? content.loopbackModel, gatewayUrl: `${originOf(settings, 'GATEWAY_PORT')}/v1`, databaseUrl: database.ownerUrl, controlDatabaseUrl: database.controlUrl };
   writeQuickstart(home.quickstartFile, quickstart);
   printSummary(terminal, home, quickstart, performance.now() - start.startedMs);
 }

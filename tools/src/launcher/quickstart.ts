@@ -10,6 +10,8 @@ const quickstartSchema = z.object({
   benchApiKey: z.string().nullable(),
   /** The owner's login. */
   databaseUrl: z.string(),
+  /** The control plane's login, which `kt` uses. Null: somebody else makes the logins and made none. */
+  controlDatabaseUrl: z.string().nullable(),
   models: z.array(z.string()),
   /** The one to try: the engine's, else the local one, else the loopback engine. */
   model: z.string().nullable(),

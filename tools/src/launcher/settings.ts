@@ -25,6 +25,7 @@ export const launcherSettings = z.object({
   DATABASE_URL: setting.databaseUrl().optional(),
   APP_DATABASE_URL: setting.databaseUrl().optional(),
   AUDIT_DATABASE_URL: setting.databaseUrl().optional(),
+  CONTROL_DATABASE_URL: setting.databaseUrl().optional(),
   GATEWAY_DATABASE_URL: setting.databaseUrl().optional(),
   METERING_DATABASE_URL: setting.databaseUrl().optional(),
   BACKOFFICE_DATABASE_URL: setting.databaseUrl().optional(),

@@ -6,6 +6,7 @@ export const migrateSettings = z.object({
   DATABASE_URL: setting.databaseUrl(),
   APP_DATABASE_URL: setting.databaseUrl().optional(),
   AUDIT_DATABASE_URL: setting.databaseUrl().optional(),
+  CONTROL_DATABASE_URL: setting.databaseUrl().optional(),
   /** One a service; `APP_DATABASE_URL` is the one that the release before logs in with. */
   GATEWAY_DATABASE_URL: setting.databaseUrl().optional(),
   METERING_DATABASE_URL: setting.databaseUrl().optional(),

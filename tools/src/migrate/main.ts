@@ -1,10 +1,10 @@
-import { ConfigError, databaseServices, describeHolder, ensureAppLogin, ensureAuditLogin, ensureServiceLogin, migrateDatabase, MigrationError, readEnvironment } from '@kilotoken/platform';
+import { ConfigError, databaseServices, describeHolder, ensureAppLogin, ensureAuditLogin, ensureControlLogin, ensureServiceLogin, migrateDatabase, MigrationError, readEnvironment } from '@kilotoken/platform';
 import { serviceUrlSettings } from '../service-urls.js';
 import { readMigrateSettings } from './config.js';
 
 /**
  * Brings the database of `DATABASE_URL` to this version and gives the logins of `GATEWAY_DATABASE_URL`, `METERING_DATABASE_URL`, `BACKOFFICE_DATABASE_URL`,
- * `API_DATABASE_URL`, `APP_DATABASE_URL` and `AUDIT_DATABASE_URL`, where they are set, their passwords. For installations that `npm start` does not run: a job before a release, a container
+ * `API_DATABASE_URL`, `APP_DATABASE_URL`, `AUDIT_DATABASE_URL` and `CONTROL_DATABASE_URL`, where they are set, their passwords. For installations that `npm start` does not run: a job before a release, a container
  * that ends. Safe to run again and twice at once. Ends with 0, 1 (nothing of the failed migration was done), or 78 when a setting is wrong.
  */
 const exitCodes = { done: 0, failed: 1, misconfigured: 78 } as const;
@@ -13,7 +13,7 @@ const say = (sentence: string): void => void process.stdout.write(`${sentence}\n
 
 const run = async (): Promise<void> => {
   const settings = readMigrateSettings(readEnvironment());
-  const { DATABASE_URL: ownerUrl, APP_DATABASE_URL: appUrl, AUDIT_DATABASE_URL: auditUrl } = settings;
+  const { DATABASE_URL: ownerUrl, APP_DATABASE_URL: appUrl, AUDIT_DATABASE_URL: auditUrl, CONTROL_DATABASE_URL: controlUrl } = settings;
   const { applied } = await migrateDatabase(ownerUrl, {
     onApplied: (name, elapsedMs) => say(`${name} applied in ${Math.round(elapsedMs)} ms`),
     onWaiting: (name, holders) => holders.forEach((holder) => say(`${name} waits for ${describeHolder(holder)}`)),
@@ -25,6 +25,7 @@ const run = async (): Promise<void> => {
     if (url !== undefined) await makeLogin((owner, name, password) => ensureServiceLogin(owner, service, name, password), ownerUrl, url);
   }
   if (auditUrl !== undefined) await makeLogin(ensureAuditLogin, ownerUrl, auditUrl);
+  if (controlUrl !== undefined) await makeLogin(ensureControlLogin, ownerUrl, controlUrl);
 };
 
 const makeLogin = async (ensure: typeof ensureAppLogin, ownerUrl: string, url: string): Promise<void> => {

@@ -11,8 +11,8 @@ import pg from 'pg';
 export const databaseServices = ['gateway', 'metering', 'backoffice', 'api'] as const;
 export type DatabaseService = (typeof databaseServices)[number];
 
-type Group = 'kilotoken_app' | 'kilotoken_auditor' | `kilotoken_${DatabaseService}`;
-const groups: ReadonlySet<string> = new Set(['kilotoken_app', 'kilotoken_auditor', 'kilotoken_definer', ...databaseServices.map((service) => `kilotoken_${service}`)]);
+type Group = 'kilotoken_app' | 'kilotoken_auditor' | 'kilotoken_control' | `kilotoken_${DatabaseService}`;
+const groups: ReadonlySet<string> = new Set(['kilotoken_app', 'kilotoken_auditor', 'kilotoken_control', 'kilotoken_definer', ...databaseServices.map((service) => `kilotoken_${service}`)]);
 const CONNECT_MS_MAX = 10_000;
 const STATEMENT_MS_MAX = 10_000;
 /** Two processes that alter the same role at once fail with "tuple concurrently updated"; the number means nothing. */
@@ -34,6 +34,11 @@ export function serviceLoginName(service: DatabaseService, databaseName: string)
 /** Of whoever proves the books, which is the nightly job alone. */
 export function auditLoginName(databaseName: string): string {
   return loginName('kilotoken_audit_', databaseName);
+}
+
+/** Of the control plane: API, console and `kt`. */
+export function controlLoginName(databaseName: string): string {
+  return loginName('kilotoken_control_', databaseName);
 }
 
 function loginName(prefix: string, databaseName: string): string {
@@ -59,6 +64,11 @@ export function ensureServiceLogin(ownerUrl: string, service: DatabaseService, l
 /** The same for `AUDIT_DATABASE_URL`: it reads what proofs of the books read, of all organizations, and changes nothing. */
 export function ensureAuditLogin(ownerUrl: string, loginName: string, password: string): Promise<string> {
   return ensureLogin(ownerUrl, loginName, password, 'kilotoken_auditor');
+}
+
+/** The same for `CONTROL_DATABASE_URL`: it writes the control plane's tables, with an actor for every change. */
+export function ensureControlLogin(ownerUrl: string, loginName: string, password: string): Promise<string> {
+  return ensureLogin(ownerUrl, loginName, password, 'kilotoken_control');
 }
 
 async function ensureLogin(ownerUrl: string, loginName: string, password: string, group: Group): Promise<string> {

@@ -15,6 +15,8 @@ export interface PoolSettings {
   readonly min?: number;
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
+  /** Settings of each session, as `-c name=value`. */
+  readonly sessionOptions?: string;
   readonly connectTimeoutMs?: number;
   readonly statementTimeoutMs?: number;
   /** Told of connections that break while nobody uses them; the pool replaces them by itself. */
@@ -57,6 +59,7 @@ export const createPool = (settings: PoolSettings): pg.Pool => {
     max: settings.max,
     min: settings.min ?? 0,
     application_name: settings.applicationName,
+    ...(settings.sessionOptions === undefined ? {} : { options: settings.sessionOptions }),
     connectionTimeoutMillis: settings.connectTimeoutMs ?? connectTimeoutMsDefault,
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + silenceMarginMs,

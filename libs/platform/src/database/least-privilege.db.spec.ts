@@ -31,7 +31,7 @@ const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
 
 /** What no service calls: parts of other functions, triggers, what the owner alone does, and what only the release before calls. */
 const functionsOfNobody = [
-  'calendar_window', 'catalogue_changed', 'checkpoint_write', 'config_changed', 'diagnostic_number', 'grant_adjust', 'grant_adjust_against',
+  'calendar_window', 'catalogue_changed', 'checkpoint_write', 'config_changed', 'control_change_is_final', 'control_changed', 'diagnostic_number', 'grant_adjust', 'grant_adjust_against',
   'grant_counter_account_of', 'grant_event', 'grant_issue', 'grant_issue_against', 'grant_refund_advance', 'grant_refund_against',
   'grant_refund_book', 'grant_refund_request', 'grant_refund_take', 'grant_transfer_to', 'grant_unit_known', 'idempotency_keys_max',
   'idempotency_slot', 'iso_moment', 'json_storable', 'key_event', 'lease_shrink', 'ledger_genesis', 'ledger_hash', 'ledger_is_final', 'ledger_line',
@@ -39,7 +39,7 @@ const functionsOfNobody = [
   'limit_reap', 'limit_rest', 'limit_state', 'limit_subjects_max', 'limit_take', 'limit_window', 'organization_changed', 'organization_zone_changed',
   'outbox_put', 'published_is_final', 'rating_adjust', 'rating_adjust_unit', 'rating_collect', 'rating_pick', 'rating_return', 'rollup_bucket',
   'rollup_histogram_add', 'rollup_ms', 'rollup_rebuild', 'rollup_rest', 'rollup_tags_max', 'rollup_tags_name', 'rollup_tags_of', 'rollup_tokens',
-  'rollup_values_max', 'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put', 'usage_amounts', 'usage_insert',
+  'rollup_values_max', 'sees_all_organizations', 'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put', 'usage_amounts', 'usage_insert',
   'usage_partitions', 'usage_portions_sound', 'usage_range_closed', 'usage_storable', 'usage_write', 'uuid_floor', 'uuid_moment',
 ];
 

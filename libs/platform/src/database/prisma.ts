@@ -1,4 +1,5 @@
 import { PrismaPg } from '@prisma/adapter-pg';
+import { transactionSettings, type Acting, type Actor } from './actor.js';
 import { createPool } from './database.js';
 import { PrismaClient, type Prisma } from '../generated/prisma/client.js';
 
@@ -20,6 +21,8 @@ export interface PrismaSettings {
   readonly applicationName: string;
   readonly connectionsMax?: number;
   readonly statementTimeoutMs?: number;
+  /** Settings of each session, as `-c name=value`. */
+  readonly sessionOptions?: string;
 }
 
 /** End it with `$disconnect()`, which closes its connections too. */
@@ -31,3 +34,19 @@ export const createPrisma = (databaseUrl: string, { connectionsMax = 4, ...setti
     errorFormat: 'minimal',
   });
 };
+
+/** The control plane's client in the name of somebody: what it changes is recorded as that actor's. */
+export type ControlClient = PrismaClient & Acting;
+
+export const createControlClient = (databaseUrl: string, actor: Actor, settings: PrismaSettings): ControlClient => Object.assign(createPrisma(databaseUrl, settings), { actor });
+
+/**
+ * One transaction of the control plane. It writes rows of this organization alone, null: of none but the platform's own, and records each
+ * change as the client's actor's.
+ */
+export const changeAs = <Result>(client: ControlClient, organizationId: string | null, change: (db: PrismaDb) => Promise<Result>): Promise<Result> =>
+  client.$transaction(async (db) => {
+    const [organization, actor] = transactionSettings(client.actor, organizationId);
+    await db.$queryRaw`SELECT set_config('kilotoken.organization_id', ${organization}, true), set_config('kilotoken.actor', ${actor}, true)`;
+    return change(db);
+  });

@@ -9,6 +9,9 @@ import { asOrganization, inTransaction } from './database.js';
 const sharedTables: Readonly<Record<string, string>> = {
   _prisma_migrations: 'which migrations ran',
   applied_definition: 'which texts of functions and rights were applied',
+  control_change: 'who changed what; of an organization where it is one\'s, and apart by policy',
+  burn_table: 'the catalogue is for all',
+  burn_weight: 'the catalogue is for all',
   config_change: "what changed; read by gateway_poll alone, of everybody's for every gateway's caches",
   config_version: 'one number',
   database_mark: 'what kind of database this is',
@@ -18,6 +21,7 @@ const sharedTables: Readonly<Record<string, string>> = {
   ledger_rule: 'the chart of accounts is for all',
   model: 'the catalogue is for all',
   nightly_run: 'what was done in which night; reached by its functions alone',
+  pack_unit: 'the catalogue is for all',
   price_book: 'the catalogue is for all',
   price_version: 'the catalogue is for all',
   rate: 'the catalogue is for all',
@@ -37,12 +41,17 @@ const sharedTables: Readonly<Record<string, string>> = {
 /** What crosses organizations by nature. */
 const crossingFunctions = [
   'balance_notices_check', 'checkpoint_requests', 'events_dispatch', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim',
-  'idempotency_expire', 'idempotency_release', 'key_caller', 'lease_return', 'lease_take', 'limit_exchange', 'nightly_claim',
+  'idempotency_expire', 'idempotency_release', 'key_caller', 'key_resolve_caller', 'lease_return', 'lease_take', 'limit_exchange', 'nightly_claim',
   'nightly_end', 'nightly_enqueue', 'outbox_backlog', 'outbox_dispatch', 'outbox_enqueue', 'outbox_forget', 'outbox_job_claim', 'outbox_job_end', 'outbox_job_renew', 'outbox_jobs_due',
   'outbox_jobs_take', 'outbox_prune', 'outbox_put', 'outbox_state',
-  'rating_claim', 'rating_counters_add', 'rating_counters_take', 'rating_flushes', 'rating_lag', 'rating_post', 'rating_quarantine', 'rollup_add', 'rollup_lag', 'rollup_prune',
+  'rating_claim', 'rating_claim_rows', 'rating_counters_add', 'rating_counters_take', 'rating_flushes', 'rating_lag', 'rating_post', 'rating_quarantine', 'rollup_add', 'rollup_lag', 'rollup_prune',
   'session_confirm', 'session_end', 'session_fence', 'session_open', 'session_pulses', 'session_reap', 'session_reap_silent', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
   'webhook_delivery',
+];
+/** Functions that the control plane calls or sets off, and no service: they write for the organization that the caller names. */
+const controlFunctions = [
+  'catalogue_changed', 'control_changed', 'grant_adjust_against', 'grant_event', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'key_event', 'limit_changed', 'organization_changed',
+  'organization_zone_changed',
 ];
 /** What runs with the owner's rights, which alone make a partition of usage or look into its default one; they take no text but a period's name. */
 const ownersFunctions = ['usage_default_rows', 'usage_partition_make'];
@@ -141,7 +150,7 @@ describe('every table', () => {
     );
     const secured = await names("SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relrowsecurity");
     for (const table of tenantTables) {
-      const [application, ...others] = policies.filter((policy) => policy.table === table).sort((a, b) => (a.name > b.name ? -1 : 1));
+      const [application, ...others] = policies.filter((policy) => policy.table === table && String(policy.roles) !== '{kilotoken_control}').sort((a, b) => (a.name > b.name ? -1 : 1));
       expect([table, secured.includes(table)]).toEqual([table, true]);
       expect(application).toMatchObject({ table, name: 'tenant', command: 'SELECT', sees: `(${keyOf(table)} = current_organization())` });
       const service = serviceOf[table];
@@ -266,7 +275,7 @@ describe('every function', () => {
   const functionsWhere = (condition: string): Promise<string[]> => names(`SELECT DISTINCT proname AS name FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND ${condition} ORDER BY 1`);
 
   it('that crosses organizations is named here', async () => {
-    expect(await functionsWhere('prosecdef')).toEqual([...crossingFunctions, ...ownersFunctions].sort());
+    expect(await functionsWhere('prosecdef')).toEqual([...crossingFunctions, ...controlFunctions, ...ownersFunctions].sort());
   });
 
   it("that crosses organizations is the definer's, with a search path that nobody can change", async () => {
@@ -338,8 +347,13 @@ describe('the definer', () => {
     expect(Object.fromEntries(rights.map(({ table, rights: of }) => [table, of]))).toEqual({
       api_key_use: 'INSERT UPDATE',
       balance_notice: 'UPDATE',
-      credit_grant: 'UPDATE',
-      grant_refund: 'UPDATE',
+      config_change: 'DELETE INSERT',
+      config_version: 'UPDATE',
+      control_change: 'INSERT',
+      credit_grant: 'INSERT UPDATE',
+      grant_adjustment: 'INSERT',
+      grant_refund: 'INSERT UPDATE',
+      grant_transfer: 'INSERT',
       idempotency_claim: 'DELETE INSERT UPDATE',
       idempotency_tally: 'DELETE INSERT UPDATE',
       lease: 'INSERT UPDATE',

@@ -83,7 +83,8 @@ async function applyRole(client: pg.Client, { path, name, sql }: Definition): Pr
   // Roles belong to the cluster: another database of it may make the same one at the same moment.
   await client.query(`DO $$ BEGIN CREATE ROLE ${role} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`);
   const { rows } = await client.query<{ relation: string }>(
-    `SELECT DISTINCT c.oid::regclass::text AS relation FROM pg_class c CROSS JOIN aclexplode(c.relacl) a
+    `SELECT DISTINCT c.oid::regclass::text AS relation FROM pg_class c
+     CROSS JOIN LATERAL (SELECT c.relacl AS acl UNION ALL SELECT attacl FROM pg_attribute WHERE attrelid = c.oid) held CROSS JOIN LATERAL aclexplode(held.acl) a
      WHERE c.relnamespace = 'public'::regnamespace AND a.grantee = $1::regrole AND c.relkind <> 'S'`,
     [role],
   );

@@ -1,0 +1,62 @@
+-- Trigger: records who changed a row, in the transaction that changes it. The transaction names its actor in `kilotoken.actor`, {kind, id, name}. A
+-- login of the control plane must name one (KT040). Without one, as in a service's function or by the owner's hand, the actor is the
+-- system, by the name of the login. The trigger's arguments are the columns of the table's key. An update that changes nothing is not recorded.
+CREATE OR REPLACE FUNCTION control_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+  v_actor jsonb := nullif(current_setting('kilotoken.actor', true), '')::jsonb;
+  v_row jsonb := CASE TG_OP WHEN 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END;
+  v_columns text[];
+BEGIN
+  IF v_actor IS NULL THEN
+    IF EXISTS (SELECT FROM pg_auth_members WHERE member = session_user::regrole AND roleid = 'kilotoken_control'::regrole) THEN
+      RAISE EXCEPTION 'a change of % names no actor', TG_TABLE_NAME USING ERRCODE = 'KT040';
+    END IF;
+    v_actor := jsonb_build_object('kind', 'system', 'id', session_user);
+  END IF;
+  IF TG_OP = 'UPDATE' THEN
+    SELECT array_agg(n.key ORDER BY n.key) INTO v_columns FROM jsonb_each(v_row) n JOIN jsonb_each(to_jsonb(OLD)) o USING (key) WHERE n.value IS DISTINCT FROM o.value;
+    IF v_columns IS NULL THEN RETURN NULL; END IF;
+  END IF;
+  INSERT INTO control_change (organization_id, actor_kind, actor_id, actor_name, table_name, row_key, change, columns)
+    VALUES (CASE TG_TABLE_NAME WHEN 'organization' THEN v_row ->> 'id' ELSE v_row ->> 'organization_id' END::uuid, v_actor ->> 'kind', v_actor ->> 'id',
+      v_actor ->> 'name', TG_TABLE_NAME, (SELECT jsonb_object_agg(key, v_row -> key) FROM unnest(TG_ARGV) key), lower(TG_OP), coalesce(v_columns, '{}'));
+  RETURN NULL;
+END $$;
+
+ALTER FUNCTION control_changed OWNER TO kilotoken_definer;
+REVOKE ALL ON FUNCTION control_changed FROM PUBLIC;
+
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON model FOR EACH ROW EXECUTE FUNCTION control_changed('id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON lane FOR EACH ROW EXECUTE FUNCTION control_changed('id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON price_book FOR EACH ROW EXECUTE FUNCTION control_changed('id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON price_version FOR EACH ROW EXECUTE FUNCTION control_changed('id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON rate
+  FOR EACH ROW EXECUTE FUNCTION control_changed('price_version_id', 'token_class');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON pack_unit FOR EACH ROW EXECUTE FUNCTION control_changed('unit');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON burn_table FOR EACH ROW EXECUTE FUNCTION control_changed('id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON burn_weight
+  FOR EACH ROW EXECUTE FUNCTION control_changed('burn_table_id', 'token_class');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON organization FOR EACH ROW EXECUTE FUNCTION control_changed('id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON project
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON api_key
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON usage_limit
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE OF url, description, kinds, disabled_at ON webhook_endpoint
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON webhook_secret
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'endpoint_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON notice_address
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE OF threshold ON balance_notice
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'unit');
+CREATE TRIGGER control_changed AFTER INSERT ON credit_grant FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT ON grant_adjustment FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT ON grant_refund FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT ON grant_transfer FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER UPDATE ON database_mark FOR EACH ROW EXECUTE FUNCTION control_changed('only_row');
+CREATE TRIGGER control_changed AFTER INSERT ON quarantine_step
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'usage_id', 'attempt', 'reason', 'sequence');

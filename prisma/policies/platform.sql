@@ -1,0 +1,4 @@
+-- Rows that each role sees of the tables of models/platform.prisma. prisma/README.md says what `operating` and `crossing` mean.
+
+CREATE POLICY operating ON control_change FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
+CREATE POLICY crossing ON control_change TO kilotoken_definer USING (true) WITH CHECK (true);
