@@ -40,7 +40,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
   module: (platform) => GatewayModule.compose(platform, failpointOf(platform.settings)),
   wire: async ({ app, fastify, platform }) => {
     const parts = app.get<GatewayParts>(gatewayParts);
-    const { pool, session, leases, settlement, catalogue, keys, account, idempotency, completions, intake, counter } = parts;
+    const { pool, session, leases, settlement, catalogue, keys, account, admissions, completions, intake, counter } = parts;
     await assertDurable(pool);
     await assertRowSecurityBinds(pool);
     await assertFailpointAllowed(parts, platform.settings);
@@ -55,7 +55,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
     await counter.load([]);
     session.onEnd(() => setTimeout(() => process.exit(zombieExitCode), zombieExitMs));
     if (platform.settings.CORS_ORIGINS !== undefined) registerCors(fastify, platform.settings.CORS_ORIGINS);
-    await registerOpenAiFace(fastify, { keys, idempotency, completions, intake, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(session.nowMs()) });
+    await registerOpenAiFace(fastify, { keys, admissions, completions, intake, account, models: createModelList(catalogue, () => session.nowMs()), mintRequestId: () => mintId(session.nowMs()) });
     // A request is being answered before it runs, and may run on when its client has left.
     const isBusy = (): boolean => intake.reading > 0 || completions.answering > 0 || parts.running.size > 0;
     return {

@@ -5,6 +5,7 @@ import { QuotaService } from '@kilotoken/quota';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { CatalogueService } from './admission/catalogue.service.js';
+import { AdmissionService } from './admission/admission.service.js';
 import { IdempotencyService } from './admission/idempotency.service.js';
 import { createLaneKeys } from './admission/lane-keys.js';
 import { LimitsService } from './admission/limits.service.js';
@@ -51,6 +52,7 @@ interface Parts {
   readonly account: AccountService;
   readonly idempotency: IdempotencyService;
   readonly quota: QuotaService;
+  readonly admissions: AdmissionService;
   readonly completions: CompletionsService;
   readonly threads: Threads;
   readonly meter: BytesMeter;
@@ -118,6 +120,8 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const deadlines = createDeadlines(() => clock.monotonicMs());
   const meter = createBytesMeter({ all: settings.BODY_BYTES_IN_FLIGHT_MAX, perOrganization: settings.BODY_BYTES_PER_ORGANIZATION_MAX, perKey: settings.BODY_BYTES_PER_KEY_MAX });
   const relay = { lanes, ending, running, session, meter, metrics, notices, limits: relayLimits, deadlines, failpoint, nowMs: () => session.nowMs() };
+  const idempotency = new IdempotencyService({ databaseUrl, keepMs: settings.IDEMPOTENCY_KEEP_MS }, session, failpoint, logger);
+  const admissions = new AdmissionService(settings, session, holdings, settlement, catalogue, laneKeys, new LimitsService(quota, session), idempotency, running);
   return {
     pool,
     session,
@@ -129,13 +133,14 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
     catalogue,
     keys: new KeyService(pool, session),
     account: new AccountService(databaseUrl, session, leases, running),
-    idempotency: new IdempotencyService({ databaseUrl, keepMs: settings.IDEMPOTENCY_KEEP_MS }, session, failpoint, logger),
+    idempotency,
+    admissions,
     quota,
     threads,
     meter,
     counter,
     intake: new Intake({ bodyBytesMax: settings.BODY_LIMIT_BYTES, stallMsMax: settings.BODY_STALL_MS_MAX }, threads, meter, deadlines, registry),
-    completions: new CompletionsService(settings, session, holdings, settlement, catalogue, laneKeys, running, new LimitsService(quota, session), relay, failpoint),
+    completions: new CompletionsService(session, admissions, running, relay, failpoint),
   };
 };
 

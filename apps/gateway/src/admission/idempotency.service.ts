@@ -19,11 +19,7 @@ export interface IdempotencySettings {
 export interface Claim {
   /** Names the request, once it holds its money. Rejects with a Refusal when it must not be dispatched. */
   bind(requestId: string): Promise<void>;
-  /** From here on something of the request may be billed. */
-  dispatching(): void;
-  /** The request broke after all with nothing that could ever be billed. */
-  nothingBilled(): void;
-  /** The request was refused: gives the key back, unless something of it may be billed. Never rejects. */
+  /** Gives the key back: the request was refused, and nothing of it can be billed. Never rejects. */
   release(): Promise<void>;
 }
 
@@ -92,20 +88,11 @@ export class IdempotencyService {
   }
 
   private holdOf(id: ClaimId): Claim {
-    let mayBeBilled = false;
     return {
       bind: async (requestId) => {
         if (!(await this.bind(id, requestId))) throw unavailable();
       },
-      dispatching: () => {
-        mayBeBilled = true;
-      },
-      nothingBilled: () => {
-        mayBeBilled = false;
-      },
-      release: async () => {
-        if (!mayBeBilled) await this.release(id);
-      },
+      release: () => this.release(id),
     };
   }
 

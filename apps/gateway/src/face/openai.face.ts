@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AdmissionService } from '../admission/admission.service.js';
 import { idempotencyKeyOf } from '../admission/idempotency.js';
-import type { IdempotencyService } from '../admission/idempotency.service.js';
 import type { Intake } from '../intake/intake.service.js';
 import type { ReceivedBody } from '../intake/receive-body.js';
 import { hashRequest } from '../intake/request-hash.js';
@@ -24,7 +24,7 @@ declare module 'fastify' {
 
 export interface OpenAiFace {
   readonly keys: KeyService;
-  readonly idempotency: IdempotencyService;
+  readonly admissions: AdmissionService;
   readonly completions: CompletionsService;
   readonly intake: Intake;
   readonly account: AccountService;
@@ -67,7 +67,7 @@ const hashOf = (read: ReadRequest, operation: Operation, { bytes }: ReceivedBody
 
 /** One completion, from its body to the end of its answer. */
 const createCompletion =
-  ({ intake, idempotency, completions, mintRequestId }: OpenAiFace) =>
+  ({ intake, admissions, completions, mintRequestId }: OpenAiFace) =>
   async (request: FastifyRequest, reply: FastifyReply, operation: Operation): Promise<void> => {
     const caller = request.caller!;
     const body = (request.body as ReceivedBody | undefined) ?? noBody;
@@ -76,11 +76,11 @@ const createCompletion =
       const key = idempotencyKeyOf(request.headers['idempotency-key']);
       const reading = intake.readBody(body.bytes, operation, caller, key !== null);
       const read = reading instanceof Promise ? await reading : reading;
-      const claim = key === null ? null : await idempotency.claim(caller, key, hashOf(read, operation, body));
+      const admission = key === null ? admissions.begin(caller) : await admissions.beginUnderKey(caller, key, hashOf(read, operation, body));
       // From here to the hold nothing is waited for: ids of requests that hold ascend, however long their bodies took.
       Object.assign(request, { id: mintRequestId() });
       reply.header('x-request-id', request.id);
-      await completions.answer(request.id, caller, operation, read, createClient(reply.raw, request.wideEvent, request.trace), claim);
+      await completions.answer(request.id, caller, operation, read, createClient(reply.raw, request.wideEvent, request.trace), admission);
     } finally {
       body.release();
     }
@@ -95,7 +95,7 @@ type Answer = (request: FastifyRequest, reply: FastifyReply, caller: Caller) => 
  * so no spelling of a path gets around it.
  */
 export const registerOpenAiFace = async (fastify: FastifyInstance, face: OpenAiFace): Promise<void> => {
-  const { keys, completions, intake, account, models } = face;
+  const { keys, admissions, intake, account, models } = face;
   // Outside of /v1 nobody takes a body, so none is read there: its sender is not known.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -120,7 +120,7 @@ export const registerOpenAiFace = async (fastify: FastifyInstance, face: OpenAiF
         // Nobody reads it: whoever answers for an unknown path does not need it.
         if (request.is404) return done(null);
         try {
-          completions.refuseWhenFull(request.caller!);
+          admissions.refuseWhenFull(request.caller!);
           refuseType(request);
         } catch (error) {
           return done(error as Error);
