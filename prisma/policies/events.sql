@@ -11,16 +11,19 @@ CREATE POLICY control ON notice_address TO kilotoken_control USING (organization
 CREATE POLICY crossing ON notice_address TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON outbox_event FOR SELECT TO kilotoken_app, kilotoken_backoffice USING (organization_id = current_organization());
+CREATE POLICY auditing ON outbox_event FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY operating ON outbox_event FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY crossing ON outbox_event TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON outbox_job FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY auditing ON outbox_job FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY operating ON outbox_job FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 -- An operator retries jobs of several organizations at once, and of none; it may change nothing of a job but when it is due.
 CREATE POLICY control ON outbox_job FOR UPDATE TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations()) WITH CHECK (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY crossing ON outbox_job TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON outbox_position FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY auditing ON outbox_position FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON outbox_position TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON webhook_endpoint FOR SELECT TO kilotoken_app USING (organization_id = current_organization());

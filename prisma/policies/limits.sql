@@ -4,13 +4,16 @@ CREATE POLICY tenant ON limit_ask FOR SELECT TO kilotoken_app USING (organizatio
 CREATE POLICY crossing ON limit_ask TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON limit_counter FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY auditing ON limit_counter FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY operating ON limit_counter FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY crossing ON limit_counter TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON limit_slice FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY auditing ON limit_slice FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON limit_slice TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON usage_limit FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY auditing ON usage_limit FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY operating ON usage_limit FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY control ON usage_limit TO kilotoken_control USING (organization_id = current_organization()) WITH CHECK (organization_id = current_organization());
 CREATE POLICY crossing ON usage_limit TO kilotoken_definer USING (true) WITH CHECK (true);

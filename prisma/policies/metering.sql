@@ -23,3 +23,7 @@ CREATE POLICY tenant ON usage_quarantine FOR SELECT TO kilotoken_app USING (orga
 CREATE POLICY operating ON usage_quarantine FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY auditing ON usage_quarantine FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON usage_quarantine TO kilotoken_definer USING (true) WITH CHECK (true);
+
+CREATE POLICY tenant ON opened_request FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY auditing ON opened_request FOR SELECT TO kilotoken_auditor USING (true);
+CREATE POLICY crossing ON opened_request TO kilotoken_definer USING (true) WITH CHECK (true);

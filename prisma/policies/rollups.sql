@@ -1,6 +1,7 @@
 -- Rows that each role sees of the tables of models/rollups.prisma. prisma/README.md says what `tenant`, `auditing` and `crossing` mean.
 
 CREATE POLICY tenant ON rollup_tag FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY auditing ON rollup_tag FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY operating ON rollup_tag FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY crossing ON rollup_tag TO kilotoken_definer USING (true) WITH CHECK (true);
 
@@ -10,5 +11,6 @@ CREATE POLICY auditing ON usage_archive_total FOR SELECT TO kilotoken_auditor US
 CREATE POLICY crossing ON usage_archive_total TO kilotoken_definer USING (true) WITH CHECK (true);
 
 CREATE POLICY tenant ON usage_rollup FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
+CREATE POLICY auditing ON usage_rollup FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY operating ON usage_rollup FOR SELECT TO kilotoken_control USING (organization_id = current_organization() OR sees_all_organizations());
 CREATE POLICY crossing ON usage_rollup TO kilotoken_definer USING (true) WITH CHECK (true);

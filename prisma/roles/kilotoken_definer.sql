@@ -5,6 +5,8 @@ GRANT USAGE ON SCHEMA public TO kilotoken_definer;
 GRANT SELECT ON lane, model, price_book, price_version, rate TO kilotoken_definer;
 GRANT SELECT, UPDATE ON config_version TO kilotoken_definer;
 GRANT SELECT, INSERT, DELETE ON config_change TO kilotoken_definer;
+GRANT SELECT, INSERT, UPDATE ON lane_cost, organization_price_book TO kilotoken_definer;
+GRANT INSERT ON opened_request, usage_seal TO kilotoken_definer;
 GRANT SELECT ON notice_address, webhook_secret TO kilotoken_definer;
 GRANT SELECT, UPDATE ON balance_notice, webhook_endpoint TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE ON nightly_run, outbox_position TO kilotoken_definer;

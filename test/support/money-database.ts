@@ -75,6 +75,8 @@ export const sqlStateFrom = async (call: Promise<unknown>): Promise<string | und
 
 export class MoneyDatabase {
   private readonly tenants = new Map<string, SeededTenant>();
+  /** What gateways' clocks say: ids and times of usage rows go by it. */
+  clockMs: () => number = Date.now;
 
   private constructor(
     readonly database: TestDatabase,
@@ -133,7 +135,7 @@ export class MoneyDatabase {
   }
 
   mintId(): string {
-    return mintId(Date.now());
+    return mintId(this.clockMs());
   }
 
   async newSession(): Promise<string> {
@@ -221,7 +223,7 @@ export class MoneyDatabase {
     return {
       organization, id, attempt, root: organization, project: projectId, key: keys[0]!.id, user, operation: 'chat.completions', mode: 'realtime', stream: false,
       model: MODEL, tier_asked: 'auto', tier_served: 'standard', outcome, status: 200, counts, estimated, context: 1, max_tokens: 1,
-      price: priceVersionIds[MODEL], unit: 'USD', hold, rated, charge: String(charge), allocations, cost, cost_currency: 'USD', offset_ms: 0, admitted: 1, finished: 2, opened,
+      price: priceVersionIds[MODEL], unit: 'USD', hold, rated, charge: String(charge), allocations, cost, cost_currency: 'USD', offset_ms: 0, admitted: momentOf(id), finished: momentOf(id) + 1, opened,
     };
   }
 
@@ -230,5 +232,8 @@ export class MoneyDatabase {
     return rows[0]!.result;
   }
 }
+
+/** When a UUIDv7 was minted. */
+const momentOf = (id: string): number => Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16);
 
 const trim = (amount: string): string => (amount.includes('.') ? amount.replace(/\.?0+$/, '') : amount);

@@ -70,7 +70,7 @@ export class ReconcileFixture {
 }
 
 /** Rates everything that waits, as one rating. By SQL alone: what is checked must not be what the code under test computes. */
-async function rate(money: MoneyDatabase, rating: string): Promise<void> {
+export async function rate(money: MoneyDatabase, rating: string): Promise<void> {
   await money.sql(
     `WITH claimed AS (DELETE FROM unrated_batch RETURNING *), taken AS MATERIALIZED (
        SELECT b.session_id, b.flush, b.shard, u.organization_id, u.account_root_id, u.unit, u.charge, u.rated, u.cost, u.cost_currency

@@ -49,6 +49,15 @@ export const ratedAgain = `CROSS JOIN LATERAL (
       SELECT x.amount, x.per::numeric AS per FROM rate x WHERE x.price_version_id = u.price_version_id AND x.token_class IN (c.token_class, c.parent_class)
       ORDER BY x.token_class = c.token_class DESC LIMIT 1) AS rate ON true) AS r`;
 
+/**
+ * What counts cost at the lane's cost `c (per, rates)`: `r (cost)`. A class that the lane's cost does not name costs what its parent
+ * costs; one whose cost is null or unknown costs nothing that we know of.
+ */
+export const laneCostAgain = (counts: string): string => `CROSS JOIN LATERAL (
+    SELECT coalesce(sum(${lineCharge('n.count', 'n.amount', 'c.per::numeric')}), 0) AS cost FROM (
+      SELECT c2.count, coalesce(CASE WHEN c.rates ? c2.token_class THEN ${numeric('c.rates ->> c2.token_class')} ELSE ${numeric('c.rates ->> c2.parent_class')} END, 0) AS amount
+      FROM ${countsOf(counts).replace(/ AS c$/, ' AS c2')} WHERE ${isCount('c2.count')}) n) AS r`;
+
 /** Whole and from 0 to 2⁵³ − 1, beyond which a vendor's number is an error. */
 function isCount(count: string): string {
   return `(${count} BETWEEN 0 AND 9007199254740991 AND mod(${count}, 1) = 0)`;

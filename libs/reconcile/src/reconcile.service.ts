@@ -61,6 +61,9 @@ export const runReconcile = async (pool: pg.Pool, options: ReconcileOptions = {}
 
 const hasLogs = ({ clientLogs = [], vendorLogs = [] }: ReconcileOptions): boolean => clientLogs.length + vendorLogs.length > 0;
 
+/** Proves the books as one transaction sees them. */
+export const proveSnapshot = (snapshot: Snapshot, options: ReconcileOptions = {}): Promise<ReconcileReport> => judge(snapshot, options, null, performance.now());
+
 const judge = async (snapshot: Snapshot, options: ReconcileOptions, logs: LoadedLogs | null, startedMs: number): Promise<ReconcileReport> => {
   const { organization = null, from = null, to = null, findingsMax = findingsMaxDefault, onChecked, signal } = options;
   const scope: Scope = { organizationId: organization === null ? null : await findOrganization(snapshot.db, organization), from, to };

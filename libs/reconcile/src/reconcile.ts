@@ -7,7 +7,7 @@
 import type { ScopeSql } from './scope.js';
 
 /** The invariants of DESIGN §2 that a database, with the logs beside it, can prove. */
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I10';
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10';
 
 export interface Check {
   /** Stable, kebab-case: what scripts and alarms go by. */

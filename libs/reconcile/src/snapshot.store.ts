@@ -14,6 +14,11 @@ const workMemoryMegabytes = 64;
 /** Begins the snapshot and makes sure that it can be judged. Throws an AppError otherwise. */
 export const takeSnapshot = async (db: pg.PoolClient, logsReadFrom: Date | null): Promise<Snapshot> => {
   await db.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  return readSnapshot(db, logsReadFrom);
+};
+
+/** The snapshot of a transaction that is under way. */
+export const readSnapshot = async (db: pg.PoolClient, logsReadFrom: Date | null): Promise<Snapshot> => {
   // A job that is stopped closes its connection; the server is to notice before the statement ends.
   await db.query(`SET LOCAL work_mem = '${workMemoryMegabytes}MB'; SET LOCAL client_connection_check_interval = '1s'; SET LOCAL jit = off`);
   await assertSchema(db);
@@ -25,9 +30,13 @@ export const takeSnapshot = async (db: pg.PoolClient, logsReadFrom: Date | null)
   return { db, takenAt: now, ratedFrom: ratedFromOf(goneUntilId), logsReadFrom };
 };
 
+/** The files of a release do not change while it runs. */
+let migrations: ReturnType<typeof readMigrations> | null = null;
+
 /** A database of another version has other rules: what would be found would be the version. */
 const assertSchema = async (db: pg.PoolClient): Promise<void> => {
-  const known = new Map((await readMigrations(MIGRATIONS_FOLDER)).map(({ name, checksum }) => [name, checksum]));
+  migrations ??= readMigrations(MIGRATIONS_FOLDER);
+  const known = new Map((await migrations).map(({ name, checksum }) => [name, checksum]));
   const applied = await readApplied(db);
   const wrong = [
     ...[...known.keys()].filter((name) => !applied.has(name)).map((name) => `${name} is missing`),

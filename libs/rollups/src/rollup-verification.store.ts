@@ -38,10 +38,22 @@ const tokens = (name: string): string =>
      AND counts ->> '${name}' ~ '^\\d{1,16}(\\.0*)?$' AND (counts ->> '${name}')::numeric <= 9007199254740991), 0)::numeric(38, 0) AS ${name}_tokens`;
 
 /** Dimensions, in the order of the primary key. */
-const key = 'organization_id, grain_minutes, tag_key, starts_at, project_id, api_key_id, model, lane_id, unit, cost_currency, tag_value';
+export const rollupKey = 'organization_id, grain_minutes, tag_key, starts_at, project_id, api_key_id, model, lane_id, unit, cost_currency, tag_value';
 
-const statement = `
-  WITH waiting AS (
+export interface RollupRange {
+  /** SQL of a moment: whole days of UTC. */
+  readonly from: string;
+  readonly until: string;
+  /** A condition that begins with AND, or nothing. */
+  readonly organization: (column: string) => string;
+}
+
+/**
+ * What usage says the rollups should be, and what they are: common table expressions `expected` and `stored`, with the columns of
+ * usage_rollup. Reconcile proves by them too.
+ */
+export const rolledUpAgain = ({ from, until, organization }: RollupRange): string => `
+  waiting AS (
     SELECT k.* FROM (SELECT organization_ids, usage_ids, attempts FROM unrated_batch UNION ALL SELECT organization_ids, usage_ids, attempts FROM unrolled_batch) b
     CROSS JOIN LATERAL unnest(b.organization_ids, b.usage_ids, b.attempts) AS k(organization_id, id, attempt)),
   archived AS (
@@ -51,7 +63,7 @@ const statement = `
     SELECT u.*, CASE WHEN u.first_token_at IS NOT NULL THEN round(greatest(extract(epoch FROM u.first_token_at) - extract(epoch FROM u.admitted_at), 0) * 1000) END AS first_ms,
       CASE WHEN u.outcome = 'completed' THEN round(greatest(extract(epoch FROM u.finished_at) - extract(epoch FROM u.admitted_at), 0) * 1000) END AS whole_ms
     FROM usage u LEFT JOIN waiting w ON w.organization_id = u.organization_id AND w.id = u.id AND w.attempt = u.attempt
-    WHERE w.id IS NULL AND u.settled_at >= $1 AND u.settled_at < $2 AND date_bin('1 day', u.settled_at, 'epoch') NOT IN (SELECT day FROM archived)),
+    WHERE w.id IS NULL AND u.settled_at >= ${from} AND u.settled_at < ${until}${organization('u.organization_id')} AND date_bin('1 day', u.settled_at, 'epoch') NOT IN (SELECT day FROM archived)),
   paid AS (
     SELECT organization_id, id, attempt, project_id, api_key_id, model, lane_id, cost_currency, settled_at, unit, charge, cost, counts, status, outcome, first_ms, whole_ms FROM counted
     UNION ALL
@@ -80,12 +92,15 @@ const statement = `
     WHERE grain_minutes > 1 OR settled_at >= (SELECT minutes_from FROM rollup_horizon)
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11),
   stored AS (
-    SELECT * FROM usage_rollup WHERE starts_at >= $1 AND starts_at < $2 AND date_bin('1 day', starts_at, 'epoch') NOT IN (SELECT day FROM archived)
-      AND (grain_minutes > 1 OR starts_at >= (SELECT minutes_from FROM rollup_horizon))),
+    SELECT * FROM usage_rollup WHERE starts_at >= ${from} AND starts_at < ${until}${organization('organization_id')} AND date_bin('1 day', starts_at, 'epoch') NOT IN (SELECT day FROM archived)
+      AND (grain_minutes > 1 OR starts_at >= (SELECT minutes_from FROM rollup_horizon)))`;
+
+const statement = `
+  WITH ${rolledUpAgain({ from: '$1', until: '$2', organization: () => '' })},
   difference AS (
     SELECT organization_id, grain_minutes, starts_at, tag_key, to_jsonb(e) AS expected, to_jsonb(s) AS stored
-    FROM expected e FULL JOIN stored s USING (${key})
-    WHERE to_jsonb(e) IS DISTINCT FROM to_jsonb(s) ORDER BY ${key} LIMIT $3)
+    FROM expected e FULL JOIN stored s USING (${rollupKey})
+    WHERE to_jsonb(e) IS DISTINCT FROM to_jsonb(s) ORDER BY ${rollupKey} LIMIT $3)
   SELECT (SELECT count(*) FROM counted) AS "usageRows", (SELECT count(*) FROM stored) AS rollups, (SELECT count(*) FROM waiting) AS "waitingRows",
     (SELECT count(*) FROM archived WHERE day >= $1 AND day < $2) AS "daysArchived",
     (SELECT coalesce(json_agg(json_build_object('organizationId', organization_id, 'grainMinutes', grain_minutes, 'startsAt', starts_at, 'tagKey', tag_key,

@@ -34,13 +34,13 @@ const functionsOfNobody = [
   'calendar_window', 'catalogue_changed', 'checkpoint_write', 'config_changed', 'control_change_is_final', 'control_changed', 'diagnostic_number', 'grant_adjust', 'grant_adjust_against',
   'grant_counter_account_of', 'grant_event', 'grant_issue', 'grant_issue_against', 'grant_refund_advance', 'grant_refund_against',
   'grant_refund_book', 'grant_refund_request', 'grant_refund_take', 'grant_transfer_to', 'grant_unit_known', 'idempotency_keys_max',
-  'idempotency_slot', 'iso_moment', 'json_storable', 'key_event', 'lease_shrink', 'ledger_genesis', 'ledger_hash', 'ledger_is_final', 'ledger_line',
+  'idempotency_slot', 'iso_moment', 'json_storable', 'key_event', 'lane_cost_put', 'lease_shrink', 'ledger_genesis', 'ledger_hash', 'ledger_is_final', 'ledger_line',
   'ledger_lock', 'ledger_pair', 'ledger_post', 'ledger_post_many', 'limit_changed', 'limit_event', 'limit_is_full', 'limit_keep',
-  'limit_reap', 'limit_rest', 'limit_state', 'limit_subjects_max', 'limit_take', 'limit_window', 'organization_changed', 'organization_zone_changed',
+  'limit_reap', 'limit_rest', 'limit_state', 'limit_subjects_max', 'limit_take', 'limit_window', 'opened_request_put', 'organization_changed', 'organization_price_book_put', 'organization_zone_changed',
   'outbox_put', 'published_is_final', 'rating_adjust', 'rating_adjust_unit', 'rating_collect', 'rating_pick', 'rating_return', 'rollup_bucket',
   'rollup_histogram_add', 'rollup_ms', 'rollup_rebuild', 'rollup_rest', 'rollup_tags_max', 'rollup_tags_name', 'rollup_tags_of', 'rollup_tokens',
   'rollup_values_max', 'sees_all_organizations', 'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put', 'usage_amounts', 'usage_insert',
-  'usage_partitions', 'usage_portions_sound', 'usage_range_closed', 'usage_storable', 'usage_write', 'uuid_floor', 'uuid_moment',
+  'usage_partitions', 'usage_portions_sound', 'usage_range_closed', 'usage_seal_put', 'usage_storable', 'usage_write', 'uuid_floor', 'uuid_moment',
 ];
 
 /** To read; none writes any. Of tenants' tables they see one organization's rows. */

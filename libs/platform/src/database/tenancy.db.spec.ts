@@ -17,6 +17,7 @@ const sharedTables: Readonly<Record<string, string>> = {
   database_mark: 'what kind of database this is',
   grant_counter_account: 'the chart of accounts is for all',
   lane: 'the catalogue is for all',
+  lane_cost: 'the catalogue is for all',
   ledger_account: 'the chart of accounts is for all',
   ledger_rule: 'the chart of accounts is for all',
   model: 'the catalogue is for all',
@@ -35,6 +36,8 @@ const sharedTables: Readonly<Record<string, string>> = {
   session_heartbeat: "a gateway's, which serves all",
   unrated_batch: "the rater's, reached by its functions alone",
   unrolled_batch: "the rollups' queue, reached by its functions alone",
+  usage_seal: "proofs', of flushes with rows of many; written by a trigger alone",
+  usage_seal_horizon: 'one moment',
   usage_archive: 'which partitions of usage were exported; the owner writes it',
 };
 
@@ -53,19 +56,22 @@ const controlFunctions = [
   'catalogue_changed', 'control_changed', 'grant_adjust_against', 'grant_event', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'key_event', 'limit_changed', 'organization_changed',
   'organization_zone_changed',
 ];
+/** Triggers that keep a history, whoever writes what it is of; nobody executes them. */
+const historyFunctions = ['lane_cost_put', 'organization_price_book_put'];
 /** What runs with the owner's rights, which alone make a partition of usage or look into its default one; they take no text but a period's name. */
 const ownersFunctions = ['usage_default_rows', 'usage_partition_make'];
 /** What the application runs with its own rights. */
 const ownFunctions = ['current_organization', 'grant_balances', 'iso_moment', 'kt_now', 'platform_organization', 'uuid_floor'];
 
 /** What functions alone may read. */
-const hiddenTables = ['limit_ask', 'outbox_position', 'refused_ask', 'webhook_secret'];
+const hiddenTables = ['limit_ask', 'opened_request', 'organization_price_book', 'outbox_position', 'refused_ask', 'webhook_secret'];
 const readableTables = (): string[] => tenantTables.filter((table) => !hiddenTables.includes(table));
 
 /** What proofs of the books read, of all organizations, as a role that only the nightly job logs in with. */
 const auditedTables = [
-  'credit_grant', 'grant_adjustment', 'grant_refund', 'grant_transfer', 'ledger_chain', 'ledger_posting', 'ledger_transaction', 'lease', 'open_request', 'organization', 'quarantine_step',
-  'rating_adjustment', 'usage', 'usage_archive_total', 'usage_quarantine',
+  'api_key', 'credit_grant', 'grant_adjustment', 'grant_refund', 'grant_transfer', 'idempotency_claim', 'ledger_chain', 'ledger_posting', 'ledger_transaction', 'lease', 'limit_counter', 'limit_slice', 'open_request',
+  'opened_request', 'organization', 'organization_price_book', 'outbox_event', 'outbox_job', 'outbox_position', 'project', 'quarantine_step', 'rating_adjustment', 'rollup_tag', 'usage', 'usage_archive_total',
+  'usage_limit', 'usage_quarantine', 'usage_rollup',
 ];
 
 /** The service that may read a table as kilotoken_app does; see least-privilege.db.spec.ts. */
@@ -275,7 +281,7 @@ describe('every function', () => {
   const functionsWhere = (condition: string): Promise<string[]> => names(`SELECT DISTINCT proname AS name FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND ${condition} ORDER BY 1`);
 
   it('that crosses organizations is named here', async () => {
-    expect(await functionsWhere('prosecdef')).toEqual([...crossingFunctions, ...controlFunctions, ...ownersFunctions].sort());
+    expect(await functionsWhere('prosecdef')).toEqual([...crossingFunctions, ...controlFunctions, ...historyFunctions, ...ownersFunctions].sort());
   });
 
   it("that crosses organizations is the definer's, with a search path that nobody can change", async () => {
@@ -356,6 +362,7 @@ describe('the definer', () => {
       grant_transfer: 'INSERT',
       idempotency_claim: 'DELETE INSERT UPDATE',
       idempotency_tally: 'DELETE INSERT UPDATE',
+      lane_cost: 'INSERT UPDATE',
       lease: 'INSERT UPDATE',
       ledger_chain: 'INSERT UPDATE',
       ledger_posting: 'INSERT',
@@ -365,6 +372,8 @@ describe('the definer', () => {
       limit_slice: 'DELETE INSERT UPDATE',
       nightly_run: 'INSERT UPDATE',
       open_request: 'DELETE INSERT UPDATE',
+      opened_request: 'INSERT',
+      organization_price_book: 'INSERT UPDATE',
       outbox_event: 'DELETE INSERT UPDATE',
       outbox_job: 'DELETE INSERT UPDATE',
       outbox_position: 'INSERT UPDATE',
@@ -382,6 +391,7 @@ describe('the definer', () => {
       usage: 'INSERT',
       usage_quarantine: 'INSERT',
       usage_rollup: 'DELETE INSERT UPDATE',
+      usage_seal: 'INSERT',
       webhook_endpoint: 'UPDATE',
     });
   });

@@ -1,0 +1,90 @@
+/** I2 and I7 of usage that was exported or has left: what the export kept is one account, and the ledger has it. Pure. */
+import { exact } from './arithmetic.js';
+import type { Check } from './reconcile.js';
+import type { ScopeSql } from './scope.js';
+
+const LEFT = (s: ScopeSql, alias = 't'): string => `x.detached_at IS NOT NULL${s.organization(`${alias}.organization_id`)}`;
+
+export const archiveChecks: readonly Check[] = [
+  {
+    name: 'archive-totals', invariant: 'I2',
+    says: 'what an exported partition adds up to is one account: as much from grants and from leases as was charged, no more than was rated, of as many rows as it has',
+    subjects: 'exported partitions of organizations',
+    expected: 'charged',
+    found: 'from grants; from leases; rated',
+    advice: 'A sum of usage_archive_total was changed or deleted: read the file again, and put the sums back from it.',
+    sql: (s) => `
+      WITH total AS (
+        SELECT t.organization_id, t.partition, sum(t.amount) FILTER (WHERE t.kind = 'charge') AS charge, sum(t.amount) FILTER (WHERE t.kind = 'grant') AS of_grants, sum(t.amount) FILTER (WHERE t.kind = 'lease') AS of_leases,
+          sum(t.amount) FILTER (WHERE t.kind = 'rated') AS rated, sum(t.amount) FILTER (WHERE t.kind = 'rows') AS rows
+        FROM usage_archive_total t WHERE true${s.organization('t.organization_id')} GROUP BY 1, 2)
+      SELECT t.organization_id, jsonb_build_object('partition', t.partition) AS place, ${exact('coalesce(t.charge, 0)')} AS expected,
+        format('%s; %s; %s', ${exact('coalesce(t.of_grants, 0)')}, ${exact('coalesce(t.of_leases, 0)')}, ${exact('coalesce(t.rated, 0)')}) AS found,
+        coalesce(t.charge, 0) <> coalesce(t.of_grants, 0) OR coalesce(t.charge, 0) <> coalesce(t.of_leases, 0) OR coalesce(t.rated, 0) < coalesce(t.charge, 0) OR coalesce(t.rows, 0) < 1 AS is_wrong
+      FROM total t`,
+  },
+  {
+    name: 'archive-rows', invariant: 'I5',
+    says: 'a partition that was exported has as many rows by organization as in all, in a range that no other has, and left in the order of its steps',
+    subjects: 'exported partitions',
+    expected: 'rows of its organizations',
+    found: 'rows; detached; proven; dropped',
+    advice: 'The record of the export was changed: compare it with the file, and with a backup.',
+    wholeDatabaseOnly: true,
+    sql: () => `
+      SELECT NULL::uuid AS organization_id, jsonb_build_object('partition', x.partition, 'file', x.file) AS place, coalesce(t.rows, 0)::text AS expected, format('%s; %s; %s; %s', x.rows, x.detached_at, x.proven_at, x.dropped_at) AS found,
+        x.rows <> coalesce(t.rows, 0) OR x.detached_at < x.exported_at AND x.proven_at IS NULL OR x.proven_at < x.detached_at OR x.dropped_at < x.proven_at OR (x.dropped_at IS NOT NULL AND x.proven_at IS NULL)
+          OR EXISTS (SELECT FROM usage_archive y WHERE y.partition <> x.partition AND y.first_id < x.until_id AND y.until_id > x.first_id)
+          OR (x.detached_at IS NULL) <> (i.inhrelid IS NOT NULL) OR (x.dropped_at IS NOT NULL) <> (c.oid IS NULL) AS is_wrong
+      FROM usage_archive x LEFT JOIN (SELECT t.partition, sum(t.amount) AS rows FROM usage_archive_total t WHERE t.kind = 'rows' GROUP BY 1) t ON t.partition = x.partition
+      LEFT JOIN pg_class c ON c.relname = x.partition AND c.relnamespace = 'public'::regnamespace LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = 'public.usage'::regclass`,
+  },
+  {
+    name: 'archive-current', invariant: 'I5',
+    says: 'usage that was exported and is still there is what was exported',
+    subjects: 'exported partitions that are attached',
+    expected: 'as exported: rows; charge; rated; cost',
+    found: 'as it is',
+    advice: 'Rows came or were changed since the export: export the partition again once it is known why (usage-sealed names a row that was changed). detach refuses it until then.',
+    sql: (s) => `
+      WITH exported AS (
+        SELECT x.partition, x.first_id, x.until_id, t.organization_id, coalesce(sum(t.amount) FILTER (WHERE t.kind = 'rows'), 0) AS rows, coalesce(sum(t.amount) FILTER (WHERE t.kind = 'charge'), 0) AS charge,
+          coalesce(sum(t.amount) FILTER (WHERE t.kind = 'rated'), 0) AS rated, coalesce(sum(t.amount) FILTER (WHERE t.kind = 'cost'), 0) AS cost
+        FROM usage_archive x JOIN usage_archive_total t ON t.partition = x.partition WHERE x.detached_at IS NULL${s.organization('t.organization_id')} GROUP BY 1, 2, 3, 4),
+      present AS (
+        SELECT x.partition, u.organization_id, count(*) AS rows, sum(u.charge) AS charge, sum(u.rated) AS rated, sum(u.cost) AS cost
+        FROM usage_archive x JOIN usage u ON u.id >= x.first_id AND u.id < x.until_id WHERE x.detached_at IS NULL${s.organization('u.organization_id')} GROUP BY 1, 2)
+      SELECT coalesce(e.organization_id, p.organization_id) AS organization_id, jsonb_build_object('partition', coalesce(e.partition, p.partition)) AS place,
+        format('%s; %s; %s; %s', e.rows, ${exact('e.charge')}, ${exact('e.rated')}, ${exact('e.cost')}) AS expected, format('%s; %s; %s; %s', p.rows, ${exact('p.charge')}, ${exact('p.rated')}, ${exact('p.cost')}) AS found,
+        (e.rows, e.charge, e.rated, e.cost) IS DISTINCT FROM (p.rows, p.charge, p.rated, p.cost) AS is_wrong
+      FROM exported e FULL JOIN present p ON p.partition = e.partition AND p.organization_id = e.organization_id`,
+  },
+  {
+    name: 'usage-posted', invariant: 'I7',
+    says: 'all use that was rated, here or in what has left, is posted: by organization, account and unit',
+    subjects: 'accounts of organizations',
+    expected: 'by usage rows and exports',
+    found: 'by the ledger',
+    advice: 'Usage, an export’s sums or the ledger were changed. rating-posted names the rating where the rows are still there; else compare the sums of usage_archive_total with their files.',
+    sql: (s) => `
+      WITH waiting AS (
+        SELECT k.organization_id, k.id, k.attempt FROM unrated_batch b CROSS JOIN LATERAL unnest(b.organization_ids, b.usage_ids, b.attempts) AS k (organization_id, id, attempt)),
+      part AS (
+        SELECT u.organization_id, u.unit, 'charge' AS kind, u.charge AS amount, u.cost, u.cost_currency, u.rated FROM usage u
+        WHERE NOT EXISTS (SELECT FROM waiting w WHERE w.organization_id = u.organization_id AND w.id = u.id AND w.attempt = u.attempt)${s.organization('u.organization_id')}),
+      due AS (
+        SELECT organization_id, account, unit, sum(amount) AS amount FROM (
+          SELECT p.organization_id, x.account, x.unit, x.amount FROM part p CROSS JOIN LATERAL (VALUES ('grant_liability', p.unit, p.amount), ('uncollected', p.unit, p.rated - p.amount), ('usage_revenue', p.unit, -p.rated),
+            ('vendor_cost', p.cost_currency, p.cost), ('vendor_payable', p.cost_currency, -p.cost)) AS x (account, unit, amount)
+          UNION ALL
+          SELECT t.organization_id, y.account, t.key, y.sign * t.amount FROM usage_archive_total t JOIN usage_archive x ON x.partition = t.partition
+          JOIN (VALUES ('charge', 'grant_liability', 1), ('charge', 'uncollected', -1), ('rated', 'uncollected', 1), ('rated', 'usage_revenue', -1), ('cost', 'vendor_cost', 1), ('cost', 'vendor_payable', -1)) AS y (kind, account, sign) ON y.kind = t.kind
+          WHERE ${LEFT(s)}) line GROUP BY 1, 2, 3 HAVING sum(amount) <> 0),
+      posted AS (
+        SELECT p.organization_id, p.account, p.unit, sum(p.amount) AS amount FROM ledger_transaction t JOIN ledger_posting p ON p.organization_id = t.organization_id AND p.transaction_id = t.id
+        WHERE t.kind = 'usage_rated'${s.organization('t.organization_id')} GROUP BY 1, 2, 3 HAVING sum(p.amount) <> 0)
+      SELECT coalesce(d.organization_id, p.organization_id) AS organization_id, jsonb_build_object('account', coalesce(d.account, p.account), 'unit', coalesce(d.unit, p.unit)) AS place,
+        ${exact('coalesce(d.amount, 0)')} AS expected, ${exact('coalesce(p.amount, 0)')} AS found, d.amount IS DISTINCT FROM p.amount AS is_wrong
+      FROM due d FULL JOIN posted p ON p.organization_id = d.organization_id AND p.account = d.account AND p.unit = d.unit`,
+  },
+];

@@ -1,0 +1,90 @@
+/**
+ * I5: usage rows are only inserted, and requests do not vanish. Each row was sealed in the transaction that wrote it, so whatever was changed,
+ * deleted or forged since is named, whether or not money shows it. Pure.
+ */
+import type { Check } from './reconcile.js';
+import type { ScopeSql } from './scope.js';
+
+/** As `usage_seal_put` writes version 1, by a text of its own: every column of usage, times as seconds since 1970. */
+export const sealedColumns = [
+  'organization_id', 'id', 'attempt', 'session_id', 'flush', 'shard', 'account_root_id', 'project_id', 'api_key_id', 'end_user', 'tags', 'operation', 'mode', 'stream', 'model', 'tier_asked',
+  'tier_served', 'outcome', 'status', 'error_code', 'finish_reason', 'lane_id', 'upstream_model', 'upstream_id', 'upstream_status', 'counts', 'estimated', 'context_tokens', 'max_tokens',
+  'price_version_id', 'unit', 'hold', 'rated', 'charge', 'allocations', 'portions', 'cost', 'cost_currency', 'clock_offset_ms', 'admitted_at', 'dispatched_at', 'first_token_at', 'finished_at', 'settled_at',
+] as const;
+
+const digestOf = (alias: string): string => {
+  const values = sealedColumns.map((column) => (column.endsWith('_at') ? `extract(epoch FROM ${alias}.${column})` : `${alias}.${column}`));
+  return `substring(sha256(convert_to((ROW(${values.join(', ')}))::text, 'UTF8')) FROM 1 FOR 8)`;
+};
+
+/** From when on rows are sealed. Flushes that were under way when sealing began may follow the first seal unsealed. */
+const HORIZON = `(SELECT coalesce((SELECT x.sealed_from FROM usage_seal_horizon x), (SELECT e.sealed_at + interval '1 minute' FROM usage_seal e ORDER BY e.id LIMIT 1)) AS sealed_from)`;
+
+/** Ids of ranges that have left the database. */
+const isGone = (column: string): string => `EXISTS (SELECT FROM usage_archive x WHERE x.detached_at IS NOT NULL AND ${column} >= x.first_id AND ${column} < x.until_id)`;
+
+const SEAL = (s: ScopeSql): string => `
+  seal AS (
+    SELECT k.organization_id, k.id, k.attempt, e.session_id, e.flush, e.version, min(k.digest) AS digest, count(*) AS times, max(k.digest) AS other_digest
+    FROM usage_seal e CROSS JOIN LATERAL unnest(e.organization_ids, e.usage_ids, e.attempts, e.digests) AS k (organization_id, id, attempt, digest)
+    WHERE true${s.organization('k.organization_id')}${s.ids('k.id')} GROUP BY 1, 2, 3, 4, 5, 6)`;
+
+export const sealChecks: readonly Check[] = [
+  {
+    name: 'usage-sealed', invariant: 'I5',
+    says: 'each usage row is there as it was written, to the last column, and no other is',
+    subjects: 'usage rows',
+    expected: 'the row as it was sealed',
+    found: 'the row that is there',
+    advice: 'Rows are evidence, and somebody changed, deleted or forged this one. Compare it with a backup and with the logs; put the money right by an adjustment.',
+    sql: (s) => `
+      WITH ${SEAL(s)}, row AS (SELECT u.*, ${digestOf('u')} AS digest FROM usage u WHERE true${s.usage('u')})
+      SELECT coalesce(u.organization_id, e.organization_id) AS organization_id,
+        jsonb_build_object('usage', coalesce(u.id, e.id), 'attempt', coalesce(u.attempt, e.attempt), 'session', coalesce(u.session_id, e.session_id), 'flush', coalesce(u.flush, e.flush)) AS place,
+        coalesce(encode(e.digest, 'hex'), 'none') AS expected, CASE WHEN u.id IS NULL THEN 'none' WHEN e.id IS NULL THEN 'one that was never sealed' ELSE encode(u.digest, 'hex') END AS found,
+        CASE WHEN u.id IS NULL THEN NOT ${isGone('e.id')} WHEN e.id IS NULL THEN u.settled_at >= h.sealed_from
+          ELSE e.version = 1 AND (u.digest <> e.digest OR e.times <> 1 OR e.other_digest <> e.digest) END AS is_wrong
+      FROM row u FULL JOIN seal e ON e.organization_id = u.organization_id AND e.id = u.id AND e.attempt = u.attempt CROSS JOIN ${HORIZON} h`,
+  },
+  {
+    name: 'seal-horizon', invariant: 'I5',
+    says: 'usage is sealed from its beginning, or from the first seal on',
+    subjects: 'marks',
+    expected: 'a mark',
+    found: 'the mark; rows of before the first seal',
+    advice: 'Without its mark rows that were never sealed would pass for rows of an earlier release: put it back from a backup.',
+    wholeDatabaseOnly: true,
+    sql: () => `
+      SELECT NULL::uuid AS organization_id, jsonb_build_object('table', 'usage_seal_horizon') AS place, 'one' AS expected, concat_ws('; ', count(h.only_row), max(h.sealed_from)) AS found,
+        -- A mark that was lifted though no row is older than the first seal: there was usage only since.
+        count(h.only_row) <> 1 OR (max(h.sealed_from) IS NULL AND NOT EXISTS (SELECT FROM usage_archive) AND NOT EXISTS (
+          SELECT FROM usage u WHERE u.settled_at < (SELECT e.sealed_at + interval '1 minute' FROM usage_seal e ORDER BY e.id LIMIT 1)
+            AND NOT EXISTS (SELECT FROM usage_seal e WHERE e.session_id = u.session_id AND e.flush = u.flush))) AS is_wrong
+      FROM usage_seal_horizon h`,
+  },
+  {
+    name: 'request-vanished', invariant: 'I4',
+    says: 'each request that was open is open still, was settled, or is in quarantine',
+    subjects: 'requests that were open',
+    expected: 'an open request, a usage row, or one in quarantine',
+    found: 'what there is',
+    advice: 'Its answer may have been delivered unbilled. Look for it in the gateway’s log and the vendor’s, and bill it by hand if the customer owes it.',
+    sql: (s) => `
+      SELECT q.organization_id, jsonb_build_object('request', q.id, 'session', q.session_id, 'opened', q.opened_at) AS place, 'one' AS expected, 'none' AS found,
+        NOT EXISTS (SELECT FROM open_request o WHERE o.organization_id = q.organization_id AND o.id = q.id) AND NOT EXISTS (SELECT FROM usage u WHERE u.organization_id = q.organization_id AND u.id = q.id)
+          AND NOT EXISTS (SELECT FROM usage_quarantine x WHERE x.organization_id = q.organization_id AND x.id = q.id AND (x.reason LIKE 'settle:%' OR x.reason LIKE 'reap:%')) AND NOT ${isGone('q.id')} AS is_wrong
+      FROM opened_request q WHERE true${s.organization('q.organization_id')}${s.ids('q.id')}`,
+  },
+  {
+    name: 'request-remembered', invariant: 'I4',
+    says: 'each open request was remembered when it was opened, by its session',
+    subjects: 'open requests',
+    expected: 'the session that opened it',
+    found: 'the session that has it',
+    advice: 'The open request was forged or changed: its settlement must not be billed before its gateway’s log was read.',
+    sql: (s) => `
+      SELECT o.organization_id, jsonb_build_object('request', o.id, 'session', o.session_id) AS place, coalesce(q.session_id::text, 'none') AS expected, o.session_id::text AS found,
+        q.session_id IS DISTINCT FROM o.session_id AS is_wrong
+      FROM open_request o LEFT JOIN opened_request q ON q.organization_id = o.organization_id AND q.id = o.id WHERE true${s.organization('o.organization_id')}`,
+  },
+];

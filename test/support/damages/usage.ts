@@ -1,0 +1,75 @@
+import { damage, type Damage } from './damage.js';
+
+/** Every column of a row that was rated, changed by itself. */
+const changes: Readonly<Record<string, string>> = {
+  organization_id: '$other', id: 'uuidv7()', attempt: '1', session_id: '$otherSession', flush: 'flush + 1', shard: '(shard + 1) % 16', account_root_id: '$other', project_id: '$otherProject', api_key_id: '$otherKey',
+  end_user: "'somebody else'", tags: "'{\"team\": \"red\"}'", operation: "'completions'", mode: "'batch'", stream: 'NOT stream', model: "'rich'", tier_asked: "'priority'", tier_served: "'priority'", outcome: "'client_closed'",
+  status: '499', error_code: "'canceled'", finish_reason: "'length'", lane_id: '$otherLane', upstream_model: "'cheap'", upstream_id: "'chatcmpl-other'", upstream_status: '201', counts: "'{\"input\": 3, \"output\": 3}'",
+  estimated: 'NOT estimated', context_tokens: 'context_tokens + 1', max_tokens: 'max_tokens + 1', price_version_id: '$partnersVersion', unit: "'EUR'", hold: 'hold + 1', rated: 'rated + 1', charge: 'charge - 1',
+  allocations: "jsonb_set(allocations, '{0,amount}', '\"7.0\"')", portions: "'[]'", cost: 'cost + 1', cost_currency: "'EUR'", clock_offset_ms: '12', admitted_at: "admitted_at - interval '1 ms'", dispatched_at: 'admitted_at', first_token_at: 'admitted_at',
+  finished_at: "finished_at + interval '1 s'", settled_at: "settled_at - interval '1 microsecond'",
+};
+
+const columns = Object.entries(changes).map(([column, value]) => damage(`usage.${column} changed`, `UPDATE usage SET ${column} = ${value} WHERE id = $rated`, 'usage-sealed', '$rated'));
+
+/** The place of a row in the raters' queue. */
+const unqueue = (usage: string): string => `UPDATE unrated_batch SET usage_ids = array_remove(usage_ids, ${usage}), organization_ids = organization_ids[2:], attempts = attempts[2:] WHERE usage_ids @> ARRAY[${usage}]::uuid[];
+  DELETE FROM unrated_batch WHERE cardinality(usage_ids) = 0`;
+
+export const usageDamages: readonly Damage[] = [
+  ...columns,
+  damage('a usage row deleted after it was rated', 'DELETE FROM usage WHERE id = $rated', 'usage-sealed', '$rated'),
+  damage('a rated row of a closed lease deleted', 'DELETE FROM usage WHERE id = $closedUsage', 'lease-settled', '$closedLease'),
+  damage('an unrated row deleted', 'DELETE FROM usage WHERE id = $unrated', 'unrated-exists', '$unrated'),
+  damage('an unrated row deleted with its queue entry', `DELETE FROM usage WHERE id = $unrated; ${unqueue('$unrated')}`, 'usage-sealed', '$unrated'),
+  damage('one of two unrated rows deleted with its place in the queue', `DELETE FROM usage WHERE id = $otherUnrated; ${unqueue('$otherUnrated')}`, 'usage-sealed', '$otherUnrated'),
+  damage('a queue entry deleted', 'DELETE FROM unrated_batch WHERE usage_ids @> ARRAY[$unrated]::uuid[]', 'usage-rated-once', '$unrated'),
+  damage('a queue entry doubled under another flush', 'INSERT INTO unrated_batch SELECT session_id, flush + 1000, shard, organization_ids, usage_ids, attempts FROM unrated_batch WHERE usage_ids @> ARRAY[$unrated]::uuid[]', 'usage-rated-once', '$unrated', 'waiting 2 times'),
+  damage('a row that was rated queued again', 'INSERT INTO unrated_batch SELECT session_id, flush, shard, ARRAY[organization_id], ARRAY[id], ARRAY[attempt] FROM usage WHERE id = $rated', 'usage-rated-once', '$rated'),
+  damage('a queue entry of a row that does not exist', "INSERT INTO unrated_batch VALUES ($session, 999, 0, ARRAY[$parent]::uuid[], ARRAY['01920000-0000-7000-8000-000000000001']::uuid[], '{0}')", 'unrated-exists', '01920000-0000-7000-8000-000000000001'),
+  damage('a queue entry moved to the rollups’ queue unrated', 'INSERT INTO unrolled_batch SELECT * FROM unrated_batch WHERE usage_ids @> ARRAY[$unrated]::uuid[]; DELETE FROM unrated_batch WHERE usage_ids @> ARRAY[$unrated]::uuid[]', 'unrolled-rated', '$unrated'),
+  damage('a forged usage row', "INSERT INTO usage SELECT again.* FROM usage u, jsonb_populate_record(u, '{\"id\": \"01920000-0000-7000-8000-000000000002\"}') again WHERE u.id = $otherUsage", 'usage-sealed', '01920000-0000-7000-8000-000000000002', 'never sealed'),
+  damage('a second charge of one request', "INSERT INTO usage SELECT again.* FROM usage u, jsonb_populate_record(u, '{\"attempt\": 1}') again WHERE u.id = $otherUsage", 'usage-attempts', '$otherUsage', 'charged 0 1'),
+  damage('the first attempt of a request deleted', 'DELETE FROM usage WHERE id = $retried AND attempt = 0', 'usage-attempts', '$retried'),
+  damage('the last attempt of a request deleted', 'DELETE FROM usage WHERE id = $retried AND attempt = 1', 'usage-sealed', '$retried'),
+  damage('a charge above the hold', 'ALTER TABLE usage DROP CONSTRAINT never_above_the_hold; UPDATE usage SET charge = 12 WHERE id = $capped', 'usage-charged', '$capped', 'expected 10'),
+  damage('a charge below what was rated and held', 'UPDATE usage SET charge = 9 WHERE id = $capped', 'usage-charged', '$capped', 'found 9'),
+  damage('amount, allocation and charge changed alike', "UPDATE usage SET rated = 1, charge = 1, allocations = jsonb_set(allocations, '{0,amount}', '\"1\"') WHERE id = $otherUsage", 'usage-rerated', '$otherUsage', 'expected 9'),
+  damage('counts and cost changed alike', "UPDATE usage SET counts = '{\"input\": 8}', cost = 2 WHERE id = $otherUsage", 'usage-rerated', '$otherUsage', 'expected 8'),
+  damage('counts that are no numbers', "UPDATE usage SET counts = '{\"input\": \"many\"}' WHERE id = $rated", 'usage-rerated', '$rated', 'input'),
+  damage('counts of a class without a price', "UPDATE usage SET counts = counts || '{\"video\": 3}' WHERE id = $rated", 'usage-rerated', '$rated', 'video'),
+  damage('allocations that cannot be read', "UPDATE usage SET allocations = '{}' WHERE id = $rated", 'allocation-lease', '$rated', 'unreadable'),
+  damage('an allocation of another grant', "UPDATE usage SET allocations = jsonb_set(allocations, '{0,grant}', to_jsonb($package::text)) WHERE id = $rated", 'allocation-lease', '$rated', '$package'),
+  damage('an allocation of another organization’s lease', "UPDATE usage SET allocations = jsonb_set(allocations, '{0,lease}', to_jsonb($otherLease::text)) WHERE id = $rated", 'allocation-lease', '$rated', '$otherLease', '$other'),
+  damage('an allocation of a closed lease of the same session', "UPDATE usage SET allocations = jsonb_set(allocations, '{0,lease}', to_jsonb($closedLease::text)) WHERE id = $rated", 'lease-settled', '$closedLease'),
+  damage('an allocation doubled', 'UPDATE usage SET allocations = allocations || allocations WHERE id = $rated', 'usage-allocated', '$rated', 'found 14'),
+  damage('an allocation removed', "UPDATE usage SET allocations = '[]' WHERE id = $rated", 'usage-allocated', '$rated', 'found 0'),
+  damage('an allocation that is negative', "UPDATE usage SET allocations = jsonb_set(allocations, '{0,amount}', '\"-7\"') WHERE id = $rated", 'allocation-lease', '$rated'),
+  damage('usage filed under another account tree', 'UPDATE usage SET account_root_id = $other, shard = get_byte(uuid_send($other::uuid), 15) % 16 WHERE id = $childUsage', 'usage-account', '$childUsage'),
+  damage('usage filed under another project', 'UPDATE usage SET project_id = gen_random_uuid() WHERE id = $rated', 'usage-account', '$rated'),
+  damage('usage of a key that does not exist', 'UPDATE usage SET api_key_id = gen_random_uuid() WHERE id = $rated', 'usage-account', '$rated'),
+  damage('usage of a session that does not exist', 'UPDATE usage SET session_id = gen_random_uuid() WHERE id = $rated', 'usage-lane', '$rated', 'no such session'),
+  damage('usage of a lane that does not exist', 'UPDATE usage SET lane_id = gen_random_uuid() WHERE id = $rated', 'usage-lane', '$rated', 'no such lane'),
+  damage('usage on another shard', 'UPDATE usage SET shard = (shard + 1) % 16 WHERE id = $rated', 'usage-account', '$rated'),
+  damage('usage that settled a month earlier', "UPDATE usage SET settled_at = settled_at - interval '1 month' WHERE id = $rated", 'usage-period', '$rated'),
+  damage('usage that settled a month later', "UPDATE usage SET settled_at = settled_at + interval '1 month' WHERE id = $rated", 'usage-period', '$rated'),
+  damage('usage that was admitted a month earlier', "UPDATE usage SET admitted_at = admitted_at - interval '1 month' WHERE id = $rated", 'usage-period', '$rated'),
+  damage('usage that finished before it was admitted', "UPDATE usage SET finished_at = admitted_at - interval '1 day' WHERE id = $rated", 'usage-period', '$rated'),
+  damage('a flush that settled before the one before', "UPDATE usage SET settled_at = settled_at - interval '30 s' WHERE id = $unrated", 'flush-period', '$session', '$unrated'),
+  damage('one row of a flush that settled at another moment', "UPDATE usage SET settled_at = settled_at + interval '2 s' WHERE id = $childUsage", 'flush-period', '$session'),
+  damage('usage that settled after its session was reaped', "UPDATE usage SET settled_at = settled_at + interval '10 minutes' WHERE id = $reapedUsage", 'session-fenced', '$reapedUsage', '$reaped'),
+  damage('the seal of a row deleted', 'DELETE FROM usage_seal WHERE usage_ids @> ARRAY[$rated]::uuid[]', 'usage-sealed', '$rated', 'never sealed'),
+  damage('a seal doubled', 'INSERT INTO usage_seal (session_id, flush, version, organization_ids, usage_ids, attempts, digests) SELECT session_id, flush, version, organization_ids, usage_ids, attempts, digests FROM usage_seal WHERE usage_ids @> ARRAY[$rated]::uuid[]', 'usage-sealed', '$rated'),
+  damage('the mark from when on usage is sealed deleted', 'DELETE FROM usage_seal_horizon', 'seal-horizon', 'usage_seal_horizon'),
+  damage('an open request that vanished', 'DELETE FROM open_request WHERE id = $running', 'request-vanished', '$running'),
+  damage('a reaper’s bill that vanished', 'DELETE FROM usage WHERE id = $reapedOpen', 'request-vanished', '$reapedOpen'),
+  damage('an open request forged', "INSERT INTO open_request SELECT organization_id, '01920000-0000-7000-8000-000000000003', session_id, holds, settlement FROM open_request WHERE id = $running", 'request-remembered', '01920000-0000-7000-8000-000000000003'),
+  damage('an open request given to a session that was reaped', 'UPDATE open_request SET session_id = $reaped WHERE id = $running', 'request-open', '$running', 'was reaped'),
+  damage('an open request given to another living session', 'UPDATE open_request SET session_id = $otherSession WHERE id = $running', 'request-remembered', '$running', '$otherSession'),
+  damage('an open request that is settled', 'UPDATE open_request SET id = $rated WHERE id = $running', 'request-open', '$rated', 'a usage row'),
+  damage('an open request that holds of another session’s lease', "UPDATE open_request SET holds = jsonb_set(holds, '{0,lease}', to_jsonb($otherLease::text)) WHERE id = $running", 'request-holds', '$running', '$otherLease'),
+  damage('an open request that holds of a closed lease', "UPDATE open_request SET holds = jsonb_set(holds, '{0,lease}', to_jsonb($closedLease::text)) WHERE id = $running", 'request-holds', '$running', '$closedLease'),
+  damage('an open request whose settlement is above its hold', "UPDATE open_request SET settlement = jsonb_set(settlement, '{0,charge}', '\"500\"') WHERE id = $running", 'request-settlement', '$running', '500'),
+  damage('an open request whose settlement is another organization’s', "UPDATE open_request SET settlement = jsonb_set(settlement, '{0,organization}', to_jsonb($other::text)) WHERE id = $running", 'request-settlement', '$running', '$other'),
+  damage('an open request whose settlement is gone', "UPDATE open_request SET settlement = '[]' WHERE id = $running", 'request-settlement', '$running'),
+];
