@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { PlatformQueue } from '@kilotoken/contracts';
-import { Repetition, sqlStateOf } from '@kilotoken/platform';
+import { PollLoop, sqlStateOf } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { enqueueNight } from './outbox.store.js';
@@ -26,7 +26,7 @@ const minuteOf = (at: string): number => {
 @Injectable()
 export class NightlyService {
   private readonly nights: readonly { readonly name: string; readonly queue: PlatformQueue; readonly minute: number }[];
-  private readonly repetition: Repetition;
+  private readonly loop: PollLoop;
 
   constructor(
     nights: readonly NightlyJob[],
@@ -37,15 +37,15 @@ export class NightlyService {
     this.nights = nights.map(({ name, queue, at }) => ({ name, queue, minute: minuteOf(at) }));
     if (new Set(nights.map(({ name }) => name)).size < nights.length) throw new RangeError('two nightly jobs have one name');
     const onError = (error: unknown): void => logger.warn({ event: 'nightly.failed', sqlState: sqlStateOf(error), error });
-    this.repetition = new Repetition({ once: () => this.enqueueDue().then(() => pauseMs), onError });
+    this.loop = new PollLoop({ once: () => this.enqueueDue().then(() => pauseMs), onError });
   }
 
   start(): void {
-    this.repetition.start();
+    this.loop.start();
   }
 
   async stop(): Promise<void> {
-    await this.repetition.stop();
+    await this.loop.stop();
   }
 
   async enqueueDue(): Promise<void> {

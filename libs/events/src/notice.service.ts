@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { changeThrough, Repetition, sqlStateOf, type ControlPool } from '@kilotoken/platform';
+import { changeThrough, PollLoop, sqlStateOf, type ControlPool } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { conflict, parseInput } from './events.errors.js';
@@ -32,7 +32,7 @@ const balancesPerCheckMax = 500;
 /** Checks every balance that has a threshold, round after round; each fall below its threshold becomes one event. */
 @Injectable()
 export class BalanceWatchService {
-  private readonly repetition: Repetition;
+  private readonly loop: PollLoop;
   private after: BalancePlace | null = null;
 
   constructor(
@@ -41,15 +41,15 @@ export class BalanceWatchService {
     pauseMs: number,
   ) {
     const onError = (error: unknown): void => logger.warn({ event: 'balances.failed', sqlState: sqlStateOf(error), error });
-    this.repetition = new Repetition({ once: async () => ((await this.checkOnce()) ? 0 : pauseMs), onError });
+    this.loop = new PollLoop({ once: async () => ((await this.checkOnce()) ? 0 : pauseMs), onError });
   }
 
   start(): void {
-    this.repetition.start();
+    this.loop.start();
   }
 
   async stop(): Promise<void> {
-    await this.repetition.stop();
+    await this.loop.stop();
   }
 
   /** Checks the next balances; answers whether the round has more. */

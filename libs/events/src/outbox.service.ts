@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isQueueName, mailedEventNames, queuedJobId, type QueueName } from '@kilotoken/contracts';
-import { Repetition, sqlStateOf } from '@kilotoken/platform';
+import { PollLoop, sqlStateOf } from '@kilotoken/platform';
 import type { QueuedJob, QueueStore } from '@kilotoken/platform/queue';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
@@ -26,7 +26,7 @@ const busyPauseMs = 50;
  */
 @Injectable()
 export class OutboxService {
-  private readonly repetition: Repetition;
+  private readonly loop: PollLoop;
   private readonly named: readonly NamedQueue[];
 
   constructor(
@@ -40,15 +40,15 @@ export class OutboxService {
     this.named = queuesOf(table);
     // A job that was not handed over is due again after its silence; an event that was not dispatched waits where it is.
     const onError = (error: unknown): void => logger.warn({ event: 'outbox.failed', sqlState: sqlStateOf(error), error });
-    this.repetition = new Repetition({ once: () => this.moveOnce(), onError });
+    this.loop = new PollLoop({ once: () => this.moveOnce(), onError });
   }
 
   start(): void {
-    this.repetition.start();
+    this.loop.start();
   }
 
   async stop(): Promise<void> {
-    await this.repetition.stop();
+    await this.loop.stop();
   }
 
   /** Dispatches one batch and hands over one; answers how many milliseconds to wait before the next. */

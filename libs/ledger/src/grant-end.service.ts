@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Repetition, sqlStateOf, type Db } from '@kilotoken/platform';
+import { PollLoop, sqlStateOf, type Db } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 
@@ -24,25 +24,25 @@ const expireGrants = async (db: Db, limit: number): Promise<number> => {
  */
 @Injectable()
 export class GrantEndService {
-  private readonly repetitions: readonly Repetition[];
+  private readonly loops: readonly PollLoop[];
 
   constructor(
     private readonly pool: Pool,
     private readonly logger: Logger,
   ) {
     const warn = (event: string) => (error: unknown): void => logger.warn({ event, sqlState: sqlStateOf(error), error });
-    this.repetitions = [
-      new Repetition({ once: () => this.finishRefunds().then(() => lookMs), onError: warn('grants.refund_failed') }),
-      new Repetition({ once: () => this.expire().then(() => expireMs), onError: warn('expiry.failed') }),
+    this.loops = [
+      new PollLoop({ once: () => this.finishRefunds().then(() => lookMs), onError: warn('grants.refund_failed') }),
+      new PollLoop({ once: () => this.expire().then(() => expireMs), onError: warn('expiry.failed') }),
     ];
   }
 
   start(): void {
-    for (const repetition of this.repetitions) repetition.start();
+    for (const loop of this.loops) loop.start();
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.repetitions.map((repetition) => repetition.stop()));
+    await Promise.all(this.loops.map((loop) => loop.stop()));
   }
 
   private async finishRefunds(): Promise<void> {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Repetition, sqlStateOf } from '@kilotoken/platform';
+import { PollLoop, sqlStateOf } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { PartitionPeriod } from './partition.js';
@@ -23,7 +23,7 @@ export const movedRowsMax = 10_000;
 /** Makes partitions ahead. Several may run: the database lets one of them do it, and what is there is left alone. */
 @Injectable()
 export class PartitionService {
-  private readonly repetition: Repetition;
+  private readonly loop: PollLoop;
 
   constructor(
     private readonly settings: PartitionSettings,
@@ -36,15 +36,15 @@ export class PartitionService {
       // KT032: too many rows are in usage_default to be moved without being asked.
       logger[sqlState === 'KT032' ? 'error' : 'warn']({ event: 'partition.failed', sqlState, error });
     };
-    this.repetition = new Repetition({ once: (signal) => this.makeAhead(signal).then(() => lookMs), onError, pauseAfterErrorMs: busyMs });
+    this.loop = new PollLoop({ once: (signal) => this.makeAhead(signal).then(() => lookMs), onError, pauseAfterErrorMs: busyMs });
   }
 
   start(): void {
-    this.repetition.start();
+    this.loop.start();
   }
 
   async stop(): Promise<void> {
-    await this.repetition.stop();
+    await this.loop.stop();
   }
 
   /** Answers the names of what it made. */

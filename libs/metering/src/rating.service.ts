@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { inTransaction, mintId, Repetition, sqlStateOf, type Clock, type Db } from '@kilotoken/platform';
+import { inTransaction, mintId, PollLoop, sqlStateOf, type Clock, type Db } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { addToCounters, countersOf, loadBurnTable, loadPriceVersion, takeCounters, type BurnTable, type PriceVersion } from '@kilotoken/pricing';
@@ -37,7 +37,7 @@ const versionsMax = 10_000;
 export class RatingService {
   private readonly prices = new Map<string, PriceVersion>();
   private readonly burnTables = new Map<string, BurnTable>();
-  private readonly repetition: Repetition;
+  private readonly loop: PollLoop;
 
   constructor(
     private readonly settings: RatingSettings,
@@ -47,15 +47,15 @@ export class RatingService {
     private readonly onRated: (rows: number, mismatches: number) => void,
   ) {
     const onError = (error: unknown): void => logger.warn({ event: 'rating.failed', sqlState: sqlStateOf(error), error });
-    this.repetition = new Repetition({ once: (signal) => this.catchUp(signal).then(() => settings.pauseMs), onError, pauseAfterErrorMs });
+    this.loop = new PollLoop({ once: (signal) => this.catchUp(signal).then(() => settings.pauseMs), onError, pauseAfterErrorMs });
   }
 
   start(): void {
-    this.repetition.start();
+    this.loop.start();
   }
 
   async stop(): Promise<void> {
-    await this.repetition.stop();
+    await this.loop.stop();
   }
 
   /** Rates one batch; answers whether it was a full one, so that more may wait. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Repetition, sqlStateOf, type Clock } from '@kilotoken/platform';
+import { PollLoop, sqlStateOf, type Clock } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { addRollups, pruneMinutes } from './rollup.store.js';
@@ -23,7 +23,7 @@ const rowsPerPruneMax = 20_000;
  */
 @Injectable()
 export class RollupService {
-  private readonly repetition: Repetition;
+  private readonly loop: PollLoop;
   private prunedMs = -Infinity;
 
   constructor(
@@ -36,15 +36,15 @@ export class RollupService {
     const onError = (error: unknown): void => logger.warn({ event: 'rollup.failed', sqlState: sqlStateOf(error), error });
     // What is new goes before what is old.
     const once = async (): Promise<number> => ((await this.addOnce()) || (await this.pruneOnce()) ? 0 : settings.pauseMs);
-    this.repetition = new Repetition({ once, onError });
+    this.loop = new PollLoop({ once, onError });
   }
 
   start(): void {
-    this.repetition.start();
+    this.loop.start();
   }
 
   async stop(): Promise<void> {
-    await this.repetition.stop();
+    await this.loop.stop();
   }
 
   /** Adds once; answers whether more may wait. */

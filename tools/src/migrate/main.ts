@@ -3,9 +3,10 @@ import { serviceUrlSettings } from '../service-urls.js';
 import { readMigrateSettings } from './config.js';
 
 /**
- * Brings the database of `DATABASE_URL` to this version and gives the logins of `GATEWAY_DATABASE_URL`, `METERING_DATABASE_URL`, `BACKOFFICE_DATABASE_URL`,
- * `API_DATABASE_URL`, `APP_DATABASE_URL`, `AUDIT_DATABASE_URL` and `CONTROL_DATABASE_URL`, where they are set, their passwords. For installations that `npm start` does not run: a job before a release, a container
- * that ends. Safe to run again and twice at once. Ends with 0, 1 (nothing of the failed migration was done), or 78 when a setting is wrong.
+ * Brings the database of `DATABASE_URL` to this version and gives the logins of `GATEWAY_DATABASE_URL`, `METERING_DATABASE_URL`,
+ * `BACKOFFICE_DATABASE_URL`, `API_DATABASE_URL`, `APP_DATABASE_URL`, `AUDIT_DATABASE_URL` and `CONTROL_DATABASE_URL`, where they are set, their
+ * passwords. For installations that `npm start` does not run: a job before a release, a container that ends. Safe to run again and twice
+ * at once. Ends with 0, 1 (nothing of the failed migration was done), or 78 when a setting is wrong.
  */
 const exitCodes = { done: 0, failed: 1, misconfigured: 78 } as const;
 

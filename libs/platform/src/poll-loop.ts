@@ -1,28 +1,25 @@
-/**
- * Does something again and again, one after the other, with a pause between, until it is stopped. An error is told and does not
- * end it: what failed is looked at again after the pause.
- */
-export interface RepetitionSettings {
-  /** Answers how many milliseconds to wait before the next time. The signal ends when it is time to stop. */
+export interface PollLoopSettings {
+  /** Answers how many milliseconds to wait before the next call. The signal aborts when the loop is stopped. */
   readonly once: (signal: AbortSignal) => Promise<number>;
   readonly onError: (error: unknown) => void;
-  /** A second unless said otherwise. */
+  /** A second by default. */
   readonly pauseAfterErrorMs?: number;
 }
 
 const secondMs = 1_000;
 
-export class Repetition {
+/** Calls `once` again and again, one call at a time, with a pause between, until it is stopped. An error is reported and does not end the loop. */
+export class PollLoop {
   private readonly stopping = new AbortController();
   private running: Promise<void> = Promise.resolve();
 
-  constructor(private readonly settings: RepetitionSettings) {}
+  constructor(private readonly settings: PollLoopSettings) {}
 
   start(): void {
     this.running = this.run();
   }
 
-  /** Waits for what is being done. */
+  /** Waits for the call that runs. */
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.running;
