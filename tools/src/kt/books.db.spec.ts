@@ -32,7 +32,7 @@ test('a grant is adjusted and refunded, and the books say what they stood at bef
   const [{ now }] = await money.sql<{ now: Date }>('SELECT clock_timestamp() AS now') as [{ now: Date }];
   expect((await run('grants', 'adjust', ...change, '--reference', 'ticket-1', '--amount', '-2.5')).answer).toMatchObject({ granted: '7.5', available: '7.5' });
   expect((await run('grants', 'adjust', ...change, '--reference', 'ticket-2', '--amount', '-8'))).toMatchObject({ exitCode: 1, error: { code: 'grant_below_floor' } });
-  expect((await run('grants', 'refund', ...change, '--reference', 'ticket-3')).answer).toMatchObject({ status: 'refunded', refunded: '7.5' });
+  expect((await run('grants', 'refund', ...change, '--reference', 'ticket-3')).answer).toEqual({ grantId: grantIds[0], reference: 'ticket-3', status: 'refunded', refunded: '7.5' });
   expect((await run('ledger', 'balances', '--org', organizationId)).answer).toEqual([
     { account: 'cash_clearing', unit: 'USD', balance: '2.5' },
     { account: 'grant_liability', unit: 'USD', balance: '0' },

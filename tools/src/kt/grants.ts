@@ -109,9 +109,8 @@ const addGrantChangeCommands = (grants: Command, context: Context): void => {
   const refund = addCommand(grants, 'refund', 'refund an amount of a grant, or close it and refund the rest', async (command) => {
     const options = command.opts<ChangeOptions>();
     const request = { ...(await readChange(options)), amount: options.amount ?? null, counterAccount: options.against ?? null };
-    const { organizationId, grantId, reference, reason } = request;
     const refunded = await context.change(request.organizationId, (db) => refundGrant(db, request));
-    context.printRow(command, { organizationId, grantId, reference, reason, ...refundFields(refunded) });
+    context.printRow(command, { grantId: refunded.grantId, reference: refunded.reference, ...refundFields(refunded) });
     if (!refunded.hasEnded) context.say(command, 'Gateways still hold some of the grant and are asked for it. The refund goes on as they return it; this command again shows how far it is.');
   });
   addOptions(refund).option('--amount <decimal>', 'such as 5 (all that remains, which closes the grant, if left out)').option(...againstOption);
