@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseMoney } from '@kilotoken/money';
-import { createPool, throughPg, type RawDb } from '@kilotoken/platform';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
+import { controlLoginName, createPool, ensureControlLogin, throughPg, type RawDb } from '@kilotoken/platform';
+import { changeAs, createControlClient, createPrisma, type ControlClient, type PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
+import { randomBytes } from 'node:crypto';
 import { expectInvariants } from '../../../test/support/invariants.js';
 import { MoneyDatabase } from '../../../test/support/money-database.js';
 import { adjustGrant, refundGrant, transferGrant } from './grant-change.flow.js';
@@ -13,6 +14,7 @@ import { lockForPosting, postTransaction } from './ledger.store.js';
 /** Changes of grants inside a transaction of their caller, beside what the caller writes itself. */
 let money: MoneyDatabase;
 let prisma: PrismaClient;
+let control: ControlClient;
 let pool: pg.Pool;
 let organizationId: string;
 let child: string;
@@ -22,7 +24,9 @@ beforeAll(async () => {
   money = await MoneyDatabase.create();
   prisma = createPrisma(money.database.ownerUrl, { applicationName: 'test', connectionsMax: 8 });
   pool = createPool({ connectionString: money.database.ownerUrl, max: 8, applicationName: 'test' });
-  await money.sql('CREATE TABLE payment (id text PRIMARY KEY, grant_id uuid)');
+  await money.sql('CREATE TABLE payment (id text PRIMARY KEY, grant_id uuid); GRANT SELECT, INSERT, UPDATE ON payment TO kilotoken_control');
+  const controlUrl = await ensureControlLogin(money.database.ownerUrl, controlLoginName(money.database.name), randomBytes(16).toString('hex'));
+  control = createControlClient(controlUrl, { kind: 'system', id: 'test', name: null }, { applicationName: 'test' });
 });
 beforeEach(async () => {
   child = (await money.newTenant()).organizationId;
@@ -36,7 +40,7 @@ afterEach(async () => {
   await expectInvariants(money.database.ownerUrl);
 });
 afterAll(async () => {
-  await prisma.$disconnect();
+  await Promise.all([prisma.$disconnect(), control.$disconnect()]);
   await pool.end();
   await money.drop();
 });
@@ -62,7 +66,10 @@ const inPg = async (work: Work): Promise<unknown> => {
 
 const change = (reference: string) => ({ organizationId, grantId, reference, reason: 'test' });
 
-/** A payment with all that follows from it: every kind of change in one transaction. */
+/** A transaction of the control plane's login, which may call the functions that change grants and write no row of the ledger. */
+const inControl = (work: Work): Promise<unknown> => changeAs(control, organizationId, (db) => work(db));
+
+/** A payment with all that follows from it: every kind of change of a grant in one transaction. */
 const pay: Work = async (db) => {
   await lockForPosting(db, [organizationId, child], [grantId]);
   await db.$queryRaw`INSERT INTO payment VALUES ('payment-1')`;
@@ -71,6 +78,9 @@ const pay: Work = async (db) => {
   await adjustGrant(db, { ...change('a-1'), amount: '-1' });
   await refundGrant(db, { ...change('r-1'), amount: '2' });
   await transferGrant(db, { ...change('t-1'), toOrganizationId: child, amount: '3' });
+};
+const payAndRound: Work = async (db) => {
+  await pay(db);
   await postTransaction(db, {
     organizationId, kind: 'invoice_rounded', source: 'invoice-1',
     postings: [{ account: 'rounding', unit: 'USD', amount: 1n }, { account: 'invoice_receivable', unit: 'USD', amount: -1n }],
@@ -91,39 +101,44 @@ const written = async () => {
   return { ...row!, available: (await money.grant(grantId)).available };
 };
 
-describe.each([['Prisma', inPrisma], ['node-postgres', inPg]] as const)('a transaction of %s', (_name, inTransaction) => {
+const clients = [
+  ['Prisma', inPrisma, payAndRound, 6],
+  ['node-postgres', inPg, payAndRound, 6],
+  ['the control plane', inControl, pay, 5],
+] as const;
+describe.each(clients)('a transaction of %s', (_name, inTransaction, work, transactions) => {
   test('commits a payment, its grant and all other changes together', async () => {
     const before = await written();
-    await inTransaction(pay);
+    await inTransaction(work);
     const after = await written();
     expect(after).toMatchObject({ payments: 1, grants: 3, adjustments: 1, refunds: 1, transfers: 1, available: '4' });
-    expect(after.transactions).toBe(before.transactions + 6);
+    expect(after.transactions).toBe(before.transactions + transactions);
     expect(after.links).toBe(after.transactions);
     expect((await listGrants(prisma, child))[0]).toMatchObject({ available: parseMoney('3') });
   });
 
   test('leaves nothing when its caller fails after the last change', async () => {
     const before = await written();
-    await expect(inTransaction((db) => pay(db).then(() => Promise.reject(new Error('the order is gone'))))).rejects.toThrow('the order is gone');
+    await expect(inTransaction((db) => work(db).then(() => Promise.reject(new Error('the order is gone'))))).rejects.toThrow('the order is gone');
     expect(await written()).toEqual(before);
   });
 
   test('leaves nothing when its connection is killed before the commit', async () => {
     const before = await written();
     const killed = inTransaction(async (db) => {
-      await pay(db);
+      await work(db);
       const [backend] = await db.$queryRaw<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
       await money.sql('SELECT pg_terminate_backend($1)', [backend!.pid]);
     });
     await expect(killed).rejects.toThrow();
     expect(await written()).toEqual(before);
-    await inTransaction(pay);
+    await inTransaction(work);
     expect(await written()).toMatchObject({ payments: 1, available: '4' });
   });
 
   test('leaves nothing when a change is refused, and the refusal has its code', async () => {
     const before = await written();
-    const refused = inTransaction((db) => pay(db).then(() => refundGrant(db, { ...change('r-2'), amount: '4.000000000001' })));
+    const refused = inTransaction((db) => work(db).then(() => refundGrant(db, { ...change('r-2'), amount: '4.000000000001' })));
     await expect(refused).rejects.toMatchObject({ code: 'grant_below_floor' });
     expect(await written()).toEqual(before);
   });

@@ -1,7 +1,7 @@
 -- Locks grants and the heads of organizations' chains in the order in which every transaction locks them. A transaction that posts more than
 -- once calls it first, with all that it will change: two such transactions then wait for each other one way only.
 CREATE OR REPLACE FUNCTION ledger_lock(p_organizations uuid[], p_grants uuid[]) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF cardinality(p_grants) > 0 THEN
@@ -13,5 +13,6 @@ BEGIN
   PERFORM FROM ledger_chain WHERE organization_id = ANY (p_organizations) ORDER BY organization_id FOR UPDATE;
 END $$;
 
+ALTER FUNCTION ledger_lock OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION ledger_lock FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger_lock TO kilotoken_definer;
+GRANT EXECUTE ON FUNCTION ledger_lock TO kilotoken_control;

@@ -53,8 +53,8 @@ const crossingFunctions = [
 ];
 /** Functions that the control plane calls or sets off, and no service: they write for the organization that the caller names. */
 const controlFunctions = [
-  'catalogue_changed', 'control_changed', 'grant_adjust_against', 'grant_event', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'key_event', 'limit_changed', 'organization_changed',
-  'organization_zone_changed',
+  'catalogue_changed', 'control_changed', 'grant_adjust_against', 'grant_event', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'key_event', 'ledger_lock', 'limit_changed',
+  'organization_changed', 'organization_zone_changed',
 ];
 /** Triggers that keep a history, whoever writes what it is of; nobody executes them. */
 const historyFunctions = ['lane_cost_put', 'organization_price_book_put'];
