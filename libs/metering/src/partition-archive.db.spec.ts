@@ -183,6 +183,28 @@ describe('a range that has left', () => {
 
 describe('detaching', () => {
   it.each([
+    ['changed', (table: string) => `UPDATE ${table} SET end_user = 'somebody else' WHERE id = (SELECT id FROM ${table} ORDER BY id LIMIT 1)`],
+    ['changed in its amount', (table: string) => `UPDATE ${table} SET cost = cost + 1 WHERE id = (SELECT id FROM ${table} ORDER BY id LIMIT 1)`],
+    ['deleted', (table: string) => `DELETE FROM ${table} WHERE id = (SELECT id FROM ${table} ORDER BY id LIMIT 1)`],
+  ])('is refused while usage that was exported is %s since, and nothing is exported anew', async (_, damage) => {
+    const { digest } = await exportPartition(money.owner, name, folder, now);
+    await money.sql(damage(name));
+    await settle([hardRow(100)]);
+    await rateAll();
+    await expect(detachPartition(money.owner, name, now)).rejects.toMatchObject({ code: 'partition_changed', publicMessage: expect.stringContaining('reconcile') });
+    expect(await stateOf()).toMatchObject({ state: 'exported', digest, rows: BigInt(rowCount) });
+  });
+
+  it('is refused again, and nothing dropped, where usage was changed after its table was taken off', async () => {
+    await exportPartition(money.owner, name, folder, now);
+    const stopped = new Error('killed');
+    await expect(detachPartition(money.owner, name, now, { onStep: (step) => { if (step === 'detach_committed') throw stopped; } })).rejects.toBe(stopped);
+    await money.sql(`UPDATE ${name} SET cost = cost + 1`);
+    await expect(detachPartition(money.owner, name, now)).rejects.toMatchObject({ code: 'partition_changed' });
+    await expect(dropPartition(money.owner, name)).rejects.toThrow();
+  });
+
+  it.each([
     ['is not rated', async () => settle([hardRow(100)])],
     ['is not rolled up', async () => (await settle([hardRow(100)]), money.sql('DELETE FROM unrated_batch'))],
     ['still runs', async () => money.checkpoint(session, { id: mint(begins.getTime() + 500), charge: 1 })],

@@ -94,13 +94,19 @@ const assertFileHolds = async (path: string, columns: readonly Column[], rows: b
 };
 
 /** The table itself against its record: late rows, that came between export and detaching, would show here. */
-const holdsWhatWasExported = async (pool: Pool, { name, rows, digest }: Partition): Promise<boolean> => {
+const holdsWhatWasExported = async (pool: Pool, { name, rows, digest }: Partition, exportedOnly = false): Promise<boolean> => {
   const columns = await readColumns(pool);
   const stored = new RowDigest();
   await inSnapshot(pool, async (db) => {
-    for await (const group of readRows(db, name, columns, rowsPerGroupDefault)) group.forEach((row) => stored.add(row));
+    for await (const group of readRows(db, name, columns, rowsPerGroupDefault, exportedOnly)) group.forEach((row) => stored.add(row));
   });
   return stored.rows === rows && stored.digest() === digest;
+};
+
+/** Rows may have come since the export; those that were exported are evidence, and must be what they were. Whoever changed one would otherwise have its change exported, and the evidence dropped. */
+const assertExportedUnchanged = async (pool: Pool, partition: Partition): Promise<void> => {
+  if (await holdsWhatWasExported(pool, partition, true)) return;
+  throw refuse('partition_changed', `Rows of ${partition.name} were changed or deleted after they were exported, so it is not detached. npm run reconcile names them (usage-sealed); export it again once it is known why.`);
 };
 
 /**
@@ -114,6 +120,7 @@ export const detachPartition = async (pool: Pool, name: string, now: Date, optio
   if (partition.state === 'attached' || partition.file === null) throw refuse('partition_not_exported', `Export ${name} first.`);
   if (partition.state === 'exported') {
     if (!existsSync(partition.file)) throw refuse('partition_file_missing', `${partition.file} is not there: export ${name} again.`);
+    await assertExportedUnchanged(pool, partition);
     await withLockRetries(name, () =>
       inTransaction(pool, async (db) => {
         await lockForDetach(db, name, lockWaitMs);
@@ -128,6 +135,7 @@ export const detachPartition = async (pool: Pool, name: string, now: Date, optio
   }
   const detached = await getPartition(pool, name);
   if (detached.isProven) return detached;
+  await assertExportedUnchanged(pool, detached);
   if (!(await holdsWhatWasExported(pool, detached))) await exportPartition(pool, name, dirname(partition.file), now, options);
   await markProven(pool, name);
   await onStep('proven');

@@ -34,9 +34,13 @@ export const readColumns = async (db: Db): Promise<Column[]> => {
   return rows.map(({ name, type, nullable }) => columnOf(name, type, nullable));
 };
 
-/** The rows of one table in the order of their key, in groups; inside the caller's transaction, whose snapshot it reads. */
-export async function* readRows(db: PoolClient, table: string, columns: readonly Column[], rowsPerGroup: number): AsyncGenerator<TextRow[]> {
-  await db.query(`DECLARE exported NO SCROLL CURSOR FOR SELECT ${columns.map(textExpression).join(', ')} FROM public.${db.escapeIdentifier(table)} ORDER BY organization_id, id, attempt`);
+/**
+ * The rows of one table in the order of their key, in groups; inside the caller's transaction, whose snapshot it reads. `exportedOnly`: without
+ * rows that settled after the export that is recorded.
+ */
+export async function* readRows(db: PoolClient, table: string, columns: readonly Column[], rowsPerGroup: number, exportedOnly = false): AsyncGenerator<TextRow[]> {
+  const which = exportedOnly ? `WHERE settled_at <= (SELECT a.exported_at FROM public.usage_archive a WHERE a.partition = ${db.escapeLiteral(table)})` : '';
+  await db.query(`DECLARE exported NO SCROLL CURSOR FOR SELECT ${columns.map(textExpression).join(', ')} FROM public.${db.escapeIdentifier(table)} ${which} ORDER BY organization_id, id, attempt`);
   for (;;) {
     const { rows } = await db.query<(string | null)[]>({ text: `FETCH ${rowsPerGroup} FROM exported`, rowMode: 'array' });
     if (rows.length === 0) break;
