@@ -64,6 +64,14 @@ describe('tests', () => {
   });
 });
 
+describe('roles', () => {
+  it('every .service.ts is a Nest provider', () => {
+    const services = files.filter((path) => path.endsWith('.service.ts') && !path.startsWith('libs/reconcile/'));
+    expect(services.length).toBeGreaterThan(15);
+    expect(services.filter((path) => !read(path).includes('@Injectable('))).toEqual([]);
+  });
+});
+
 describe('money', () => {
   it('no column is a binary fraction', () => {
     expect(offences(files.filter((path) => path.endsWith('.prisma')), /^(?!\s*\/\/).*\bFloat\b/)).toEqual([]);

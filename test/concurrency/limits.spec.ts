@@ -40,7 +40,7 @@ const startQuota = async (): Promise<{ quota: QuotaService; session: string; now
     pino({ enabled: false }),
   );
   services.push(quota);
-  const poll = setInterval(() => void money.poll(session).then((answer) => quota.hear({ changes: [], recalledLimits: (answer as unknown as { recalledLimits: [] }).recalledLimits })), 250);
+  const poll = setInterval(() => void money.poll(session).then((answer) => quota.onPoll({ changes: [], recalledLimits: (answer as unknown as { recalledLimits: [] }).recalledLimits })), 250);
   return { quota, session, nowMs, stop: () => clearInterval(poll) };
 };
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mintApiKey, parseApiKey } from '@kilotoken/identity';
 import { AppError } from '@kilotoken/platform';
 import { z } from 'zod';
-import { readIfThere, writeWholeFile } from './whole-file.js';
+import { readIfThere, writeAtomically } from './atomic-write.js';
 
 /**
  * The keys of the demo organizations, random per installation and the same after a restart. The database has their hashes
@@ -15,7 +15,7 @@ export type DemoKeys = z.infer<typeof demoKeysSchema>;
 
 export const mintDemoKey = (): string => mintApiKey(randomBytes).key;
 
-export const writeDemoKeys = (file: string, keys: DemoKeys): void => writeWholeFile(file, `${JSON.stringify(keys, null, 2)}\n`);
+export const writeDemoKeys = (file: string, keys: DemoKeys): void => writeAtomically(file, `${JSON.stringify(keys, null, 2)}\n`);
 
 /** The keys in the file, or new ones, which stand in it before anything is told of them. */
 export const ensureDemoKeys = (file: string): DemoKeys => {

@@ -106,7 +106,7 @@ const compose = ({ settings, clock, logger, registry, tracing }: Platform<Gatewa
   const catalogue = new CatalogueService(pool, session, logger);
   catalogue.onLoad((loaded) => laneKeys.load(loaded));
   const quota = new QuotaService({ databaseUrl, waitersMax: settings.FLOOR_WAITERS }, session, clock, logger);
-  session.onPoll((answer) => quota.hear(answer));
+  session.onPoll((answer) => quota.onPoll(answer));
   const relayLimits = {
     attemptsMax: settings.ATTEMPTS_MAX,
     firstByteMsMax: settings.FIRST_BYTE_MS_MAX,

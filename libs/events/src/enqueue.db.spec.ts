@@ -6,7 +6,7 @@ import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
 import { EventsDatabase, HeldQueue, tableOf } from '../../../test/support/events-database.js';
 import { enqueue } from './enqueue.js';
 import { JobRunnerService } from './job-runner.service.js';
-import { listJobs, retryJobs } from './job.service.js';
+import { listJobs, retryJobs } from './job.flow.js';
 import { OutboxService } from './outbox.service.js';
 import { readQueueStates } from './outbox.store.js';
 import type { JobOutcome, JobProcessor } from './queue-table.js';

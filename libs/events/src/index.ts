@@ -1,12 +1,12 @@
 export * from './delivery.js';
-export { listDeliveries, replayDeliveries } from './delivery.service.js';
+export { listDeliveries, replayDeliveries } from './delivery.flow.js';
 export { enqueue, type JobTransaction } from './enqueue.js';
 export * from './job.js';
-export { listJobs, retryJobs } from './job.service.js';
+export { listJobs, retryJobs } from './job.flow.js';
 export * from './job-runner.service.js';
 export * from './mail.js';
 export * from './mail.service.js';
-export * from './mail-transport.service.js';
+export * from './mail-transport.client.js';
 export * from './nightly.service.js';
 export * from './notice.js';
 export { BalanceWatchService, getNoticeSettings, setNotices } from './notice.service.js';
@@ -17,6 +17,6 @@ export { QueueWatchService, type QueueWatchSettings } from './queue-watch.servic
 export * from './retry.js';
 export * from './webhook.js';
 export * from './webhook-delivery.service.js';
-export * from './webhook-endpoint.service.js';
-export { WebhookGuard, type WebhookGuardSettings } from './webhook-guard.service.js';
-export { WebhookSender } from './webhook-sender.service.js';
+export * from './webhook-endpoint.flow.js';
+export { WebhookGuard, type WebhookGuardSettings } from './webhook-guard.client.js';
+export { WebhookSender } from './webhook-sender.client.js';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { openMailboxFolder, openSmtpTransport, type AddressedMail } from './mail-transport.service.js';
+import { openMailboxFolder, openSmtpTransport, type AddressedMail } from './mail-transport.client.js';
 
 const mail: AddressedMail = {
   to: 'billing@example.com',

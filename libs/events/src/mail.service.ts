@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isEventName } from '@kilotoken/contracts';
 import { asOrganization } from '@kilotoken/platform';
 import type { Pool } from 'pg';
-import { mailMsMax, type MailTransport } from './mail-transport.service.js';
+import { mailMsMax, type MailTransport } from './mail-transport.client.js';
 import { renderMail } from './mail.js';
 import { findMailParts } from './mail.store.js';
 import { emailSchema } from './notice.js';

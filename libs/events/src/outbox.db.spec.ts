@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Log } from '@kilotoken/platform';
 import { openLog } from '@kilotoken/platform/process';
 import { EventsDatabase, HeldQueue, tableOf } from '../../../test/support/events-database.js';
-import { replayDeliveries } from './delivery.service.js';
+import { replayDeliveries } from './delivery.flow.js';
 import { JobRunnerService } from './job-runner.service.js';
 import { OutboxService } from './outbox.service.js';
 import { dispatchEvents, pruneOutbox, readQueueStates } from './outbox.store.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Clock, Db } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Job, JobOutcome, JobProcessor } from './queue-table.js';
-import { attemptMsMax, type WebhookAnswer, type WebhookSender } from './webhook-sender.service.js';
+import { attemptMsMax, type WebhookAnswer, type WebhookSender } from './webhook-sender.client.js';
 import { disableAfterMs, toEnvelope } from './webhook.js';
 import { findDelivery, noteAttempt } from './webhook.store.js';
 

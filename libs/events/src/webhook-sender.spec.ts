@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
-import { WebhookGuard, type WebhookGuardSettings } from './webhook-guard.service.js';
-import { askedWaitMs, WebhookSender, type WebhookAnswer } from './webhook-sender.service.js';
+import { WebhookGuard, type WebhookGuardSettings } from './webhook-guard.client.js';
+import { askedWaitMs, WebhookSender, type WebhookAnswer } from './webhook-sender.client.js';
 
 /** For receivers that answer; one that never does is given up sooner. */
 const timeoutMs = 60_000;

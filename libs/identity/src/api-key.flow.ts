@@ -3,7 +3,7 @@ import { mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
 import { changeAs, type ControlClient, type PrismaDb } from '@kilotoken/platform/prisma';
 import { isApiKeyPrefix, mintApiKey, parseApiKey } from './api-key.js';
 import {
-  endApiKey, findApiKeyByHash, findLineageExpiry, findLineageId, insertApiKey, listApiKeyRows, lockApiKey, tellRolled, updateApiKeySettings, type ApiKeySought,
+  endApiKey, findApiKeyByHash, findLineageExpiry, findLineageId, insertApiKey, listApiKeyRows, lockApiKey, recordKeyRolled, updateApiKeySettings, type ApiKeySought,
 } from './api-key.store.js';
 import { ambiguous, candidatesMax, conflict, invalid, isUuid, notFound, parseInput } from './identity.errors.js';
 import {
@@ -106,7 +106,7 @@ export const rollApiKey = (client: ControlClient, input: RollApiKey): Promise<Is
     const lineageId = await findLineageId(db, old);
     const terms = { projectId, name, allowedModels, expiresAt, unsupportedParameters, maxTokensAbove };
     const rolled = await insertApiKey(db, { organizationId, id: mintId(now.getTime()), hash, prefix, lineageId, ...terms }, now);
-    await tellRolled(db, old, rolled, oldEndsAt);
+    await recordKeyRolled(db, old, rolled, oldEndsAt);
     return { ...rolled, key };
   });
 };

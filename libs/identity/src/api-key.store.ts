@@ -118,7 +118,7 @@ export const findLineageId = async (db: PrismaDb, { organizationId, id }: ApiKey
 };
 
 /** The event that a key took another's place; that one was made and the other ended, the table tells by itself. */
-export const tellRolled = async (db: PrismaDb, old: ApiKey, rolled: ApiKey, oldEndsAt: Date): Promise<void> => {
+export const recordKeyRolled = async (db: PrismaDb, old: ApiKey, rolled: ApiKey, oldEndsAt: Date): Promise<void> => {
   const { organizationId, projectId, name, id } = rolled;
   const data = { old_key_id: old.id, old_key_ends_at: oldEndsAt.toISOString(), new_key_id: id, project_id: projectId, name };
   await db.$queryRaw`SELECT outbox_put(${organizationId}::uuid, 'key.rolled', ${id}, ${JSON.stringify(data)}::jsonb)`;

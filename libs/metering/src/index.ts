@@ -1,8 +1,8 @@
 export { replayKindOf, type QuarantineKey, type QuarantinedUsage } from './quarantine.js';
-export * from './quarantine.service.js';
+export * from './quarantine.flow.js';
 export * from './partition.js';
 export * from './partition.service.js';
-export * from './partition-archive.service.js';
+export * from './partition-archive.flow.js';
 export { countDefaultRows, listPartitions, makePartition } from './partition.store.js';
 export * from './rating.js';
 export * from './rating.service.js';

@@ -6,7 +6,7 @@ import { createIdMinter } from '@kilotoken/platform';
 import { parquetMetadata } from 'hyparquet';
 import { MoneyDatabase, sqlStateFrom } from '../../../test/support/money-database.js';
 import { until } from '../../../test/support/until.js';
-import { detachPartition, dropPartition, exportPartition, type ArchiveStep } from './partition-archive.service.js';
+import { detachPartition, dropPartition, exportPartition, type ArchiveStep } from './partition-archive.flow.js';
 import { digestFile } from './partition-file.store.js';
 import { listPartitions, makePartition, readColumns } from './partition.store.js';
 

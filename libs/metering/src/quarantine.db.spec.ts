@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { expectInvariants } from '../../../test/support/invariants.js';
 import { MoneyDatabase } from '../../../test/support/money-database.js';
 import type { QuarantineKey } from './quarantine.js';
-import { discardQuarantined, findQuarantined, repairQuarantined, replayQuarantined } from './quarantine.service.js';
+import { discardQuarantined, findQuarantined, repairQuarantined, replayQuarantined } from './quarantine.flow.js';
 import { RatingService } from './rating.service.js';
 
 const by = { actor: 'test', note: 'a test' };

@@ -132,7 +132,7 @@ export class QuotaService {
   }
 
   /** What the session's poll brought: changed limits, and slices that other gateways need. */
-  hear({ changes, recalledLimits }: QuotaNews): void {
+  onPoll({ changes, recalledLimits }: QuotaNews): void {
     if (changes === null) for (const { quota } of this.accounts.values()) recallAll(quota);
     for (const { organizationId } of changes ?? []) {
       const account = organizationId === null ? undefined : this.accounts.get(organizationId);

@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { identifyProcess, isAlive, signalProcess, waitForExit, type ProcessIdentity } from '../process-identity.js';
-import { writeWholeFile } from '../whole-file.js';
+import { writeAtomically } from '../atomic-write.js';
 import type { Home } from './home.js';
 import { LauncherError } from './launcher-error.js';
 import type { Service, ServiceProcess } from './supervisor.js';
@@ -59,7 +59,7 @@ async function startApp(spec: AppSpec, home: Home): Promise<AppProcess> {
   const identity = child.pid === undefined ? null : identifyProcess(child.pid);
   if (!identity) throw new LauncherError(`${spec.name} could not be started: ${await exited}.`);
   const pidFile = join(home.processes, `${spec.name}.json`);
-  writeWholeFile(pidFile, JSON.stringify(identity));
+  writeAtomically(pidFile, JSON.stringify(identity));
   return { identity, exited, readOutput: () => readFileSync(outputFile).subarray(outputStart).toString().slice(-OUTPUT_CHARACTERS_MAX).trim() };
 }
 

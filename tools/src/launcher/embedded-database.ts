@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { findFreePort, isPortFree } from '../free-port.js';
 import { startPostgres, type RunningPostgres } from '../postgres/index.js';
-import { readIfThere, writeWholeFile } from '../whole-file.js';
+import { readIfThere, writeAtomically } from '../atomic-write.js';
 import type { Home } from './home.js';
 import type { Secrets } from './secrets.js';
 import { portSettings, type LauncherSettings } from './settings.js';
@@ -47,7 +47,7 @@ async function choosePort(home: Home, launcher: LauncherSettings): Promise<numbe
   if (kept !== null && !promised.has(kept) && (await isPortFree(kept))) return kept;
   let port = await findFreePort();
   for (let attempt = 1; promised.has(port) && attempt < FREE_PORT_ATTEMPTS_MAX; attempt += 1) port = await findFreePort();
-  writeWholeFile(home.portFile, `${port}\n`);
+  writeAtomically(home.portFile, `${port}\n`);
   return port;
 }
 

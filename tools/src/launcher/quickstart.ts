@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { writeWholeFile } from '../whole-file.js';
+import { writeAtomically } from '../atomic-write.js';
 
 /** Everything a program needs to use this installation. Later versions add fields and change none. */
 const quickstartSchema = z.object({
@@ -26,5 +26,5 @@ const quickstartSchema = z.object({
 export type Quickstart = z.infer<typeof quickstartSchema>;
 
 export function writeQuickstart(file: string, quickstart: Quickstart): void {
-  writeWholeFile(file, `${JSON.stringify(quickstartSchema.parse(quickstart), null, 2)}\n`);
+  writeAtomically(file, `${JSON.stringify(quickstartSchema.parse(quickstart), null, 2)}\n`);
 }

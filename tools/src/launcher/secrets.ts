@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { readIfThere, writeWholeFile } from '../whole-file.js';
+import { readIfThere, writeAtomically } from '../atomic-write.js';
 import { LauncherError } from './launcher-error.js';
 
 /** Made once an installation, random, readable by its owner alone. */
@@ -18,7 +18,7 @@ export function ensureSecrets(file: string, hasDatabase: boolean): Secrets {
   if (text !== null) return parseSecrets(text, file);
   if (hasDatabase) throw new LauncherError(`${file} is missing, and the database beside it can only be opened with the passwords in it. Put it back from a backup. Nothing was changed.`);
   const secrets = { internalToken: newSecret(), databaseOwnerPassword: newSecret(), databaseAppPassword: newSecret() };
-  writeWholeFile(file, `${JSON.stringify(secrets, null, 2)}\n`);
+  writeAtomically(file, `${JSON.stringify(secrets, null, 2)}\n`);
   return secrets;
 }
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { gpuFolderOf } from '@kilotoken/inference';
 import { readEnvironment, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
-import { writeWholeFile } from '../whole-file.js';
+import { writeAtomically } from '../atomic-write.js';
 import { isDiskFull, ModelError, reasonOf } from './model-error.js';
 import type { ReportProgress } from './progress.js';
 import { runProgram, type Command } from './run-program.js';
@@ -53,7 +53,7 @@ export const ensureGpuPackage = async ({ home, gpu, onProgress = () => undefined
   if (isInstalled(folder, wanted)) return;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  writeWholeFile(join(folder, 'package.json'), JSON.stringify(manifestOf(wanted), null, 2), 0o644);
+  writeAtomically(join(folder, 'package.json'), JSON.stringify(manifestOf(wanted), null, 2), 0o644);
   onProgress({ source: 'npm', receivedBytes: null, totalBytes: null });
   try {
     const parameters = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
@@ -63,7 +63,7 @@ export const ensureGpuPackage = async ({ home, gpu, onProgress = () => undefined
     const reason = isDiskFull(error) ? 'the disk is full; a GPU package takes up to 1 GB' : reasonOf(error);
     throw new ModelError(`llama.cpp for ${gpu} could not be installed into ${folder}: ${reason}. Mend that and start again, or leave KILOTOKEN_GPU out to compute on the CPU.`, { cause: error });
   }
-  writeWholeFile(join(folder, 'complete.json'), JSON.stringify(wanted), 0o644);
+  writeAtomically(join(folder, 'complete.json'), JSON.stringify(wanted), 0o644);
 };
 
 interface Wanted {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync, rmSync, statSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import { writeWholeFile } from '../whole-file.js';
+import { writeAtomically } from '../atomic-write.js';
 
 /**
  * Whether a file is the one that we name: by size, then by SHA-256. Reading a hundred megabytes takes a good part of a
@@ -33,7 +33,7 @@ export const verifyFile = async (path: string, identity: FileIdentity): Promise<
   const current: VerificationRecord = { sizeBytes: stats.size, changedMs: Math.floor(stats.mtimeMs), sha256: identity.sha256 };
   if (isSame(readRecord(path), current)) return 'verified';
   if ((await hashFile(path)) !== identity.sha256) return 'wrong';
-  writeWholeFile(recordPath(path), JSON.stringify(current), 0o644);
+  writeAtomically(recordPath(path), JSON.stringify(current), 0o644);
   return 'verified';
 };
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { identifyProcess, signalProcess, waitForExit, type ProcessIdentity } from '../process-identity.js';
-import { readIfThere } from '../whole-file.js';
+import { readIfThere } from '../atomic-write.js';
 
 /**
  * Postgres outlives a launcher that was killed hard. The next start finds it by `postmaster.pid` and stops it, so that

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 /** Replaces a file so that a reader, or a start after a power cut, sees the old contents or the new, never a part. */
-export function writeWholeFile(path: string, contents: string, mode = 0o600): void {
+export function writeAtomically(path: string, contents: string, mode = 0o600): void {
   const unfinished = `${path}.${process.pid}.new`;
   try {
     const file = openSync(unfinished, 'w', mode);

@@ -1,7 +1,7 @@
 import { AppError } from '@kilotoken/platform';
 import { Webhook } from 'standardwebhooks';
 import { Agent, request } from 'undici';
-import type { WebhookGuard } from './webhook-guard.service.js';
+import type { WebhookGuard } from './webhook-guard.client.js';
 
 /** One attempt to send a webhook. */
 export interface WebhookRequest {

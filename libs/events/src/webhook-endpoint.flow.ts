@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { AppError, changeThrough, mintId, type ControlPool } from '@kilotoken/platform';
+import type { AppError} from '@kilotoken/platform';
+import { changeThrough, mintId, type ControlPool } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { conflict, notFound, parseInput } from './events.errors.js';
-import type { WebhookGuard } from './webhook-guard.service.js';
+import type { WebhookGuard } from './webhook-guard.client.js';
 import { createSecret, endpointsMax, kindsSchema, secretOverlapMsDefault, secretOverlapMsMax, type WebhookEndpoint } from './webhook.js';
 import { deleteEndpoint, endSecrets, insertEndpoint, insertSecret, listEndpointRows, lockEndpoints, setEndpointEnabled } from './webhook.store.js';
 
