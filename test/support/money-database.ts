@@ -75,7 +75,7 @@ export const sqlStateFrom = async (call: Promise<unknown>): Promise<string | und
 
 export class MoneyDatabase {
   private readonly tenants = new Map<string, SeededTenant>();
-  /** What gateways' clocks say: ids and times of usage rows go by it. */
+  /** The clock of gateways: ids and times of usage rows go by it. */
   clockMs: () => number = Date.now;
 
   private constructor(

@@ -4,7 +4,7 @@ import { MoneyDatabase, type Usage } from './money-database.js';
 import { rate } from './reconcile-fixture.js';
 
 const dayMs = 86_400_000;
-/** What the lane costs a token, at first and from the last month on; the sale is 1 and 2. */
+/** The lane's cost of a token, at first and from the last month on; the sale is 1 and 2. */
 const laneCosts = { first: { input: '0.5', output: '1.5' }, later: { input: '0.25', output: '1.25' } } as const;
 
 interface Served {
@@ -14,7 +14,7 @@ interface Served {
   readonly input: number;
   readonly output?: number;
   readonly at?: keyof typeof laneCosts;
-  /** What the row says besides. */
+  /** Other fields of the row. */
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 

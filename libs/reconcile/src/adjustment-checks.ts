@@ -23,7 +23,7 @@ export const adjustmentChecks: readonly Check[] = [
         SELECT organization_id, reference, sum(amount) AS amount, min(moment) AS first, max(moment) AS last FROM (
           SELECT x.organization_id, x.reference, -x.amount AS amount, x.adjusted_at AS moment FROM grant_adjustment x WHERE x.cause = 'rating'${s.organization('x.organization_id')}
           UNION ALL
-          -- What a closed grant was given back is a grant of its own.
+          -- An amount given back to a closed grant is a grant of its own.
           SELECT g.organization_id, split_part(g.reference, ':', 1), -g.granted, g.created_at FROM credit_grant g JOIN adjustment j ON j.organization_id = g.organization_id AND g.reference LIKE j.id || ':%') part
         GROUP BY 1, 2),
       gone AS (SELECT x.first_id, x.until_id FROM usage_archive x WHERE x.detached_at IS NOT NULL)

@@ -50,7 +50,7 @@ export const ratedAgain = `CROSS JOIN LATERAL (
       ORDER BY x.token_class = c.token_class DESC LIMIT 1) AS rate ON true) AS r`;
 
 /**
- * What counts cost at the lane's cost `c (per, rates)`: `r (cost)`. A class that the lane's cost does not name costs what its parent
+ * The cost of counts at the lane's cost `c (per, rates)`: `r (cost)`. A class that the lane's cost does not name costs what its parent
  * costs; one whose cost is null or unknown costs nothing that we know of.
  */
 export const laneCostAgain = (counts: string): string => `CROSS JOIN LATERAL (

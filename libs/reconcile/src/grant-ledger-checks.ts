@@ -9,14 +9,14 @@ import type { ScopeSql } from './scope.js';
 /** Postings as one text: `account unit amount, …`, in the order of accounts. */
 const written = (account: string, unit: string, amount: string): string => `string_agg(concat_ws(' ', ${account}, ${unit}, ${exact(amount)}), ', ' ORDER BY ${account}, ${unit}, ${amount})`;
 
-/** What was posted of a kind: `posted (organization_id, id, source_id, posted_at, postings)`. */
+/** The transactions of a kind: `posted (organization_id, id, source_id, posted_at, postings)`. */
 const POSTED = (s: ScopeSql, kind: string): string => `
   posted AS (
     SELECT t.organization_id, t.id, t.source_id, t.posted_at, ${written('p.account', 'p.unit', 'p.amount')} AS postings
     FROM ledger_transaction t LEFT JOIN ledger_posting p ON p.organization_id = t.organization_id AND p.transaction_id = t.id
     WHERE t.kind = '${kind}'${s.organization('t.organization_id')} GROUP BY t.organization_id, t.id)`;
 
-/** What should have been: a row of `due` has organization_id, source_id, moment, place, and its lines as a VALUES list. */
+/** The postings that are due: a row of `due` has organization_id, source_id, moment, place, and its lines as a VALUES list. */
 const lines = (values: string): string => `(SELECT ${written('x.account', 'x.unit', 'x.amount')} FROM (VALUES ${values}) AS x (account, unit, amount) WHERE x.amount <> 0)`;
 
 /** A moment in microseconds: how it reads does not depend on a session's time zone. */
@@ -34,7 +34,7 @@ const texts = { subjects: 'transactions', expected: 'by the rows of grants', fou
 
 /** The account that a grant was issued against: its own, or the default of its source. */
 const COUNTER = "coalesce(g.counter_account, CASE WHEN g.source IN ('promotion', 'free_quota', 'sla_credit') THEN 'promotion_expense' ELSE 'cash_clearing' END)";
-/** What a closed grant was given back by an adjustment of a rating: the adjustment's posting is that of the grant. */
+/** A grant that gives back what a closed one paid, by an adjustment of a rating: the adjustment's posting is that of the grant. */
 const GIVEN_BACK = "EXISTS (SELECT FROM rating_adjustment j WHERE j.organization_id = g.organization_id AND g.reference LIKE j.id || ':%')";
 
 export const grantLedgerChecks: readonly Check[] = [

@@ -1,4 +1,4 @@
-/** What charts read is what usage says. `kt rollups verify` compares by the same SQL, which shares nothing with what keeps rollups. Pure. */
+/** Rollups, which charts read, against usage. `kt rollups verify` compares by the same SQL, which shares nothing with what keeps rollups. Pure. */
 import { rolledUpAgain, rollupKey } from '@kilotoken/rollups';
 import type { Check } from './reconcile.js';
 

@@ -49,7 +49,7 @@ export interface RollupRange {
 }
 
 /**
- * What usage says the rollups should be, and what they are: common table expressions `expected` and `stored`, with the columns of
+ * The rollups that usage makes, and the stored ones: common table expressions `expected` and `stored`, with the columns of
  * usage_rollup. Reconcile proves by them too.
  */
 export const rolledUpAgain = ({ from, until, organization }: RollupRange): string => `
