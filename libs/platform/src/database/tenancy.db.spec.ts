@@ -51,13 +51,11 @@ const crossingFunctions = [
   'session_confirm', 'session_end', 'session_fence', 'session_open', 'session_pulses', 'session_reap', 'session_reap_silent', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
   'webhook_delivery',
 ];
-/** Functions that the control plane calls or sets off, and no service: they write for the organization that the caller names. */
+/** Functions that the control plane calls or sets off, and no service (two keep histories): they write for the organization that the caller names. */
 const controlFunctions = [
-  'catalogue_changed', 'control_changed', 'grant_adjust_against', 'grant_event', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'key_event', 'ledger_lock', 'limit_changed',
-  'organization_changed', 'organization_zone_changed',
+  'catalogue_changed', 'control_changed', 'grant_adjust_against', 'grant_event', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'key_event', 'lane_cost_put', 'ledger_lock', 'limit_changed',
+  'organization_changed', 'organization_price_book_put', 'organization_zone_changed',
 ];
-/** Triggers that keep a history, whoever writes what it is of; nobody executes them. */
-const historyFunctions = ['lane_cost_put', 'organization_price_book_put'];
 /** What runs with the owner's rights, which alone make a partition of usage or look into its default one; they take no text but a period's name. */
 const ownersFunctions = ['usage_default_rows', 'usage_partition_make'];
 /** What the application runs with its own rights. */
@@ -281,7 +279,7 @@ describe('every function', () => {
   const functionsWhere = (condition: string): Promise<string[]> => names(`SELECT DISTINCT proname AS name FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND ${condition} ORDER BY 1`);
 
   it('that crosses organizations is named here', async () => {
-    expect(await functionsWhere('prosecdef')).toEqual([...crossingFunctions, ...controlFunctions, ...historyFunctions, ...ownersFunctions].sort());
+    expect(await functionsWhere('prosecdef')).toEqual([...crossingFunctions, ...controlFunctions, ...ownersFunctions].sort());
   });
 
   it("that crosses organizations is the definer's, with a search path that nobody can change", async () => {
