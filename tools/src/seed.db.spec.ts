@@ -9,7 +9,7 @@ import { parseMoney } from '@kilotoken/money';
 import { createPool } from '@kilotoken/platform';
 import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
-import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
+import { createTestDatabase, serviceUrl, type TestDatabase } from '../../test/support/postgres.js';
 import { testActor } from '../../test/support/test-actor.js';
 import { seedDemo, type SeedDemo } from './seed.js';
 
@@ -34,7 +34,7 @@ afterEach(async () => {
 
 const localModel = { id: 'smollm2-135m-instruct', contextWindow: 2_048 };
 const seed = (change: Partial<SeedDemo> = {}) =>
-  seedDemo({ databaseUrl: database.ownerUrl, home, internalWorkerUrl: 'http://127.0.0.1:8084', localModel, embedded: true, ...change });
+  seedDemo({ databaseUrl: database.ownerUrl, controlUrl: serviceUrl(database.appUrl, 'control'), home, internalWorkerUrl: 'http://127.0.0.1:8084', localModel, embedded: true, ...change });
 
 const grantsOf = async (slug: string) => listGrants(prisma, (await getOrganization(prisma, slug)).id);
 const isKeyOf = async (key: string, slug: string): Promise<boolean> => {

@@ -3,8 +3,8 @@ import { createOrganization, createProject, findOrganizationBy, findProjectBy, r
 import { loopbackModelId } from '@kilotoken/inference';
 import { issueGrant, type GrantSource } from '@kilotoken/ledger';
 import { applyListings, listPriceBook } from '@kilotoken/marketplace';
-import type { Actor } from '@kilotoken/platform';
-import { changeAs, createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
+import { type Actor, actorSession, changeAs, createPool, operatorSession } from '@kilotoken/platform';
+import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import { ensureDemoKeys, mintDemoKey, writeDemoKeys, type DemoKeys } from './demo-keys.js';
 import { demoListings, type DemoModel } from './demo-listings.js';
 
@@ -15,6 +15,8 @@ import { demoListings, type DemoModel } from './demo-listings.js';
 export interface SeedDemo {
   /** The owner's login. */
   readonly databaseUrl: string;
+  /** The control plane's login; null where nobody has made it, and the owner's is used. */
+  readonly controlUrl: string | null;
   /** The data folder, which keeps the keys (`demo-keys.json`, readable by its owner alone). */
   readonly home: string;
   /** Where the inference worker is reached, such as http://127.0.0.1:8084. */
@@ -46,11 +48,11 @@ const tenants: readonly DemoTenant[] = [
 const projectName = 'quickstart';
 const seedActor: Actor = { kind: 'system', id: 'seed', name: null };
 
-export const seedDemo = async ({ databaseUrl, home, internalWorkerUrl, localModel, embedded }: SeedDemo): Promise<SeededDemo> => {
+export const seedDemo = async ({ databaseUrl, controlUrl, home, internalWorkerUrl, localModel, embedded }: SeedDemo): Promise<SeededDemo> => {
   const keysFile = join(home, 'demo-keys.json');
-  const prisma = createControlClient(databaseUrl, seedActor, { applicationName: 'kilotoken-seed' });
+  const prisma = createControlClient(controlUrl ?? databaseUrl, seedActor, { applicationName: 'kilotoken-seed', sessionOptions: operatorSession });
   try {
-    if (embedded) await prisma.databaseMark.updateMany({ where: { kind: 'production' }, data: { kind: 'demo' } });
+    if (embedded) await markAsDemo(databaseUrl);
     const listings = demoListings(internalWorkerUrl, localModel);
     await applyListings(prisma, 'seed', listings);
     let keys = ensureDemoKeys(keysFile);
@@ -61,6 +63,16 @@ export const seedDemo = async ({ databaseUrl, home, internalWorkerUrl, localMode
     return { ...keys, models: listings.map(({ modelId }) => modelId), localModel: localModel?.id ?? null, loopbackModel: loopbackModelId };
   } finally {
     await prisma.$disconnect();
+  }
+};
+
+/** The owner alone may say what kind of database this is. */
+const markAsDemo = async (databaseUrl: string): Promise<void> => {
+  const owner = createPool({ connectionString: databaseUrl, max: 1, applicationName: 'kilotoken-seed', sessionOptions: actorSession(seedActor) });
+  try {
+    await owner.query("UPDATE database_mark SET kind = 'demo' WHERE kind = 'production'");
+  } finally {
+    await owner.end();
   }
 };
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
-import { changeAs, type ControlClient, type PrismaDb } from '@kilotoken/platform/prisma';
+import { changeAs, mintId, type RawDb, readDatabaseNow } from '@kilotoken/platform';
+import type { ControlClient, PrismaDb } from '@kilotoken/platform/prisma';
 import { isApiKeyPrefix, mintApiKey, parseApiKey } from './api-key.js';
 import {
   endApiKey, findApiKeyByHash, findLineageExpiry, findLineageId, insertApiKey, listApiKeyRows, lockApiKey, recordKeyRolled, updateApiKeySettings, type ApiKeySought,

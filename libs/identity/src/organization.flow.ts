@@ -1,5 +1,5 @@
-import { mintId, readDatabaseNow, takenConstraintOf, type RawDb } from '@kilotoken/platform';
-import { changeAs, type ControlClient } from '@kilotoken/platform/prisma';
+import { changeAs, mintId, type RawDb, readDatabaseNow, takenConstraintOf } from '@kilotoken/platform';
+import type { ControlClient } from '@kilotoken/platform/prisma';
 import { ambiguous, candidatesMax, conflict, invalid, isUuid, notFound, parseInput } from './identity.errors.js';
 import {
   namePageSchema,

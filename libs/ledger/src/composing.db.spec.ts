@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseMoney } from '@kilotoken/money';
-import { controlLoginName, createPool, ensureControlLogin, throughPg, type RawDb } from '@kilotoken/platform';
-import { changeAs, createControlClient, createPrisma, type ControlClient, type PrismaClient } from '@kilotoken/platform/prisma';
+import { changeAs, controlLoginName, createPool, ensureControlLogin, throughPg, type RawDb } from '@kilotoken/platform';
+import { createControlClient, createPrisma, type ControlClient, type PrismaClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { randomBytes } from 'node:crypto';
 import { expectInvariants } from '../../../test/support/invariants.js';

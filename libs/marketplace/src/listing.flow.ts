@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import { AppError, mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
-import { changeAs, type ControlClient, type PrismaDb } from '@kilotoken/platform/prisma';
+import { AppError, changeAs, mintId, type RawDb, readDatabaseNow } from '@kilotoken/platform';
+import type { ControlClient, PrismaDb } from '@kilotoken/platform/prisma';
 import { ensurePriceBook, findLatestEffectiveAt, insertPriceVersion, readPriceBooks } from '@kilotoken/pricing';
 import { lanesFileBytesMax, parseLanesFile } from './lanes-file.js';
 import type { LaneOffer } from './lane.js';

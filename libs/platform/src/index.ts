@@ -2,6 +2,7 @@
 export * from './config/config.js';
 export * from './database/actor.js';
 export * from './database/app-login.js';
+export * from './database/change.js';
 export type { AppDefinition, ListenOptions, Platform, RunningApp, Wiring } from './process/bootstrap.js';
 export * from './clock.js';
 export * from './database/database.durability.js';

@@ -1,7 +1,7 @@
 import { getProject } from '@kilotoken/identity';
 import { formatMoney, parseMoney } from '@kilotoken/money';
-import { AppError, mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
-import { changeAs, type ControlClient } from '@kilotoken/platform/prisma';
+import { AppError, changeAs, mintId, type RawDb, readDatabaseNow } from '@kilotoken/platform';
+import type { ControlClient } from '@kilotoken/platform/prisma';
 import { z } from 'zod';
 import { calendarKinds, measures, type Limit } from './limit.js';
 import { deleteLimit, findLineage, listLimitRows, upsertLimit, type StoredLimit } from './limits.store.js';

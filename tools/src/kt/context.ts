@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import type { Command } from 'commander';
-import { actorSession, createControlPool, createPool, operatorSession, readDatabaseNow, throughPg, type Actor, type ControlPool, type RawDb } from '@kilotoken/platform';
+import { actorSession, changeAs, createControlPool, createPool, operatorSession, readDatabaseNow, throughPg, type Actor, type ControlPool, type RawDb } from '@kilotoken/platform';
 import type { ControlClient, PrismaDb } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { parseWhole } from './arguments.js';
@@ -43,7 +43,6 @@ export class Context {
 
   /** One transaction that changes rows of an organization, in the name of whoever runs the command. */
   async change<Result>(organizationId: string, work: (db: PrismaDb) => Promise<Result>): Promise<Result> {
-    const { changeAs } = await import('@kilotoken/platform/prisma');
     return changeAs(await this.prisma(), organizationId, work);
   }
 

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseApiKey } from '@kilotoken/identity';
@@ -255,6 +255,13 @@ describe('the database', () => {
     expect(await run(['orgs', 'list'], { KILOTOKEN_HOME: folder })).toMatchObject({ exitCode: 2, error: expect.stringContaining('quickstart.json') });
     expect(await run(['orgs', 'list'], { KILOTOKEN_HOME: join(folder, 'none') })).toMatchObject({ exitCode: 2, error: expect.stringContaining('does not exist') });
     expect(await run(['orgs', 'list'], { DATABASE_URL: 'mysql://x/y' })).toMatchObject({ exitCode: 1, error: expect.stringContaining('DATABASE_URL') });
+  });
+
+  test('is reached with the login of the control plane, which records who runs the command', async () => {
+    writeFileSync(join(folder, 'quickstart.json'), JSON.stringify({ databaseUrl: 'postgresql://nobody:x@127.0.0.1:1/none', controlDatabaseUrl: serviceUrl(database.appUrl, 'control') }));
+    expect(await run(['orgs', 'create', '--slug', 'recorded'], { KILOTOKEN_HOME: folder })).toMatchObject({ exitCode: 0, error: '' });
+    const { rows } = await owner.query("SELECT actor_kind, actor_id, change FROM control_change WHERE table_name = 'organization' ORDER BY id DESC LIMIT 1");
+    expect(rows).toEqual([{ actor_kind: 'kt', actor_id: `${userInfo().username}@${hostname()}`, change: 'insert' }]);
   });
 
   test('is not needed for help', async () => {

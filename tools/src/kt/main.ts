@@ -23,7 +23,7 @@ Examples:
   npm run kt -- webhooks add --org acme --url https://hooks.example.com/kilotoken
   npm run kt -- notices set --org acme --email billing@example.com --balance-low 5
 
-The database is that of DATABASE_URL, or else of the installation in KILOTOKEN_HOME (.kilotoken).
+The database is that of CONTROL_DATABASE_URL or DATABASE_URL, or else of the installation in KILOTOKEN_HOME (.kilotoken). Partitions, quarantine and rollups need DATABASE_URL, the owner's login.
 Exit codes: 0 done, 1 refused (the reason is on standard error), 2 the database cannot be reached.
 `;
 
@@ -88,7 +88,7 @@ const explain = (error: unknown): Explanation => {
     return { code: 'database_not_migrated', message, exitCode: exitCodes.refused };
   }
   if (sqlState === '42501') {
-    const message = "This login may not do that: DATABASE_URL must be the owner's, not the applications'.";
+    const message = "This login may not do that: CONTROL_DATABASE_URL must be the control plane's, and DATABASE_URL the owner's, not the applications'.";
     return { code: 'database_role_too_weak', message, exitCode: exitCodes.refused };
   }
   return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: exitCodes.refused };

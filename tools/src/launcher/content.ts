@@ -1,5 +1,5 @@
 import { applyLanesFile, describeKeyProblem, findKeyProblemsInFile } from '@kilotoken/marketplace';
-import { readEnvironment, type Actor } from '@kilotoken/platform';
+import { operatorSession, readEnvironment, type Actor } from '@kilotoken/platform';
 import { createControlClient, type ControlClient, type PrismaClient } from '@kilotoken/platform/prisma';
 import { seedDemo } from '../seed.js';
 import { originOf } from './apps.js';
@@ -16,6 +16,8 @@ export interface ContentSource {
   settings: LauncherSettings;
   home: Home;
   ownerUrl: string;
+  /** The control plane's login; null where nobody has made it, and the owner's is used. */
+  controlUrl: string | null;
   /** The model that the worker will run. */
   localModel: { id: string; contextWindow: number } | null;
 }
@@ -26,8 +28,8 @@ const launcherActor: Actor = { kind: 'system', id: 'launcher', name: null };
 export type Content = Pick<Quickstart, 'apiKey' | 'benchApiKey' | 'models' | 'engineModel' | 'localModel' | 'loopbackModel'>;
 
 export async function prepareContent(source: ContentSource): Promise<Content> {
-  const { terminal, settings, ownerUrl } = source;
-  const prisma = createControlClient(ownerUrl, launcherActor, { applicationName: 'kilotoken-launcher' });
+  const { terminal, settings, ownerUrl, controlUrl } = source;
+  const prisma = createControlClient(controlUrl ?? ownerUrl, launcherActor, { applicationName: 'kilotoken-launcher', sessionOptions: operatorSession });
   try {
     const demo = await prepareDemo(source);
     if (settings.KILOTOKEN_LANES) await applyLanes(terminal, prisma, settings.KILOTOKEN_LANES);
@@ -39,13 +41,13 @@ export async function prepareContent(source: ContentSource): Promise<Content> {
 }
 
 /** Somebody else's database gets no organization and no key that they did not ask for. */
-async function prepareDemo({ terminal, settings, home, ownerUrl, localModel }: ContentSource): Promise<Omit<Content, 'models' | 'engineModel'>> {
+async function prepareDemo({ terminal, settings, home, ownerUrl, controlUrl, localModel }: ContentSource): Promise<Omit<Content, 'models' | 'engineModel'>> {
   const embedded = settings.DATABASE_URL === undefined;
   const wanted = settings.KILOTOKEN_DEMO === undefined ? embedded : settings.KILOTOKEN_DEMO === '1';
   if (!wanted) return { apiKey: null, benchApiKey: null, localModel: null, loopbackModel: null };
   return runStep(terminal, 'demo', 'seeding the demo organizations', async () => {
     const internalWorkerUrl = originOf(settings, 'WORKER_PORT');
-    const { models: _models, ...demo } = await seedDemo({ databaseUrl: ownerUrl, home: home.folder, internalWorkerUrl, localModel, embedded });
+    const { models: _models, ...demo } = await seedDemo({ databaseUrl: ownerUrl, controlUrl, home: home.folder, internalWorkerUrl, localModel, embedded });
     return { result: demo, detail: 'organizations demo (10 USD prepaid) and bench' };
   });
 }

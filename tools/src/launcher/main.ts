@@ -85,7 +85,7 @@ async function startEverything(start: Start): Promise<void> {
   refuseToGoOn(stop);
   const model = await unlessStopped(stop, findModel(terminal, settings, home));
   const localModel = model && { id: model.id, contextWindow: settings.WORKER_CONTEXT_TOKENS };
-  const content = await unlessStopped(stop, prepareContent({ terminal, settings, home, ownerUrl: database.ownerUrl, localModel }));
+  const content = await unlessStopped(stop, prepareContent({ terminal, settings, home, ownerUrl: database.ownerUrl, controlUrl: database.controlUrl, localModel }));
   refuseToGoOn(stop);
   await runStep(terminal, 'processes', 'starting', async (step) => {
     const context = { settings, secrets, home, serviceUrls: database.serviceUrls, auditDatabaseUrl: database.auditUrl, modelPath: model?.path ?? null, environment: start.environment };

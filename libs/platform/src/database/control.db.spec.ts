@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MoneyDatabase, sqlStateFrom } from '../../../../test/support/money-database.js';
 import { changeThrough, createControlPool, operatorSession, type Actor, type ControlPool } from './actor.js';
 import { controlLoginName, ensureControlLogin } from './app-login.js';
-import { changeAs, createControlClient, type ControlClient } from './prisma.js';
+import { changeAs } from './change.js';
+import { createControlClient, type ControlClient } from './prisma.js';
 
 const actor: Actor = { kind: 'person', id: 'person-7', name: 'Ada' };
 const forbidden = '42501';

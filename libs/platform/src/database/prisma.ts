@@ -1,5 +1,5 @@
 import { PrismaPg } from '@prisma/adapter-pg';
-import { transactionSettings, type Acting, type Actor } from './actor.js';
+import type { Acting, Actor } from './actor.js';
 import { createPool } from './database.js';
 import { PrismaClient, type Prisma } from '../generated/prisma/client.js';
 
@@ -39,14 +39,3 @@ export const createPrisma = (databaseUrl: string, { connectionsMax = 4, ...setti
 export type ControlClient = PrismaClient & Acting;
 
 export const createControlClient = (databaseUrl: string, actor: Actor, settings: PrismaSettings): ControlClient => Object.assign(createPrisma(databaseUrl, settings), { actor });
-
-/**
- * One transaction of the control plane. It writes rows of this organization alone, null: of none but the platform's own, and records each
- * change as the client's actor's.
- */
-export const changeAs = <Result>(client: ControlClient, organizationId: string | null, change: (db: PrismaDb) => Promise<Result>): Promise<Result> =>
-  client.$transaction(async (db) => {
-    const [organization, actor] = transactionSettings(client.actor, organizationId);
-    await db.$queryRaw`SELECT set_config('kilotoken.organization_id', ${organization}, true), set_config('kilotoken.actor', ${actor}, true)`;
-    return change(db);
-  });
