@@ -103,7 +103,10 @@ const holdsWhatWasExported = async (pool: Pool, { name, rows, digest }: Partitio
   return stored.rows === rows && stored.digest() === digest;
 };
 
-/** Rows may have come since the export; those that were exported are evidence, and must be what they were. Whoever changed one would otherwise have its change exported, and the evidence dropped. */
+/**
+ * Rows may have come since the export. The exported ones are evidence and must be unchanged: otherwise a second export would store the
+ * change, and the detached partition would take the evidence away.
+ */
 const assertExportedUnchanged = async (pool: Pool, partition: Partition): Promise<void> => {
   if (await holdsWhatWasExported(pool, partition, true)) return;
   throw refuse('partition_changed', `Rows of ${partition.name} were changed or deleted after they were exported, so it is not detached. npm run reconcile names them (usage-sealed); export it again once it is known why.`);
