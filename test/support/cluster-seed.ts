@@ -35,10 +35,20 @@ export interface SeedOptions {
   /** Amounts of prepaid USD grants, in the order that they burn. */
   grants?: (string | SeedGrant)[];
   keys?: SeedKey[];
+  packs?: SeedPack[];
+}
+
+/** A pack unit with the weights that every model burns it at. */
+export interface SeedPack {
+  unit: string;
+  weights: Record<string, string | null>;
+  decimals?: number;
+  rounding?: string;
 }
 
 export interface SeedGrant {
   amount: string;
+  priority?: number;
   unit?: string;
   models?: string[];
   expiresInMs?: number;
@@ -75,7 +85,17 @@ export async function seedTenant(owner: pg.Client, options: SeedOptions): Promis
   await owner.query('INSERT INTO price_book (id, name) VALUES ($1, $2)', [priceBookId, `book ${priceBookId}`]);
   const priceVersionIds: Record<string, string> = {};
   for (const model of options.models) priceVersionIds[model.model] = await seedModel(owner, priceBookId, model);
+  for (const pack of options.packs ?? []) await seedPack(owner, pack);
   return { ...(await seedOrganization(owner, priceBookId, options)), priceVersionIds };
+}
+
+async function seedPack(owner: pg.Client, { unit, weights, decimals = 12, rounding = 'half_even' }: SeedPack): Promise<void> {
+  const burnTableId = randomUUID();
+  await owner.query('INSERT INTO pack_unit (unit, decimals, rounding) VALUES ($1, $2, $3)', [unit, decimals, rounding]);
+  await owner.query("INSERT INTO burn_table (id, unit, effective_at) VALUES ($1, $2, kt_now() - interval '1 day')", [burnTableId, unit]);
+  for (const [tokenClass, amount] of Object.entries(weights)) {
+    await owner.query('INSERT INTO burn_weight (burn_table_id, token_class, amount, per) VALUES ($1, $2, $3, 1)', [burnTableId, tokenClass, amount]);
+  }
 }
 
 async function seedModel(owner: pg.Client, priceBookId: string, seed: SeedModel): Promise<string> {
@@ -136,10 +156,10 @@ export async function seedKey(owner: pg.Client, { organizationId, projectId }: P
 }
 
 export async function seedGrant(owner: pg.Client, organizationId: string, seed: string | SeedGrant): Promise<string> {
-  const { amount, unit = 'USD', models = null, expiresInMs = null } = typeof seed === 'string' ? { amount: seed } : seed;
+  const { amount, unit = 'USD', models = null, expiresInMs = null, priority = null } = typeof seed === 'string' ? { amount: seed } : seed;
   const { rows } = await owner.query<{ id: string }>(
-    "SELECT grant_issue($1, uuidv7(), $2, $3, 'prepaid', $4, NULL, $5, NULL, kt_now() + make_interval(secs => $6::float8 / 1000)) AS id",
-    [organizationId, unit, amount, randomUUID(), models, expiresInMs],
+    "SELECT grant_issue($1, uuidv7(), $2, $3, 'prepaid', $4, $7::smallint, $5, NULL, kt_now() + make_interval(secs => $6::float8 / 1000)) AS id",
+    [organizationId, unit, amount, randomUUID(), models, expiresInMs, priority],
   );
   return rows[0]!.id;
 }

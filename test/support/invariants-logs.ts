@@ -36,10 +36,16 @@ interface UsageRow {
   prompt_tokens: string;
   completion_tokens: string;
   charge: string;
+  /** The charges of packs by unit, as the header of an answer lists it before the money; empty where none did. */
+  packs: string;
+  unit: string;
 }
 
 const USAGE = `
-  SELECT u.id, u.attempt, u.outcome, u.status, u.estimated, u.upstream_id, trim_scale(u.charge)::text AS charge,
+  SELECT u.id, u.attempt, u.outcome, u.status, u.estimated, u.upstream_id, trim_scale(u.charge)::text AS charge, u.unit,
+    coalesce((SELECT string_agg(format('%s %s', trim_scale(p.charge), p.unit), ', ' ORDER BY p.place) FROM (
+      SELECT o.p ->> 'unit' AS unit, min(o.n) AS place, sum((o.p ->> 'charge')::numeric) AS charge FROM jsonb_array_elements(u.portions) WITH ORDINALITY AS o (p, n)
+      WHERE o.p ->> 'unit' <> u.unit AND (o.p ->> 'charge')::numeric > 0 GROUP BY 1) p), '') AS packs,
     coalesce(sum(c.value::numeric) FILTER (WHERE c.key IN ('input', 'cached_read', 'cache_write_5m', 'cache_write_1h', 'audio_in', 'image_in')), 0)::text AS prompt_tokens,
     coalesce(sum(c.value::numeric) FILTER (WHERE c.key IN ('output', 'reasoning', 'audio_out', 'image_out')), 0)::text AS completion_tokens
   FROM usage u LEFT JOIN LATERAL jsonb_each_text(u.counts) c ON true GROUP BY u.organization_id, u.id, u.attempt`;
@@ -60,7 +66,7 @@ export async function compareLogs(ownerUrl: string, { client, vendor }: Compared
 
 /** Interrupted: billed ≤ served. Completed: equal, unless the vendor's own count says otherwise. */
 function compareWithVendor(row: UsageRow, vendor: VendorIndex): string[] {
-  if (Number(row.charge) === 0 && row.outcome !== 'completed') return [];
+  if (Number(row.charge) === 0 && row.packs === '' && row.outcome !== 'completed') return [];
   const name = `usage ${row.id}/${row.attempt} (${row.outcome})`;
   // A client that left before its vendor's first byte owes the prompt; what the vendor would have called its answer is not known.
   const served = row.upstream_id === null ? vendor.byRequest.get(row.id) : vendor.byId.get(row.upstream_id);
@@ -87,7 +93,7 @@ function toldUsage({ usage }: VendorLogEntry): { prompt: number; completion: num
 function compareWithClient(entry: ClientLogEntry, rowsById: ReadonlyMap<string, UsageRow[]>): string[] {
   const name = `client ${entry.label} (request ${entry.requestId}, status ${entry.status})`;
   const rows = (entry.requestId === null ? undefined : rowsById.get(entry.requestId)) ?? [];
-  const charged = rows.filter(({ charge }) => Number(charge) > 0);
+  const charged = rows.filter(({ charge, packs }) => Number(charge) > 0 || packs !== '');
   if (!entry.completed) {
     const isRefused = entry.status !== null && entry.status >= 400;
     return isRefused && !entry.aborted && charged.length > 0 && entry.errorCode !== 'settlement_failed' ? [`${name}: refused with ${entry.errorCode} and charged ${charged[0]!.charge}`] : [];
@@ -101,7 +107,8 @@ function compareWithClient(entry: ClientLogEntry, rowsById: ReadonlyMap<string, 
     violations.push(`${name}: was told ${said.prompt_tokens} + ${said.completion_tokens}, the database has ${row.prompt_tokens} + ${row.completion_tokens}`);
   }
   if (entry.cost !== row.charge) violations.push(`${name}: was told a cost of ${entry.cost}, the database has ${row.charge}`);
-  if (entry.charge !== null && entry.charge !== row.charge) violations.push(`${name}: was told a charge of ${entry.charge}, the database has ${row.charge}`);
+  const charge = row.packs === '' ? row.charge : `${row.packs}, ${row.charge} ${row.unit}`;
+  if (entry.charge !== null && entry.charge !== charge) violations.push(`${name}: was told a charge of ${entry.charge}, the database has ${charge}`);
   return violations;
 }
 

@@ -1,4 +1,4 @@
-import { ratedAgain } from '../../libs/reconcile/src/arithmetic.js';
+import { portionsOfUsage, ratedAgain } from '../../libs/reconcile/src/arithmetic.js';
 
 /**
  * The invariants as queries that answer one row for each violation, with the numbers to act on it. None calls a function of the
@@ -16,9 +16,16 @@ export interface InvariantQuery {
 /** Every share of a grant that usage has taken, one row each. */
 const ALLOCATIONS = `
   allocation AS (
-    SELECT u.organization_id, u.id, u.attempt, u.session_id, u.unit, u.charge,
+    SELECT u.organization_id, u.id, u.attempt, u.session_id, coalesce(a ->> 'unit', u.unit) AS unit,
       (a ->> 'grant')::uuid AS grant_id, (a ->> 'lease')::uuid AS lease_id, (a ->> 'amount')::numeric AS amount
     FROM usage u CROSS JOIN LATERAL jsonb_array_elements(u.allocations) a)`;
+
+/** Every usage row in each unit that pays it, rated again. */
+const BY_UNIT = `
+  by_unit AS (
+    SELECT u.organization_id, u.id, u.attempt, u.outcome, u.counts, m.unit, sum(m.hold) AS hold, sum(m.rated) AS rated, sum(m.charge) AS charge, sum(r.rated) AS again,
+      string_agg(r.unpriced, ', ') AS unpriced
+    FROM usage u ${portionsOfUsage} ${ratedAgain} GROUP BY 1, 2, 3, 4, 5, 6)`;
 
 /** Attempts that a request's price is computed for; others are rows of their own with nothing to pay. */
 const RATED_ROWS = `
@@ -99,7 +106,7 @@ const usageRows: InvariantQuery[] = [
   {
     name: 'I5',
     says: 'at most one attempt of a request carries a charge',
-    sql: `SELECT format('request %s: %s attempts are charged', id, count(*)) AS violation FROM usage WHERE charge > 0 GROUP BY organization_id, id HAVING count(*) > 1
+    sql: `SELECT format('request %s: %s attempts are charged', u.id, count(DISTINCT u.attempt)) AS violation FROM usage u ${portionsOfUsage} WHERE m.charge > 0 GROUP BY u.organization_id, u.id HAVING count(DISTINCT u.attempt) > 1
       UNION ALL
       SELECT format('request %s exists in %s organizations', id, count(DISTINCT organization_id)) FROM usage GROUP BY id HAVING count(DISTINCT organization_id) > 1`,
   },
@@ -132,24 +139,27 @@ const usageRows: InvariantQuery[] = [
   },
   {
     name: 'I6',
-    says: 'nobody pays more than was held, and allocations sum to the charge',
+    says: 'nobody pays more than was held, and allocations sum to the charge, in each unit',
     sql: `WITH ${ALLOCATIONS},
-      taken AS (SELECT organization_id, id, attempt, sum(amount) AS amount FROM allocation GROUP BY 1, 2, 3)
-      SELECT format('usage %s/%s: hold %s, rated %s, charge %s, allocated %s', u.id, u.attempt, u.hold, u.rated, u.charge, coalesce(t.amount, 0)) AS violation
-      FROM usage u LEFT JOIN taken t USING (organization_id, id, attempt)
-      WHERE u.charge <> coalesce(t.amount, 0) OR u.charge > u.hold OR u.charge < 0`,
+      taken AS (SELECT organization_id, id, attempt, unit, sum(amount) AS amount FROM allocation GROUP BY 1, 2, 3, 4),
+      ${BY_UNIT}
+      SELECT format('usage %s/%s: hold %s, rated %s, charge %s %s, allocated %s', id, attempt, u.hold, u.rated, u.charge, unit, coalesce(t.amount, 0)) AS violation
+      FROM by_unit u FULL JOIN taken t USING (organization_id, id, attempt, unit)
+      WHERE coalesce(u.charge, 0) <> coalesce(t.amount, 0) OR u.charge > u.hold OR u.charge < 0`,
   },
   {
     name: 'I7',
     says: 'rating again from counts and the pinned price gives the same amounts to the last digit',
-    sql: `SELECT format('usage %s/%s (%s): counts %s make %s; rated %s, hold %s, charge %s', u.id, u.attempt, u.outcome, u.counts,
-        trim_scale(r.rated), u.rated, u.hold, u.charge) AS violation
-      FROM usage u ${ratedAgain}
+    sql: `WITH ${BY_UNIT}
+      SELECT format('usage %s/%s (%s): counts %s make %s %s; rated %s, hold %s, charge %s', u.id, u.attempt, u.outcome, u.counts,
+        trim_scale(u.again), u.unit, u.rated, u.hold, u.charge) AS violation
+      FROM by_unit u
       -- Usage that was rated wrongly is not changed: its differences are rows of their own.
-      LEFT JOIN (SELECT organization_id, usage_id AS id, attempt, sum(rated) AS rated FROM rating_adjustment GROUP BY 1, 2, 3) a USING (organization_id, id, attempt)
-      WHERE r.unpriced IS NOT NULL OR u.charge <> least(u.rated, u.hold)
+      LEFT JOIN (SELECT organization_id, usage_id AS id, attempt, unit, sum(rated) AS rated FROM rating_adjustment GROUP BY 1, 2, 3, 4) a
+        ON a.organization_id = u.organization_id AND a.id = u.id AND a.attempt = u.attempt AND coalesce(a.unit, u.unit) = u.unit
+      WHERE u.unpriced IS NOT NULL OR u.charge <> least(u.rated, u.hold)
         -- An attempt that is not the one to pay for is rated at nothing, whatever its vendor counted.
-        OR (u.rated + coalesce(a.rated, 0) <> r.rated AND NOT (u.rated = 0 AND u.outcome <> 'completed'))`,
+        OR (u.rated + coalesce(a.rated, 0) <> u.again AND NOT (u.rated = 0 AND u.outcome <> 'completed'))`,
   },
   {
     name: 'I8',
@@ -197,10 +207,11 @@ const ledger: InvariantQuery[] = [
     name: 'ledger',
     says: 'what was posted for rated usage is what its rows say',
     sql: `WITH ${RATED_ROWS},
+      rated_amount AS (SELECT u.organization_id, m.unit, m.charge, m.rated FROM rated_row u ${portionsOfUsage}),
       due AS (
-        SELECT organization_id, 'grant_liability' AS account, unit, sum(charge) AS amount FROM rated_row GROUP BY 1, 3
-        UNION ALL SELECT organization_id, 'uncollected', unit, sum(rated - charge) FROM rated_row GROUP BY 1, 3
-        UNION ALL SELECT organization_id, 'usage_revenue', unit, -sum(rated) FROM rated_row GROUP BY 1, 3
+        SELECT organization_id, 'grant_liability' AS account, unit, sum(charge) AS amount FROM rated_amount GROUP BY 1, 3
+        UNION ALL SELECT organization_id, 'uncollected', unit, sum(rated - charge) FROM rated_amount GROUP BY 1, 3
+        UNION ALL SELECT organization_id, 'usage_revenue', unit, -sum(rated) FROM rated_amount GROUP BY 1, 3
         UNION ALL SELECT organization_id, 'vendor_cost', cost_currency, sum(cost) FROM rated_row GROUP BY 1, 3
         UNION ALL SELECT organization_id, 'vendor_payable', cost_currency, -sum(cost) FROM rated_row GROUP BY 1, 3),
       posted AS (
@@ -216,7 +227,7 @@ const ledger: InvariantQuery[] = [
         SELECT DISTINCT k.organization_id FROM unrated_batch b CROSS JOIN LATERAL unnest(b.organization_ids) AS k(organization_id)),
       remaining AS (
         SELECT organization_id, unit, sum(granted + adjusted - refunded - expired - rolled_over - transferred) AS amount FROM credit_grant GROUP BY 1, 2),
-      used AS (SELECT organization_id, unit, sum(charge) AS amount FROM usage GROUP BY 1, 2),
+      used AS (SELECT u.organization_id, m.unit, sum(m.charge) AS amount FROM usage u ${portionsOfUsage} GROUP BY 1, 2),
       owed AS (SELECT organization_id, unit, -sum(amount) AS amount FROM ledger_posting WHERE account = 'grant_liability' GROUP BY 1, 2)
       SELECT format('organization %s: the ledger owes %s %s, its grants have %s left', organization_id, coalesce(o.amount, 0), unit, coalesce(r.amount, 0) - coalesce(u.amount, 0)) AS violation
       FROM remaining r FULL JOIN used u USING (organization_id, unit) FULL JOIN owed o USING (organization_id, unit)

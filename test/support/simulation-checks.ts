@@ -117,7 +117,7 @@ const checkUsage = (request: SimulatedRequest, row: StoredUsage, { grants, lease
   const portions = request.portionsOf(row.counts);
   const isBounded = row.counts.input <= plan.bounds.input && costIn(plan.rates.get(request.last.unit.unit)!, { input: plan.bounds.input, output: row.counts.output }) <= request.last.held;
   demand(!isBounded || portions.every(({ rated, charge }) => rated === charge), () => `${id} stayed within its bounds and is charged less than it is rated`);
-  const paid = portions.reduce((sum, { tokens }) => sum + tokens, 0);
+  const paid = portions.reduce((sum, { counts }) => sum + (counts.input ?? 0) + (counts.output ?? 0), 0);
   demand(paid === row.counts.input + row.counts.output, () => `${id} counted ${JSON.stringify(row.counts)}, ${paid} tokens are paid`);
 };
 

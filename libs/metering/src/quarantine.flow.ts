@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { completionTokens, promptTokens, type TokenCounts } from '@kilotoken/contracts';
+import type { TokenCounts } from '@kilotoken/contracts';
 import { formatMoney, minMoney, moneyRounding, parseMoney, type Money } from '@kilotoken/money';
 import { AppError, inTransaction, mintId, sqlStateOf, type Db } from '@kilotoken/platform';
 import { loadBurnTable, loadPriceVersion } from '@kilotoken/pricing';
@@ -88,7 +88,7 @@ const portionsAgain = (counts: TokenCounts, held: readonly (UnitPortion & UnitTe
 
 const storedPortions = ({ unit, counts, portions, hold, rated, charge }: QuarantinedRow): UnitPortion[] =>
   (portions && readPortions(JSON.stringify(portions))) ?? [
-    { unit, burnTableId: null, tokens: promptTokens(counts) + completionTokens(counts), hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(charge) },
+    { unit, burnTableId: null, counts, hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(charge) },
   ];
 
 const describePortions = (portions: readonly UnitPortion[]): string => portions.map(({ unit, rated, charge }) => `${formatMoney(charge)} ${unit} of ${formatMoney(rated)}`).join(', ');

@@ -103,7 +103,7 @@ export const findUsage = async (db: Db, { organizationId, usageId, attempt }: Qu
   const [row] = rows;
   if (!row) return null;
   const { counts, unit } = row;
-  const whole = { unit, burnTableId: null, tokens: 0, hold: parseMoney(row.hold), rated: parseMoney(row.rated), charge: parseMoney(row.charge) };
+  const whole = { unit, burnTableId: null, counts, hold: parseMoney(row.hold), rated: parseMoney(row.rated), charge: parseMoney(row.charge) };
   return { counts, priceVersionId: row.price_version_id, unit, portions: (row.portions && readPortions(row.portions)) || [whole] };
 };
 

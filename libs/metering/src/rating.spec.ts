@@ -94,8 +94,8 @@ describe('a charge', () => {
 
 describe('a charge over a pack and money', () => {
   // The pack pays for both tokens of the prompt; what is left of it, one, is less than a token of the answer.
-  const portion = (unit: string, burnTableId: string | null, tokens: number, hold: string, rated: string): UnitPortion => ({ unit, burnTableId, tokens, hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(rated) });
-  const portions = [portion('pack', pack.id, 2, '3', '2'), portion('USD', null, 1, '10', '0.714285714286')];
+  const portion = (unit: string, burnTableId: string | null, counts: TokenCounts, hold: string, rated: string): UnitPortion => ({ unit, burnTableId, counts, hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(rated) });
+  const portions = [portion('pack', pack.id, { input: 2 }, '3', '2'), portion('USD', null, { output: 1 }, '10', '0.714285714286')];
   const straddling = (change: Partial<Usage> = {}): Usage => usage({ portions, burnTableIds: [pack.id], rated: parseMoney('0.714285714286'), charge: parseMoney('0.714285714286'), ...change });
 
   it('is proven in each unit, and posted in each', () => {
@@ -108,11 +108,11 @@ describe('a charge over a pack and money', () => {
   });
 
   it.each<[string, Partial<Usage>]>([
-    ['a token more from the pack', { portions: [portion('pack', pack.id, 3, '6', '6'), portion('USD', null, 0, '10', '0')] }],
-    ['fewer tokens from the pack than it covers', { portions: [portion('pack', pack.id, 1, '3', '1'), portion('USD', null, 2, '10', '1.142857142857')] }],
+    ['a token more from the pack', { portions: [portion('pack', pack.id, { input: 2, output: 1 }, '6', '6'), portion('USD', null, {}, '10', '0')] }],
+    ['fewer tokens from the pack than it covers', { portions: [portion('pack', pack.id, { input: 1 }, '3', '1'), portion('USD', null, { input: 1, output: 1 }, '10', '1.142857142857')] }],
     ['another amount of the currency than its portions', { rated: parseMoney('0.7'), charge: parseMoney('0.7') }],
-    ['a burn table that nobody knows', { portions: [portion('pack', 'burn-2', 2, '3', '2'), portions[1]!] }],
-    ['the burn table of another unit', { portions: [portion('points', pack.id, 2, '3', '2'), portions[1]!] }],
+    ['a burn table that nobody knows', { portions: [portion('pack', 'burn-2', { input: 2 }, '3', '2'), portions[1]!] }],
+    ['the burn table of another unit', { portions: [portion('points', pack.id, { input: 2 }, '3', '2'), portions[1]!] }],
     ['no portions', { portions: null }],
   ])('with %s is named', (_name, change) => {
     expect(rate([straddling(change)]).mismatches.map(({ usage: { id } }) => id)).toEqual(['usage-1']);

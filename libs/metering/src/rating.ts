@@ -2,7 +2,7 @@
  * The rater's arithmetic: recomputes what each usage row cost from its counts and its pinned price version, and adds up what
  * is to be posted and counted. Pure; nothing that the gateway computed is taken on trust.
  */
-import type { TokenCounts } from '@kilotoken/contracts';
+import { tokenClasses, type TokenCounts } from '@kilotoken/contracts';
 import { moneyRounding, type Money } from '@kilotoken/money';
 import { ratePortions, startCounting, type BurnTable, type CounterIncrement, type PriceVersion } from '@kilotoken/pricing';
 import { portionsOf, totalIn, type UnitPortion } from '@kilotoken/usage';
@@ -92,7 +92,7 @@ const proveRow = (usage: UnratedRow, unit: string, price: PriceVersion | undefin
   }
 };
 
-const isSamePortion = (a: UnitPortion, b: UnitPortion): boolean => a.tokens === b.tokens && a.rated === b.rated && a.charge === b.charge;
+const isSamePortion = (a: UnitPortion, b: UnitPortion): boolean => tokenClasses.every((name) => (a.counts[name] ?? 0) === (b.counts[name] ?? 0)) && a.rated === b.rated && a.charge === b.charge;
 
 const provePortions = ({ counts, hold, rated, charge }: UnratedRow, stored: readonly UnitPortion[], unit: string, price: PriceVersion, burnTables: PinnedRates['burnTables']): Proof => {
   const held = stored.map((portion) => {

@@ -9,3 +9,4 @@ export * from './pricing.js';
 export * from './portions.js';
 export * from './pack.js';
 export { listBurnTables, loadBurnTable } from './pack.store.js';
+export { declarePackUnit, publishBurnTable, type BurnTableView, type NewBurnTable, type NewPackUnit, type PackUnitView } from './pack-publishing.flow.js';

@@ -11,8 +11,9 @@ const rates = (table: Partial<Record<TokenClass, string | null>>, per = 1n): Map
 const payer = (hold: string, table: Partial<Record<TokenClass, string | null>>, per = 1n, rounding: Rounding = moneyRounding): Payer => ({ rates: rates(table, per), rounding, hold: parseMoney(hold) });
 const pack = (hold: string): Payer => payer(hold, { input: '1', output: '4', cached_read: '0.1' });
 const usd = payer('10', { input: '0.15', output: '0.60' }, 1_000_000n);
+const tokensOf = (counts: TokenCounts): number => promptTokens(counts) + completionTokens(counts);
 const shown = (counts: TokenCounts, ...payers: Payer[]): string[] =>
-  ratePortions(counts, payers).map(({ tokens, rated, charge }) => `${tokens} tokens ${formatMoney(rated)}${charge === rated ? '' : ` of which ${formatMoney(charge)}`}`);
+  ratePortions(counts, payers).map(({ counts: paid, rated, charge }) => `${tokensOf(paid)} tokens ${formatMoney(rated)}${charge === rated ? '' : ` of which ${formatMoney(charge)}`}`);
 
 describe('portions', () => {
   it('a pack pays whole tokens of each line and money pays the rest', () => {
@@ -67,7 +68,7 @@ describe('any units, rates and rounding', () => {
     fc.assert(
       fc.property(anyCounts, fc.array(anyPayer, { minLength: 1, maxLength: 4 }), (counts, payers) => {
         const portions = ratePortions(counts, payers);
-        expect(portions.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(promptTokens(counts) + completionTokens(counts));
+        expect(portions.reduce((sum, { counts: paid }) => sum + tokensOf(paid), 0)).toBe(promptTokens(counts) + completionTokens(counts));
         portions.forEach(({ rated, charge }, index) => {
           expect(charge <= payers[index]!.hold).toBe(true);
           if (index < payers.length - 1) expect(charge).toBe(rated);
@@ -102,7 +103,7 @@ describe('any units, rates and rounding', () => {
     fc.assert(
       fc.property(anyCounts, anyPayer, (counts, { rates: book }) => {
         const { total } = rateUsage(counts, book);
-        expect(ratePortions(counts, [{ rates: book, rounding: moneyRounding, hold: total }])).toMatchObject([{ tokens: promptTokens(counts) + completionTokens(counts), rated: total, charge: total }]);
+        expect(ratePortions(counts, [{ rates: book, rounding: moneyRounding, hold: total }])).toMatchObject([{ rated: total, charge: total }]);
       }),
     );
   });

@@ -32,8 +32,8 @@ export interface Payer {
 
 /** One payer's payment. */
 export interface Portion {
-  /** Whole tokens, of all classes. */
-  readonly tokens: number;
+  /** Whole tokens, by class. */
+  readonly counts: TokenCounts;
   readonly lines: readonly ChargeLine[];
   readonly rated: Money;
   /** min(rated, hold): the charges of a unit are never above its holds. */
@@ -45,7 +45,7 @@ export interface Portion {
  * no rate for, and for what is no count: admission makes no such hold, so this is a bug or a foreign row, never a free answer.
  */
 export const ratePortions = (counts: TokenCounts, payers: readonly Payer[]): Portion[] => {
-  const paid = payers.map(() => ({ tokens: 0, lines: [] as ChargeLine[], rated: 0n }));
+  const paid = payers.map(() => ({ counts: {} as TokenCounts, lines: [] as ChargeLine[], rated: 0n }));
   const last = payers.length - 1;
   for (const tokenClass of tokenClasses) {
     let left = counts[tokenClass] ?? 0;
@@ -58,17 +58,17 @@ export const ratePortions = (counts: TokenCounts, payers: readonly Payer[]): Por
       const portion = paid[index]!;
       const tokens = index === last ? left : coveredTokens(left, rate, rounding, hold - portion.rated);
       if (tokens === 0) continue;
-      portion.tokens += tokens;
+      portion.counts[tokenClass] = tokens;
       const charge = priceOf(BigInt(tokens), rate.amount!, rate.per, rounding);
       portion.lines.push({ tokenClass, tokens: BigInt(tokens), amount: rate.amount!, per: rate.per, charge });
       portion.rated += charge;
       left -= tokens;
     }
   }
-  return paid.map(({ tokens, lines, rated }, index) => {
+  return paid.map(({ counts: paidCounts, lines, rated }, index) => {
     const { unit, hold } = payers[index]!;
     const leftBefore = index < last || unit === undefined ? 0n : leftOf(unit, payers.slice(0, last), paid);
-    return { tokens, lines, rated, charge: minMoney(rated, hold + leftBefore) };
+    return { counts: paidCounts, lines, rated, charge: minMoney(rated, hold + leftBefore) };
   });
 };
 

@@ -23,7 +23,7 @@ export interface Limit {
   /** The project, or the first of the keys that a key was rolled from; else the organization. */
   readonly subjectId: string;
   readonly measure: Measure;
-  /** A currency for money, else `count`. */
+  /** A currency or a pack unit for money, else `count`. */
   readonly unit: string;
   readonly windowKind: WindowKind;
   /** The length of a rolling window, else 0. */

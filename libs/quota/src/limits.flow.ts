@@ -20,7 +20,7 @@ const newLimitSchema = z
       z.strictObject({ kind: z.literal('end_user') }),
     ]),
     measure: z.enum(measures),
-    currency: z.string().regex(/^[A-Z]{3}$/, 'a currency such as USD is needed').nullish(),
+    currency: z.string().regex(/^([A-Z]{3}|[a-z][a-z0-9-]{1,62})$/, 'a currency such as USD, or a pack unit, is needed').nullish(),
     /** Null for concurrency alone. */
     window: z.union([z.enum(calendarKinds), z.int().min(1_000, 'a rolling window has at least a second').max(windowMsMax, 'a rolling window has at most 31 days')]).nullable(),
     amount: amountSchema,

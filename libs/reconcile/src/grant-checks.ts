@@ -90,11 +90,11 @@ export const grantChecks: readonly Check[] = [
       SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'session', u.session_id) AS place, 'one' AS expected,
         format('lease %s of %s, grant %s, %s %s', coalesce(a.lease_id::text, 'unreadable'),
           CASE WHEN l.id IS NOT NULL THEN 'its organization' ELSE coalesce((SELECT 'organization ' || x.organization_id FROM lease x WHERE x.id = a.lease_id LIMIT 1), 'nobody') END,
-          coalesce(a.grant_id::text, 'unreadable'), coalesce(${exact('a.amount')}, 'an unreadable amount of'), u.unit) AS found,
+          coalesce(a.grant_id::text, 'unreadable'), coalesce(${exact('a.amount')}, 'an unreadable amount of'), a.unit) AS found,
         l.id IS NULL OR g.id IS NULL OR a.amount IS NULL OR a.amount < 0 OR u.id < l.first_usage_id AS is_wrong
       FROM usage u ${allocationsOfUsage}
       LEFT JOIN lease l ON l.organization_id = u.organization_id AND l.id = a.lease_id AND l.session_id = u.session_id AND l.grant_id = a.grant_id
-      LEFT JOIN credit_grant g ON g.organization_id = u.organization_id AND g.id = a.grant_id AND g.unit = u.unit
+      LEFT JOIN credit_grant g ON g.organization_id = u.organization_id AND g.id = a.grant_id AND g.unit = a.unit
       WHERE true${s.usage('u')}`,
   },
   {

@@ -96,9 +96,13 @@ export const ratingChecks: readonly Check[] = [
     advice: 'Usage rows or postings were changed, deleted or doubled. Find which by a backup; correct the ledger by a transaction that reverses the difference, never by changing a posting.',
     sql: (s) => `
       WITH ${RATING(s)},
+      rated_row AS (SELECT u.*, f.rating_id FROM ${RATED_USAGE(s)}${s.organization('u.organization_id')}),
       total AS (
-        SELECT u.organization_id, f.rating_id, u.unit, u.cost_currency, sum(u.charge) AS charge, sum(u.rated) AS rated, sum(u.cost) AS cost
-        FROM ${RATED_USAGE(s)}${s.organization('u.organization_id')} GROUP BY 1, 2, 3, 4),
+        SELECT organization_id, rating_id, unit, cost_currency, sum(charge) AS charge, sum(rated) AS rated, sum(cost) AS cost FROM (
+          SELECT organization_id, rating_id, unit, cost_currency, charge, rated, cost FROM rated_row
+          UNION ALL
+          SELECT k.organization_id, k.rating_id, p ->> 'unit', k.cost_currency, (p ->> 'charge')::numeric, (p ->> 'rated')::numeric, 0
+          FROM rated_row k CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(k.portions) WHEN 'array' THEN k.portions END) p WHERE p ->> 'unit' <> k.unit) a GROUP BY 1, 2, 3, 4),
       due AS (
         SELECT t.organization_id, t.rating_id::text AS source_id, x.account, x.unit, sum(x.amount) AS amount FROM total t CROSS JOIN LATERAL (VALUES
           ('grant_liability', t.unit, t.charge), ('uncollected', t.unit, t.rated - t.charge), ('usage_revenue', t.unit, -t.rated),

@@ -1,13 +1,24 @@
 /** I4 to I7 on usage rows: each is billed once, by its counts and the price that it pins, and no higher than its hold. Pure. */
-import { allocationsOfUsage, exact, ratedAgain } from './arithmetic.js';
+import { allocationsOfUsage, exact, leftOver, portionsOfUsage, ratedAgain } from './arithmetic.js';
 import type { Check } from './reconcile.js';
 
 const ROW = "jsonb_build_object('usage', u.id, 'attempt', u.attempt)";
+const ROW_IN_UNIT = "jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'unit', t.unit)";
 
-/** A row that was rated wrongly is never changed: what was put right since then is added to it. */
-const ADJUSTED = `LEFT JOIN (
-        SELECT x.organization_id, x.usage_id, x.attempt, sum(x.rated) AS rated, sum(x.charge) AS charge FROM rating_adjustment x GROUP BY 1, 2, 3) j
-        ON j.organization_id = u.organization_id AND j.usage_id = u.id AND j.attempt = u.attempt`;
+/** A row that was rated wrongly is never changed: adjustments of the unit of `t` correct it. */
+const ADJUSTED = `CROSS JOIN LATERAL (
+        SELECT coalesce(sum(x.rated), 0) AS rated, coalesce(sum(x.charge), 0) AS charge FROM rating_adjustment x
+        WHERE x.organization_id = u.organization_id AND x.usage_id = u.id AND x.attempt = u.attempt AND coalesce(x.unit, u.unit) = t.unit) j`;
+
+/** The portions of `u` added up by unit: `t (unit, hold, rated, charge)`. */
+const BY_UNIT = `CROSS JOIN LATERAL (
+        SELECT m.unit, sum(m.hold) AS hold, sum(m.rated) AS rated, sum(m.charge) AS charge FROM (SELECT) one ${portionsOfUsage} GROUP BY m.unit) t`;
+
+/** The same, rated again: `t (unit, rated, again, unpriced, is_pinned)`. */
+const RATED_BY_UNIT = `CROSS JOIN LATERAL (
+        SELECT m.unit, sum(m.rated) AS rated, sum(r.rated) AS again, string_agg(r.unpriced, ', ') AS unpriced, bool_and(m.burn_table IS NULL OR EXISTS (
+          SELECT FROM burn_table b WHERE b.id = m.burn_table AND b.unit = m.unit AND coalesce(b.model_id, u.model) = u.model)) AS is_pinned
+        FROM (SELECT) one ${portionsOfUsage} ${ratedAgain} GROUP BY m.unit) t`;
 
 export const usageChecks: readonly Check[] = [
   {
@@ -19,11 +30,11 @@ export const usageChecks: readonly Check[] = [
     found: 'what the row says it was rated at, with its adjustments',
     advice: 'Either the row or a published price was changed. Compare both with a backup; correct the charge by an adjustment, never by changing the row.',
     sql: (s) => `
-      SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'price_version', u.price_version_id) AS place,
-        CASE WHEN v.id IS NULL THEN format('a price version of %s in %s', u.model, u.unit) WHEN r.unpriced IS NOT NULL THEN 'prices and counts for ' || r.unpriced
-          ELSE ${exact('r.rated')} END AS expected,
-        ${exact('u.rated + coalesce(j.rated, 0)')} AS found, v.id IS NULL OR r.unpriced IS NOT NULL OR r.rated <> u.rated + coalesce(j.rated, 0) AS is_wrong
-      FROM usage u ${ratedAgain} ${ADJUSTED}
+      SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'price_version', u.price_version_id, 'unit', t.unit) AS place,
+        CASE WHEN v.id IS NULL THEN format('a price version of %s in %s', u.model, u.unit) WHEN NOT t.is_pinned THEN format('a burn table of %s in %s', u.model, t.unit) WHEN t.unpriced IS NOT NULL THEN 'prices and counts for ' || t.unpriced
+          ELSE ${exact('t.again')} END AS expected,
+        ${exact('t.rated + j.rated')} AS found, v.id IS NULL OR NOT t.is_pinned OR t.unpriced IS NOT NULL OR (t.again = t.rated + j.rated) IS NOT TRUE AS is_wrong
+      FROM usage u ${RATED_BY_UNIT} ${ADJUSTED}
       LEFT JOIN price_version v ON v.id = u.price_version_id AND v.model_id = u.model AND v.currency = u.unit
       WHERE true${s.usage('u')}`,
   },
@@ -36,9 +47,29 @@ export const usageChecks: readonly Check[] = [
     found: 'the charge, with its adjustments',
     advice: 'The row was changed: a gateway writes the three together, and a constraint refuses a charge above its hold. Compare it with a backup.',
     sql: (s) => `
-      SELECT u.organization_id, ${ROW} AS place, ${exact('d.due')} AS expected, ${exact('d.charged')} AS found, d.charged <> d.due AS is_wrong
-      FROM usage u ${ADJUSTED} CROSS JOIN LATERAL (
-        SELECT least(u.rated + coalesce(j.rated, 0), u.hold) AS due, u.charge + coalesce(j.charge, 0) AS charged) d WHERE true${s.usage('u')}`,
+      SELECT u.organization_id, ${ROW_IN_UNIT} AS place, ${exact('d.due')} AS expected, ${exact('d.charged')} AS found, (d.charged = d.due) IS NOT TRUE AS is_wrong
+      FROM usage u ${BY_UNIT} ${ADJUSTED} CROSS JOIN LATERAL (
+        SELECT least(t.rated + j.rated, t.hold) AS due, t.charge + j.charge AS charged) d WHERE true${s.usage('u')}`,
+  },
+  {
+    name: 'usage-portions',
+    invariant: 'I7',
+    says: 'the portions of a row add up to it, and each unit pays every token that its hold covers before the next unit pays',
+    subjects: 'usage rows that several units may pay',
+    expected: 'the counts and the amounts of the row; no token left over',
+    found: 'the differences',
+    advice: 'The row was changed: a gateway writes portions, counts and amounts together. Compare it with a backup; correct the charge by an adjustment.',
+    sql: (s) => `
+      SELECT u.organization_id, ${ROW} AS place, 'the row; nothing left over' AS expected, coalesce(d.differences, 'the row; nothing left over') AS found, d.differences IS NOT NULL AS is_wrong
+      FROM usage u CROSS JOIN LATERAL (
+        SELECT nullif(concat_ws('; ',
+          (SELECT 'counts of ' || string_agg(coalesce(k.key, c.key), ', ') FROM (
+              SELECT e.key, sum(e.value::numeric) AS tokens FROM (SELECT) one ${portionsOfUsage} CROSS JOIN LATERAL jsonb_each_text(m.counts) e GROUP BY e.key) k
+            FULL JOIN jsonb_each_text(u.counts) c ON c.key = k.key WHERE coalesce(k.tokens, 0) <> coalesce(c.value::numeric, 0)),
+          (SELECT 'amounts in ' || u.unit FROM (SELECT) one ${portionsOfUsage} WHERE m.unit = u.unit
+            HAVING (coalesce(sum(m.hold), 0), coalesce(sum(m.rated), 0), coalesce(sum(m.charge), 0)) IS DISTINCT FROM (u.hold, u.rated, u.charge)),
+          (SELECT 'left over by ' || string_agg(format('%s: %s', m.unit, g.classes), ', ') FROM (SELECT) one ${portionsOfUsage} ${leftOver} WHERE NOT m.is_last AND g.classes IS NOT NULL)), '') AS differences) d
+      WHERE u.portions IS NOT NULL${s.usage('u')}`,
   },
   {
     name: 'usage-allocated',
@@ -49,8 +80,12 @@ export const usageChecks: readonly Check[] = [
     found: 'the sum of its allocations',
     advice: 'The row was changed: who pays and what is paid are written together. Compare it with a backup.',
     sql: (s) => `
-      SELECT u.organization_id, ${ROW} AS place, ${exact('u.charge')} AS expected, ${exact('t.amount')} AS found, t.amount IS DISTINCT FROM u.charge AS is_wrong
-      FROM usage u CROSS JOIN LATERAL (SELECT coalesce(sum(a.amount), 0) AS amount FROM (SELECT) one ${allocationsOfUsage}) t WHERE true${s.usage('u')}`,
+      SELECT u.organization_id, ${ROW_IN_UNIT} AS place, ${exact('t.charge')} AS expected, ${exact('t.amount')} AS found, (t.amount = t.charge) IS NOT TRUE AS is_wrong
+      FROM usage u CROSS JOIN LATERAL (
+        SELECT coalesce(m.unit, a.unit) AS unit, coalesce(m.charge, 0) AS charge, coalesce(a.amount, 0) AS amount
+        FROM (SELECT m.unit, sum(m.charge) AS charge FROM (SELECT) one ${portionsOfUsage} GROUP BY m.unit) m
+        FULL JOIN (SELECT a.unit, sum(a.amount) AS amount FROM (SELECT) one ${allocationsOfUsage} GROUP BY a.unit) a USING (unit)) t
+      WHERE true${s.usage('u')}`,
   },
   {
     name: 'usage-attempts',
@@ -63,9 +98,9 @@ export const usageChecks: readonly Check[] = [
     sql: (s) => `
       WITH request AS (
         SELECT u.organization_id, u.id, count(*) AS attempts, max(u.attempt) AS last, string_agg(u.attempt::text, ' ' ORDER BY u.attempt) AS all_of_them,
-          string_agg(u.attempt::text, ' ' ORDER BY u.attempt) FILTER (WHERE u.charge > 0) AS charged,
-          count(*) FILTER (WHERE u.charge > 0) AS charges, max(u.attempt) FILTER (WHERE u.charge > 0) AS charged_last
-        FROM usage u WHERE true${s.usage('u')} GROUP BY 1, 2)
+          string_agg(u.attempt::text, ' ' ORDER BY u.attempt) FILTER (WHERE p.is_charged) AS charged,
+          count(*) FILTER (WHERE p.is_charged) AS charges, max(u.attempt) FILTER (WHERE p.is_charged) AS charged_last
+        FROM usage u CROSS JOIN LATERAL (SELECT bool_or(m.charge > 0) AS is_charged FROM (SELECT) one ${portionsOfUsage}) p WHERE true${s.usage('u')} GROUP BY 1, 2)
       SELECT q.organization_id, jsonb_build_object('request', q.id) AS place, 'attempts 0 to ' || q.last AS expected,
         format('attempts %s; charged %s', q.all_of_them, coalesce(q.charged, 'none')) AS found,
         q.charges > 1 OR q.charged_last < q.last

@@ -5,7 +5,7 @@
  * request that straddles a token pack and money has one of the pack's unit and one of the currency. Every portion is
  * min(rated, hold), by `ratePortions`, and nothing else cuts a charge.
  */
-import type { TokenCounts } from '@kilotoken/contracts';
+import { completionTokens, promptTokens, type TokenCounts } from '@kilotoken/contracts';
 import type { Money, Rounding } from '@kilotoken/money';
 import { ratePortions, type PriceVersion } from '@kilotoken/pricing';
 
@@ -22,8 +22,8 @@ export interface UnitTerms {
 export interface UnitPortion {
   readonly unit: string;
   readonly burnTableId: string | null;
-  /** Whole tokens, of all classes. */
-  readonly tokens: number;
+  /** Whole tokens, by class. */
+  readonly counts: TokenCounts;
   readonly hold: Money;
   readonly rated: Money;
   /** A unit's charges are never above its holds. */
@@ -45,8 +45,8 @@ export const noCharge: Charge = { counts: {}, estimated: false, portions: [], un
 export const portionsOf = (counts: TokenCounts, held: readonly (UnitTerms & { readonly hold: Money })[]): UnitPortion[] => {
   const portions = ratePortions(counts, held);
   return held.map(({ unit, burnTableId, hold }, index) => {
-    const { tokens, rated, charge } = portions[index]!;
-    return { unit, burnTableId, tokens, hold, rated, charge };
+    const { counts: paid, rated, charge } = portions[index]!;
+    return { unit, burnTableId, counts: paid, hold, rated, charge };
   });
 };
 
@@ -55,7 +55,7 @@ export const totalIn = (portions: readonly UnitPortion[], unit: string): { token
   const total = { tokens: 0, hold: 0n, rated: 0n, charge: 0n };
   for (const portion of portions) {
     if (portion.unit !== unit) continue;
-    total.tokens += portion.tokens;
+    total.tokens += promptTokens(portion.counts) + completionTokens(portion.counts);
     total.hold += portion.hold;
     total.rated += portion.rated;
     total.charge += portion.charge;

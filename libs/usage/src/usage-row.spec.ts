@@ -21,8 +21,8 @@ describe('the fields of a charge in its row', () => {
     expect(fields).toEqual({
       unit: 'USD', hold: '100', rated: '4', charge: '4',
       portions: [
-        { unit: 'pack', burn_table: pack.burnTableId, tokens: 5, hold: '10', rated: '8', charge: '8' },
-        { unit: 'USD', burn_table: null, tokens: 2, hold: '100', rated: '4', charge: '4' },
+        { unit: 'pack', burn_table: pack.burnTableId, counts: { input: 4, output: 1 }, hold: '10', rated: '8', charge: '8' },
+        { unit: 'USD', burn_table: null, counts: { output: 2 }, hold: '100', rated: '4', charge: '4' },
       ],
     });
   });
@@ -41,7 +41,7 @@ describe('the fields of a charge in its row', () => {
 
 describe('the total of a unit', () => {
   it('is the sum of its portions, and nothing for a unit that did not pay', () => {
-    const portion = (unit: string, charge: bigint): UnitPortion => ({ unit, burnTableId: null, tokens: 1, hold: charge, rated: charge, charge });
+    const portion = (unit: string, charge: bigint): UnitPortion => ({ unit, burnTableId: null, counts: { input: 1 }, hold: charge, rated: charge, charge });
     expect(totalIn([portion('USD', 1n), portion('pack', 5n), portion('USD', 2n)], 'USD')).toEqual({ tokens: 2, hold: 3n, rated: 3n, charge: 3n });
     expect(totalIn(noCharge.portions, 'USD').charge).toBe(0n);
   });

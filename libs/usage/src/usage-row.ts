@@ -17,7 +17,7 @@ const momentMs = z.number().min(0);
 export const portionSchema = z.object({
   unit: z.string().min(1),
   burn_table: z.uuid().nullable(),
-  tokens: count,
+  counts: z.partialRecord(z.enum(tokenClasses), count),
   hold: amountSchema,
   rated: amountSchema,
   charge: amountSchema,
@@ -94,7 +94,7 @@ export const chargeFields = ({ portions }: Pick<Charge, 'portions'>, currency: s
     portions: portions.map((portion) => ({
       unit: portion.unit,
       burn_table: portion.burnTableId,
-      tokens: portion.tokens,
+      counts: portion.counts,
       hold: formatMoney(portion.hold),
       rated: formatMoney(portion.rated),
       charge: formatMoney(portion.charge),
@@ -109,7 +109,7 @@ export const readPortions = (json: string): UnitPortion[] | null => {
   return data.map((portion) => ({
     unit: portion.unit,
     burnTableId: portion.burn_table,
-    tokens: portion.tokens,
+    counts: portion.counts,
     hold: parseMoney(portion.hold),
     rated: parseMoney(portion.rated),
     charge: parseMoney(portion.charge),

@@ -36,7 +36,7 @@ BEGIN
     SELECT g.key FROM (SELECT DISTINCT organization, root, project, key, unit FROM given_row) g
     WHERE (SELECT k.project_id FROM api_key k WHERE k.organization_id = g.organization AND k.id = g.key) IS DISTINCT FROM g.project
       OR (SELECT o.account_root_id FROM organization o WHERE o.id = g.organization) IS DISTINCT FROM g.root OR length(g.unit) > 64 LIMIT 1),
-    (SELECT r.id FROM given_row r WHERE r.portions IS NOT NULL AND NOT usage_portions_sound(r.portions, r.unit, r.hold, r.rated, r.charge, r.allocations) LIMIT 1)
+    (SELECT r.id FROM given_row r WHERE r.portions IS NOT NULL AND NOT usage_portions_sound(r.portions, r.counts, r.unit, r.hold, r.rated, r.charge, r.allocations) LIMIT 1)
   INTO given, written, v_stranger, v_unsound;
   IF v_stranger IS NOT NULL THEN
     RAISE EXCEPTION 'usage of key %, which its organization does not have', v_stranger USING ERRCODE = '23503', CONSTRAINT = 'usage_of_a_key';

@@ -1,6 +1,7 @@
 -- Why: a charge has legs. A grant may be in a pack unit, which burns at the weights of its burn table; a request whose pack is nearly
 -- empty is paid by its remainder and by money for the rest, and its usage row says what each unit paid.
--- Locks: a moment's ACCESS EXCLUSIVE on usage and on rating_adjustment, for columns without default. The new tables are referenced by nothing yet.
+-- Locks: a moment's ACCESS EXCLUSIVE on usage and on rating_adjustment, for columns without default; on
+-- usage_limit, a table of few rows, while its constraint is checked. The new tables are referenced by nothing yet.
 -- Two releases: v0.2.0 writes and reads no `portions`; the columns unit, hold, rated and charge stay what they are to it, the part in the
 -- currency of the price. Grants in a pack unit are issued once no process of v0.2.0 runs.
 
@@ -35,9 +36,15 @@ CREATE TABLE burn_weight (
 );
 
 -- ── Usage ──────────────────────────────────────────────────────────────────────────────────────────────────────
--- What each unit paid, in burn order: [{unit, burn_table, tokens, hold, rated, charge}]; burn_table is null for the currency of the
+-- What each unit paid, in burn order: [{unit, burn_table, counts, hold, rated, charge}]; burn_table is null for the currency of the
 -- price. NULL: all of it stands in unit, hold, rated and charge, which otherwise are the part in that currency.
 ALTER TABLE usage ADD COLUMN portions jsonb;
 
 -- Which unit an adjustment is of. NULL in those of v0.2.0: the currency of the price.
 ALTER TABLE rating_adjustment ADD COLUMN unit text;
+
+-- ── Limits ─────────────────────────────────────────────────────────────────────────────────────────────────────
+-- A limit of money may name a pack unit: it counts the legs in that unit.
+ALTER TABLE usage_limit DROP CONSTRAINT unit_of_measure;
+ALTER TABLE usage_limit ADD CONSTRAINT unit_of_measure CHECK (
+  CASE measure WHEN 'money' THEN unit ~ '^[A-Z]{3}$' OR unit ~ '^[a-z][a-z0-9-]{1,62}$' ELSE unit = 'count' AND amount = trunc(amount) END);

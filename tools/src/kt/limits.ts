@@ -96,7 +96,7 @@ export const addBudgetCommands = (budgets: Command, context: Context): void => {
     context.printRow(command, limitRow(limit));
   })
     .option('--amount <decimal>', 'of money')
-    .option('--currency <currency>', 'of the amount', 'USD')
+    .option('--currency <unit>', 'of the amount: a currency, or a pack unit', 'USD')
     .option('--tokens <count>', 'of tokens, input and output together')
     .option('--per <window>', 'day, week or month of the organization, or a rolling span such as 24h', 'month');
   addSubjectOptions(set);

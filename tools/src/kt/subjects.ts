@@ -13,6 +13,7 @@ const subjects: readonly Subject[] = [
   { name: 'projects', description: 'projects of an organization: what keys belong to', load: async () => (await import('./organizations.js')).addProjectCommands },
   { name: 'keys', description: 'API keys: what requests come with', load: async () => (await import('./keys.js')).addKeyCommands },
   { name: 'grants', description: 'grants: what an organization may spend', load: async () => (await import('./grants.js')).addGrantCommands },
+  { name: 'packs', description: 'pack units: what token packages are counted in, and how tokens burn them', load: async () => (await import('./packs.js')).addPackCommands },
   { name: 'limits', description: 'limits: how much may be used in a time', load: async () => (await import('./limits.js')).addLimitCommands },
   { name: 'budgets', description: 'budgets: how much money or how many tokens may be used in a day, a week or a month', load: async () => (await import('./limits.js')).addBudgetCommands },
   { name: 'lanes', description: 'lanes: how models are answered, and at which cost', load: async () => (await import('./catalogue.js')).addLaneCommands },

@@ -22,7 +22,7 @@ const tokensOf = ({ counts, estimated }: UsageView): object => ({
 /** The portion of each unit that paid: one, in the currency of the price, where no pack did. */
 export const portionsOfView = ({ unit, counts, hold, rated, charge, portions }: UsageView): UnitPortion[] =>
   (portions && readPortions(JSON.stringify(portions))) ?? [
-    { unit, burnTableId: null, tokens: promptTokens(counts) + completionTokens(counts), hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(charge) },
+    { unit, burnTableId: null, counts, hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(charge) },
   ];
 
 const describeLine = ({ tokenClass, tokens, amount, per, charge }: ChargeLine): object => ({

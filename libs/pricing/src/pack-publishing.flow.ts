@@ -1,0 +1,88 @@
+import { tokenClasses } from '@kilotoken/contracts';
+import { formatMoney, parseMoney, roundingModes } from '@kilotoken/money';
+import { AppError, mintId, readDatabaseNow } from '@kilotoken/platform';
+import type { PrismaDb } from '@kilotoken/platform/prisma';
+import { z } from 'zod';
+import { packUnitPattern } from './pack.js';
+
+const exactWeight = z.string().refine((text) => {
+  try {
+    return parseMoney(text) >= 0n;
+  } catch {
+    return false;
+  }
+}, 'a weight is an exact decimal, such as "0.1"');
+
+export const newPackUnitSchema = z.object({
+  unit: z.string().regex(packUnitPattern, 'lower-case letters, digits and dashes are needed, such as qwen-pack'),
+  decimals: z.int().min(0).max(12).default(12),
+  rounding: z.enum(roundingModes).default('half_even'),
+});
+export type NewPackUnit = z.input<typeof newPackUnitSchema>;
+
+export const newBurnTableSchema = z.object({
+  unit: z.string(),
+  /** Null: every model that has no table of its own. */
+  modelId: z.string().nullable(),
+  /** By token class: units for `per` tokens; null keeps the class out of the scope of the pack. */
+  weights: z.partialRecord(z.enum(tokenClasses), exactWeight.nullable()).refine((weights) => Object.values(weights).some((weight) => weight !== null && weight !== '0'), 'a weight above zero is needed'),
+  per: z.bigint().min(1n).default(1n),
+  /** Null: as soon as every gateway knows of it. */
+  effectiveAt: z.date().nullable().default(null),
+});
+export type NewBurnTable = z.input<typeof newBurnTableSchema>;
+
+export interface PackUnitView {
+  readonly unit: string;
+  readonly decimals: number;
+  readonly rounding: string;
+}
+
+export interface BurnTableView {
+  readonly id: string;
+  readonly unit: string;
+  readonly modelId: string | null;
+  readonly effectiveAt: Date;
+  readonly weights: Readonly<Record<string, string | null>>;
+  readonly per: bigint;
+}
+
+/** How long a gateway may work from an older catalogue: a table begins later, so that all of them have it by then. */
+const snapshotAgeMsMax = 2_000;
+
+const invalid = (publicMessage: string): AppError => new AppError({ code: 'pack_invalid', kind: 'invalid', publicMessage });
+
+const parse = <Schema extends z.ZodType>(schema: Schema, input: z.input<Schema>): z.output<Schema> => {
+  const { success, data, error } = schema.safeParse(input);
+  if (!success) throw invalid(z.prettifyError(error));
+  return data;
+};
+
+/** Declares a pack unit once. Declaring the same again changes nothing; throws `pack_unit_declared` where its rounding is another one. */
+export const declarePackUnit = async (db: PrismaDb, input: NewPackUnit): Promise<PackUnitView> => {
+  const wanted = parse(newPackUnitSchema, input);
+  await db.packUnit.createMany({ data: [wanted], skipDuplicates: true });
+  const { unit, decimals, rounding } = await db.packUnit.findUniqueOrThrow({ where: { unit: wanted.unit } });
+  if (decimals !== wanted.decimals || rounding !== wanted.rounding) {
+    const publicMessage = `The unit ${unit} was declared with ${decimals} decimals, rounded ${rounding}, and is never changed. Declare another unit.`;
+    throw new AppError({ code: 'pack_unit_declared', kind: 'conflict', publicMessage });
+  }
+  return { unit, decimals, rounding };
+};
+
+/** Publishes a burn table. It begins at once where it is the first of its unit and model, else once every gateway knows of it. */
+export const publishBurnTable = async (db: PrismaDb, input: NewBurnTable): Promise<BurnTableView> => {
+  const { unit, modelId, weights, per, effectiveAt } = parse(newBurnTableSchema, input);
+  if (!(await db.packUnit.findUnique({ where: { unit } }))) throw new AppError({ code: 'pack_unit_not_found', kind: 'not_found', publicMessage: `There is no pack unit ${unit}. Declare it first.` });
+  if (modelId !== null && !(await db.model.findUnique({ where: { id: modelId } }))) throw new AppError({ code: 'model_not_found', kind: 'not_found', publicMessage: `There is no model ${modelId}.` });
+  const now = await readDatabaseNow(db);
+  const latest = await db.burnTable.findFirst({ where: { unit, modelId }, orderBy: { effectiveAt: 'desc' }, select: { effectiveAt: true } });
+  const soonest = latest ? new Date(Math.max(now.getTime() + snapshotAgeMsMax, latest.effectiveAt.getTime() + 1)) : now;
+  if (effectiveAt && effectiveAt < soonest) throw invalid(`effectiveAt: ${soonest.toISOString()} or later is needed, when every gateway knows of it`);
+  const id = mintId(now.getTime());
+  const begins = effectiveAt ?? soonest;
+  const shown = Object.fromEntries(Object.entries(weights).map(([tokenClass, weight]) => [tokenClass, weight === null ? null : formatMoney(parseMoney(weight))]));
+  await db.burnTable.create({ data: { id, unit, modelId, effectiveAt: begins } });
+  await db.burnWeight.createMany({ data: Object.entries(shown).map(([tokenClass, amount]) => ({ burnTableId: id, tokenClass, amount, per })) });
+  return { id, unit, modelId, effectiveAt: begins, weights: shown, per };
+};
