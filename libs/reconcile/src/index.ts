@@ -2,3 +2,4 @@ export { openAuditPool } from './audit-pool.store.js';
 export { describeFinding, type CheckResult, type Estimates, type EstimateSide, type ReconcileReport } from './reconcile.js';
 export { runReconcile, type ReconcileOptions } from './reconcile.service.js';
 export { runRecordedReconcile } from './recorded-run.service.js';
+export { guardsFile, listGuards } from './guard.store.js';

@@ -1,6 +1,7 @@
 import { AppError } from '@kilotoken/platform';
 import type pg from 'pg';
 import { checks } from './checks.js';
+import { readGuardCheck } from './guard.store.js';
 import { countInFlight } from './in-flight.store.js';
 import { clientLogChecks, vendorLogChecks } from './log-checks.js';
 import { loadLogs, type LoadedLogs } from './log-file.store.js';
@@ -69,7 +70,7 @@ const judge = async (snapshot: Snapshot, options: ReconcileOptions, logs: Loaded
   const scope: Scope = { organizationId: organization === null ? null : await findOrganization(snapshot.db, organization), from, to };
   const results: CheckResult[] = [];
   const logChecks = [...(logs?.clientEntries == null ? [] : clientLogChecks), ...(logs?.vendorEntries == null ? [] : vendorLogChecks)];
-  for (const check of [...checks, ...logChecks]) {
+  for (const check of [...checks, await readGuardCheck(), ...logChecks]) {
     if (check.wholeDatabaseOnly && scope.organizationId !== null) continue;
     signal?.throwIfAborted();
     const result = await runCheck(snapshot, check, { scope, findingsMax });
