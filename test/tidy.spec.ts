@@ -66,7 +66,7 @@ describe('tests', () => {
 
 describe('roles', () => {
   it('every .service.ts is a Nest provider', () => {
-    const services = files.filter((path) => path.endsWith('.service.ts') && !path.startsWith('libs/reconcile/'));
+    const services = files.filter((path) => path.endsWith('.service.ts'));
     expect(services.length).toBeGreaterThan(15);
     expect(services.filter((path) => !read(path).includes('@Injectable('))).toEqual([]);
   });

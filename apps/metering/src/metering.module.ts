@@ -1,6 +1,6 @@
 import { Inject, Module, type DynamicModule, type BeforeApplicationShutdown } from '@nestjs/common';
 import { ReapingService } from '@kilotoken/funding';
-import { GrantEndService } from '@kilotoken/ledger';
+import { GrantEndService } from '@kilotoken/ledger/ending';
 import { RatingService, readRatingLag } from '@kilotoken/metering';
 import type { Platform } from '@kilotoken/platform';
 import { databasePool, DatabaseModule } from '@kilotoken/platform/process';

@@ -69,12 +69,14 @@ export const recordExport = async (db: PoolClient, { name, firstId, untilId }: P
   );
   await db.query('DELETE FROM usage_archive_total WHERE partition = $1', [name]);
   await db.query(
-    `WITH row AS MATERIALIZED (SELECT organization_id, account_root_id, unit, cost_currency, charge, rated, cost, allocations FROM ${table})
+    `WITH row AS MATERIALIZED (SELECT organization_id, account_root_id, unit, cost_currency, charge, rated, cost, portions, allocations FROM ${table})
      INSERT INTO usage_archive_total (organization_id, partition, kind, key, amount)
      SELECT organization_id, $1, kind, key, sum(amount) FROM (
        SELECT organization_id, 'rows' AS kind, account_root_id::text AS key, 1::numeric AS amount FROM row
        UNION ALL SELECT organization_id, 'charge', unit, charge FROM row
        UNION ALL SELECT organization_id, 'rated', unit, rated FROM row
+       -- A pack that paid: its unit is another one than the row's.
+       UNION ALL SELECT organization_id, k.kind, p ->> 'unit', (p ->> k.kind)::numeric FROM row CROSS JOIN LATERAL jsonb_array_elements(portions) p CROSS JOIN (VALUES ('charge'), ('rated')) AS k (kind) WHERE p ->> 'unit' <> unit
        UNION ALL SELECT organization_id, 'cost', cost_currency, cost FROM row
        UNION ALL SELECT organization_id, k.kind, e ->> k.kind, (e ->> 'amount')::numeric FROM row CROSS JOIN LATERAL jsonb_array_elements(allocations) e
          CROSS JOIN (VALUES ('grant'), ('lease')) AS k(kind)) part

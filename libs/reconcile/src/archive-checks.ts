@@ -1,5 +1,5 @@
 /** I2 and I7 of usage that was exported or has left: what the export kept is one account, and the ledger has it. Pure. */
-import { exact } from './arithmetic.js';
+import { exact, portionsOfUsage } from './arithmetic.js';
 import type { Check } from './reconcile.js';
 import type { ScopeSql } from './scope.js';
 
@@ -52,8 +52,8 @@ export const archiveChecks: readonly Check[] = [
           coalesce(sum(t.amount) FILTER (WHERE t.kind = 'rated'), 0) AS rated, coalesce(sum(t.amount) FILTER (WHERE t.kind = 'cost'), 0) AS cost
         FROM usage_archive x JOIN usage_archive_total t ON t.partition = x.partition WHERE x.detached_at IS NULL${s.organization('t.organization_id')} GROUP BY 1, 2, 3, 4),
       present AS (
-        SELECT x.partition, u.organization_id, count(*) AS rows, sum(u.charge) AS charge, sum(u.rated) AS rated, sum(u.cost) AS cost
-        FROM usage_archive x JOIN usage u ON u.id >= x.first_id AND u.id < x.until_id WHERE x.detached_at IS NULL${s.organization('u.organization_id')} GROUP BY 1, 2)
+        SELECT x.partition, u.organization_id, count(*) FILTER (WHERE m.place = 1) AS rows, sum(m.charge) AS charge, sum(m.rated) AS rated, sum(u.cost) FILTER (WHERE m.place = 1) AS cost
+        FROM usage_archive x JOIN usage u ON u.id >= x.first_id AND u.id < x.until_id ${portionsOfUsage} WHERE x.detached_at IS NULL${s.organization('u.organization_id')} GROUP BY 1, 2)
       SELECT coalesce(e.organization_id, p.organization_id) AS organization_id, jsonb_build_object('partition', coalesce(e.partition, p.partition)) AS place,
         format('%s; %s; %s; %s', e.rows, ${exact('e.charge')}, ${exact('e.rated')}, ${exact('e.cost')}) AS expected, format('%s; %s; %s; %s', p.rows, ${exact('p.charge')}, ${exact('p.rated')}, ${exact('p.cost')}) AS found,
         (e.rows, e.charge, e.rated, e.cost) IS DISTINCT FROM (p.rows, p.charge, p.rated, p.cost) AS is_wrong
@@ -70,7 +70,7 @@ export const archiveChecks: readonly Check[] = [
       WITH waiting AS (
         SELECT k.organization_id, k.id, k.attempt FROM unrated_batch b CROSS JOIN LATERAL unnest(b.organization_ids, b.usage_ids, b.attempts) AS k (organization_id, id, attempt)),
       part AS (
-        SELECT u.organization_id, u.unit, 'charge' AS kind, u.charge AS amount, u.cost, u.cost_currency, u.rated FROM usage u
+        SELECT u.organization_id, m.unit, m.charge AS amount, CASE WHEN m.place = 1 THEN u.cost ELSE 0 END AS cost, u.cost_currency, m.rated FROM usage u ${portionsOfUsage}
         WHERE NOT EXISTS (SELECT FROM waiting w WHERE w.organization_id = u.organization_id AND w.id = u.id AND w.attempt = u.attempt)${s.organization('u.organization_id')}),
       due AS (
         SELECT organization_id, account, unit, sum(amount) AS amount FROM (

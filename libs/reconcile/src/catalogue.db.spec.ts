@@ -8,7 +8,7 @@ import { damages } from '../../../test/support/damages/index.js';
 import { PlantedBooks } from '../../../test/support/planted-books.js';
 import { checks } from './checks.js';
 import { describeFinding } from './reconcile.js';
-import { proveSnapshot, runReconcile } from './reconcile.service.js';
+import { proveSnapshot, runReconcile } from './reconcile.flow.js';
 import { readSnapshot } from './snapshot.store.js';
 
 /**

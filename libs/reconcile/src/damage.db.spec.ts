@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ReconcileFixture } from '../../../test/support/reconcile-fixture.js';
 import { describeFinding } from './reconcile.js';
-import { runReconcile, type ReconcileOptions } from './reconcile.service.js';
+import { runReconcile, type ReconcileOptions } from './reconcile.flow.js';
 
 /**
  * A check that finds nothing proves nothing until it has found something. Each damage is planted in books that hold, by the

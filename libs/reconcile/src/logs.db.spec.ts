@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MoneyDatabase } from '../../../test/support/money-database.js';
 import { describeFinding, type ReconcileReport } from './reconcile.js';
-import { runReconcile, type ReconcileOptions } from './reconcile.service.js';
+import { runReconcile, type ReconcileOptions } from './reconcile.flow.js';
 
 /** I10: three logs of the same requests. Each disagreement is planted in one of them. */
 let money: MoneyDatabase;

@@ -5,9 +5,9 @@ import { createEmptyDatabase } from '../../../test/support/postgres.js';
 import { ReconcileFixture } from '../../../test/support/reconcile-fixture.js';
 import { until } from '../../../test/support/until.js';
 import { openAuditPool } from './audit-pool.store.js';
-import { runRecordedReconcile } from './recorded-run.service.js';
+import { runRecordedReconcile } from './recorded-run.flow.js';
 import { describeFinding, type ReconcileReport } from './reconcile.js';
-import { runReconcile } from './reconcile.service.js';
+import { runReconcile } from './reconcile.flow.js';
 
 let books: ReconcileFixture;
 

@@ -1,7 +1,7 @@
 import { AppError, mintId, systemClock } from '@kilotoken/platform';
 import type pg from 'pg';
 import type { ReconcileReport } from './reconcile.js';
-import { runReconcile, type ReconcileOptions } from './reconcile.service.js';
+import { runReconcile, type ReconcileOptions } from './reconcile.flow.js';
 import { insertRun } from './reconcile-run.store.js';
 
 const reasonCharactersMax = 1_000;
