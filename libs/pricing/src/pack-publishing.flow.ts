@@ -13,14 +13,14 @@ const exactWeight = z.string().refine((text) => {
   }
 }, 'a weight is an exact decimal, such as "0.1"');
 
-export const newPackUnitSchema = z.object({
+const newPackUnitSchema = z.object({
   unit: z.string().regex(packUnitPattern, 'lower-case letters, digits and dashes are needed, such as qwen-pack'),
   decimals: z.int().min(0).max(12).default(12),
   rounding: z.enum(roundingModes).default('half_even'),
 });
 export type NewPackUnit = z.input<typeof newPackUnitSchema>;
 
-export const newBurnTableSchema = z.object({
+const newBurnTableSchema = z.object({
   unit: z.string(),
   /** Null: every model that has no table of its own. */
   modelId: z.string().nullable(),
