@@ -26,7 +26,7 @@ const rights = (acl: string): string => `(SELECT string_agg(x.line, '; ' ORDER B
     -- An operator's own role may read: that is the operator's to decide.
     HAVING a.grantee = 0 OR pg_get_userbyid(a.grantee) LIKE 'kilotoken\\_%' OR bool_or(a.privilege_type <> 'SELECT' OR a.is_grantable)) x)`;
 
-/** What stands in this database: `guard (kind, object, name, definition)`, a row each. Partitions stand under their own names. */
+/** The guards of this database: `guard (kind, object, name, definition)`, a row each. Partitions stand under their own names. */
 export const guardsSql = `
   SELECT g.kind, g.object, g.name, coalesce(regexp_replace(nullif(g.definition, ''), '\\s+', ' ', 'g'), 'none') AS definition
   FROM (SELECT pg_get_userbyid(c.relowner) AS owner FROM pg_class c WHERE c.oid = 'public.organization'::regclass) m
