@@ -155,6 +155,34 @@ export class PlantedBooks {
     return row;
   }
 
+  /** A pack of the child, of one a token of prompt and four of answer, and a lease of it. */
+  private async issuePack(): Promise<void> {
+    const { money, ids } = this;
+    Object.assign(ids, { burnTable: randomUUID(), otherBurnTable: randomUUID() });
+    await money.sql("INSERT INTO pack_unit (unit) VALUES ('pack')");
+    for (const [name, effective] of [['burnTable', '-200 days'], ['otherBurnTable', '-199 days']] as const) {
+      await money.sql("INSERT INTO burn_table (id, unit, effective_at) VALUES ($1, 'pack', now() + $2::interval)", [ids[name], effective]);
+      await money.sql("INSERT INTO burn_weight (burn_table_id, token_class, amount, per) VALUES ($1, 'input', $2, 1), ($1, 'output', 4, 1)", [ids[name], name === 'burnTable' ? 1 : 2]);
+    }
+    const [grant] = await money.sql<{ id: string }>("SELECT grant_issue($1, uuidv7(), 'pack', 50, 'package', 'child-pack', NULL, NULL, NULL, NULL) AS id", [ids['child']]);
+    const [taken] = await money.sql<{ answer: { leases: { leaseId: string }[] } }>("SELECT lease_take($1, $2, $3, 'pack', 'mock', 20, 20, 0, $4) AS answer", [ids['session'], ids['child'], money.mintId(), money.mintId()]);
+    Object.assign(ids, { packGrant: grant!.id, packLease: taken!.answer.leases[0]!.leaseId });
+  }
+
+  /** Four tokens of prompt and one of answer by ten units of the pack, two of answer by money. */
+  private straddling(): object {
+    const { ids } = this;
+    const portions = [
+      { unit: 'pack', burn_table: ids['burnTable'], counts: { input: 4, output: 1 }, hold: '10', rated: '8', charge: '8' },
+      { unit: 'USD', burn_table: null, counts: { output: 2 }, hold: '104', rated: '4', charge: '4' },
+    ];
+    const allocations = [
+      { lease: ids['packLease'], grant: ids['packGrant'], unit: 'pack', tokens: 5, amount: '8' },
+      { lease: ids['childLease'], grant: ids['childPrepaid'], unit: 'USD', tokens: 2, amount: '4' },
+    ];
+    return this.row({ name: 'straddling', organization: 'child', lease: 'childLease', input: 4, output: 3, fields: { hold: '104', rated: '4', charge: '4', portions, allocations } });
+  }
+
   private misrated(name: string, input: number, amount: number): object {
     const row = this.row({ name, organization: 'parent', lease: 'openLease', input });
     return { ...row, rated: String(amount), charge: String(amount), allocations: [{ lease: this.ids['openLease'], grant: this.ids['prepaid'], amount: String(amount) }] };
@@ -210,6 +238,7 @@ export class PlantedBooks {
     await this.lease('otherLease', 'otherSession', 'other', '50', 'otherPrepaid');
     await this.lease('closedLease', 'session', 'parent', '30', 'package');
     const [retried, capped] = [money.mintId(), money.mintId()];
+    await this.issuePack();
     const of = { organization: 'parent', lease: 'openLease' } as const;
     await this.settle('session',
       this.row({ ...of, name: 'rated', input: 3, output: 2 }),
@@ -217,6 +246,7 @@ export class PlantedBooks {
       this.row({ ...of, input: 2, fields: { id: retried, attempt: 1 } }),
       this.row({ ...of, name: 'estimated', input: 3, output: 1, fields: { estimated: true, outcome: 'client_closed' } }),
       this.row({ organization: 'child', lease: 'childLease', name: 'childUsage', input: 7 }),
+      this.straddling(),
       // Rated at another price than is published, until they are adjusted.
       this.misrated('dear', 5, 6), this.misrated('cheap', 5, 3));
     // Rated at 12, held at 10.

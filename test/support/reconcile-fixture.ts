@@ -73,13 +73,15 @@ export class ReconcileFixture {
 export async function rate(money: MoneyDatabase, rating: string): Promise<void> {
   await money.sql(
     `WITH claimed AS (DELETE FROM unrated_batch RETURNING *), taken AS MATERIALIZED (
-       SELECT b.session_id, b.flush, b.shard, u.organization_id, u.account_root_id, u.unit, u.charge, u.rated, u.cost, u.cost_currency
+       SELECT b.session_id, b.flush, b.shard, u.organization_id, u.account_root_id, u.unit, u.charge, u.rated, u.cost, u.cost_currency, u.portions
        FROM claimed b CROSS JOIN LATERAL unnest(b.organization_ids, b.usage_ids, b.attempts) AS k(organization_id, id, attempt)
        JOIN usage u USING (organization_id, id, attempt))
      SELECT rating_post($1,
        (SELECT json_agg(DISTINCT jsonb_build_object('session', session_id, 'flush', flush, 'shard', shard)) FROM taken),
        (SELECT json_agg(r) FROM (SELECT account_root_id AS root, count(*) AS rows FROM taken GROUP BY 1) r),
-       (SELECT json_agg(t) FROM (SELECT organization_id AS organization, unit, cost_currency, sum(charge) AS charge, sum(rated) AS rated, sum(cost) AS cost FROM taken GROUP BY 1, 2, 3) t),
+       (SELECT json_agg(t) FROM (SELECT organization_id AS organization, unit, cost_currency, sum(charge) AS charge, sum(rated) AS rated, sum(cost) AS cost FROM (
+         SELECT organization_id, unit, cost_currency, charge, rated, cost FROM taken
+         UNION ALL SELECT organization_id, p ->> 'unit', cost_currency, (p ->> 'charge')::numeric, (p ->> 'rated')::numeric, 0 FROM taken CROSS JOIN LATERAL jsonb_array_elements(portions) p WHERE p ->> 'unit' <> unit) a GROUP BY 1, 2, 3) t),
        '[]') WHERE EXISTS (SELECT FROM taken)`,
     [rating],
   );

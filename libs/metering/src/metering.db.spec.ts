@@ -162,7 +162,7 @@ describe('however many raters', () => {
     await settle(paid(3));
     const dying = await money.app.connect();
     await dying.query('BEGIN');
-    const { rows } = await dying.query<{ flushes: number }>('SELECT * FROM rating_claim(uuidv7(), $1, 100, 100)', [allShards]);
+    const { rows } = await dying.query<{ flushes: number }>('SELECT * FROM rating_claim_rows(uuidv7(), $1, 100, 100)', [allShards]);
     expect(rows[0]!.flushes).toBe(1);
     if (when === 'posted') {
       const totals = [{ organization: money.tenant.organizationId, unit: 'USD', charge: '3', rated: '3', cost: '0', cost_currency: 'USD' }];

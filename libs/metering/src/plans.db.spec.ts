@@ -13,7 +13,7 @@ const shards = 'ARRAY(SELECT generate_series(0, 15))::smallint[]';
 /** Rollups look at the tags of all rows before they add any up. */
 const readsOf = (queue: string): number => (queue.includes('rollup_add') ? 2 : 1);
 const queues = [
-  `SELECT FROM rating_claim(uuidv7(), ${shards}, ${flushesTaken}, ${flushes * rowsPerFlush})`,
+  `SELECT FROM rating_claim_rows(uuidv7(), ${shards}, ${flushesTaken}, ${flushes * rowsPerFlush})`,
   `SELECT FROM rollup_add(${flushesTaken})`,
 ];
 

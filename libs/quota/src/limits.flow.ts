@@ -4,7 +4,7 @@ import { AppError, changeAs, mintId, type RawDb, readDatabaseNow } from '@kiloto
 import type { ControlClient } from '@kilotoken/platform/prisma';
 import { z } from 'zod';
 import { calendarKinds, measures, type Limit } from './limit.js';
-import { deleteLimit, findLineage, listLimitRows, upsertLimit, type StoredLimit } from './limits.store.js';
+import { deleteLimit, findLineage, isPackUnit, listLimitRows, upsertLimit, type StoredLimit } from './limits.store.js';
 
 const amountSchema = z.string().regex(/^\d{1,26}(\.\d{1,12})?$/, 'a decimal number that is not negative is needed, with at most 12 decimals');
 const windowMsMax = 31 * 86_400_000;
@@ -42,6 +42,8 @@ const parse = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.outp
   });
 };
 
+const isCurrency = (unit: string): boolean => /^[A-Z]{3}$/.test(unit);
+
 const notFound = (code: string, publicMessage: string): AppError => new AppError({ code, kind: 'not_found', publicMessage });
 
 /**
@@ -58,6 +60,9 @@ export const setLimit = async (client: ControlClient, input: NewLimit): Promise<
       if (lineage === null) throw notFound('api_key_not_found', 'The organization has no such key.');
       return lineage;
     };
+    if (currency != null && !isCurrency(currency) && !(await isPackUnit(db, currency))) {
+      throw new AppError({ code: 'limit_invalid', kind: 'invalid', publicMessage: 'currency: a currency such as USD, or a pack unit that was declared, is needed' });
+    }
     const exact = parseMoney(amount);
     const limit: Limit = {
       id: mintId((await readDatabaseNow(db)).getTime()),

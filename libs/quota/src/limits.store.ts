@@ -75,3 +75,5 @@ export const findLineage = async (db: RawDb, organizationId: string, keyId: stri
     SELECT coalesce(lineage_id, id)::text AS lineage FROM api_key WHERE organization_id = ${organizationId}::uuid AND id = ${keyId}::uuid`;
   return rows[0]?.lineage ?? null;
 };
+
+export const isPackUnit = async (db: PrismaDb, unit: string): Promise<boolean> => (await db.packUnit.findUnique({ where: { unit } })) !== null;

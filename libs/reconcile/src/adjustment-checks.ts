@@ -34,7 +34,7 @@ export const adjustmentChecks: readonly Check[] = [
           ${exact('coalesce(m.amount, 0)')}, coalesce(u.unit, 'none')) AS found,
         j.id IS NULL OR p.id IS NULL OR p.units <> 1 OR p.others > 0 OR (p.paid, p.receivable, p.uncollected, p.rated) IS DISTINCT FROM (j.paid, j.receivable, j.rated - j.charge, j.rated)
           OR coalesce(m.amount, 0) <> j.paid OR j.adjusted_at <> p.posted_at OR m.first <> j.adjusted_at OR m.last <> j.adjusted_at
-          OR coalesce(coalesce(j.unit, u.unit) <> p.unit, NOT EXISTS (SELECT FROM gone WHERE j.usage_id >= gone.first_id AND j.usage_id < gone.until_id)) AS is_wrong
+          OR coalesce(j.unit, u.unit) <> p.unit OR u.id IS NULL AND NOT EXISTS (SELECT FROM gone WHERE j.usage_id >= gone.first_id AND j.usage_id < gone.until_id) AS is_wrong
       FROM adjustment j
       FULL JOIN posted p ON p.organization_id = j.organization_id AND p.source_id = j.id::text
       FULL JOIN moved m ON m.organization_id = coalesce(j.organization_id, p.organization_id) AND m.reference = coalesce(j.id::text, p.source_id)

@@ -19,7 +19,7 @@ export const lineCharge = (count: string, amount: string, per: string): string =
 export const exact = (amount: string): string => `trim_scale(${amount})::text`;
 
 /** A text that may hold anything, read as a number: NULL where it is none. A damaged row is to be found, not to end the search. */
-const numeric = (text: string): string => `CASE WHEN pg_input_is_valid(${text}, 'numeric') THEN (${text})::numeric END`;
+export const numeric = (text: string): string => `CASE WHEN pg_input_is_valid(${text}, 'numeric') THEN (${text})::numeric END`;
 const uuid = (text: string): string => `CASE WHEN pg_input_is_valid(${text}, 'uuid') THEN (${text})::uuid END`;
 
 /** Every share of a lease that the usage rows of `u` took: `a (grant_id, lease_id, unit, amount)`, NULL for what is unreadable. */
@@ -37,6 +37,12 @@ const countsOf = (counts: string): string => `(
     FROM jsonb_each_text(CASE jsonb_typeof(${counts}) WHEN 'object' THEN ${counts} ELSE '{"(no counts)": null}' END) AS e
     LEFT JOIN ${parents} AS p (token_class, parent_class) ON p.token_class = e.key) AS c`;
 
+/** The list of portions of `u`: empty for what is no list. */
+const portionList = "CASE jsonb_typeof(u.portions) WHEN 'array' THEN u.portions ELSE '[]' END";
+
+/** An object of counts: empty for what is none. */
+export const countsObject = (counts: string): string => `CASE jsonb_typeof(${counts}) WHEN 'object' THEN ${counts} ELSE '{}' END`;
+
 /** Classes in the order in which a request's lines are paid. */
 const classOrder = `ARRAY['input', 'cached_read', 'cache_write_5m', 'cache_write_1h', 'audio_in', 'image_in', 'output', 'reasoning', 'audio_out', 'image_out']`;
 
@@ -48,8 +54,8 @@ export const portionsOfUsage = `CROSS JOIN LATERAL (
     SELECT u.unit, NULL::uuid AS burn_table, u.counts, u.hold, u.rated, u.charge, 1 AS place, true AS is_last WHERE u.portions IS NULL
     UNION ALL
     SELECT p ->> 'unit', ${uuid("p ->> 'burn_table'")}, p -> 'counts', ${numeric("p ->> 'hold'")}, ${numeric("p ->> 'rated'")}, ${numeric("p ->> 'charge'")},
-      n::integer, n = jsonb_array_length(u.portions)
-    FROM jsonb_array_elements(CASE jsonb_typeof(u.portions) WHEN 'array' THEN u.portions END) WITH ORDINALITY AS o (p, n)) AS m`;
+      n::integer, n = jsonb_array_length(${portionList})
+    FROM jsonb_array_elements(${portionList}) WITH ORDINALITY AS o (p, n)) AS m`;
 
 /** The rate of a class in portion `m`: `rate (amount, per, decimals, rounding)`. A rate whose amount is null is "no price", and does not fall back to its parent's. */
 const rateOf = (tokenClass: string, parentClass: string): string => `LATERAL (
@@ -86,10 +92,10 @@ export const ratedAgain = `CROSS JOIN LATERAL (
  */
 export const leftOver = `CROSS JOIN LATERAL (
     SELECT string_agg(c.token_class, ', ' ORDER BY c.token_class) AS classes
-    FROM ${countsOf('m.counts || (SELECT coalesce(jsonb_object_agg(k.key, 0), \'{}\') FROM jsonb_object_keys(u.counts) AS k(key) WHERE NOT m.counts ? k.key)')}
+    FROM ${countsOf(`((SELECT coalesce(jsonb_object_agg(k.key, 0), '{}') FROM jsonb_object_keys(${countsObject('u.counts')}) AS k(key)) || ${countsObject('m.counts')})`)}
     JOIN ${rateOf('c.token_class', 'c.parent_class')} ON rate.amount IS NOT NULL
     CROSS JOIN LATERAL (
-      SELECT coalesce(sum(${numeric("l.p -> 'counts' ->> c.token_class")}), 0) AS later FROM jsonb_array_elements(u.portions) WITH ORDINALITY AS l (p, n) WHERE l.n > m.place) l
+      SELECT coalesce(sum(${numeric("l.p -> 'counts' ->> c.token_class")}), 0) AS later FROM jsonb_array_elements(${portionList}) WITH ORDINALITY AS l (p, n) WHERE l.n > m.place) l
     CROSS JOIN LATERAL (
       SELECT coalesce(sum(f.line), 0) AS paid FROM (
         SELECT ${lineAt('e.count')} AS line FROM ${countsOf('m.counts').replace(/ AS c$/, ' AS e')}

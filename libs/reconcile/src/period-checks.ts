@@ -42,6 +42,7 @@ export const periodChecks: readonly Check[] = [
     expected: 'one moment, not before its rows and the rating before',
     found: 'rated; posted',
     advice: 'The rating or its transactions were moved to another period: what was invoiced for it is wrong. Compare both with a backup.',
+    // A rating's moment is that of its beginning; it then waits for others and claims rows that settle meanwhile.
     sql: (s) => `
       WITH batch AS (
         SELECT b.*, lag(b.rated_at) OVER (PARTITION BY b.account_root_id ORDER BY b.rating_seq) AS before FROM rated_batch b
@@ -49,7 +50,7 @@ export const periodChecks: readonly Check[] = [
       settled AS (SELECT f.rating_id, max(u.settled_at) AS last FROM rated_flush f JOIN usage u ON u.session_id = f.session_id AND u.flush = f.flush AND u.shard = f.shard WHERE true${s.organization('u.organization_id')}${s.ratedIds('u.id')} GROUP BY 1),
       posted AS (SELECT t.source_id, min(t.posted_at) AS first, max(t.posted_at) AS last FROM ledger_transaction t WHERE t.kind = 'usage_rated'${s.organization('t.organization_id')} GROUP BY 1)
       SELECT NULL::uuid AS organization_id, jsonb_build_object('rating', b.rating_id, 'account_root', b.account_root_id, 'rating_seq', b.rating_seq) AS place, greatest(b.before, u.last)::text AS expected,
-        format('%s; %s to %s', b.rated_at, p.first, p.last) AS found, b.rated_at < b.before - interval '1 minute' OR b.rated_at < u.last OR p.first <> b.rated_at OR p.last <> b.rated_at AS is_wrong
+        format('%s; %s to %s', b.rated_at, p.first, p.last) AS found, b.rated_at < b.before - interval '1 minute' OR b.rated_at < u.last - interval '1 minute' OR p.first <> b.rated_at OR p.last <> b.rated_at AS is_wrong
       FROM batch b LEFT JOIN settled u ON u.rating_id = b.rating_id LEFT JOIN posted p ON p.source_id = b.rating_id::text`,
   },
   {

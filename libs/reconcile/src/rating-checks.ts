@@ -1,5 +1,5 @@
 /** I1, I5 and I7 on what was rated and posted: each row once, in an order without gaps, and the ledger says the same. Pure. */
-import { exact } from './arithmetic.js';
+import { exact, numeric } from './arithmetic.js';
 import type { Check } from './reconcile.js';
 import type { ScopeSql } from './scope.js';
 
@@ -101,7 +101,7 @@ export const ratingChecks: readonly Check[] = [
         SELECT organization_id, rating_id, unit, cost_currency, sum(charge) AS charge, sum(rated) AS rated, sum(cost) AS cost FROM (
           SELECT organization_id, rating_id, unit, cost_currency, charge, rated, cost FROM rated_row
           UNION ALL
-          SELECT k.organization_id, k.rating_id, p ->> 'unit', k.cost_currency, (p ->> 'charge')::numeric, (p ->> 'rated')::numeric, 0
+          SELECT k.organization_id, k.rating_id, p ->> 'unit', k.cost_currency, ${numeric("p ->> 'charge'")}, ${numeric("p ->> 'rated'")}, 0
           FROM rated_row k CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(k.portions) WHEN 'array' THEN k.portions END) p WHERE p ->> 'unit' <> k.unit) a GROUP BY 1, 2, 3, 4),
       due AS (
         SELECT t.organization_id, t.rating_id::text AS source_id, x.account, x.unit, sum(x.amount) AS amount FROM total t CROSS JOIN LATERAL (VALUES

@@ -1,9 +1,10 @@
 /** I4 to I7 on usage rows: each is billed once, by its counts and the price that it pins, and no higher than its hold. Pure. */
-import { allocationsOfUsage, exact, leftOver, portionsOfUsage, ratedAgain } from './arithmetic.js';
+import { allocationsOfUsage, countsObject, exact, leftOver, numeric, portionsOfUsage, ratedAgain } from './arithmetic.js';
 import type { Check } from './reconcile.js';
 
 const ROW = "jsonb_build_object('usage', u.id, 'attempt', u.attempt)";
-const ROW_IN_UNIT = "jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'unit', t.unit)";
+/** Names the unit where it is not the currency of the row's price. */
+const ROW_IN_UNIT = "jsonb_strip_nulls(jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'unit', nullif(t.unit, u.unit)))";
 
 /** A row that was rated wrongly is never changed: adjustments of the unit of `t` correct it. */
 const ADJUSTED = `CROSS JOIN LATERAL (
@@ -30,7 +31,7 @@ export const usageChecks: readonly Check[] = [
     found: 'what the row says it was rated at, with its adjustments',
     advice: 'Either the row or a published price was changed. Compare both with a backup; correct the charge by an adjustment, never by changing the row.',
     sql: (s) => `
-      SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'price_version', u.price_version_id, 'unit', t.unit) AS place,
+      SELECT u.organization_id, jsonb_strip_nulls(jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'price_version', u.price_version_id, 'unit', nullif(t.unit, u.unit))) AS place,
         CASE WHEN v.id IS NULL THEN format('a price version of %s in %s', u.model, u.unit) WHEN NOT t.is_pinned THEN format('a burn table of %s in %s', u.model, t.unit) WHEN t.unpriced IS NOT NULL THEN 'prices and counts for ' || t.unpriced
           ELSE ${exact('t.again')} END AS expected,
         ${exact('t.rated + j.rated')} AS found, v.id IS NULL OR NOT t.is_pinned OR t.unpriced IS NOT NULL OR (t.again = t.rated + j.rated) IS NOT TRUE AS is_wrong
@@ -64,8 +65,8 @@ export const usageChecks: readonly Check[] = [
       FROM usage u CROSS JOIN LATERAL (
         SELECT nullif(concat_ws('; ',
           (SELECT 'counts of ' || string_agg(coalesce(k.key, c.key), ', ') FROM (
-              SELECT e.key, sum(e.value::numeric) AS tokens FROM (SELECT) one ${portionsOfUsage} CROSS JOIN LATERAL jsonb_each_text(m.counts) e GROUP BY e.key) k
-            FULL JOIN jsonb_each_text(u.counts) c ON c.key = k.key WHERE coalesce(k.tokens, 0) <> coalesce(c.value::numeric, 0)),
+              SELECT e.key, sum(${numeric('e.value')}) AS tokens FROM (SELECT) one ${portionsOfUsage} CROSS JOIN LATERAL jsonb_each_text(${countsObject('m.counts')}) e GROUP BY e.key) k
+            FULL JOIN jsonb_each_text(${countsObject('u.counts')}) c ON c.key = k.key WHERE coalesce(k.tokens, 0) IS DISTINCT FROM coalesce(${numeric('c.value')}, 0)),
           (SELECT 'amounts in ' || u.unit FROM (SELECT) one ${portionsOfUsage} WHERE m.unit = u.unit
             HAVING (coalesce(sum(m.hold), 0), coalesce(sum(m.rated), 0), coalesce(sum(m.charge), 0)) IS DISTINCT FROM (u.hold, u.rated, u.charge)),
           (SELECT 'left over by ' || string_agg(format('%s: %s', m.unit, g.classes), ', ') FROM (SELECT) one ${portionsOfUsage} ${leftOver} WHERE NOT m.is_last AND g.classes IS NOT NULL)), '') AS differences) d

@@ -69,7 +69,7 @@ export const rolledUpAgain = ({ from, until, organization }: RollupRange): strin
     UNION ALL
     -- A pack that pays adds its charge alone: the request itself is counted in the currency of its price.
     SELECT c.organization_id, c.id, c.attempt, c.project_id, c.api_key_id, c.model, c.lane_id, c.cost_currency, c.settled_at, p ->> 'unit', sum((p ->> 'charge')::numeric), 0, '{}', NULL, NULL, NULL, NULL
-    FROM counted c CROSS JOIN LATERAL jsonb_array_elements(c.portions) p WHERE p ->> 'unit' <> c.unit GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+    FROM counted c CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(c.portions) WHEN 'array' THEN c.portions END) p WHERE p ->> 'unit' <> c.unit GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
   tag AS (
     SELECT organization_id, id, attempt, '' AS tag_key, '' AS tag_value FROM counted
     UNION ALL

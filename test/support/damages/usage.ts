@@ -16,8 +16,18 @@ const columns = Object.entries(changes).map(([column, value]) => damage(`usage.$
 const unqueue = (usage: string): string => `UPDATE unrated_batch SET usage_ids = array_remove(usage_ids, ${usage}), organization_ids = organization_ids[2:], attempts = attempts[2:] WHERE usage_ids @> ARRAY[${usage}]::uuid[];
   DELETE FROM unrated_batch WHERE cardinality(usage_ids) = 0`;
 
+const repaid = (what: string, portions: string, check: string): Damage => damage(what, `UPDATE usage SET portions = ${portions} WHERE id = $straddling`, check, '$straddling');
+
 export const usageDamages: readonly Damage[] = [
   ...columns,
+  repaid('a token moved from a pack to money', "jsonb_set(jsonb_set(portions, '{0,counts,output}', '0'), '{1,counts,output}', '3')", 'usage-portions'),
+  repaid('a portion without a token of its row', "jsonb_set(portions, '{0,counts,input}', '3')", 'usage-portions'),
+  repaid('a portion in money of another amount than its row', "jsonb_set(portions, '{1,hold}', '\"105\"')", 'usage-portions'),
+  repaid('a portion of a pack charged more than its allocations', "jsonb_set(portions, '{0,charge}', '\"9\"')", 'usage-allocated'),
+  repaid('a portion of a pack rated otherwise', "jsonb_set(portions, '{0,rated}', '\"9\"')", 'usage-rerated'),
+  repaid('a portion at the burn table of another time', "jsonb_set(portions, '{0,burn_table}', to_jsonb($otherBurnTable::text))", 'usage-rerated'),
+  repaid('the portion of a pack deleted', 'portions - 0', 'usage-portions'),
+  repaid('portions that are none', "'{}'", 'usage-portions'),
   damage('a usage row deleted after it was rated', 'DELETE FROM usage WHERE id = $rated', 'usage-sealed', '$rated'),
   damage('a rated row of a closed lease deleted', 'DELETE FROM usage WHERE id = $closedUsage', 'lease-settled', '$closedLease'),
   damage('an unrated row deleted', 'DELETE FROM usage WHERE id = $unrated', 'unrated-exists', '$unrated'),

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { tokenClasses } from '@kilotoken/contracts';
 import { formatMoney, roundingModes } from '@kilotoken/money';
-import { AppError } from '@kilotoken/platform';
+import { AppError, changeAs } from '@kilotoken/platform';
 import { declarePackUnit, listBurnTables, publishBurnTable, type BurnTableView, type NewBurnTable, type NewPackUnit } from '@kilotoken/pricing';
 import { parseMoment, parseWhole } from './arguments.js';
 import { addCommand, iso, type Context } from './context.js';
@@ -30,8 +30,7 @@ export const addPackCommands = (packs: Command, context: Context): void => {
     const [unit] = command.processedArgs as [string];
     // The service refuses a rounding that there is not.
     const wanted: NewPackUnit = { unit, decimals: parseWhole('--decimals', options.decimals), rounding: options.rounding as NewPackUnit['rounding'] };
-    const prisma = await context.prisma();
-    context.printRow(command, { ...(await prisma.$transaction((db) => declarePackUnit(db, wanted))) });
+    context.printRow(command, { ...(await changeAs(await context.prisma(), null, (db) => declarePackUnit(db, wanted))) });
   })
     .option('--decimals <count>', 'decimals of a charge line, 0 to 12', '12')
     .option('--rounding <mode>', roundingModes.join(', '), 'half_even');
@@ -41,8 +40,7 @@ export const addPackCommands = (packs: Command, context: Context): void => {
     const [unit] = command.processedArgs as [string];
     const effectiveAt = options.effective === undefined ? null : parseMoment('--effective', options.effective, await context.now());
     const wanted: NewBurnTable = { unit, modelId: options.model ?? null, weights: parseWeights(options.weights), per: BigInt(parseWhole('--per', options.per)), effectiveAt };
-    const prisma = await context.prisma();
-    context.printRow(command, tableRow(await prisma.$transaction((db) => publishBurnTable(db, wanted))));
+    context.printRow(command, tableRow(await changeAs(await context.prisma(), null, (db) => publishBurnTable(db, wanted))));
   })
     .requiredOption('--weights <list>', 'such as input=1,output=4,cached_read=0.1; `none` leaves a class to other grants; a class that is not named burns as its parent')
     .option('--model <id>', 'of one model (every model without a table of its own, if left out)')
