@@ -47,7 +47,7 @@ describe('a customer that reads its account without end', () => {
     let reads: Promise<Response>[] = [];
     await withOwner(cluster.ownerUrl, async (owner) => {
       await owner.query('BEGIN');
-      await owner.query('LOCK TABLE credit_grant IN ACCESS EXCLUSIVE MODE');
+      await owner.query('LOCK TABLE lease IN ACCESS EXCLUSIVE MODE');
       reads = Array.from({ length: 60 }, () => get('/credits', reader.keys[0]!.key));
       const refused = await Promise.any(reads.map(async (read) => ((await read).status === 429 ? read : Promise.reject(new Error('not refused')))));
       expect(refused.status).toBe(429);
