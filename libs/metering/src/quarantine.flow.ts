@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { TokenCounts } from '@kilotoken/contracts';
-import { formatMoney, minMoney, moneyRounding, parseMoney, type Money } from '@kilotoken/money';
+import { formatMoney, minMoney, moneyRounding, type Money } from '@kilotoken/money';
 import { AppError, inTransaction, mintId, sqlStateOf, type Db } from '@kilotoken/platform';
 import { loadBurnTable, loadPriceVersion } from '@kilotoken/pricing';
-import { chargeFields, portionsOf, readPortions, totalIn, type Allocation, type UnitPortion, type UnitTerms } from '@kilotoken/usage';
+import { chargeFields, portionsOf, portionsOfRow, totalIn, type Allocation, type UnitPortion, type UnitTerms } from '@kilotoken/usage';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { parseQuarantinedRows, replayKindOf, type QuarantineKey, type QuarantinedRow, type QuarantinedUsage } from './quarantine.js';
@@ -86,11 +86,6 @@ const portionsAgain = (counts: TokenCounts, held: readonly (UnitPortion & UnitTe
   }
 };
 
-const storedPortions = ({ unit, counts, portions, hold, rated, charge }: QuarantinedRow): UnitPortion[] =>
-  (portions && readPortions(JSON.stringify(portions))) ?? [
-    { unit, burnTableId: null, counts, hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(charge) },
-  ];
-
 const describePortions = (portions: readonly UnitPortion[]): string => portions.map(({ unit, rated, charge }) => `${formatMoney(charge)} ${unit} of ${formatMoney(rated)}`).join(', ');
 
 /** A row that was charged says what its rates and its holds give. */
@@ -111,7 +106,7 @@ const replaySettlement = async (db: Db, usage: QuarantinedUsage): Promise<object
   const settled: object[] = [];
   const charged = new Map<string, Money>();
   for (const row of rows) {
-    const stored = storedPortions(row);
+    const stored = portionsOfRow(row);
     const held = await loadTerms(db, row.unit, row.price, stored);
     const wasCharged = row.outcome === 'completed' || stored.some(({ rated }) => rated > 0n);
     if (wasCharged) assertProven(row, stored, portionsAgain(row.counts, held));

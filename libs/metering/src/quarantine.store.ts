@@ -1,7 +1,7 @@
 import type { TokenCounts } from '@kilotoken/contracts';
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import type { Db } from '@kilotoken/platform';
-import { readPortions, type UnitPortion } from '@kilotoken/usage';
+import { portionsOfRow, type UnitPortion } from '@kilotoken/usage';
 import type { QuarantineKey, QuarantinedRow, QuarantinedUsage } from './quarantine.js';
 
 interface QuarantineRow {
@@ -91,20 +91,18 @@ interface UsageColumns {
   hold: string;
   rated: string;
   charge: string;
-  portions: string | null;
+  portions: unknown;
 }
 
 export const findUsage = async (db: Db, { organizationId, usageId, attempt }: QuarantineKey): Promise<StoredUsage | null> => {
   const { rows } = await db.query<UsageColumns>(
-    `SELECT counts, price_version_id, unit, hold::text AS hold, rated::text AS rated, charge::text AS charge, portions::text AS portions
+    `SELECT counts, price_version_id, unit, hold::text AS hold, rated::text AS rated, charge::text AS charge, portions
      FROM usage WHERE organization_id = $1 AND id = $2 AND attempt = $3`,
     [organizationId, usageId, attempt],
   );
   const [row] = rows;
   if (!row) return null;
-  const { counts, unit } = row;
-  const whole = { unit, burnTableId: null, counts, hold: parseMoney(row.hold), rated: parseMoney(row.rated), charge: parseMoney(row.charge) };
-  return { counts, priceVersionId: row.price_version_id, unit, portions: (row.portions && readPortions(row.portions)) || [whole] };
+  return { counts: row.counts, priceVersionId: row.price_version_id, unit: row.unit, portions: portionsOfRow(row) };
 };
 
 export interface Adjustment {

@@ -3,7 +3,7 @@
  * gateway writes it, `usage_write` (prisma/functions) stores each field under the column of `usageColumns`, a checkpoint carries it
  * until the reaper bills it, and quarantine keeps it until somebody replays it.
  */
-import { tokenClasses } from '@kilotoken/contracts';
+import { tokenClasses, type TokenCounts } from '@kilotoken/contracts';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import { z } from 'zod';
 import { allocationSchema } from './allocation.js';
@@ -103,8 +103,10 @@ export const chargeFields = ({ portions }: Pick<Charge, 'portions'>, currency: s
 };
 
 /** Reads what `usage.portions` holds. Null where it is not what this release writes: the row is then rated as if it had none, and stands out. */
-export const readPortions = (json: string): UnitPortion[] | null => {
-  const { success, data } = z.array(portionSchema).min(1).safeParse(JSON.parse(json));
+export const readPortions = (json: string): UnitPortion[] | null => parsePortions(JSON.parse(json));
+
+const parsePortions = (value: unknown): UnitPortion[] | null => {
+  const { success, data } = z.array(portionSchema).min(1).safeParse(value);
   if (!success) return null;
   return data.map((portion) => ({
     unit: portion.unit,
@@ -115,6 +117,20 @@ export const readPortions = (json: string): UnitPortion[] | null => {
     charge: parseMoney(portion.charge),
   }));
 };
+
+/** A row's charge as it is stored; `portions` is parsed JSON. */
+interface StoredCharge {
+  readonly unit: string;
+  readonly counts: TokenCounts;
+  readonly hold: string;
+  readonly rated: string;
+  readonly charge: string;
+  readonly portions?: unknown;
+}
+
+/** The portion of each unit that paid: one, in the currency of the price, where the row has none that can be read. */
+export const portionsOfRow = ({ unit, counts, hold, rated, charge, portions }: StoredCharge): UnitPortion[] =>
+  (portions ? parsePortions(portions) : null) ?? [{ unit, burnTableId: null, counts, hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(charge) }];
 
 /** Rows as `usage_insert` reads them: JSON objects, to be joined with those of other requests. */
 export const writeUsageRows = (rows: readonly UsageRow[]): string => (rows.length === 1 ? JSON.stringify(rows[0]) : JSON.stringify(rows).slice(1, -1));

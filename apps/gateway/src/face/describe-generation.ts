@@ -2,7 +2,7 @@
 import { chargeList, completionTokens, promptTokens } from '@kilotoken/contracts';
 import { formatMoney, moneyRounding, parseMoney, type Money } from '@kilotoken/money';
 import { ratePortions, type BurnTable, type ChargeLine, type PriceVersion } from '@kilotoken/pricing';
-import { readPortions, totalIn, type UnitPortion } from '@kilotoken/usage';
+import { portionsOfRow, totalIn, type UnitPortion } from '@kilotoken/usage';
 import type { UsageView } from './generation.store.js';
 
 /** The published versions that the last attempt, which carries the charge, is pinned to. */
@@ -18,12 +18,6 @@ const tokensOf = ({ counts, estimated }: UsageView): object => ({
   by_class: counts,
   estimated,
 });
-
-/** The portion of each unit that paid: one, in the currency of the price, where no pack did. */
-export const portionsOfView = ({ unit, counts, hold, rated, charge, portions }: UsageView): UnitPortion[] =>
-  (portions && readPortions(JSON.stringify(portions))) ?? [
-    { unit, burnTableId: null, counts, hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(charge) },
-  ];
 
 const describeLine = ({ tokenClass, tokens, amount, per, charge }: ChargeLine): object => ({
   token_class: tokenClass,
@@ -41,7 +35,7 @@ const linesOf = ({ counts, unit: currency }: UsageView, portions: readonly UnitP
 };
 
 export const describeGeneration = (id: string, attempts: readonly UsageView[], last: UsageView, pinned: Pinned): object => {
-  const portions = portionsOfView(last);
+  const portions = portionsOfRow(last);
   const money = totalIn(portions, last.unit);
   const units = [...new Set([...portions.map(({ unit }) => unit), last.unit])];
   const notCharged: Money = money.rated - money.charge;
