@@ -6,13 +6,14 @@ import { baseCapabilities } from '@kilotoken/contracts';
 import { parseMoney } from '@kilotoken/money';
 import { createPool } from '@kilotoken/platform';
 import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
+import { snapshotAgeMsMax } from '@kilotoken/pricing';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { testActor } from '../../../test/support/test-actor.js';
 import { loadCatalogue } from './catalogue.flow.js';
 import type { LaneOffer } from './lane.js';
 import { defaultModelSettings, type Listing } from './listing.js';
-import { applyLanesFile, applyListings, snapshotAgeMsMax } from './listing.flow.js';
+import { applyLanesFile, applyListings } from './listing.flow.js';
 
 let database: TestDatabase;
 let prisma: ControlClient;

@@ -1,20 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import { AppError, changeAs, mintId, type RawDb, readDatabaseNow } from '@kilotoken/platform';
 import type { ControlClient, PrismaDb } from '@kilotoken/platform/prisma';
-import { ensurePriceBook, findLatestEffectiveAt, insertPriceVersion, readPriceBooks } from '@kilotoken/pricing';
+import { ensurePriceBook, findLatestEffectiveAt, insertPriceVersion, readPriceBooks, soonestEffectiveAt } from '@kilotoken/pricing';
 import { lanesFileBytesMax, parseLanesFile } from './lanes-file.js';
 import type { LaneOffer } from './lane.js';
 import { listPriceBook, type Listing, type ListingOrigin } from './listing.js';
 import { planListings, type ListingStep } from './listing-plan.js';
 import { insertLane, insertModel, lockCatalogue, readKnown, readOrigins, retireLane, retireModel, updateLane, updateModel } from './listing.store.js';
 import { findKeyProblems, type LaneKeyProblem } from './vendor-key.js';
-
-/**
- * How old a gateway's copy of the catalogue may be. A price that replaces another one takes effect this much after its
- * publication, so that all gateways change at the same moment. A model's first price takes effect at once: a gateway that
- * does not know it yet does not know the model either.
- */
-export const snapshotAgeMsMax = 2_000;
 
 /** A step with the moment from which it holds; what is no price holds everywhere within a second of its commit. */
 export type DatedStep = ListingStep & { readonly effectiveAt: Date };
@@ -49,10 +42,9 @@ const dateSteps = async (db: PrismaDb, priceBookId: string, now: Date, steps: re
   return dated;
 };
 
-const findEffectiveAt = async (db: PrismaDb, priceBookId: string, now: Date, modelId: string): Promise<Date> => {
-  const latest = await findLatestEffectiveAt(db, priceBookId, modelId);
-  return latest ? new Date(Math.max(now.getTime() + snapshotAgeMsMax, latest.getTime() + 1)) : now;
-};
+/** A model's first price takes effect at once: a gateway that does not know it yet does not know the model either. */
+const findEffectiveAt = async (db: PrismaDb, priceBookId: string, now: Date, modelId: string): Promise<Date> =>
+  soonestEffectiveAt(now, await findLatestEffectiveAt(db, priceBookId, modelId));
 
 /** Makes the price book that organizations have unless they are given another; there before anything is listed. */
 export const ensureListPriceBook = async (client: ControlClient): Promise<void> => {

@@ -4,6 +4,7 @@ import { AppError, mintId, readDatabaseNow } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
 import { z } from 'zod';
 import { packUnitPattern } from './pack.js';
+import { soonestEffectiveAt } from './price-version.js';
 
 const exactWeight = z.string().refine((text) => {
   try {
@@ -47,9 +48,6 @@ export interface BurnTableView {
   readonly per: bigint;
 }
 
-/** How long a gateway may work from an older catalogue: a table begins later, so that all of them have it by then. */
-const snapshotAgeMsMax = 2_000;
-
 const invalid = (publicMessage: string): AppError => new AppError({ code: 'pack_invalid', kind: 'invalid', publicMessage });
 
 const parse = <Schema extends z.ZodType>(schema: Schema, input: z.input<Schema>): z.output<Schema> => {
@@ -77,7 +75,7 @@ export const publishBurnTable = async (db: PrismaDb, input: NewBurnTable): Promi
   if (modelId !== null && !(await db.model.findUnique({ where: { id: modelId } }))) throw new AppError({ code: 'model_not_found', kind: 'not_found', publicMessage: `There is no model ${modelId}.` });
   const now = await readDatabaseNow(db);
   const latest = await db.burnTable.findFirst({ where: { unit, modelId }, orderBy: { effectiveAt: 'desc' }, select: { effectiveAt: true } });
-  const soonest = latest ? new Date(Math.max(now.getTime() + snapshotAgeMsMax, latest.effectiveAt.getTime() + 1)) : now;
+  const soonest = soonestEffectiveAt(now, latest?.effectiveAt ?? null);
   if (effectiveAt && effectiveAt < soonest) throw invalid(`effectiveAt: ${soonest.toISOString()} or later is needed, when every gateway knows of it`);
   const id = mintId(now.getTime());
   const begins = effectiveAt ?? soonest;

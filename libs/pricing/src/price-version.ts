@@ -6,6 +6,15 @@ import type { PriceVersion, Rate } from './price.js';
 /** How long ago a request may have been admitted that is still to be priced from a catalogue. */
 export const pastPricesMs = 60_000;
 
+/**
+ * How old a gateway's copy of the catalogue may be. What replaces a version takes effect this much after its publication, so that
+ * all gateways change at the same moment.
+ */
+export const snapshotAgeMsMax = 2_000;
+
+/** The first moment from which a version may hold that follows `latest`, or at once where it follows none: no gateway has one to replace. */
+export const soonestEffectiveAt = (now: Date, latest: Date | null): Date => (latest ? new Date(Math.max(now.getTime() + snapshotAgeMsMax, latest.getTime() + 1)) : now);
+
 export const priceKey = (priceBookId: string, modelId: string): string => `${priceBookId}:${modelId}`;
 
 /** One row per token class of a price version: money and 64-bit numbers as text, whatever type parsers the pool has. */
