@@ -55,6 +55,9 @@ export class LauncherHome {
   async startUp(overrides: Record<string, string> = {}): Promise<Launcher> {
     const launcher = this.start(overrides);
     await launcher.untilPrinted('Kilotoken is running');
+    // The rest of the summary may come in a later chunk. Its last line is the request to try; without a key or a model, where logs are.
+    const { apiKey, model } = this.quickstart();
+    await launcher.untilPrinted(apiKey && model ? /^ *-d '.*'\n/m : /^ *logs .*\n/m);
     // The run's teardown ends what a failed test leaves running.
     for (const identity of this.processes()) writeFileSync(join(testRunFolder(), `launcher-${identity.pid}.process.json`), JSON.stringify(identity));
     return launcher;
@@ -109,11 +112,11 @@ export class Launcher {
     child.once('close', (code) => (this.exitCode = code));
   }
 
-  async untilPrinted(text: string): Promise<void> {
+  async untilPrinted(text: string | RegExp): Promise<void> {
     await until(
       `"${text}" is printed`,
       () => {
-        if (this.output.includes(text)) return true;
+        if (typeof text === 'string' ? this.output.includes(text) : text.test(this.output)) return true;
         if (this.exitCode !== undefined) throw new Error(`npm start ended with ${this.exitCode} and printed:\n${this.output}`);
         return false;
       },
