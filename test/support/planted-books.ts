@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { detachPartition, dropPartition, exportPartition, makePartition } from '@kilotoken/metering';
+import { detachPartition, dropPartition, exportPartition, makePartition } from '@kilotoken/usage/partitions';
 import { MoneyDatabase, type Usage } from './money-database.js';
 import { rate } from './reconcile-fixture.js';
 

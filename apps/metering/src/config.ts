@@ -1,4 +1,4 @@
-import { partitionPeriods } from '@kilotoken/metering';
+import { partitionPeriods } from '@kilotoken/usage/partitions';
 import { parseConfig, processSettings, readEnvironment, setting } from '@kilotoken/platform';
 import { z } from 'zod';
 

@@ -1,5 +1,5 @@
 import { Inject, Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
-import { countDefaultRows, PartitionService } from '@kilotoken/metering';
+import { countDefaultRows, PartitionService } from '@kilotoken/usage/partitions';
 import type { Platform } from '@kilotoken/platform';
 import { databasePool } from '@kilotoken/platform/process';
 import { readRollupLag, RollupService } from '@kilotoken/rollups';

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import {
   countDefaultRows, detachPartition, dropPartition, exportPartition, isDue, listPartitions, makePartition, partitionPeriods, removeEmptyPartition, retentionDaysMin, type Partition, type PartitionPeriod,
-} from '@kilotoken/metering';
+} from '@kilotoken/usage/partitions';
 import { AppError } from '@kilotoken/platform';
 import { parseMoment, parseSpan, parseWhole } from './arguments.js';
 import { addCommand, iso, type Context } from './context.js';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { asOrganization, createIdMinter } from '@kilotoken/platform';
 import { pino } from 'pino';
-import { MoneyDatabase, sqlStateFrom } from '../../../test/support/money-database.js';
-import { until } from '../../../test/support/until.js';
+import { MoneyDatabase, sqlStateFrom } from '../../../../test/support/money-database.js';
+import { until } from '../../../../test/support/until.js';
 import { removeEmptyPartition } from './partition-archive.flow.js';
 import { PartitionService } from './partition.service.js';
 import { countDefaultRows, listPartitions, makePartition } from './partition.store.js';
