@@ -1,13 +1,13 @@
-// npm run kt -- …: the command line of the control plane. Like every npm script it first installs and builds what is missing,
-// unless no source has changed since any of them last did: most of a command's time would be spent looking.
-// Standard output is the command's alone; npm itself prints a banner there, which `npm run -s kt -- … --json` leaves out.
+// npm run kt -- …: the command line of the control plane. Like every npm script it first installs and builds what is missing, but
+// skips that if no source changed since the last build, because looking would take most of a command's time.
+// Only the command writes to standard output, except npm itself, whose banner `npm run -s kt -- … --json` omits.
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
 import { explainProblem, isPrepared, prepareWorkspace, ROOT } from './prepare.mjs';
 import { createTerminal } from './terminal.mjs';
 
-/** A build that changes nothing is over before anybody wonders what is going on. */
+/** A build without changes ends within this time, so no step is shown. */
 const QUIET_MS = 4_000;
 const PROGRAM = './dist/kt/main.js';
 
@@ -26,7 +26,7 @@ async function prepare(terminal) {
   }
 }
 
-/** The same terminal, whose steps appear only once they have taken a while, and only where a person waits for them. */
+/** The same terminal, but it shows a step only after QUIET_MS, and only on a terminal. */
 function quietAtFirst(terminal) {
   return {
     ...terminal,

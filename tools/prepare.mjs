@@ -25,7 +25,7 @@ export const explainProblem = (error) => (error instanceof PrepareError ? error.
 export function checkNodeVersion(version = process.versions.node) {
   const [major, minor] = version.split('.').map(Number);
   if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return;
-  throw new PrepareError(`Node ${NODE_MIN.join('.')} or newer is needed (24 is recommended), and this is Node ${version}. Get it from https://nodejs.org.`);
+  throw new PrepareError(`Kilotoken needs Node ${NODE_MIN.join('.')} or newer (24 is recommended), but this is Node ${version}. Get it from https://nodejs.org.`);
 }
 
 /** @param {import('./terminal.mjs').Terminal} terminal */

@@ -22,7 +22,7 @@ const refuse = (problem) => {
   process.exit(2);
 };
 const wholeNumber = (name, text, max) => {
-  if (!/^\d{1,10}$/.test(text) || Number(text) > max) refuse(`--${name}: a whole number up to ${max} is needed.`);
+  if (!/^\d{1,10}$/.test(text) || Number(text) > max) refuse(`--${name}: must be a whole number up to ${max}.`);
   return Number(text);
 };
 
@@ -37,7 +37,7 @@ if (options.help) {
   process.exit(0);
 }
 const minutes = wholeNumber('minutes', options.minutes, MINUTES_MAX);
-if (minutes === 0) refuse('--minutes: at least one is needed.');
+if (minutes === 0) refuse('--minutes: must be at least 1.');
 const seed = options.seed === undefined ? randomInt(SEEDS) : wholeNumber('seed', options.seed, SEEDS - 1);
 process.stdout.write(`Soaking for ${minutes} minutes; again with: npm run soak -- --minutes ${minutes} --seed ${seed}\n`);
 

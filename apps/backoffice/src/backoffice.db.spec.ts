@@ -41,7 +41,7 @@ describe('the backoffice', () => {
 
   it('a malformed REDIS_URL is refused before the process starts', () => {
     const environment = { INTERNAL_TOKEN: token, APP_DATABASE_URL: 'postgresql://a:b@127.0.0.1/c', REDIS_URL: 'localhost:6379' };
-    expect(() => parseConfig(backofficeSettings, environment)).toThrow('REDIS_URL is wrong: an address such as redis://127.0.0.1:6379 is needed');
+    expect(() => parseConfig(backofficeSettings, environment)).toThrow('REDIS_URL is wrong: must be an address such as redis://127.0.0.1:6379');
   });
 
   it('a mail server needs a sender of its mails', () => {

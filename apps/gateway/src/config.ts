@@ -2,10 +2,10 @@ import { parseConfig, processSettings, readEnvironment, setting, type Environmen
 import { z } from 'zod';
 import { failpointNames } from './failpoint.js';
 
-const originsRight = 'origins such as https://app.example.com, with commas between them, or * for all are needed';
+const originsRight = 'must be origins such as https://app.example.com, separated by commas, or * for all';
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
 
-/** Unset: none. */
+/** Unset: no origin. */
 const corsOrigins = () =>
   z
     .string()
@@ -18,17 +18,17 @@ export const gatewaySettings = z.object({
   GATEWAY_PORT: setting.port(8080),
   GATEWAY_METRICS_PORT: setting.port(8085),
   APP_DATABASE_URL: setting.databaseUrl(),
-  /** The largest body that is read. */
+  /** The largest request body accepted. */
   BODY_LIMIT_BYTES: setting.sizeBytes(20 * 1024 * 1024, 1_024, 1024 ** 3),
-  /** Bytes of bodies in flight, and of answers that slow readers have not taken: in all, of an organization, of a key. */
+  /** Bytes of bodies in flight and of answers that slow readers have not taken: in all, per organization, per key. */
   BODY_BYTES_IN_FLIGHT_MAX: setting.sizeBytes(256 * 1024 * 1024, 1_024, 1024 ** 4),
   BODY_BYTES_PER_ORGANIZATION_MAX: setting.sizeBytes(128 * 1024 * 1024, 1_024, 1024 ** 4),
   BODY_BYTES_PER_KEY_MAX: setting.sizeBytes(64 * 1024 * 1024, 1_024, 1024 ** 4),
-  /** In each such time a body that is not complete has to grow by 16 KiB. */
+  /** An incomplete body must grow by 16 KiB in each interval of this length. */
   BODY_STALL_MS_MAX: setting.durationMs(10_000, 100, 60_000),
-  /** After this long without a heartbeat, as its reaper sees it, a session is reaped. */
+  /** A session without a heartbeat for this long, by the reaper's clock, is reaped. */
   SESSION_TTL_MS: setting.durationMs(15_000, 1_000, 600_000),
-  /** Without a poll of the configuration for this long nothing is admitted. */
+  /** The gateway admits nothing when its last poll of the configuration is older than this. */
   SNAPSHOT_AGE_MS_MAX: setting.durationMs(1_000, 300, 60_000),
   IDLE_LEASE_MS: setting.durationMs(60_000, 100, 600_000),
   FLOOR_WAIT_MS: setting.durationMs(2_000, 0, 60_000),
@@ -42,44 +42,44 @@ export const gatewaySettings = z.object({
   /** From admission to an answer's first byte, over all attempts. */
   FIRST_BYTE_MS_MAX: setting.durationMs(180_000, 100, 600_000),
   ATTEMPTS_MAX: setting.wholeNumber({ fallback: 3, min: 1, max: 10 }),
-  /** How long a JSON answer is waited for whose client has left. */
+  /** How long the gateway waits for a JSON answer after its client has left. */
   DRAIN_JSON_MS_MAX: setting.durationMs(60_000, 0, 600_000),
-  /** How long a stream is read for its usage when its client has left, where its lane says so. */
+  /** How long the gateway reads a stream for its usage after its client has left, if its lane has `drain`. */
   DRAIN_STREAM_MS_MAX: setting.durationMs(60_000, 0, 600_000),
-  /** How long a finished answer is waited for the usage and the `[DONE]` behind it. */
+  /** How long the gateway waits for the usage and `[DONE]` after a finished answer. */
   ANSWER_GRACE_MS: setting.durationMs(1_000, 50, 60_000),
-  /** After so much silence a stream's client is sent a comment, and again each time. */
+  /** A stream that is silent for this long sends its client a comment, and repeats it at this interval. */
   HEARTBEAT_MS: setting.durationMs(15_000, 100, 600_000),
   /** A client that takes nothing for this long has left. */
   CLIENT_STALL_MS_MAX: setting.durationMs(60_000, 100, 3_600_000),
-  /** What a request without `max_tokens` gets at least, where money is short. */
+  /** The fewest output tokens that a request without `max_tokens` is offered when the balance is short. */
   MIN_OUTPUT_TOKENS: setting.wholeNumber({ fallback: 16, min: 1, max: 100_000 }),
-  /** How long an Idempotency-Key is remembered; longer than any request may run. */
+  /** How long an Idempotency-Key is remembered; longer than any request can run. */
   IDEMPOTENCY_KEEP_MS: setting.durationMs(86_400_000, 7_200_000, 2_592_000_000),
-  /** 1: vendors are told which trace a request belongs to, as our own workers are. */
-  TRACE_VENDORS: z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault('0'),
-  /** Pages of these origins may call from a browser; `*` is all of them. */
+  /** 1: requests to vendors carry `traceparent`, as those to our own workers do. */
+  TRACE_VENDORS: z.enum(['0', '1'], { error: 'must be 0 or 1' }).prefault('0'),
+  /** Browsers may call from pages of these origins; `*` allows all. */
   CORS_ORIGINS: corsOrigins(),
-  /** Proxies towards vendors, and hosts that are reached without them; in lower case too, as everywhere. */
+  /** Proxies towards vendors, and hosts reached without them; the lower-case names work too. */
   HTTP_PROXY: setting.proxyUrl(),
   HTTPS_PROXY: setting.proxyUrl(),
   NO_PROXY: z.string().optional(),
-  /** Threads that read large bodies and count long texts. Unset: one, or two where there are more than two cores. */
+  /** Threads that read large bodies and count long texts. Unset: one, or two on more than two cores. */
   WORKER_THREADS_MAX: setting.wholeNumber({ min: 1, max: 64 }).optional(),
   RUNNING_REQUESTS_MAX: setting.wholeNumber({ fallback: 10_000, min: 1, max: 1_000_000 }),
-  /** `name` or `name:pass`, for tests: the process kills itself there. Only in a database that is marked as a test. */
+  /** `name` or `name:pass`, for tests: the process kills itself there. Works only in a database marked as a test. */
   KILOTOKEN_FAILPOINT: z
     .string()
-    .regex(new RegExp(`^(${failpointNames.join('|')})(:[1-9]\\d{0,5})?$`), `one of ${failpointNames.join(', ')}, and :N for the Nth pass`)
+    .regex(new RegExp(`^(${failpointNames.join('|')})(:[1-9]\\d{0,5})?$`), `must be one of ${failpointNames.join(', ')}, optionally with :N for the Nth pass`)
     .optional(),
 });
 
 export type GatewaySettings = z.infer<typeof gatewaySettings>;
 
-/** Vendors' keys are in variables that lanes name: they are read by name when a lane is first used. */
+/** Lanes name the variables that hold vendors' keys. A variable is read when its lane is first used. */
 export const readVendorKey = (variable: string): string | undefined => readEnvironment()[variable];
 
-/** Where both are set the lower case wins, as with curl. */
+/** The lower-case name wins if both are set, as in curl. */
 const withLowerCase = (environment: Environment, names: readonly string[]): Environment => ({
   ...environment,
   ...Object.fromEntries(names.map((name) => [name, environment[name.toLowerCase()] || environment[name]])),

@@ -3,7 +3,7 @@ import { engineContextTokensMax, engineServerOf, engineServerSettings, localMode
 import { ConfigError, parseConfig, processSettings, readEnvironment, setting, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
 
-const yesOrNo = (fallback: '0' | '1') => z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault(fallback);
+const yesOrNo = (fallback: '0' | '1') => z.enum(['0', '1'], { error: 'must be 0 or 1' }).prefault(fallback);
 
 export const workerSettings = z.object({
   ...processSettings,
@@ -17,7 +17,7 @@ export const workerSettings = z.object({
   // llama.cpp in this process.
   KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
   KILOTOKEN_MODEL_PATH: z.string().optional(),
-  KILOTOKEN_GPU: z.enum(['cuda', 'vulkan', 'metal'], { error: 'cuda, vulkan or metal is needed' }).optional(),
+  KILOTOKEN_GPU: z.enum(['cuda', 'vulkan', 'metal'], { error: 'must be cuda, vulkan or metal' }).optional(),
   WORKER_SLOTS: setting.wholeNumber({ fallback: localModelDefaults.slots, min: 1, max: 256 }),
   WORKER_CONTEXT_TOKENS: setting.wholeNumber({ fallback: localModelDefaults.contextTokens, min: 64, max: engineContextTokensMax, unit: 'tokens' }),
   WORKER_KV_TOKENS: setting.wholeNumber({ min: 64, max: 256 * engineContextTokensMax, unit: 'tokens' }).optional(),
@@ -41,17 +41,17 @@ export const workerSettings = z.object({
 
 export type WorkerSettings = z.infer<typeof workerSettings>;
 
-/** Throws a ConfigError that names every setting that is wrong by itself, then those that do not go together. */
+/** Throws a ConfigError that names every wrong setting, or else every pair of settings that contradict each other. */
 export const parseWorkerSettings = (environment: Environment): WorkerSettings => {
   const settings = parseConfig(workerSettings, environment);
   const problems: string[] = [];
   if (settings.WORKER_BATCH_TOKENS <= settings.WORKER_SLOTS) {
-    problems.push('WORKER_BATCH_TOKENS is wrong: more than WORKER_SLOTS is needed, or prompts would find no room beside the answers');
+    problems.push('WORKER_BATCH_TOKENS is wrong: must be more than WORKER_SLOTS, so that prompts find room beside the answers');
   }
   const server = engineServerOf(settings);
   if (typeof server === 'string') problems.push(server);
   if (settings.KILOTOKEN_GPU === 'metal' && process.platform !== 'darwin') {
-    problems.push('KILOTOKEN_GPU is wrong: metal is for Macs; cuda or vulkan is needed here, or nothing for the CPU');
+    problems.push('KILOTOKEN_GPU is wrong: metal works on Macs only; use cuda or vulkan, or leave it unset for the CPU');
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return settings;
@@ -59,9 +59,9 @@ export const parseWorkerSettings = (environment: Environment): WorkerSettings =>
 
 export const readWorkerSettings = (): WorkerSettings => parseWorkerSettings(readEnvironment());
 
-/** Macs with Apple's chips have a binary for Metal alone; everywhere else the CPU is what an installation carries. */
+/** On Macs with Apple's chips the binary supports Metal only; every other installation carries the binary for the CPU. */
 export const deviceOf = ({ KILOTOKEN_GPU }: WorkerSettings): 'cuda' | 'vulkan' | 'metal' | false =>
   KILOTOKEN_GPU ?? (process.platform === 'darwin' && process.arch === 'arm64' ? 'metal' : false);
 
-/** Threads beyond the cores wait for each other spinning, which is slower by orders of magnitude. */
+/** More threads than cores spin while they wait for each other, which is slower by orders of magnitude. */
 export const threadsOf = ({ WORKER_THREADS }: WorkerSettings): number => WORKER_THREADS ?? availableParallelism();

@@ -234,7 +234,7 @@ describe('settings', () => {
   const parse = (environment: Record<string, string>) => parseWorkerSettings({ INTERNAL_TOKEN: token, ...environment });
 
   it.each([
-    [{ WORKER_SLOTS: '16', WORKER_BATCH_TOKENS: '16' }, /WORKER_BATCH_TOKENS is wrong: more than WORKER_SLOTS/],
+    [{ WORKER_SLOTS: '16', WORKER_BATCH_TOKENS: '16' }, /WORKER_BATCH_TOKENS is wrong: must be more than WORKER_SLOTS/],
     [{ WORKER_ENGINE_URL: 'http://127.0.0.1:8000/v1' }, /WORKER_ENGINE_MODEL is not set/],
     [{ WORKER_ENGINE_URL: 'ftp://x/v1', WORKER_ENGINE_MODEL: 'm' }, /WORKER_ENGINE_URL is wrong/],
     [{ KILOTOKEN_GPU: 'tpu' }, /cuda, vulkan or metal/],

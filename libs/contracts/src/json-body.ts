@@ -59,7 +59,7 @@ export const parseScannedBody = ({ text, keyCount }: ScannedBody): unknown => {
 };
 
 const decodeBody = (bytes: Uint8Array): string => {
-  if (bytes.length === 0) throw new ContractError('empty_body', 'The body of your request is empty. A JSON object is needed.');
+  if (bytes.length === 0) throw new ContractError('empty_body', 'The body of your request is empty. Send a JSON object.');
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
     throw new ContractError('invalid_encoding', 'The body of your request starts with a byte order mark. Send plain UTF-8.');
   }

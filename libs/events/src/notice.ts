@@ -19,7 +19,7 @@ export interface BalanceThreshold {
 export const thresholdsMax = 20;
 
 /** One plain SMTP address: no display name, no list, no character that could end a header. */
-export const emailSchema = z.email({ error: 'one address such as billing@example.com is needed' }).max(254);
+export const emailSchema = z.email({ error: 'must be one address such as billing@example.com' }).max(254);
 
 const thresholdSchema = z.string().transform((text, context) => {
   try {
@@ -28,7 +28,7 @@ const thresholdSchema = z.string().transform((text, context) => {
   } catch {
     // The issue below covers malformed amounts too.
   }
-  context.addIssue({ code: 'custom', message: 'an amount above zero such as 5 or 0.25 is needed' });
+  context.addIssue({ code: 'custom', message: 'must be an amount above zero, such as 5 or 0.25' });
   return z.NEVER;
 });
 
@@ -37,7 +37,7 @@ export const noticeChangeSchema = z
   .strictObject({
     organizationId: z.uuid(),
     email: emailSchema.nullable().optional(),
-    balanceLow: z.strictObject({ unit: z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,62}$/, 'a unit such as USD is needed'), threshold: thresholdSchema.nullable() }).optional(),
+    balanceLow: z.strictObject({ unit: z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,62}$/, 'must be a unit such as USD'), threshold: thresholdSchema.nullable() }).optional(),
   })
   .refine(({ email, balanceLow }) => email !== undefined || balanceLow !== undefined, 'there is nothing to change');
 export type NoticeChange = z.input<typeof noticeChangeSchema>;

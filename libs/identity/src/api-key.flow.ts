@@ -39,7 +39,7 @@ export const createApiKey = async (client: ControlClient, input: NewApiKey): Pro
  */
 export const registerApiKey = async (client: ControlClient, input: NewApiKey, key: string): Promise<ApiKey> => {
   const parsed = parseApiKey(key);
-  if (!parsed.ok) throw invalid('key: its form or checksum is wrong');
+  if (!parsed.ok) throw invalid('key: its format or checksum is wrong');
   const now = await readDatabaseNow(client);
   return (await findApiKeyByHash(client, input.organizationId, parsed.hash, now)) ?? insertKey(client, input, parsed);
 };
@@ -49,7 +49,7 @@ const insertKey = (client: ControlClient, input: NewApiKey, { hash, prefix }: { 
   const settings = { unsupportedParameters: given.unsupportedParameters ?? null, maxTokensAbove: given.maxTokensAbove ?? null };
   return changeAs(client, organizationId, async (db) => {
     const now = await readDatabaseNow(db);
-    if (expiresAt && expiresAt <= now) throw invalid('expiresAt: a moment in the future is needed');
+    if (expiresAt && expiresAt <= now) throw invalid('expiresAt: must be in the future');
     const project = await getProject(db, organizationId, projectId);
     if (project.archivedAt) throw conflict('project_archived', `The project "${project.name}" is archived.`);
     return insertApiKey(db, { organizationId, id: mintId(now.getTime()), projectId: project.id, name, hash, prefix, allowedModels, expiresAt, ...settings }, now);
@@ -73,7 +73,7 @@ export const findApiKey = async (db: RawDb, organizationId: string, text: string
   if (meant.length === 1) return meant[0]!;
   if (meant.length === 0) throw notFound('api_key', `The organization has no key "${text.slice(0, 12)}".`);
   const candidates = meant.map(({ id, name, prefix, status }) => `${id} (${name}, ${prefix}…, ${status})`);
-  throw ambiguous('api_key', `Several keys of the organization may be meant by "${text}". Give the id of one:`, candidates);
+  throw ambiguous('api_key', `"${text}" matches several keys of the organization. Give the id of one:`, candidates);
 };
 
 const soughtBy = (text: string): ApiKeySought => {

@@ -50,16 +50,16 @@ export interface ApiKey extends ApiKeySettings {
 const pageRowsMax = 1_000;
 const allowedModelsMax = 200;
 
-/** What a person calls something. */
+/** A display name. */
 export const nameSchema = z
   .string()
   .trim()
-  .min(1, 'a name is needed')
-  .max(200, 'a name has at most 200 characters')
+  .min(1, 'must not be empty')
+  .max(200, 'must have at most 200 characters')
   // Control characters and lone surrogates: neither a terminal nor a text column takes them as they are.
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'a name must not hold control characters');
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters');
 
-export const slugSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a slug of small letters, digits and dashes is needed, at most 63');
+export const slugSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must have at most 63 lower-case letters, digits and dashes, and not start with a dash');
 
 const isTimeZone = (text: string): boolean => {
   try {
@@ -70,7 +70,7 @@ const isTimeZone = (text: string): boolean => {
   }
 };
 
-export const timeZoneNeeded = 'the name of a time zone is needed, such as Europe/Berlin or UTC';
+export const timeZoneNeeded = 'must be the name of a time zone, such as Europe/Berlin or UTC';
 /** One that JavaScript knows. Days are counted by Postgres too, with tables of its own: see `getTimeZone`. */
 const timeZoneSchema = z.string().refine(isTimeZone, timeZoneNeeded);
 
@@ -88,7 +88,7 @@ export type OrganizationTimeZone = z.input<typeof organizationTimeZoneSchema>;
 export const newProjectSchema = z.strictObject({ organizationId: z.uuid(), name: nameSchema });
 export type NewProject = z.input<typeof newProjectSchema>;
 
-const modelId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, 'the id of a model is needed');
+const modelId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, 'must be the id of a model');
 
 const apiKeySettings = {
   unsupportedParameters: z.enum(unsupportedParameterPolicies).nullish(),
@@ -101,20 +101,20 @@ export const newApiKeySchema = z.strictObject({
   projectId: z.uuid(),
   name: nameSchema,
   expiresAt: z.date().nullish(),
-  // An empty list would allow nothing in one place and everything in another; nobody means it.
-  allowedModels: z.array(modelId).min(1, 'at least one model is needed; leave it out to allow all').max(allowedModelsMax).nullish(),
+  // Refused because an empty list could mean "no model" or "every model".
+  allowedModels: z.array(modelId).min(1, 'must name at least one model; omit it to allow all').max(allowedModelsMax).nullish(),
 });
 export type NewApiKey = z.input<typeof newApiKeySchema>;
 
 export const apiKeyPlaceSchema = z.strictObject({ organizationId: z.uuid(), id: z.uuid() });
 export type ApiKeyPlace = z.input<typeof apiKeyPlaceSchema>;
 
-/** What is left out stays as it is. */
+/** Omitted settings stay as they are. */
 export const apiKeySettingsSchema = apiKeyPlaceSchema.extend(apiKeySettings);
 export type ApiKeySettingsChange = z.input<typeof apiKeySettingsSchema>;
 
 const overlapMsMax = 90 * 24 * 3_600_000;
-export const rollApiKeySchema = apiKeyPlaceSchema.extend({ overlapMs: z.int().min(0).max(overlapMsMax, 'the old key may live on for 90 days at most').default(0) });
+export const rollApiKeySchema = apiKeyPlaceSchema.extend({ overlapMs: z.int().min(0).max(overlapMsMax, 'must be at most 90 days').default(0) });
 export type RollApiKey = z.input<typeof rollApiKeySchema>;
 
 const limit = z.int().min(1).max(pageRowsMax).default(pageRowsMax);

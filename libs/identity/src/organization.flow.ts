@@ -40,7 +40,7 @@ export const createOrganization = async (client: ControlClient, input: NewOrgani
       return insertOrganization(db, { ...organization, timeZone, id, priceBookId });
     });
   } catch (error) {
-    if (takenConstraintOf(error) === 'organization_slug_key') throw conflict('organization_exists', `There is an organization "${organization.slug}" already.`);
+    if (takenConstraintOf(error) === 'organization_slug_key') throw conflict('organization_exists', `The organization "${organization.slug}" already exists.`);
     throw error;
   }
 };
@@ -98,7 +98,7 @@ export const createProject = async (client: ControlClient, input: NewProject): P
       return insertProject(db, { organizationId, id: mintId((await readDatabaseNow(db)).getTime()), name });
     });
   } catch (error) {
-    if (takenConstraintOf(error) === 'project_organization_id_name_key') throw conflict('project_exists', `The organization has a project "${name}" already.`);
+    if (takenConstraintOf(error) === 'project_organization_id_name_key') throw conflict('project_exists', `The organization already has a project "${name}".`);
     throw error;
   }
 };

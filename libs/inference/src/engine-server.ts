@@ -2,7 +2,7 @@ import { setting } from '@kilotoken/platform';
 import { z } from 'zod';
 
 /** The settings that name a server with OpenAI's API: the worker asks it, and whoever enters its model into the catalogue reads the same ones. */
-const urlRight = "the address of a server with OpenAI's API is needed, with its version, such as http://127.0.0.1:8000/v1";
+const urlRight = "must be the address of a server with OpenAI's API, with its version, such as http://127.0.0.1:8000/v1";
 const isEngineUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && !/[?#]/.test(text);
 /** What the cache of one sequence can be at most is the model's business; this keeps a typo from asking for terabytes. */
 export const engineContextTokensMax = 1_048_576;
@@ -31,6 +31,6 @@ export interface EngineServer {
 export const engineServerOf = (settings: EngineServerSettings): EngineServer | string | null => {
   const { WORKER_ENGINE_URL: url, WORKER_ENGINE_MODEL: upstreamModel } = settings;
   if (url === undefined) return null;
-  if (upstreamModel === undefined) return "WORKER_ENGINE_MODEL is not set: the model's name at WORKER_ENGINE_URL is needed";
+  if (upstreamModel === undefined) return "WORKER_ENGINE_MODEL is not set: must be the model's name at WORKER_ENGINE_URL";
   return { url, upstreamModel, modelId: settings.WORKER_ENGINE_MODEL_ID ?? upstreamModel, key: settings.WORKER_ENGINE_KEY ?? null, contextTokens: settings.WORKER_ENGINE_CONTEXT_TOKENS };
 };

@@ -12,7 +12,7 @@ import { amountSchema, counterAccountSchema, referenceSchema } from './grant.js'
  *   transfer of 1            1 to a child organization          available 0.5
  *   refund without amount    0.5, and the grant is closed       available 0
  */
-const reason = z.string().trim().min(1, 'a reason is needed').max(500);
+const reason = z.string().trim().min(1, 'must not be empty').max(500);
 const change = { organizationId: z.uuid(), grantId: z.uuid(), reference: referenceSchema, reason };
 
 export const grantRefundSchema = z.strictObject({
@@ -31,7 +31,7 @@ const signedAmount = z.string().transform((text, context): Money => {
   } catch {
     // The issue below names the correction for both: no exact amount, and zero.
   }
-  context.addIssue({ code: 'custom', message: 'an amount other than zero with at most 26 digits before and 12 after the point is needed, such as "5" or "-0.25"' });
+  context.addIssue({ code: 'custom', message: 'must be an amount other than zero with at most 26 digits before and 12 after the point, such as "5" or "-0.25"' });
   return z.NEVER;
 });
 

@@ -12,8 +12,8 @@ export const issueGrant = async (db: RawDb, input: NewGrant): Promise<GrantBalan
   const { scopeModels = null, effectiveAt = null, expiresAt = null, counterAccount = null, ...grant } = parseInput(newGrantSchema, input);
   const now = await readDatabaseNow(db);
   const row: NewGrantRow = { ...grant, id: mintId(now.getTime()), scopeModels, effectiveAt, expiresAt, counterAccount };
-  if (expiresAt && expiresAt <= now) throw invalid('expiresAt: a moment in the future is needed');
-  if (expiresAt && effectiveAt && expiresAt <= effectiveAt) throw invalid('expiresAt: it must be later than effectiveAt');
+  if (expiresAt && expiresAt <= now) throw invalid('expiresAt: must be in the future');
+  if (expiresAt && effectiveAt && expiresAt <= effectiveAt) throw invalid('expiresAt: must be later than effectiveAt');
   const id = await explained(() => callGrantIssue(db, row), { KT011: otherTerms(grant.reference) });
   const issued = (await listGrants(db, grant.organizationId)).find((balance) => balance.id === id);
   if (!issued) throw new AppError({ code: 'grant_lost', kind: 'bug', publicMessage: 'The grant was issued and cannot be found.', details: { id } });
@@ -30,5 +30,5 @@ const termsOf = ({ priority, scopeModels, effectiveAt, expiresAt }: { [Term in k
 const otherTerms = (reference: string): Refusal => ({
   code: 'grant_reference_used',
   kind: 'conflict',
-  publicMessage: `The reference "${reference}" stands for a grant with other terms. Use another reference for another grant.`,
+  publicMessage: `The reference "${reference}" belongs to a grant with other terms. Use a new reference for a new grant.`,
 });

@@ -6,13 +6,13 @@ export type Refusal = Pick<ConstructorParameters<typeof AppError>[0], 'code' | '
 /** SQLSTATEs of the functions that change grants and post: prisma/functions/ledger. */
 const refusals: Readonly<Record<string, Refusal>> = {
   '23503': { code: 'organization_not_found', kind: 'not_found', publicMessage: 'There is no such organization.' },
-  KT010: { code: 'ledger_unbalanced', kind: 'invalid', publicMessage: 'The postings of a transaction sum to zero in each unit, and there are some.' },
-  KT011: { code: 'grant_reference_used', kind: 'conflict', publicMessage: 'The reference stands for another change, or the grant is being refunded under another reference.' },
+  KT010: { code: 'ledger_unbalanced', kind: 'invalid', publicMessage: 'A transaction must have postings, and they must sum to zero in each unit.' },
+  KT011: { code: 'grant_reference_used', kind: 'conflict', publicMessage: 'The reference belongs to another change, or the grant is being refunded under another reference.' },
   KT021: { code: 'grant_not_found', kind: 'not_found', publicMessage: 'The organization has no such grant.' },
-  KT022: { code: 'grant_below_floor', kind: 'conflict', publicMessage: 'The grant has less than that available. What gateways have leased comes back when it is idle.' },
+  KT022: { code: 'grant_below_floor', kind: 'conflict', publicMessage: 'The grant has less than that available. Gateways return leased amounts when they are idle.' },
   KT023: { code: 'grant_closed', kind: 'conflict', publicMessage: 'The grant has expired or is being refunded.' },
   KT025: { code: 'account_not_allowed', kind: 'invalid', publicMessage: 'The chart of accounts does not allow that account here. docs/ledger.md has the chart.' },
-  KT026: { code: 'organizations_not_related', kind: 'conflict', publicMessage: 'A grant is transferred between two organizations of one account tree.' },
+  KT026: { code: 'organizations_not_related', kind: 'conflict', publicMessage: 'Grants can be transferred only between organizations of one account tree.' },
 };
 
 /**

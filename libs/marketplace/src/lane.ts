@@ -60,7 +60,7 @@ export const lacksOf = ({ capabilities }: Pick<LaneOffer, 'capabilities'>): stri
 
 const timeoutMsMax = 600_000;
 
-const timeoutMs = (fallback: number) => z.int('a whole number of milliseconds is needed').min(1).max(timeoutMsMax).default(fallback);
+const timeoutMs = (fallback: number) => z.int('must be a whole number of milliseconds').min(1).max(timeoutMsMax).default(fallback);
 
 /** The column `lane.timeouts`; what is absent has these defaults. What a newer version adds an older one leaves aside. */
 export const laneTimeoutsSchema = z.object({

@@ -30,7 +30,7 @@ const secretsOfOurs = ['DATABASE_URL', 'APP_DATABASE_URL', 'INTERNAL_TOKEN'];
 const quoteHint = 'write amounts as quoted decimal strings, such as "0.15": YAML turns an unquoted one into a binary fraction';
 
 const amount = z
-  .string({ error: (issue) => (typeof issue.input === 'number' ? quoteHint : 'a quoted decimal string such as "0.15" is needed, or null for "no price"') })
+  .string({ error: (issue) => (typeof issue.input === 'number' ? quoteHint : 'must be a quoted decimal string such as "0.15", or null for "no price"') })
   .transform((text, context): Money => {
     try {
       const money = parseMoney(text);
@@ -38,12 +38,12 @@ const amount = z
     } catch {
       // Said below: what is no exact amount and what is out of range need the same correction.
     }
-    context.addIssue({ code: 'custom', message: 'an amount from "0" to "1000000000000" with at most 12 decimals is needed' });
+    context.addIssue({ code: 'custom', message: 'must be an amount from "0" to "1000000000000" with at most 12 decimals' });
     return z.NEVER;
   });
 
-const currency = z.string().regex(/^[A-Z]{3}$/, 'a currency code of three capital letters is needed, such as USD');
-const per = z.int('a whole number of tokens from 1 is needed, such as 1000000').min(1).max(Number.MAX_SAFE_INTEGER).transform(BigInt);
+const currency = z.string().regex(/^[A-Z]{3}$/, 'must be a currency code of three capital letters, such as USD');
+const per = z.int('must be a whole number of tokens from 1, such as 1000000').min(1).max(Number.MAX_SAFE_INTEGER).transform(BigInt);
 
 const rateKeys = Object.fromEntries(classWords.map((word) => [word, amount.nullable().optional()]));
 
@@ -54,7 +54,7 @@ const rates = z.strictObject({ currency, per, ...rateKeys, input: amount.nullabl
     const rate = (value as Record<string, unknown>)[word] as Money | null | undefined;
     if (rate === undefined) continue;
     const tokenClass = classOfWord[word]!;
-    if (tokenClass in byClass) context.addIssue({ code: 'custom', path: [word], message: `the rate of ${tokenClass} is given twice, under two names` });
+    if (tokenClass in byClass) context.addIssue({ code: 'custom', path: [word], message: `sets the rate of ${tokenClass} twice, under two names` });
     byClass[tokenClass] = rate;
   }
   return { currency: value.currency, per: value.per, rates: byClass };
@@ -65,14 +65,14 @@ const baseUrl = z.string().transform((text, context) => {
   if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash) return text.trim().replace(/\/+$/, '');
   context.addIssue({
     code: 'custom',
-    message: 'an http or https address is needed, without user, password, query or fragment; name the variable that holds a key with keyEnv',
+    message: 'must be an http or https address without user, password, query or fragment; put a key into a variable and name that with keyEnv',
   });
   return z.NEVER;
 });
 
 const keyEnv = z
   .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'the name of an environment variable is needed, not the key itself')
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be the name of an environment variable, not the key itself')
   .refine((name) => !secretsOfOurs.includes(name), 'this variable holds a secret of Kilotoken itself, which must not go to a vendor');
 
 const tokenizers = ['o200k_base', 'cl100k_base', 'p50k_base', 'r50k_base'] as const;
@@ -91,7 +91,7 @@ const lane = z
   .strictObject({
     kind: z.enum(laneKinds),
     baseUrl,
-    upstreamModel: z.string().regex(/^[\x21-\x7e]{1,256}$/, 'the name that the vendor gives the model is needed: up to 256 visible characters'),
+    upstreamModel: z.string().regex(/^[\x21-\x7e]{1,256}$/, "must be the vendor's name for the model, up to 256 visible characters"),
     keyEnv: keyEnv.nullish(),
     cost: rates,
     capabilities: listOf(z.enum([...declarableCapabilities, ...engineNames])).default([]),
@@ -121,23 +121,23 @@ const lane = z
 
 const model = z
   .strictObject({
-    model: z.string().regex(modelIdPattern, 'a model id is needed: up to 128 letters, digits and . _ : / @ -, beginning with a letter or digit'),
-    contextWindow: z.int('a whole number of tokens from 1 is needed').min(1).max(contextWindowMax),
-    maxOutputTokens: z.int('a whole number of tokens from 1 is needed').min(1).max(contextWindowMax),
-    imageTokens: z.int('a whole number of tokens from 1 is needed').min(1).max(contextWindowMax).nullable().default(defaultModelSettings.imageTokens),
+    model: z.string().regex(modelIdPattern, 'must be a model id: up to 128 letters, digits and . _ : / @ -, starting with a letter or digit'),
+    contextWindow: z.int('must be a whole number of tokens from 1').min(1).max(contextWindowMax),
+    maxOutputTokens: z.int('must be a whole number of tokens from 1').min(1).max(contextWindowMax),
+    imageTokens: z.int('must be a whole number of tokens from 1').min(1).max(contextWindowMax).nullable().default(defaultModelSettings.imageTokens),
     unsupportedParameters: z.enum(unsupportedParameterPolicies).default(defaultModelSettings.unsupportedParameters),
     maxTokensAbove: z.enum(maxTokensPolicies).default(defaultModelSettings.maxTokensAbove),
     sale: rates,
-    lanes: z.array(lane).min(1, 'at least one lane is needed').max(lanesPerModelMax),
+    lanes: z.array(lane).min(1, 'must have at least one lane').max(lanesPerModelMax),
   })
   .transform(({ model: modelId, ...terms }): Listing => ({ modelId, ...terms }))
   // After the transform: it is skipped where a part is wrong, and so is what compares the parts.
   .superRefine((value, context) => {
     if (value.maxOutputTokens > value.contextWindow) {
-      context.addIssue({ code: 'custom', path: ['maxOutputTokens'], message: 'an answer cannot be longer than contextWindow' });
+      context.addIssue({ code: 'custom', path: ['maxOutputTokens'], message: 'must not exceed contextWindow' });
     }
     if (value.imageTokens !== null && value.imageTokens > value.contextWindow) {
-      context.addIssue({ code: 'custom', path: ['imageTokens'], message: 'an image cannot take more than contextWindow' });
+      context.addIssue({ code: 'custom', path: ['imageTokens'], message: 'must not exceed contextWindow' });
     }
     for (const [index, offer] of value.lanes.entries()) {
       const unpriced = [...offer.tokenClasses].filter((tokenClass) => !(tokenClass in value.sale.rates));

@@ -7,7 +7,7 @@ import type { Listing } from './listing.js';
 /**
  * Reads the text of a lanes file (`KILOTOKEN_LANES`). All problems are reported at once, each with its place:
  *
- *   line 9, column 9 (models[0].lanes[0].baseURL): this key is not known
+ *   line 9, column 9 (models[0].lanes[0].baseURL): unknown key
  *
  * The parser is guarded: a file that nests deeply overflows the stack of any recursive reader, and one whose aliases
  * multiply ("billion laughs") fills the memory.
@@ -49,7 +49,7 @@ const invalid = (problems: LanesFileProblem[]): AppError => {
   return new AppError({
     code: 'lanes_file_invalid',
     kind: 'invalid',
-    publicMessage: ['The lanes file is wrong; nothing of it was applied:', ...shown, ...more].join('\n'),
+    publicMessage: ['The lanes file is wrong; nothing was applied:', ...shown, ...more].join('\n'),
     details: { problems: problems.slice(0, problemsMax) },
   });
 };
@@ -60,7 +60,7 @@ const problemAt = (lines: LineCounter, offset: number | undefined, path: string,
   return { line, column: col, path, message };
 };
 
-/** Runs the two iterative stages of the parser; what comes after them is recursive. */
+/** Runs the two iterative stages of the parser, before its recursive ones. */
 const refuseDeepNesting = (text: string): void => {
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(text)) {
@@ -86,7 +86,7 @@ const describe = (document: Document, lines: LineCounter, issue: z.core.$ZodIssu
   if (issue.code !== 'unrecognized_keys') return [problemAt(lines, offsetOf(document, issue.path), formatPath(issue.path), lowerFirst(issue.message))];
   return issue.keys.map((key) => {
     const path = [...issue.path, key];
-    return problemAt(lines, offsetOf(document, path), formatPath(path), 'this key is not known');
+    return problemAt(lines, offsetOf(document, path), formatPath(path), 'unknown key');
   });
 };
 
@@ -95,7 +95,7 @@ const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text
 const formatPath = (path: Path): string =>
   path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${String(part).slice(0, 64)}`)).join('');
 
-/** Where the key at the path stands, or the item; for something that is missing or behind an alias, what should hold it. */
+/** The offset of the key or item at the path, or of its nearest present parent. */
 const offsetOf = (document: Document, path: Path): number | undefined => {
   const parent: unknown = path.length === 0 ? document.contents : document.getIn(path.slice(0, -1), true);
   const last = path.at(-1);
@@ -114,12 +114,12 @@ const refuseRepetition = (document: Document, lines: LineCounter, listings: read
   const note = (path: Path, message: string) => problems.push(problemAt(lines, offsetOf(document, path), formatPath(path), message));
   const models = new Set<string>();
   for (const [at, listing] of listings.entries()) {
-    if (models.has(listing.modelId)) note(['models', at, 'model'], `the model ${listing.modelId} is listed above already`);
+    if (models.has(listing.modelId)) note(['models', at, 'model'], `the model ${listing.modelId} is already listed above`);
     models.add(listing.modelId);
     const lanes = new Set<string>();
     for (const [laneAt, { kind, baseUrl, upstreamModel, keyEnv }] of listing.lanes.entries()) {
       const identity = JSON.stringify([kind, baseUrl, upstreamModel, keyEnv]);
-      if (lanes.has(identity)) note(['models', at, 'lanes', laneAt], 'this lane leads to the same place as one above it');
+      if (lanes.has(identity)) note(['models', at, 'lanes', laneAt], 'duplicates a lane above it');
       lanes.add(identity);
     }
   }

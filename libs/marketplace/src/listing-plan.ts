@@ -93,7 +93,7 @@ const retireLanes = (modelId: string, lanes: readonly KnownLane[]): ListingStep[
 const identityOf = ({ kind, baseUrl, upstreamModel, keyEnv, cost }: LaneOffer): string =>
   JSON.stringify([kind, baseUrl, upstreamModel, keyEnv, cost.currency, String(cost.per), ratesOf(cost)]);
 
-/** What may be edited in place. */
+/** The terms of a lane that may be edited in place. */
 const termsOf = ({ capabilities, tokenClasses: classes, tokenizer, timeouts, drain }: LaneOffer): string =>
   JSON.stringify([[...capabilities].sort(), [...classes].sort(), tokenizer, timeouts.connectMs, timeouts.firstByteMs, timeouts.idleMs, timeouts.answerMs, drain]);
 
@@ -113,7 +113,7 @@ const listedElsewhere = (origin: ListingOrigin, other: ListingOrigin, modelId: s
     code: 'model_listed_elsewhere',
     kind: 'conflict',
     publicMessage:
-      `The model ${modelId} is in ${namesOfOrigins[origin]}, but ${namesOfOrigins[other]} offers a model of this name already. ` +
+      `The model ${modelId} is in ${namesOfOrigins[origin]}, but ${namesOfOrigins[other]} already offers a model of this name. ` +
       'Give one of them another name; nothing was changed.',
     details: { modelId, origin, listedBy: other },
   });

@@ -77,14 +77,14 @@ export const applyLanesFile = async (client: ControlClient, path: string): Promi
 export const findKeyProblemsInFile = async (path: string, read: (variable: string) => string | undefined): Promise<LaneKeyProblem<LaneOffer>[]> =>
   findKeyProblems(parseLanesFile(await readLanesFile(path)).flatMap(({ lanes }) => lanes), read);
 
-/** The steps that `applyLanesFile` would take now, in its order, none of them taken. Throws as it does. */
+/** Returns the steps that `applyLanesFile` would take now, in its order, and takes none. Throws as it does. */
 export const planLanesFile = async (db: PrismaDb, path: string): Promise<DatedStep[]> => planSteps(db, 'file', parseLanesFile(await readLanesFile(path)));
 
 const readLanesFile = async (path: string): Promise<string> => {
   try {
     const file = await stat(path);
-    if (!file.isFile()) throw new Error('it is no file');
-    if (file.size > lanesFileBytesMax) throw new Error(`it has ${file.size} bytes, and ${lanesFileBytesMax} is the most that is read`);
+    if (!file.isFile()) throw new Error('it is not a file');
+    if (file.size > lanesFileBytesMax) throw new Error(`it has ${file.size} bytes, more than the allowed ${lanesFileBytesMax}`);
     return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
   } catch (cause) {
     const reason = cause instanceof TypeError ? 'it is not UTF-8' : (cause as Error).message;

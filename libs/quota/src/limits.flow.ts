@@ -6,13 +6,13 @@ import { z } from 'zod';
 import { calendarKinds, measures, type Limit } from './limit.js';
 import { deleteLimit, findLineage, isPackUnit, listLimitRows, upsertLimit, type StoredLimit } from './limits.store.js';
 
-const amountSchema = z.string().regex(/^\d{1,26}(\.\d{1,12})?$/, 'a decimal number that is not negative is needed, with at most 12 decimals');
+const amountSchema = z.string().regex(/^\d{1,26}(\.\d{1,12})?$/, 'must be a decimal number of at least 0 with at most 12 decimals');
 const windowMsMax = 31 * 86_400_000;
 
 const newLimitSchema = z
   .strictObject({
     organizationId: z.uuid(),
-    /** What it is on; a project by id or name, a key by id. */
+    /** The limit's subject: a project by id or name, a key by id. */
     subject: z.discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('organization') }),
       z.strictObject({ kind: z.literal('project'), project: z.string().min(1) }),
@@ -20,15 +20,15 @@ const newLimitSchema = z
       z.strictObject({ kind: z.literal('end_user') }),
     ]),
     measure: z.enum(measures),
-    currency: z.string().regex(/^([A-Z]{3}|[a-z][a-z0-9-]{1,62})$/, 'a currency such as USD, or a pack unit, is needed').nullish(),
-    /** Null for concurrency alone. */
-    window: z.union([z.enum(calendarKinds), z.int().min(1_000, 'a rolling window has at least a second').max(windowMsMax, 'a rolling window has at most 31 days')]).nullable(),
+    currency: z.string().regex(/^([A-Z]{3}|[a-z][a-z0-9-]{1,62})$/, 'must be a currency such as USD, or a pack unit').nullish(),
+    /** Null for concurrency, and only for it. */
+    window: z.union([z.enum(calendarKinds), z.int().min(1_000, 'must be at least 1 second').max(windowMsMax, 'must be at most 31 days')]).nullable(),
     amount: amountSchema,
     mode: z.enum(['hard', 'soft']),
   })
-  .refine(({ measure, window }) => (measure === 'concurrency') === (window === null), { path: ['window'], error: 'concurrency has no window, everything else needs one' })
-  .refine(({ measure, currency }) => (measure === 'money') === (currency != null), { path: ['currency'], error: 'money has a currency, nothing else has one' })
-  .refine(({ measure, amount }) => measure === 'money' || !/\.\d*[1-9]/.test(amount), { path: ['amount'], error: 'a whole number is needed' });
+  .refine(({ measure, window }) => (measure === 'concurrency') === (window === null), { path: ['window'], error: 'is required for every measure except concurrency, which has none' })
+  .refine(({ measure, currency }) => (measure === 'money') === (currency != null), { path: ['currency'], error: 'is required for money, and allowed for it only' })
+  .refine(({ measure, amount }) => measure === 'money' || !/\.\d*[1-9]/.test(amount), { path: ['amount'], error: 'must be a whole number' });
 export type NewLimit = z.input<typeof newLimitSchema>;
 
 const parse = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {
@@ -47,8 +47,8 @@ const isCurrency = (unit: string): boolean => /^[A-Z]{3}$/.test(unit);
 const notFound = (code: string, publicMessage: string): AppError => new AppError({ code, kind: 'not_found', publicMessage });
 
 /**
- * Sets a limit: in use everywhere within a second. Setting the same one again, by subject, measure and window, changes its
- * amount and mode and forgets nothing that it has counted. Throws `limit_invalid`, `project_not_found` or `api_key_not_found`.
+ * Sets a limit; every gateway applies it within a second. Setting the same one again, by subject, measure and window, changes its
+ * amount and mode and keeps its count. Throws `limit_invalid`, `project_not_found` or `api_key_not_found`.
  */
 export const setLimit = async (client: ControlClient, input: NewLimit): Promise<StoredLimit> => {
   const { organizationId, subject, measure, currency, window, amount, mode } = parse(newLimitSchema, input);
@@ -61,7 +61,7 @@ export const setLimit = async (client: ControlClient, input: NewLimit): Promise<
       return lineage;
     };
     if (currency != null && !isCurrency(currency) && !(await isPackUnit(db, currency))) {
-      throw new AppError({ code: 'limit_invalid', kind: 'invalid', publicMessage: 'currency: a currency such as USD, or a pack unit that was declared, is needed' });
+      throw new AppError({ code: 'limit_invalid', kind: 'invalid', publicMessage: 'currency: must be a currency such as USD, or a declared pack unit' });
     }
     const exact = parseMoney(amount);
     const limit: Limit = {
@@ -80,10 +80,10 @@ export const setLimit = async (client: ControlClient, input: NewLimit): Promise<
   });
 };
 
-/** In the order of their making. */
+/** Oldest first. */
 export const listLimits = (db: RawDb, organizationId: string): Promise<StoredLimit[]> => listLimitRows(db, organizationId);
 
-/** Requests stop being counted and stopped by it within a second. Throws `limit_not_found`. */
+/** Every gateway drops the limit within a second. Throws `limit_not_found`. */
 export const removeLimit = (client: ControlClient, input: { organizationId: string; id: string }): Promise<void> => {
   const { organizationId, id } = parse(z.strictObject({ organizationId: z.uuid(), id: z.uuid() }), input);
   return changeAs(client, organizationId, async (db) => {

@@ -5,9 +5,9 @@
 import { z } from 'zod';
 
 const tokens = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const amount = z.string().regex(/^\d{1,26}(\.\d{1,12})?$/, 'an exact decimal such as "0.00036" is needed');
+const amount = z.string().regex(/^\d{1,26}(\.\d{1,12})?$/, 'must be an exact decimal such as "0.00036"');
 /** `usage.cost` is a number: the nearest that a double has, where it was not kept as text. */
-const cost = z.union([amount, z.number().min(0).max(Number.MAX_SAFE_INTEGER)], 'a number or an exact decimal such as "0.00036" is needed');
+const cost = z.union([amount, z.number().min(0).max(Number.MAX_SAFE_INTEGER)], 'must be a number or an exact decimal such as "0.00036"');
 /** Postgres stores no NUL and no half of a surrogate pair: a line that has one is named, before the database refuses a whole batch. */
 const storable = (schema: z.ZodString): z.ZodString => schema.refine((value) => !value.includes('\0') && value.isWellFormed(), 'has a NUL or half of a surrogate pair');
 const text = storable(z.string().max(500));

@@ -16,7 +16,7 @@ export interface DayRange {
 
 const assertWholeDays = ({ from, until }: DayRange): void => {
   if (from.getTime() % dayMs === 0 && until.getTime() % dayMs === 0 && from < until) return;
-  throw new AppError({ code: 'rollup_days_invalid', kind: 'invalid', publicMessage: 'Whole days of UTC are needed, the first before the last.' });
+  throw new AppError({ code: 'rollup_days_invalid', kind: 'invalid', publicMessage: 'The range must be of whole days in UTC, the first before the last.' });
 };
 
 /** Null where there is nothing to be rolled up yet. */

@@ -26,16 +26,16 @@ export const readUsageRollup = async (pool: Pool, input: RollupQuery): Promise<U
     const grainMs = grainOf(query.granularity, query.timeZone) * 60_000;
     if (from >= until) throw invalid('rollup_range_empty', 'The range ends before it begins.');
     if (until.getTime() - from.getTime() > daysMax[query.granularity] * dayMs) {
-      throw invalid('rollup_range_too_long', `By ${query.granularity}, at most ${daysMax[query.granularity]} days can be asked for at once.`);
+      throw invalid('rollup_range_too_long', `A range by ${query.granularity} may have at most ${daysMax[query.granularity]} days.`);
     }
     if (from.getTime() % grainMs !== 0 || until.getTime() % grainMs !== 0) {
-      throw invalid('rollup_range_unaligned', `By ${query.granularity} in ${query.timeZone}, a range begins and ends on multiples of ${grainMs / 60_000} minutes.`);
+      throw invalid('rollup_range_unaligned', `A range by ${query.granularity} in ${query.timeZone} must start and end on multiples of ${grainMs / 60_000} minutes.`);
     }
     if (query.granularity === 'minute' && from < (await readMinutesFrom(db))) {
-      throw invalid('rollup_minutes_gone', 'Minutes that long ago are no longer kept: ask by hour or day.');
+      throw invalid('rollup_minutes_gone', 'Rollups by minute are no longer kept for that time: ask by hour or day.');
     }
     const rows = await readSums(db, query, { from, until }, rowsMax + 1);
-    if (rows.length > rowsMax) throw invalid('rollup_too_large', `More than ${rowsMax} rows: ask for a shorter range or fewer groups.`);
+    if (rows.length > rowsMax) throw invalid('rollup_too_large', `The answer has more than ${rowsMax} rows: ask for a shorter range or fewer groups.`);
     return foldSums(rows, query.groupBy);
   });
 };

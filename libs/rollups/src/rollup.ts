@@ -38,7 +38,7 @@ const isTimeZone = (name: string): boolean => {
 };
 
 /** A moment, or a day of the query's zone: the day's beginning. */
-const momentSchema = z.union([z.iso.datetime({ offset: true }), z.iso.date()], 'a day such as 2027-01-31 or a moment such as 2027-01-31T18:00:00Z is needed');
+const momentSchema = z.union([z.iso.datetime({ offset: true }), z.iso.date()], 'must be a day such as 2027-01-31 or a moment such as 2027-01-31T18:00:00Z');
 
 export const rollupQuerySchema = z.strictObject({
   organizationId: z.uuid(),
@@ -47,7 +47,7 @@ export const rollupQuerySchema = z.strictObject({
   to: momentSchema,
   granularity: z.enum(granularities),
   groupBy: z
-    .array(z.union([z.enum(dimensions), z.templateLiteral(['tag:', z.string().min(1).max(64)])], `names of ${dimensions.join(', ')} or tag:<key> are needed`))
+    .array(z.union([z.enum(dimensions), z.templateLiteral(['tag:', z.string().min(1).max(64)])], `must be names among ${dimensions.join(', ')} or tag:<key>`))
     .max(dimensions.length + 1)
     .default([])
     .refine((names) => new Set(names).size === names.length, 'names something twice')

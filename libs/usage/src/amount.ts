@@ -8,4 +8,4 @@ export const amountSchema = z.string().refine((text) => {
   } catch {
     return false;
   }
-}, 'an exact amount is needed, such as "0.00036"');
+}, 'must be an exact amount, such as "0.00036"');

@@ -46,7 +46,7 @@ const words = (text: string): string[] => text.split(',');
 
 const pair = (text: string, before: Record<string, string>): Record<string, string> => {
   const [, name, value] = /^([A-Za-z_.]+)=(.*)$/.exec(text) ?? [];
-  if (!name) throw new InvalidArgumentError('name=value is needed.');
+  if (!name) throw new InvalidArgumentError('It must be name=value.');
   return { ...before, [name]: value! };
 };
 

@@ -23,7 +23,7 @@ const quick = { rows: [100_000, 300_000] };
 
 const wholeNumber = (text: string): number => {
   const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('Whole numbers are needed.');
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('They must be whole numbers.');
   return value;
 };
 

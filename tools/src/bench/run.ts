@@ -61,7 +61,7 @@ export const readOptions = <Options>(command: Command, args: string[], schema: z
 
 export const number = (text: string): number => {
   const value = Number(text);
-  if (!Number.isFinite(value)) throw new InvalidArgumentError('A number is needed.');
+  if (!Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
   return value;
 };
 

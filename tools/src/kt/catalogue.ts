@@ -30,20 +30,20 @@ const laneRow = (lane: Lane): Row => ({
 });
 
 export const addLaneCommands = (lanes: Command, context: Context): void => {
-  addCommand(lanes, 'apply <file>', 'make models, lanes and prices agree with a lanes file, as KILOTOKEN_LANES does at each start', async (command) => {
+  addCommand(lanes, 'apply <file>', 'apply a lanes file to models, lanes and prices, as KILOTOKEN_LANES does at each start', async (command) => {
     const [file] = command.processedArgs as [string];
     const { dryRun = false } = command.opts<{ dryRun?: boolean }>();
     const path = resolve(context.callersFolder, file);
     const steps = await (dryRun ? planLanesFile : applyLanesFile)(await context.prisma(), path);
-    // The gateway reads its own environment, which is often this one.
+    // The gateway reads vendors' keys from its own environment, which is often the same as this one.
     for (const problem of await findKeyProblemsInFile(path, (name) => context.readVariable(name))) context.warn(command, `in this environment ${describeKeyProblem(problem)}.`);
     const rows = steps.map(stepRow);
-    const columns = { change: 'CHANGE', model: 'MODEL', lane: 'LANE', effectiveAt: 'FROM', changes: 'WHAT' };
-    context.printRows(command, rows, { columns, nothing: 'Everything agrees with the file already.', readable: rows.map(readableStep) });
-    if (dryRun && rows.length > 0) context.say(command, 'Nothing was changed: this is what the command does without --dry-run.');
-  }).option('--dry-run', 'show what would be added, changed, retired and priced, and from when, and change nothing');
+    const columns = { change: 'CHANGE', model: 'MODEL', lane: 'LANE', effectiveAt: 'FROM', changes: 'CHANGES' };
+    context.printRows(command, rows, { columns, nothing: 'Models, lanes and prices already match the file.', readable: rows.map(readableStep) });
+    if (dryRun && rows.length > 0) context.say(command, 'Nothing was changed. Run the command without --dry-run to apply these changes.');
+  }).option('--dry-run', 'show the changes and when they take effect, without applying them');
 
-  addCommand(lanes, 'list', 'show the lanes in use, in the order in which they are tried', async (command) => {
+  addCommand(lanes, 'list', 'show the lanes in use, in the order in which requests try them', async (command) => {
     const { models } = await loadCatalogue(context.pool);
     const rows = [...models.values()].flatMap((model) => model.lanes.map(laneRow));
     const columns = { model: 'MODEL', position: 'POSITION', kind: 'KIND', baseUrl: 'BASE URL', upstreamModel: 'UPSTREAM MODEL', cost: 'COST', id: 'ID' };
@@ -58,7 +58,7 @@ interface PriceRow extends Row {
   readonly rates: readonly { readonly tokenClass: string; readonly amount: string | null; readonly per: string }[];
 }
 
-/** The prices of a model that are in effect, one a price book. */
+/** The prices of a model in effect, one per price book. */
 const pricesOf = (modelId: string, { prices }: Catalogue, books: readonly { id: string; name: string }[], now: Date): PriceRow[] =>
   books.flatMap(({ id, name }) => {
     const version = priceAt(prices.get(priceKey(id, modelId)) ?? [], now.getTime());
@@ -71,7 +71,7 @@ const describePrice = ({ priceBook, currency, rates }: PriceRow): string =>
   `${priceBook}: ${rates.map(({ tokenClass, amount, per }) => `${tokenClass} ${amount ?? 'none'}/${per}`).join(', ')} ${currency}`;
 
 export const addModelCommands = (commands: Command, context: Context): void => {
-  addCommand(commands, 'list', 'show the models for sale with their prices in each price book', async (command) => {
+  addCommand(commands, 'list', 'show the models for sale and their prices in each price book', async (command) => {
     const catalogue = await loadCatalogue(context.pool);
     const books = await listPriceBooks(context.reader);
     const now = await context.now();

@@ -3,32 +3,34 @@ import { join, resolve } from 'node:path';
 import { AppError, parseConfig, setting, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
 
-/** The settings of the command line. */
-/** @public Read by the test of `.env.example`. */
+/**
+ * The settings of the command line.
+ * @public The test of `.env.example` reads them.
+ */
 export const ktSettings = z.object({
   DATABASE_URL: setting.databaseUrl().optional(),
   CONTROL_DATABASE_URL: setting.databaseUrl().optional(),
   KILOTOKEN_HOME: z.string().prefault('.kilotoken'),
-  /** The command that reads it refuses what is too short; its bound stands in a library that others should not wait for. */
+  /** `partitions` checks the lower bound: it stands in a library that other commands should not wait to load. */
   USAGE_RETENTION_DAYS: setting.wholeNumber({ min: 1, max: 36_500, unit: 'days' }).optional(),
-  WEBHOOK_ALLOW_PRIVATE: z.enum(['0', '1'], { error: '0 or 1 is needed' }).prefault('0'),
+  WEBHOOK_ALLOW_PRIVATE: z.enum(['0', '1'], { error: 'must be 0 or 1' }).prefault('0'),
 });
 
 export interface KtConfig {
-  /** The owner's login: `DATABASE_URL`, or that of the installation in `KILOTOKEN_HOME`. */
+  /** The owner's login: `DATABASE_URL`, or the one of the installation in `KILOTOKEN_HOME`. */
   findDatabaseUrl(): string;
-  /** The control plane's login: `CONTROL_DATABASE_URL`, or that of the installation; the owner's, where nobody has made it yet. */
+  /** The control plane's login: `CONTROL_DATABASE_URL`, or the installation's; falls back to the owner's login until a start has made one. */
   findControlUrl(): string;
   readonly allowPrivateWebhooks: boolean;
-  /** Null: usage stays for ever. */
+  /** Null keeps usage for ever. */
   readonly usageRetentionDays: number | null;
-  /** Vendors' keys are in variables that lanes name. */
+  /** Lanes name the variables that hold vendors' keys. */
   readVariable(name: string): string | undefined;
 }
 
 const quickstartSchema = z.object({ databaseUrl: setting.databaseUrl(), controlDatabaseUrl: setting.databaseUrl().nullish() });
 
-/** Throws a ConfigError. The database is looked for when a command needs one, so that `--help` needs none. */
+/** Throws a ConfigError. The database's address is resolved when a command first needs it, so that `--help` works without one. */
 export const readKtConfig = (environment: Environment, processFolder: string): KtConfig => {
   const { DATABASE_URL: databaseUrl, CONTROL_DATABASE_URL: controlUrl, KILOTOKEN_HOME: home, USAGE_RETENTION_DAYS: usageRetentionDays = null, WEBHOOK_ALLOW_PRIVATE } = parseConfig(ktSettings, environment);
   const quickstart = join(resolve(processFolder, home), 'quickstart.json');
@@ -50,11 +52,11 @@ const readQuickstart = (file: string): z.infer<typeof quickstartSchema> => {
   try {
     return quickstartSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'does not say where the database is';
+    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'does not hold its address';
     throw new AppError({
       code: 'database_unknown',
       kind: 'unavailable',
-      publicMessage: `No database is known: DATABASE_URL is not set, and ${file} ${reason}. Start Kilotoken (npm start), or set DATABASE_URL or KILOTOKEN_HOME.`,
+      publicMessage: `The database's address is unknown: DATABASE_URL is not set, and ${file} ${reason}. Start Kilotoken (npm start), or set DATABASE_URL or KILOTOKEN_HOME.`,
     });
   }
 };

@@ -9,19 +9,19 @@ import { nameOptions } from './option-names.js';
 import { printFields, printJson, printTable, type Output, type Row } from './output.js';
 
 const applicationName = 'kilotoken-kt';
-/** Proving a large ledger reads all of it. */
+/** `ledger verify` reads the whole ledger. */
 const statementMsMax = 10 * 60_000;
 
 interface TableView {
-  /** Which fields a person sees, and their titles. */
+  /** The fields of the table and their titles. */
   readonly columns: Readonly<Record<string, string>>;
-  /** What is said in place of an empty table. */
+  /** Printed in place of an empty table. */
   readonly nothing: string;
-  /** The rows as a person reads them, where that is not how JSON has them. */
+  /** The rows of the table, if they differ from those of the JSON. */
   readonly readable?: readonly Row[];
 }
 
-/** What a command has to work with. Connections are made when they are first asked for. */
+/** Settings, connections and output of one command. Connections are opened on first use. */
 export class Context {
   private client: ControlClient | null = null;
   private readonly warnings: string[] = [];
@@ -30,23 +30,23 @@ export class Context {
 
   constructor(
     private readonly config: KtConfig,
-    /** What paths on the command line are relative to. */
+    /** Paths on the command line are relative to this folder. */
     readonly callersFolder: string,
     private readonly output: Output,
   ) {}
 
-  /** For commands that write, in the name of whoever runs them. It is loaded when one asks for it: Prisma takes longer to load than everything else here together. */
+  /** For commands that write; the login that runs the command is the actor. Loaded on first use, because Prisma takes longer to load than everything else together. */
   async prisma(): Promise<ControlClient> {
     const { createControlClient } = await import('@kilotoken/platform/prisma');
     return (this.client ??= createControlClient(this.config.findControlUrl(), readActor(), { applicationName, statementTimeoutMs: statementMsMax, sessionOptions: operatorSession }));
   }
 
-  /** One transaction that changes rows of an organization, in the name of whoever runs the command. */
+  /** One transaction that changes rows of an organization. The login that runs the command is its actor. */
   async change<Result>(organizationId: string, work: (db: PrismaDb) => Promise<Result>): Promise<Result> {
     return changeAs(await this.prisma(), organizationId, work);
   }
 
-  /** For commands that only show. */
+  /** For commands that only read. */
   get reader(): RawDb {
     return throughPg(this.pool);
   }
@@ -55,12 +55,12 @@ export class Context {
     return (this.connections ??= createControlPool(readActor(), { connectionString: this.config.findControlUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: operatorSession }));
   }
 
-  /** With the owner's login, which alone makes and detaches partitions and repairs usage and its sums. */
+  /** With the owner's login: only it may make and detach partitions and repair usage and rollups. */
   get owner(): pg.Pool {
     return (this.ownersConnections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: actorSession(readActor()) }));
   }
 
-  /** Whether webhooks may go by http and to this machine: for development. */
+  /** Whether webhooks may use http and reach this machine; for development. */
   get allowPrivateWebhooks(): boolean {
     return this.config.allowPrivateWebhooks;
   }
@@ -77,7 +77,7 @@ export class Context {
     return readDatabaseNow(this.reader);
   }
 
-  /** Prints rows as the command's `--json` says. */
+  /** Prints rows as JSON with `--json`, else as a table. */
   printRows(command: Command, rows: readonly Row[], { columns, nothing, readable = rows }: TableView): void {
     if (wantsJson(command)) {
       printJson(this.output, rows);
@@ -90,13 +90,13 @@ export class Context {
     else printFields(this.output, row);
   }
 
-  /** What is done all the same but may be a mistake: for a person on standard error, in JSON as `warnings` of the row, or beside rows on standard error. */
+  /** Reports a likely mistake in a command that succeeds: on standard error, or with `--json` as `warnings` of the row (for lists, on standard error). */
   warn(command: Command, text: string): void {
     if (wantsJson(command)) this.warnings.push(text);
     else this.output.error(`Warning: ${text}\n`);
   }
 
-  /** Something for a person only. */
+  /** Prints a remark on standard error, except with `--json`. */
   say(command: Command, text: string): void {
     if (!wantsJson(command)) this.output.error(`${text}\n`);
   }
@@ -108,7 +108,7 @@ export class Context {
   }
 }
 
-/** The login that runs the command, and its machine. */
+/** The operating system's login that runs the command, and its machine. */
 const readActor = (): Actor => ({ kind: 'kt', id: `${userInfo().username}@${hostname()}`, name: null });
 
 const wantsJson = (command: Command): boolean => command.opts<{ json?: boolean }>().json === true;
@@ -117,7 +117,7 @@ type Action = (command: Command) => Promise<void>;
 
 export const organizationOption = ['--org <slug, name or id>', 'the organization'] as const;
 
-/** Adds a command that has `--json`, as all have. What it needs it takes from `command.opts()` and `command.processedArgs`. */
+/** Adds a command with `--json`, which all commands have. The action reads `command.opts()` and `command.processedArgs`. */
 export const addCommand = (parent: Command, usage: string, description: string, action: Action): Command => {
   const command = parent.command(usage).description(description).option('--json', 'print JSON; amounts are exact decimal strings');
   return command.action(async () => {
@@ -129,9 +129,9 @@ export const addCommand = (parent: Command, usage: string, description: string, 
   });
 };
 
-/** Lists are bounded: the next page begins behind the last row of this one. */
+/** Lists are paged: `--after` the last row of a page starts the next one. */
 export const addPageOptions = (command: Command, cursor: string): Command =>
-  command.option(`--after <${cursor}>`, 'begin behind this one').option('--limit <count>', 'how many at most, up to 1000', '100');
+  command.option(`--after <${cursor}>`, 'start after this row').option('--limit <count>', 'the most rows to show, up to 1000', '100');
 
 export const readPage = (command: Command): { after?: string; limit: number } => {
   const { after, limit } = command.opts<{ after?: string; limit: string }>();

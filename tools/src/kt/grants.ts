@@ -25,7 +25,7 @@ const grantRow = (grant: GrantBalance): Row => ({
   createdAt: iso(grant.createdAt),
 });
 
-const againstOption = ['--against <account>', 'the account of the ledger that it is booked against (the usual one, if left out)'] as const;
+const againstOption = ['--against <account>', "the counter-account in the ledger (default: the grant's usual one)"] as const;
 
 interface IssueOptions {
   readonly org: string;
@@ -41,7 +41,7 @@ interface IssueOptions {
 }
 
 export const addGrantCommands = (grants: Command, context: Context): void => {
-  addCommand(grants, 'issue', 'give an organization an amount to spend, once per source and reference', async (command) => {
+  addCommand(grants, 'issue', 'issue a grant that an organization can spend, once per source and reference', async (command) => {
     const options = command.opts<IssueOptions>();
     const { id: organizationId } = await getOrganization(context.reader, options.org);
     const now = await context.now();
@@ -64,17 +64,17 @@ export const addGrantCommands = (grants: Command, context: Context): void => {
     context.printRow(command, grantRow(grant));
   })
     .requiredOption(...organizationOption)
-    .requiredOption('--amount <decimal>', 'such as 10 or 0.000000000001')
+    .requiredOption('--amount <decimal>', 'the amount, such as 10 or 0.000000000001')
     .option('--unit <unit>', 'a currency or a pack unit', 'USD')
     .option('--source <source>', grantSources.join(', '), 'prepaid')
-    .option('--reference <text>', 'what it is for, such as an order; issuing it again is then harmless (new each time, if left out)')
-    .option('--priority <number>', 'lower ones are spent first', '100')
-    .option('--models <ids>', 'the models that it pays for, with commas between them (all, if left out)')
-    .option('--effective <when>', 'from when: a moment, a day or a span (at once, if left out)')
-    .option('--expires <when>', 'until when: a moment, a day or a span such as 30d (for ever, if left out)')
+    .option('--reference <text>', 'its purpose, such as an order; repeating the command with it issues nothing twice (default: a new one each time)')
+    .option('--priority <number>', 'grants with a lower number are spent first', '100')
+    .option('--models <ids>', 'the models that it pays for, separated by commas (default: all)')
+    .option('--effective <when>', 'start: a moment, a day or a span (default: now)')
+    .option('--expires <when>', 'end: a moment, a day or a span such as 30d (default: never)')
     .option(...againstOption);
 
-  addCommand(grants, 'list', 'show the grants of an organization in the order in which they are spent', async (command) => {
+  addCommand(grants, 'list', 'show the grants of an organization, in the order of spending', async (command) => {
     const { id } = await getOrganization(context.reader, command.opts<{ org: string }>().org);
     const rows = (await listGrants(context.reader, id)).map(grantRow);
     const amounts = { granted: 'GRANTED', available: 'AVAILABLE', held: 'HELD', used: 'USED', removed: 'REMOVED' };
@@ -93,7 +93,7 @@ interface ChangeOptions {
   readonly against?: string;
 }
 
-/** Later changes of a grant, each once per reference. */
+/** Changes of a grant after its issue, each applied once per reference. */
 const addGrantChangeCommands = (grants: Command, context: Context): void => {
   const readChange = async ({ org, grant, reference, reason }: ChangeOptions) => {
     const { id: organizationId } = await getOrganization(context.reader, org);
@@ -103,19 +103,19 @@ const addGrantChangeCommands = (grants: Command, context: Context): void => {
     command
       .requiredOption(...organizationOption)
       .requiredOption('--grant <id>', 'the grant')
-      .requiredOption('--reference <text>', 'its ticket, order or payment; the same change again is then harmless')
-      .requiredOption('--reason <text>', 'why, for whoever reads the books');
+      .requiredOption('--reference <text>', 'the ticket, order or payment behind it; repeating the command with it changes nothing twice')
+      .requiredOption('--reason <text>', 'the reason, recorded in the ledger');
 
-  const refund = addCommand(grants, 'refund', 'refund an amount of a grant, or close it and refund the rest', async (command) => {
+  const refund = addCommand(grants, 'refund', 'refund part of a grant, or close it and refund the rest', async (command) => {
     const options = command.opts<ChangeOptions>();
     const request = { ...(await readChange(options)), amount: options.amount ?? null, counterAccount: options.against ?? null };
     const refunded = await context.change(request.organizationId, (db) => refundGrant(db, request));
     context.printRow(command, { grantId: refunded.grantId, reference: refunded.reference, ...refundFields(refunded) });
-    if (!refunded.hasEnded) context.say(command, 'Gateways still hold some of the grant and are asked for it. The refund goes on as they return it; this command again shows how far it is.');
+    if (!refunded.hasEnded) context.say(command, 'Gateways still lease part of the grant and were asked to return it. The refund continues as they do; repeat this command to see its progress.');
   });
-  addOptions(refund).option('--amount <decimal>', 'such as 5 (all that remains, which closes the grant, if left out)').option(...againstOption);
+  addOptions(refund).option('--amount <decimal>', 'such as 5 (default: the rest, which closes the grant)').option(...againstOption);
 
-  const adjust = addCommand(grants, 'adjust', 'add to a grant, or take from what it has available', async (command) => {
+  const adjust = addCommand(grants, 'adjust', 'add to a grant, or subtract from its available amount', async (command) => {
     const { amount = '', against = null, ...options } = command.opts<ChangeOptions>();
     const adjustment = { ...(await readChange(options)), amount, counterAccount: against };
     const adjusted = await context.change(adjustment.organizationId, (db) => adjustGrant(db, adjustment));
@@ -123,7 +123,7 @@ const addGrantChangeCommands = (grants: Command, context: Context): void => {
   });
   addOptions(adjust).requiredOption('--amount <decimal>', 'such as 5 or -0.25').option(...againstOption);
 
-  const transfer = addCommand(grants, 'transfer', 'give an available amount of a grant to another organization of the account tree', async (command) => {
+  const transfer = addCommand(grants, 'transfer', 'move an available amount of a grant to another organization of the same account tree', async (command) => {
     const { to, amount = '', ...options } = command.opts<ChangeOptions & { to: string }>();
     const { id: toOrganizationId } = await getOrganization(context.reader, to);
     const request = { ...(await readChange(options)), toOrganizationId, amount };
@@ -133,7 +133,7 @@ const addGrantChangeCommands = (grants: Command, context: Context): void => {
   addOptions(transfer).requiredOption('--to <slug, name or id>', 'the organization that receives it').requiredOption('--amount <decimal>', 'such as 5');
 };
 
-/** A refund of the rest is one amount at its end; a refund of a part may come in several. */
+/** A refund of the rest is paid in one amount when it completes; a partial refund may be paid in several. */
 const refundFields = ({ asked, refunded, hasEnded }: GrantRefund): Row => {
   if (asked === null) return { status: hasEnded ? 'refunded' : 'closing', refunded: hasEnded ? formatMoney(refunded) : null };
   return { status: hasEnded ? 'refunded' : 'waiting', asked: formatMoney(asked), refunded: formatMoney(refunded) };

@@ -23,7 +23,7 @@ const jobRow = (job: ListedJob): Row => ({
   finishedAt: iso(job.finishedAt),
 });
 
-/** What fits on a line. */
+/** The row with the reason in place of the whole outcome, short enough for one line. */
 const readableRow = ({ outcome, ...row }: Row): Row => ({ ...row, reason: (outcome as { readonly reason?: string } | null)?.reason ?? null });
 
 export const addJobCommands = (jobs: Command, context: Context): void => {
@@ -32,30 +32,30 @@ export const addJobCommands = (jobs: Command, context: Context): void => {
     if (org === undefined) return {};
     return { organizationId: org === platform ? platformId : (await getOrganization(context.reader, org)).id };
   };
-  const owner = [organizationOption[0], `of one organization, or "${platform}" for our own (all, if left out)`] as const;
+  const owner = [organizationOption[0], `of one organization, or "${platform}" for the platform's own (default: all)`] as const;
   const queueOption = ['--queue <queue>', `of one queue: ${queueNames.join(', ')}`] as const;
 
-  const list = addCommand(jobs, 'list', 'show jobs, the oldest first: waiting, running, done, or dead after their last attempt', async (command) => {
+  const list = addCommand(jobs, 'list', 'show jobs, oldest first; a job is dead after its last attempt failed', async (command) => {
     const { queue, status } = command.opts<{ queue?: string; status?: string }>();
-    // The service refuses what is no status.
+    // The library refuses an unknown status.
     const filter = { ...(queue === undefined ? {} : { queue }), ...(status === undefined ? {} : { status: status as ListedJob['status'] }) };
     const rows = (await listJobs(context.pool, { ...(await ownerOf(command)), ...readPage(command), ...filter })).map(jobRow);
-    const columns = { queue: 'QUEUE', key: 'KEY', status: 'STATUS', attempts: 'ATTEMPTS', reason: 'LAST', nextAt: 'NEXT', id: 'ID' };
-    context.printRows(command, rows, { columns, nothing: 'There are no such jobs.', readable: rows.map(readableRow) });
+    const columns = { queue: 'QUEUE', key: 'KEY', status: 'STATUS', attempts: 'ATTEMPTS', reason: 'LAST REASON', nextAt: 'NEXT', id: 'ID' };
+    context.printRows(command, rows, { columns, nothing: 'No jobs match.', readable: rows.map(readableRow) });
   })
     .option(...owner)
     .option(...queueOption)
     .option('--status <status>', 'waiting, running, done or dead');
   addPageOptions(list, 'id');
 
-  addCommand(jobs, 'retry [id]', 'run again, with all attempts: one job, or with --dead all of a queue that failed for good', async (command) => {
+  addCommand(jobs, 'retry [id]', 'run one job again with all its attempts, or with --dead all dead jobs of a queue', async (command) => {
     const [id] = command.processedArgs as [string | undefined];
     const { queue, dead = false } = command.opts<{ queue?: string; dead?: boolean }>();
     if ((id === undefined) === !dead || (queue !== undefined) !== dead) command.error('error: give the id of a job, or --dead and --queue');
     const asked = id === undefined ? { queue: queue as QueueName, ...(await ownerOf(command)) } : { id };
     context.printRow(command, { retried: await retryJobs(context.pool, asked) });
   })
-    .option('--dead', 'all that failed for good, at most 10,000')
+    .option('--dead', 'all dead jobs of the queue, at most 10,000')
     .option(...queueOption)
     .option(...owner);
 };

@@ -155,7 +155,7 @@ describe('the command line', () => {
 
   test('prints for people what it prints as JSON, and the key where it can be copied alone', async () => {
     const created = await run(['keys', 'create', '--org', org, '--project', 'chat', '--name', 'server']);
-    expect(created.error).toContain('only time');
+    expect(created.error).toContain('not shown again');
     expect(created.out).toMatch(/^key +kt_live_[0-9A-Za-z]{38}$/m);
     await run(['grants', 'issue', '--org', org, '--amount', '12.5', '--reference', 'a']);
     const { out } = await run(['grants', 'list', '--org', org]);

@@ -7,22 +7,22 @@ import { parseMoment } from './arguments.js';
 import { addCommand, organizationOption, type Context } from './context.js';
 
 export const addLedgerCommands = (ledger: Command, context: Context): void => {
-  addCommand(ledger, 'balances', 'show what accounts stand at: debits less credits', async (command) => {
+  addCommand(ledger, 'balances', 'show the balances of accounts: debits less credits', async (command) => {
     const { org, at } = command.opts<{ org?: string; at?: string }>();
     const organizationId = org === undefined ? null : (await getOrganization(context.reader, org)).id;
     const moment = at === undefined ? null : parseMoment('--at', at, await context.now());
     const rows = (await listBalances(context.reader, organizationId, moment)).map(({ account, unit, balance }) => ({ account, unit, balance: formatMoney(balance) }));
-    context.printRows(command, rows, { columns: { account: 'ACCOUNT', unit: 'UNIT', balance: 'BALANCE' }, nothing: 'Nothing was posted yet.' });
+    context.printRows(command, rows, { columns: { account: 'ACCOUNT', unit: 'UNIT', balance: 'BALANCE' }, nothing: 'The ledger is empty.' });
   })
-    .option(organizationOption[0], 'of one organization (all together, if left out)')
-    .option('--at <when>', 'what they stood at: a moment such as 2027-01-31T18:00:00Z, or the beginning of a day in UTC (now, if left out)');
+    .option(organizationOption[0], 'of one organization (default: the sum of all)')
+    .option('--at <when>', 'balances as of a moment such as 2027-01-31T18:00:00Z, or of the start of a day in UTC (default: now)');
 
   addCommand(ledger, 'accounts', 'show the chart of accounts', async (command) => {
     const rows = (await listAccounts(context.reader)).map((account) => ({ ...account }));
-    context.printRows(command, rows, { columns: { name: 'ACCOUNT', kind: 'KIND', normalSide: 'SIDE', meaning: 'MEANING' }, nothing: 'There is no account.' });
+    context.printRows(command, rows, { columns: { name: 'ACCOUNT', kind: 'KIND', normalSide: 'SIDE', meaning: 'MEANING' }, nothing: 'There are no accounts.' });
   });
 
-  addCommand(ledger, 'verify', 'prove that every transaction sums to zero in each unit, and that none was changed or deleted', async (command) => {
+  addCommand(ledger, 'verify', 'prove that every transaction sums to zero in each unit and that none was changed or deleted', async (command) => {
     const { transactions, postings, imbalances } = await verifyBalanced(context.reader);
     const { organizations, links, breaks } = await verifyChains(context.reader);
     context.printRow(command, {

@@ -46,13 +46,13 @@ describe('kt limits and budgets', () => {
   });
 
   it.each([
-    [['limits', 'set', '--measure', 'tokens', '--amount', '5'], /window/],
+    [['limits', 'set', '--measure', 'tokens', '--amount', '5'], /--per: is required/],
     [['limits', 'set', '--measure', 'cats', '--amount', '5', '--per', '1m'], /measure/],
     [['limits', 'set', '--measure', 'tokens', '--amount', '-5', '--per', '1m'], /amount/],
     [['limits', 'set', '--measure', 'requests', '--amount', '10.5', '--per', '1m'], /amount/],
     [['limits', 'set', '--measure', 'tokens', '--amount', '5', '--per', 'fortnight'], /--per/],
-    [['limits', 'set', '--measure', 'tokens', '--amount', '5', '--per', '1m', '--project', 'chat', '--end-users'], /exclude each other/],
-    [['budgets', 'set', '--per', 'day'], /--amount and --tokens/],
+    [['limits', 'set', '--measure', 'tokens', '--amount', '5', '--per', '1m', '--project', 'chat', '--end-users'], /at most one of --project, --key and --end-users/],
+    [['budgets', 'set', '--per', 'day'], /either --amount or --tokens/],
     [['budgets', 'set', '--amount', '5', '--currency', 'dollars'], /currency/],
     [['limits', 'remove', '01890000-0000-7000-8000-000000000000'], /no such limit/],
   ])('refuses %j and says why', async (words, why) => {

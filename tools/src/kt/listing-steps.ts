@@ -3,7 +3,7 @@ import { formatMoney } from '@kilotoken/money';
 import type { SalePrice } from '@kilotoken/pricing';
 import type { Row, Value } from './output.js';
 
-/** What a lanes file changes, as rows: what was and what will be, value by value. */
+/** The changes of a lanes file as rows, each value before and after. */
 interface Change extends Record<string, Value> {
   readonly name: string;
   readonly before: string | null;
@@ -74,7 +74,7 @@ export const stepRow = (step: DatedStep): StepRow => ({
   effectiveAt: step.effectiveAt.toISOString(),
 });
 
-/** The changes on a line: `input 0.15 USD per 1000000 → 0.2 USD per 1000000`. */
+/** A row with its changes on one line: `input 0.15 USD per 1000000 → 0.2 USD per 1000000`. */
 export const readableStep = ({ changes, ...row }: StepRow): Row => ({
   ...row,
   changes: changes.map(({ name, before, after }) => `${name} ${before === null ? '' : `${before} → `}${after ?? 'none'}`).join('; '),

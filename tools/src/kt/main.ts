@@ -7,7 +7,7 @@ import { Context } from './context.js';
 import type { Output } from './output.js';
 import { addSubjects } from './subjects.js';
 
-/** The command line of the control plane: `npm run kt -- …`. Works on the database as its owner, whether or not Kilotoken runs. */
+/** The command line of the control plane: `npm run kt -- …`. It works on the database directly, whether or not Kilotoken runs. */
 const exitCodes = { done: 0, refused: 1, databaseAway: 2 } as const;
 
 const examples = `
@@ -23,13 +23,15 @@ Examples:
   npm run kt -- webhooks add --org acme --url https://hooks.example.com/kilotoken
   npm run kt -- notices set --org acme --email billing@example.com --balance-low 5
 
-The database is that of CONTROL_DATABASE_URL or DATABASE_URL, or else of the installation in KILOTOKEN_HOME (.kilotoken). Partitions, quarantine and rollups need DATABASE_URL, the owner's login.
-Exit codes: 0 done, 1 refused (the reason is on standard error), 2 the database cannot be reached.
+kt connects with CONTROL_DATABASE_URL or DATABASE_URL; if neither is set, with the logins of the installation in KILOTOKEN_HOME (.kilotoken).
+The commands of partitions, quarantine and rollups (except rollups show) use the owner's login, DATABASE_URL.
+
+Exit codes: 0 done, 1 refused (standard error has the reason), 2 the database cannot be reached.
 `;
 
-const helpHint = '(add --help for what is possible)';
-/** Without the two dashes npm takes options for its own, and the command never sees them. */
-const npmHint = '(with npm, -- comes before the command and its options: npm run kt -- keys list --org acme)';
+const helpHint = '(add --help to see commands and options)';
+/** Without the two dashes npm consumes the options, and the command never sees them. */
+const npmHint = '(with npm, put -- before the command: npm run kt -- keys list --org acme)';
 
 const createProgram = (output: Output, asJson: boolean, words: readonly string[]): Command =>
   new Command('npm run kt --')
@@ -41,9 +43,9 @@ const createProgram = (output: Output, asJson: boolean, words: readonly string[]
     .showHelpAfterError(words.some((word) => word.startsWith('-')) ? helpHint : `${helpHint}\n${npmHint}`)
     .exitOverride();
 
-/** Runs one command and answers the exit code. */
+/** Runs one command and returns its exit code. */
 export const runKt = async (words: readonly string[], { environment, workingFolder, callersFolder, output }: Surroundings): Promise<number> => {
-  // Known before anything is parsed: an error in the arguments is reported in the form that was asked for, too.
+  // Read before parsing, so that errors in the arguments are reported as JSON too.
   const asJson = words.includes('--json');
   try {
     const context = new Context(readKtConfig(environment, workingFolder), callersFolder, output);
@@ -57,7 +59,7 @@ export const runKt = async (words: readonly string[], { environment, workingFold
     return exitCodes.done;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
-    // Commander has said in words what is wrong already.
+    // Commander has printed the problem already.
     if (error instanceof CommanderError && !asJson) return exitCodes.refused;
     const { code, message, exitCode } = explain(error);
     output.error(asJson ? `${JSON.stringify({ error: { code, message } })}\n` : `${message}\n`);
@@ -79,20 +81,20 @@ const explain = (error: unknown): Explanation => {
   }
   const awayReason = databaseAwayReasonOf(error);
   if (awayReason !== null) {
-    const message = `The database cannot be reached: ${awayReason}. Is Kilotoken running (npm start), or DATABASE_URL wrong?`;
+    const message = `The database cannot be reached: ${awayReason}. Start Kilotoken (npm start) or check DATABASE_URL.`;
     return { code: 'database_unreachable', message, exitCode: exitCodes.databaseAway };
   }
   const sqlState = prismaSqlStateOf(error) ?? sqlStateOf(error);
   if (sqlState === '42P01' || sqlState === '42883') {
-    const message = 'The database does not have the tables of this version. Start Kilotoken once (npm start), which brings it up to date.';
+    const message = "The database lacks this version's tables. Start Kilotoken once (npm start) to migrate it.";
     return { code: 'database_not_migrated', message, exitCode: exitCodes.refused };
   }
   if (sqlState === '42501') {
-    const message = "This login may not do that: CONTROL_DATABASE_URL must be the control plane's, and DATABASE_URL the owner's, not the applications'.";
+    const message = "This login lacks the rights for the command: CONTROL_DATABASE_URL must be the control plane's login, and DATABASE_URL the owner's.";
     return { code: 'database_role_too_weak', message, exitCode: exitCodes.refused };
   }
   return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: exitCodes.refused };
 };
 
-/** For `kt.mjs`, which knows where it was called from. */
+/** Called by `kt.mjs`, which knows the caller's folder. */
 export const main = (callersFolder: string): Promise<number> => runKt(process.argv.slice(2), readSurroundings(callersFolder));

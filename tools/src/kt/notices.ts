@@ -11,14 +11,14 @@ const noticeRow = ({ email, thresholds }: NoticeSettings): Row => ({
 
 interface SetOptions {
   readonly org: string;
-  /** False: `--no-email`. Commander gives true where neither is said. */
+  /** False with `--no-email`; commander gives true if neither option is present. */
   readonly email: string | boolean;
   readonly balanceLow?: string;
   readonly unit: string;
 }
 
 export const addNoticeCommands = (notices: Command, context: Context): void => {
-  addCommand(notices, 'set', 'say where mails go, and below which balance one is sent', async (command) => {
+  addCommand(notices, 'set', 'set the address for mails and the balance below which one is sent', async (command) => {
     const { org, email, balanceLow, unit } = command.opts<SetOptions>();
     const { id: organizationId } = await getOrganization(context.reader, org);
     const address = email === true ? {} : { email: email === false ? null : email };
@@ -26,12 +26,12 @@ export const addNoticeCommands = (notices: Command, context: Context): void => {
     context.printRow(command, noticeRow(await setNotices(context.pool, { organizationId, ...address, ...threshold })));
   })
     .requiredOption(...organizationOption)
-    .option('--email <address>', 'where mails go')
+    .option('--email <address>', 'the address that receives mails')
     .option('--no-email', 'send no mails')
-    .option('--balance-low <amount>', 'tell when what may be spent falls below this; `none` for never')
-    .option('--unit <unit>', 'of the amount: a currency or a pack unit', 'USD');
+    .option('--balance-low <amount>', 'send a mail when the available balance falls below this; `none` for never')
+    .option('--unit <unit>', "the amount's unit: a currency or a pack unit", 'USD');
 
-  addCommand(notices, 'show', 'show where mails go and below which balances', async (command) => {
+  addCommand(notices, 'show', 'show the address for mails and the balance thresholds', async (command) => {
     const { id } = await getOrganization(context.reader, command.opts<{ org: string }>().org);
     context.printRow(command, noticeRow(await getNoticeSettings(context.pool, id)));
   }).requiredOption(...organizationOption);

@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { AppError } from '@kilotoken/platform';
 
 /**
- * The libraries name what is wrong by its field (`expiresAt: a moment in the future is needed`). Whoever sits at a command line wrote an option, so the
- * refusal names that. A field is the option of the same name, unless it is listed here.
+ * The libraries name a wrong value by its field (`expiresAt: must be in the future`). At a command line people write options, so the refusal names
+ * the option. A field belongs to the option of the same name, unless it is listed here.
  */
 const optionsOfFields: Readonly<Record<string, readonly string[]>> = {
   organizationId: ['--org'],
@@ -23,16 +23,16 @@ const optionsOfFields: Readonly<Record<string, readonly string[]>> = {
   granularity: ['--by'],
   groupBy: ['--group'],
   timeZone: ['--time-zone', '--zone'],
-  // A budget counts money or tokens, each with an option of its own.
+  // A budget counts money or tokens, each with its own option.
   amount: ['--tokens', '--amount'],
 };
 
-/** What the validator says of itself, in the words of the house. */
+/** The validator's default messages, reworded. */
 const wordings: readonly [pattern: RegExp, right: string][] = [
-  [/^Invalid UUID$/, 'an id is needed, as the list shows it'],
-  [/^Invalid option: expected one of (.*)$/, 'one of $1 is needed'],
-  [/^Too big: expected \w+ to be <=?\s?(\S+).*$/, 'at most $1 is needed'],
-  [/^Too small: expected \w+ to be >=?\s?(\S+).*$/, 'at least $1 is needed'],
+  [/^Invalid UUID$/, 'must be an id, as `list` shows it'],
+  [/^Invalid option: expected one of (.*)$/, 'must be one of $1'],
+  [/^Too big: expected \w+ to be <=?\s?(\S+).*$/, 'must be at most $1'],
+  [/^Too small: expected \w+ to be >=?\s?(\S+).*$/, 'must be at least $1'],
 ];
 
 const reword = (message: string): string => {
@@ -40,7 +40,7 @@ const reword = (message: string): string => {
   return pattern && right ? message.replace(pattern, right).replaceAll('"|"', ', ').replaceAll('"', '') : message;
 };
 
-/** The same error in the words of the command: options and arguments instead of fields. */
+/** The same error with options and arguments in place of fields. */
 export const nameOptions = (error: unknown, command: Command): unknown => {
   if (!(error instanceof AppError)) return error;
   const publicMessage = error.publicMessage

@@ -16,7 +16,7 @@ const organizationRow = ({ id, slug, name, priceBook, timeZone, status, createdA
 
 const projectRow = ({ id, name, createdAt, archivedAt }: Project): Row => ({ id, name, createdAt: iso(createdAt), archivedAt: iso(archivedAt) });
 
-const timeZoneOption = ['--time-zone <zone>', 'where its days begin: a name such as Europe/Berlin'] as const;
+const timeZoneOption = ['--time-zone <zone>', 'the time zone of its days, such as Europe/Berlin'] as const;
 
 export const addOrganizationCommands = (orgs: Command, context: Context): void => {
   addCommand(orgs, 'create', 'add an organization', async (command) => {
@@ -24,12 +24,12 @@ export const addOrganizationCommands = (orgs: Command, context: Context): void =
     if (priceBook === listPriceBook) await ensureListPriceBook(await context.prisma());
     context.printRow(command, organizationRow(await createOrganization(await context.prisma(), { slug, name, priceBook, timeZone })));
   })
-    .requiredOption('--slug <slug>', 'a short name of small letters, digits and dashes')
-    .option('--name <name>', 'what it is called (the slug, if left out)')
-    .option('--price-book <name>', 'what it is sold at', listPriceBook)
+    .requiredOption('--slug <slug>', 'a short name of lower-case letters, digits and dashes')
+    .option('--name <name>', 'its display name (default: the slug)')
+    .option('--price-book <name>', 'the price book that it pays by', listPriceBook)
     .option(...timeZoneOption, 'UTC');
 
-  addCommand(orgs, 'set', 'say where the days of an organization begin from now on', async (command) => {
+  addCommand(orgs, 'set', "change an organization's time zone from now on", async (command) => {
     const { org, timeZone } = command.opts<{ org: string; timeZone: string }>();
     const { id } = await getOrganization(context.reader, org);
     context.printRow(command, organizationRow(await setTimeZone(await context.prisma(), { id, timeZone })));
@@ -41,7 +41,7 @@ export const addOrganizationCommands = (orgs: Command, context: Context): void =
     context.printRow(command, organizationRow(await getOrganization(context.reader, command.opts<{ org: string }>().org)));
   }).requiredOption(...organizationOption);
 
-  const list = addCommand(orgs, 'list', 'show organizations in the order of their slugs', async (command) => {
+  const list = addCommand(orgs, 'list', 'show organizations, ordered by slug', async (command) => {
     const rows = (await listOrganizations(context.reader, readPage(command))).map(organizationRow);
     const columns = { slug: 'SLUG', name: 'NAME', priceBook: 'PRICES', timeZone: 'TIME ZONE', status: 'STATUS', id: 'ID' };
     context.printRows(command, rows, { columns, nothing: 'There are no organizations yet.' });
@@ -58,7 +58,7 @@ export const addProjectCommands = (projects: Command, context: Context): void =>
     .requiredOption(...organizationOption)
     .requiredOption('--name <name>', 'unique within the organization');
 
-  const list = addCommand(projects, 'list', 'show the projects of an organization in the order of their names', async (command) => {
+  const list = addCommand(projects, 'list', 'show the projects of an organization, ordered by name', async (command) => {
     const { id: organizationId } = await getOrganization(context.reader, command.opts<{ org: string }>().org);
     const rows = (await listProjects(context.reader, organizationId, readPage(command))).map(projectRow);
     context.printRows(command, rows, { columns: { name: 'NAME', id: 'ID', createdAt: 'CREATED' }, nothing: 'The organization has no projects yet.' });

@@ -1,18 +1,18 @@
 import Table from 'cli-table3';
 
-/** Where a command writes: what was asked for to `out`, what went wrong and what is only for people to `error`. */
+/** A command writes its result to `out`, and problems and remarks for people to `error`. */
 export interface Output {
   out(text: string): void;
   error(text: string): void;
 }
 
-/** A value of a row: what JSON can hold exactly, so amounts are strings. */
+/** A value of a row. JSON must hold it exactly, so amounts are strings. */
 export type Value = string | number | boolean | null | readonly string[] | { readonly [key: string]: Value } | readonly { readonly [key: string]: Value }[];
 export type Row = { readonly [key: string]: Value };
 
 export const printJson = (output: Output, value: Row | readonly Row[]): void => output.out(`${JSON.stringify(value, null, 2)}\n`);
 
-/** One line a row, in the columns that are named; `column: title`. */
+/** Prints one line per row; `columns` maps field to title. */
 export const printTable = (output: Output, rows: readonly Row[], columns: Readonly<Record<string, string>>, nothing: string): void => {
   if (rows.length === 0) return output.error(`${nothing}\n`);
   const names = Object.keys(columns);
@@ -21,14 +21,14 @@ export const printTable = (output: Output, rows: readonly Row[], columns: Readon
   output.out(`${trimLines(table.toString())}\n`);
 };
 
-/** One row, a line a field. */
+/** Prints one row, one line per field. */
 export const printFields = (output: Output, row: Row): void => {
   const table = new Table(plain);
   table.push(...Object.entries(row).map(([name, value]) => [name, describe(value)]));
   output.out(`${trimLines(table.toString())}\n`);
 };
 
-/** Columns apart by two spaces and nothing else, so that a line can be copied and cut. */
+/** Two spaces separate columns and there are no borders, so that lines can be copied and cut. */
 const plain: Table.TableConstructorOptions = {
   chars: {
     top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',

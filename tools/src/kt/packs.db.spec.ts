@@ -23,7 +23,7 @@ describe('kt packs', () => {
   test('declares a unit once, whose rounding is never changed', async () => {
     expect(await runJson('packs', 'declare', 'kt-pack', '--decimals', '0', '--rounding', 'up')).toEqual({ unit: 'kt-pack', decimals: 0, rounding: 'up' });
     expect(await runJson('packs', 'declare', 'kt-pack', '--decimals', '0', '--rounding', 'up')).toEqual({ unit: 'kt-pack', decimals: 0, rounding: 'up' });
-    expect(await run('packs', 'declare', 'kt-pack', '--decimals', '2')).toMatchObject({ exitCode: 1, error: expect.stringContaining('never changed') });
+    expect(await run('packs', 'declare', 'kt-pack', '--decimals', '2')).toMatchObject({ exitCode: 1, error: expect.stringContaining('can never change') });
     await expect(money.sql("UPDATE pack_unit SET decimals = 3 WHERE unit = 'kt-pack'")).rejects.toMatchObject({ code: 'KT025' });
   });
 
@@ -41,7 +41,7 @@ describe('kt packs', () => {
     [['packs', 'burn', 'nobodys-pack', '--weights', 'input=1'], 'Declare it first'],
     [['packs', 'burn', 'kt-pack', '--weights', 'input=-1'], 'exact decimal'],
     [['packs', 'burn', 'kt-pack', '--weights', 'input=0'], 'above zero'],
-    [['packs', 'burn', 'kt-pack', '--weights', 'words=1'], 'no weight'],
+    [['packs', 'burn', 'kt-pack', '--weights', 'words=1'], 'is not a weight'],
     [['packs', 'burn', 'kt-pack', '--weights', 'input=1', '--model', 'nobodys'], 'no model'],
     [['packs', 'burn', 'kt-pack', '--weights', 'input=1', '--effective', '2020-01-01'], 'or later'],
   ])('refuses %j and says why', async (words, why) => {

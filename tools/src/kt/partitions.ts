@@ -27,7 +27,7 @@ const invalid = (publicMessage: string): AppError => new AppError({ code: 'argum
 
 const parsePeriod = (text: string): PartitionPeriod => {
   const period = partitionPeriods.find((one) => one === text);
-  if (!period) throw invalid(`--period: ${partitionPeriods.join(' or ')} is needed`);
+  if (!period) throw invalid(`--period: must be ${partitionPeriods.join(' or ')}`);
   return period;
 };
 
@@ -37,14 +37,14 @@ interface LeavingOptions {
   readonly drop?: boolean;
 }
 
-/** The partition that is named, or all that are older than so many days, or than the setting says; those whose detaching was begun among them. */
+/** The named partition, or all older than `--older-than` or the setting; includes those whose detaching was interrupted. */
 const choosePartitions = async (context: Context, name: string | undefined, olderThan: string | undefined, now: Date): Promise<Partition[]> => {
   const days = olderThan === undefined ? context.usageRetentionDays : Math.ceil(parseSpan('--older-than', olderThan) / dayMs);
-  if (name !== undefined && olderThan !== undefined) throw invalid('a partition or --older-than is needed, and not both');
-  if (name === undefined && days === null) throw invalid('a partition, --older-than or the setting USAGE_RETENTION_DAYS is needed: unless told otherwise, usage stays for ever');
+  if (name !== undefined && olderThan !== undefined) throw invalid('give a partition or --older-than, not both');
+  if (name === undefined && days === null) throw invalid('name a partition, give --older-than or set USAGE_RETENTION_DAYS; without them usage stays for ever');
   const partitions = (await listPartitions(context.owner)).filter(({ state }) => state !== 'dropped');
   if (name === undefined) {
-    if (days! < retentionDaysMin) throw invalid(`${olderThan === undefined ? 'USAGE_RETENTION_DAYS' : '--older-than'}: usage stays for ${retentionDaysMin} days at least`);
+    if (days! < retentionDaysMin) throw invalid(`${olderThan === undefined ? 'USAGE_RETENTION_DAYS' : '--older-than'}: must be at least ${retentionDaysMin} days`);
     return partitions.filter((partition) => isDue(partition, now, days!));
   }
   const partition = partitions.find((one) => one.name === name);
@@ -53,17 +53,17 @@ const choosePartitions = async (context: Context, name: string | undefined, olde
 };
 
 const addLeavingOptions = (command: Command): Command =>
-  command.option('--older-than <span>', `all whose usage is older than that, such as 400d, at least ${retentionDaysMin}d (USAGE_RETENTION_DAYS, if left out)`).option('--to <folder>', 'where files are written', 'usage-archive');
+  command.option('--older-than <span>', `all partitions whose usage is older, such as 400d, at least ${retentionDaysMin}d (default: USAGE_RETENTION_DAYS)`).option('--to <folder>', 'the folder for the files', 'usage-archive');
 
 const addMakingCommands = (partitions: Command, context: Context): void => {
-  addCommand(partitions, 'list', 'show every partition of usage there is or was', async (command) => {
+  addCommand(partitions, 'list', 'show every partition of usage, past ones included', async (command) => {
     const rows = (await listPartitions(context.owner)).map(partitionRow);
     const inDefault = await countDefaultRows(context.owner, defaultRowsCountedMax);
-    context.printRows(command, rows, { columns, nothing: 'There are no partitions.' });
-    if (inDefault > 0) context.say(command, `${inDefault}${inDefault >= defaultRowsCountedMax ? ' or more' : ''} rows are in usage_default: their ids are of no partition's time (partitions make --from).`);
+    context.printRows(command, rows, { columns, nothing: 'There are no partitions yet.' });
+    if (inDefault > 0) context.say(command, `${inDefault}${inDefault >= defaultRowsCountedMax ? ' or more' : ''} rows are in usage_default: no partition covers the time of their ids. Make one with partitions make --from.`);
   });
 
-  addCommand(partitions, 'make', 'make partitions that are missing; rows that the default partition caught move to theirs', async (command) => {
+  addCommand(partitions, 'make', 'make missing partitions, and move rows from the default partition into them', async (command) => {
     const { period, from, until, moveMax } = command.opts<{ period: string; from?: string; until: string; moveMax: string }>();
     const now = await context.now();
     const range = { from: from === undefined ? null : parseMoment('--from', from, now), until: parseMoment('--until', until, now) };
@@ -73,14 +73,14 @@ const addMakingCommands = (partitions: Command, context: Context): void => {
       if (!made) break;
       rows.push({ name: made.name, moved: made.moved });
     }
-    context.printRows(command, rows, { columns: { name: 'PARTITION', moved: 'ROWS MOVED' }, nothing: 'All partitions are there.' });
+    context.printRows(command, rows, { columns: { name: 'PARTITION', moved: 'ROWS MOVED' }, nothing: 'No partition is missing.' });
   })
     .option('--period <period>', partitionPeriods.join(' or '), 'month')
-    .option('--from <when>', 'from when (now, if left out)')
-    .option('--until <when>', 'until when: a moment, a day or a span', '100d')
-    .option('--move-max <rows>', 'rows of usage_default that may be moved while it is locked', '10000');
+    .option('--from <when>', 'start: a moment, a day or a span (default: now)')
+    .option('--until <when>', 'end: a moment, a day or a span', '100d')
+    .option('--move-max <rows>', 'the most rows to move from usage_default while it is locked', '10000');
 
-  addCommand(partitions, 'remove <name>', 'remove a partition that is still to come and has no row, so that make can divide its time otherwise', async (command) => {
+  addCommand(partitions, 'remove <name>', 'remove a future, empty partition, so that make can divide its time differently', async (command) => {
     const [name] = command.processedArgs as [string];
     await removeEmptyPartition(context.owner, name, await context.now());
     context.printRow(command, { name, removed: true });
@@ -91,19 +91,19 @@ export const addPartitionCommands = (partitions: Command, context: Context): voi
   addMakingCommands(partitions, context);
 
   addLeavingOptions(
-    addCommand(partitions, 'export [name]', 'write partitions to Parquet files that are read back; usage stays', async (command) => {
+    addCommand(partitions, 'export [name]', 'write partitions to Parquet files and read them back; usage stays in the database', async (command) => {
       const { to, olderThan } = command.opts<LeavingOptions>();
       const now = await context.now();
       const rows: Row[] = [];
       for (const { name } of await choosePartitions(context, command.processedArgs[0] as string | undefined, olderThan, now)) {
         rows.push(partitionRow(await exportPartition(context.owner, name, resolve(context.callersFolder, to!), now)));
       }
-      context.printRows(command, rows, { columns, nothing: 'No partition is that old.' });
+      context.printRows(command, rows, { columns, nothing: 'No partition is old enough.' });
     }),
   );
 
   addLeavingOptions(
-    addCommand(partitions, 'detach [name]', 'export partitions where that was not done, and take them off usage; doing it again finishes what was begun', async (command) => {
+    addCommand(partitions, 'detach [name]', 'export partitions that were not exported, and detach them from usage; repeating it completes an interrupted run', async (command) => {
       const { to, olderThan, drop } = command.opts<LeavingOptions>();
       const now = await context.now();
       const rows: Row[] = [];
@@ -112,7 +112,7 @@ export const addPartitionCommands = (partitions: Command, context: Context): voi
         const detached = await detachPartition(context.owner, name, now);
         rows.push(partitionRow(drop === true ? await dropPartition(context.owner, name) : detached));
       }
-      context.printRows(command, rows, { columns, nothing: 'No partition is that old.' });
-    }).option('--drop', 'drop the tables too, once each row was found in its file'),
+      context.printRows(command, rows, { columns, nothing: 'No partition is old enough.' });
+    }).option('--drop', 'also drop the tables, after every row was found in its file'),
   );
 };

@@ -21,58 +21,58 @@ const caseRow = ({ organizationId, usageId, attempt, reason, quarantinedAt, repa
   status: ended ?? (repaired ? 'repaired' : 'open'),
 });
 
-/** The case of a request; where it has several, `--attempt` and `--reason` say which. */
+/** The case of a request; `--attempt` and `--reason` choose among several. */
 const findCase = async (context: Context, command: Command): Promise<QuarantinedUsage> => {
   const [usageId] = command.processedArgs as [string];
   const { attempt, reason } = command.opts<{ attempt?: string; reason?: string }>();
-  if (!z.uuid().safeParse(usageId).success) throw new AppError({ code: 'argument_invalid', kind: 'invalid', publicMessage: 'The id of a request is needed.' });
+  if (!z.uuid().safeParse(usageId).success) throw new AppError({ code: 'argument_invalid', kind: 'invalid', publicMessage: '<id>: must be the id of a request' });
   const wanted = attempt === undefined ? null : parseWhole('--attempt', attempt);
   const found = (await findQuarantined(context.owner, { organizationId: null, usageId, ended: true, limit: matchesMax }))
     .filter((usage) => (wanted === null || usage.attempt === wanted) && (reason === undefined || usage.reason === reason));
   if (found.length === 1) return found[0]!;
   const publicMessage =
     found.length === 0
-      ? 'There is no such usage in quarantine.'
-      : `The request has several: add --attempt and --reason. ${found.map((usage) => `attempt ${usage.attempt}: ${usage.reason}`).join('; ')}`;
+      ? 'The request is not in quarantine.'
+      : `The request has several cases: add --attempt and --reason. ${found.map((usage) => `attempt ${usage.attempt}: ${usage.reason}`).join('; ')}`;
   throw new AppError({ code: 'quarantine_not_found', kind: 'not_found', publicMessage });
 };
 
 const stepBy = (command: Command): StepBy => ({ actor: `kt:${userInfo().username}`, note: command.opts<{ note: string }>().note });
 
 export const addQuarantineCommands = (quarantine: Command, context: Context): void => {
-  addCommand(quarantine, 'list', 'show what is in quarantine, the oldest first', async (command) => {
+  addCommand(quarantine, 'list', 'show usage in quarantine, oldest first', async (command) => {
     const { org, all = false, limit } = command.opts<{ org?: string; all?: boolean; limit: string }>();
     const organizationId = org === undefined ? null : (await getOrganization(context.reader, org)).id;
     const rows = (await findQuarantined(context.owner, { organizationId, usageId: null, ended: all, limit: parseWhole('--limit', limit) })).map(caseRow);
     const columns = { quarantinedAt: 'SINCE', reason: 'REASON', status: 'STATUS', id: 'REQUEST', attempt: 'ATTEMPT', organizationId: 'ORGANIZATION' };
     context.printRows(command, rows, { columns, nothing: 'Nothing is in quarantine.' });
   })
-    .option(organizationOption[0], 'of one organization (all, if left out)')
-    .option('--all', 'also what was replayed or discarded')
-    .option('--limit <count>', 'how many at most', '100');
+    .option(organizationOption[0], 'of one organization (default: all)')
+    .option('--all', 'also show replayed and discarded usage')
+    .option('--limit <count>', 'the most rows to show', '100');
 
   const addCaseCommand = (usage: string, description: string, action: (command: Command, found: QuarantinedUsage) => Promise<void>): Command =>
     addCommand(quarantine, usage, description, async (command) => action(command, await findCase(context, command)))
-      .option('--attempt <number>', 'where the request has several in quarantine')
-      .option('--reason <text>', 'where the request has several in quarantine');
-  const note = ['--note <text>', 'why, for whoever reads it later'] as const;
+      .option('--attempt <number>', 'the attempt, if the request has several cases')
+      .option('--reason <text>', 'the reason, if the request has several cases');
+  const note = ['--note <text>', 'the reason, kept with the case'] as const;
 
-  addCaseCommand('show <id>', 'show what is kept of a request', async (command, found) => context.printRow(command, { ...caseRow(found), raw: found.raw }));
+  addCaseCommand('show <id>', 'show the kept usage of a request', async (command, found) => context.printRow(command, { ...caseRow(found), raw: found.raw }));
 
-  addCaseCommand('repair <id>', 'keep corrected rows of a request that could not be settled', async (command, found) => {
+  addCaseCommand('repair <id>', 'store corrected rows of a request that could not be settled', async (command, found) => {
     const file = resolve(context.callersFolder, command.opts<{ file: string }>().file);
     await repairQuarantined(context.owner, found, readFileSync(file, 'utf8'), stepBy(command));
     context.printRow(command, { ...caseRow(found), status: 'repaired' });
   })
-    .requiredOption('--file <file>', 'the rows as JSON: what `show` prints as raw, corrected')
+    .requiredOption('--file <file>', 'the corrected rows as JSON, in the form that `show` prints as raw')
     .requiredOption(...note);
 
-  addCaseCommand('replay <id>', 'settle a request from what its grants have now, or rate it again and post the difference', async (command, found) => {
+  addCaseCommand('replay <id>', 'settle a request from its grants as they are now, or rate it again and post the difference', async (command, found) => {
     const result = await replayQuarantined(context.owner, found, stepBy(command));
     context.printRow(command, { ...caseRow(found), status: 'replayed', result: { ...result } });
   }).requiredOption(...note);
 
-  addCaseCommand('discard <id>', 'end a case without any effect on money', async (command, found) => {
+  addCaseCommand('discard <id>', 'close a case without any effect on money', async (command, found) => {
     await discardQuarantined(context.owner, found, stepBy(command));
     context.printRow(command, { ...caseRow(found), status: 'discarded' });
   }).requiredOption(...note);

@@ -51,11 +51,11 @@ export const addWebhookCommands = (webhooks: Command, context: Context): void =>
   const organizationIdOf = async (command: Command) => (await getOrganization(context.reader, command.opts<{ org: string }>().org)).id;
   const placeOf = async (command: Command) => ({ organizationId: await organizationIdOf(command), id: (command.processedArgs as [string])[0] });
   const printWithSecret = (command: Command, { secret, ...endpoint }: WebhookEndpointWithSecret): void => {
-    context.say(command, 'This is the only time that the secret is shown.\n');
+    context.say(command, 'Copy the secret now: it is not shown again.\n');
     context.printRow(command, { secret, ...endpointRow(endpoint) });
   };
 
-  addCommand(webhooks, 'add', 'send events to an address from now on; the secret that signs them is shown once', async (command) => {
+  addCommand(webhooks, 'add', 'send events to an address from now on; the signing secret is shown once', async (command) => {
     const { url, kinds, description } = command.opts<{ url: string; kinds?: string; description?: string }>();
     const guard = new WebhookGuard({ allowPrivate: context.allowPrivateWebhooks });
     const organizationId = await organizationIdOf(command);
@@ -63,33 +63,33 @@ export const addWebhookCommands = (webhooks: Command, context: Context): void =>
     printWithSecret(command, await createWebhookEndpoint(context.pool, guard, { organizationId, url, kinds: asked, ...(description === undefined ? {} : { description }) }));
   })
     .requiredOption(...organizationOption)
-    .requiredOption('--url <https://…>', 'where to')
-    .option('--kinds <kinds>', `which events, with commas between them, of ${eventNames.join(', ')} (all, if left out)`)
-    .option('--description <text>', 'what it is for');
+    .requiredOption('--url <https://…>', 'the address that receives events')
+    .option('--kinds <kinds>', `the events to send, separated by commas, of ${eventNames.join(', ')} (default: all)`)
+    .option('--description <text>', 'a note on its purpose');
 
-  addCommand(webhooks, 'list', 'show where events are sent', async (command) => {
+  addCommand(webhooks, 'list', 'show the endpoints of an organization', async (command) => {
     const rows = (await listWebhookEndpoints(context.pool, await organizationIdOf(command))).map(endpointRow);
     const columns = { url: 'URL', kinds: 'EVENTS', status: 'STATUS', failingSince: 'FAILING SINCE', id: 'ID' };
     context.printRows(command, rows, { columns, nothing: 'The organization has no webhook endpoints yet.' });
   }).requiredOption(...organizationOption);
 
-  addCommand(webhooks, 'rotate <id>', 'make a new secret; the old one signs too for a while', async (command) => {
+  addCommand(webhooks, 'rotate <id>', 'create a new secret; the old one also signs for a while', async (command) => {
     const { overlap } = command.opts<{ overlap?: string }>();
     const overlapMs = overlap === undefined ? {} : { overlapMs: parseSpan('--overlap', overlap) };
     printWithSecret(command, await rotateWebhookSecret(context.pool, { ...(await placeOf(command)), ...overlapMs }));
   })
     .requiredOption(...organizationOption)
-    .option('--overlap <span>', 'how long the old one still signs, up to 7d (24h, if left out)');
+    .option('--overlap <span>', 'how long the old secret still signs, up to 7d (default: 24h)');
 
-  addCommand(webhooks, 'enable <id>', 'send events there again', async (command) => {
+  addCommand(webhooks, 'enable <id>', 'resume sending to an endpoint', async (command) => {
     context.printRow(command, endpointRow(await enableWebhookEndpoint(context.pool, await placeOf(command))));
   }).requiredOption(...organizationOption);
 
-  addCommand(webhooks, 'disable <id>', 'send no more events there', async (command) => {
+  addCommand(webhooks, 'disable <id>', 'stop sending to an endpoint', async (command) => {
     context.printRow(command, endpointRow(await disableWebhookEndpoint(context.pool, await placeOf(command))));
   }).requiredOption(...organizationOption);
 
-  addCommand(webhooks, 'remove <id>', 'forget an address and its secrets', async (command) => {
+  addCommand(webhooks, 'remove <id>', 'delete an endpoint and its secrets', async (command) => {
     const place = await placeOf(command);
     await removeWebhookEndpoint(context.pool, place);
     context.printRow(command, { id: place.id, status: 'removed' });
@@ -99,14 +99,14 @@ export const addWebhookCommands = (webhooks: Command, context: Context): void =>
 };
 
 const addDeliveryCommands = (webhooks: Command, context: Context, organizationIdOf: (command: Command) => Promise<string>): void => {
-  const list = addCommand(webhooks, 'deliveries', 'show what was sent, is to be sent and was given up, mails too', async (command) => {
+  const list = addCommand(webhooks, 'deliveries', 'show deliveries, mails included: waiting, done or dead', async (command) => {
     const { status, endpoint, queue } = command.opts<{ status?: string; endpoint?: string; queue?: string }>();
     const filter = { ...(endpoint === undefined ? {} : { endpointId: endpoint }), ...(queue === undefined ? {} : { queue: queue as DeliveryQueue }) };
-    // The service refuses what is no status.
+    // The library refuses an unknown status.
     const asked = status === undefined ? {} : { status: status as Delivery['status'] };
     const rows = (await listDeliveries(context.pool, { organizationId: await organizationIdOf(command), ...readPage(command), ...filter, ...asked })).map(deliveryRow);
     const columns = { sequence: 'NUMBER', kind: 'EVENT', to: 'TO', status: 'STATUS', attempts: 'ATTEMPTS', nextAt: 'NEXT', id: 'ID' };
-    context.printRows(command, rows, { columns, nothing: 'There are no such deliveries.' });
+    context.printRows(command, rows, { columns, nothing: 'No deliveries match.' });
   })
     .requiredOption(...organizationOption)
     .option('--status <status>', 'waiting, done or dead')
@@ -114,7 +114,7 @@ const addDeliveryCommands = (webhooks: Command, context: Context, organizationId
     .option('--endpoint <id>', 'to this endpoint only');
   addPageOptions(list, 'id');
 
-  addCommand(webhooks, 'replay [id]', 'send again: one delivery, or with --dead all that were given up; the event keeps its id', async (command) => {
+  addCommand(webhooks, 'replay [id]', 'send one delivery again, or with --dead all dead ones; the event keeps its id', async (command) => {
     const [id] = command.processedArgs as [string | undefined];
     const { endpoint, dead = false } = command.opts<{ endpoint?: string; dead?: boolean }>();
     if ((id === undefined) === !dead) command.error('error: give the id of a delivery, or --dead');
@@ -123,6 +123,6 @@ const addDeliveryCommands = (webhooks: Command, context: Context, organizationId
     context.printRow(command, { replayed });
   })
     .requiredOption(...organizationOption)
-    .option('--dead', 'all that were given up')
+    .option('--dead', 'all dead deliveries')
     .option('--endpoint <id>', 'to this endpoint only');
 };

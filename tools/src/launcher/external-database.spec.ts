@@ -62,8 +62,8 @@ describe('checkExternalDatabase', () => {
     expect(await checkExternalDatabase(await listenAs({ version: '180004' }))).toBe('18.4');
   });
 
-  it('refuses an older Postgres and says what is needed', async () => {
-    await expect(checkExternalDatabase(await listenAs({ version: '170006' }))).rejects.toThrow(/is Postgres 17\.6, and Postgres 18 or newer is needed/);
+  it('refuses an older Postgres and names the version that works', async () => {
+    await expect(checkExternalDatabase(await listenAs({ version: '170006' }))).rejects.toThrow(/is Postgres 17\.6, but Kilotoken needs Postgres 18 or newer/);
   });
 
   it('says that the database cannot be reached, and where it was looked for', async () => {

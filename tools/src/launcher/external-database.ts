@@ -39,7 +39,7 @@ async function readVersion(databaseUrl: string): Promise<string> {
     const shown = `${Math.floor(version / 10_000)}.${version % 10_000}`;
     if (version >= VERSION_MIN) return shown;
     throw new LauncherError(
-      `The database at ${describe(databaseUrl)} is Postgres ${shown}, and Postgres 18 or newer is needed. Upgrade it, name another one in ` +
+      `The database at ${describe(databaseUrl)} is Postgres ${shown}, but Kilotoken needs Postgres 18 or newer. Upgrade it, name another one in ` +
         'DATABASE_URL, or unset DATABASE_URL to use the embedded Postgres. Nothing was changed.',
     );
   } finally {

@@ -33,8 +33,8 @@ describe('readLauncherSettings', () => {
     [{ WORKER_PORT: '8080' }, 'WORKER_PORT is wrong: port 8080 is given to another process already'],
     [{ DATABASE_URL: 'mysql://somewhere/kilotoken' }, 'DATABASE_URL is wrong'],
     [{ APP_DATABASE_URL: 'postgresql://a:b@127.0.0.1/kilotoken' }, 'DATABASE_URL is not set'],
-    [{ KILOTOKEN_DEMO: 'yes' }, 'KILOTOKEN_DEMO is wrong: 0 or 1 is needed'],
-    [{ KILOTOKEN_GPU: 'opencl' }, 'KILOTOKEN_GPU is wrong: cuda, vulkan or metal is needed'],
+    [{ KILOTOKEN_DEMO: 'yes' }, 'KILOTOKEN_DEMO is wrong: must be 0 or 1'],
+    [{ KILOTOKEN_GPU: 'opencl' }, 'KILOTOKEN_GPU is wrong: must be cuda, vulkan or metal'],
     [{ HOST: 'not a host' }, 'HOST is wrong'],
   ])('refuses %j by name', (environment, problem) => {
     expect(problemsOf(environment)).toContain(problem);

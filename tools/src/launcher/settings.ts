@@ -31,10 +31,10 @@ export const launcherSettings = z.object({
   BACKOFFICE_DATABASE_URL: setting.databaseUrl().optional(),
   API_DATABASE_URL: setting.databaseUrl().optional(),
   REDIS_URL: setting.redisUrl(),
-  KILOTOKEN_DEMO: z.enum(['0', '1'], { error: '0 or 1 is needed' }).optional(),
+  KILOTOKEN_DEMO: z.enum(['0', '1'], { error: 'must be 0 or 1' }).optional(),
   KILOTOKEN_LANES: z.string().optional(),
   KILOTOKEN_MODEL_PATH: z.string().optional(),
-  KILOTOKEN_GPU: z.enum(['cuda', 'vulkan', 'metal'], { error: 'cuda, vulkan or metal is needed' }).optional(),
+  KILOTOKEN_GPU: z.enum(['cuda', 'vulkan', 'metal'], { error: 'must be cuda, vulkan or metal' }).optional(),
   /** What the worker gives each sequence of the local model is what its listing promises. */
   WORKER_CONTEXT_TOKENS: setting.wholeNumber({ fallback: localModelDefaults.contextTokens, min: 64, max: 1_048_576, unit: 'tokens' }),
   ...engineServerSettings,
@@ -59,14 +59,14 @@ export function readLauncherSettings(environment: Environment, workingFolder: st
   const server = engineServerOf(settings);
   if (typeof server === 'string') throw new ConfigError([server]);
   if (server && !modelIdPattern.test(server.modelId)) {
-    throw new ConfigError([`WORKER_ENGINE_MODEL_ID is ${settings.WORKER_ENGINE_MODEL_ID === undefined ? 'not set' : 'wrong'}: a name of letters, digits and . _ : / @ - is needed to sell the model under`]);
+    throw new ConfigError([`WORKER_ENGINE_MODEL_ID is ${settings.WORKER_ENGINE_MODEL_ID === undefined ? 'not set' : 'wrong'}: must be a name of letters, digits and . _ : / @ - to sell the model under`]);
   }
   return { ...settings, KILOTOKEN_HOME: resolve(workingFolder, settings.KILOTOKEN_HOME) };
 }
 
 /** Of a million tokens, in USD. */
 function price(fallback: string) {
-  const right = 'a decimal number of USD for a million tokens is needed, such as 0.10';
+  const right = 'must be a decimal number of USD per million tokens, such as 0.10';
   return z.string().regex(/^\d{1,9}(\.\d{1,12})?$/, right).prefault(fallback);
 }
 

@@ -10,19 +10,19 @@ export interface Options extends Pick<ReconcileOptions, 'organization' | 'from' 
 
 const findingsMaxMax = 100_000;
 
-const momentRight = 'a moment such as 2027-01-31T18:00:00Z or a day such as 2027-01-31 (its beginning in UTC) is needed';
+const momentRight = 'must be a moment such as 2027-01-31T18:00:00Z or a day such as 2027-01-31 (its start in UTC)';
 const moment = z
   .union([z.iso.datetime({ offset: true }), z.iso.date()], { error: momentRight })
   .transform((text) => new Date(text))
   .nullable();
 
 const optionsSchema = z.object({
-  org: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "an organization's slug is needed, such as acme").nullable(),
+  org: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must be an organization's slug, such as acme").nullable(),
   from: moment,
   to: moment,
   clientLog: z.array(z.string().min(1)),
   vendorLog: z.array(z.string().min(1)),
-  findings: z.string().regex(/^\d{1,6}$/, 'a whole number is needed').transform(Number).refine((count) => count >= 1 && count <= findingsMaxMax, `from 1 to ${findingsMaxMax}`),
+  findings: z.string().regex(/^\d{1,6}$/, 'must be a whole number').transform(Number).refine((count) => count >= 1 && count <= findingsMaxMax, `must be from 1 to ${findingsMaxMax}`),
   json: z.boolean(),
 });
 

@@ -46,7 +46,7 @@ describe('settings', () => {
 
   it('an empty or blank variable counts as not set', () => {
     expect(parseConfig(schema, { ...right, API_PORT: '', HOST: '  ', LOG_FILE: '' })).toMatchObject({ API_PORT: 8081, HOST: '127.0.0.1' });
-    expect(problemsOf({ ...right, INTERNAL_TOKEN: '' })).toEqual([expect.stringContaining('INTERNAL_TOKEN is not set: at least 16')]);
+    expect(problemsOf({ ...right, INTERNAL_TOKEN: '' })).toEqual([expect.stringContaining('INTERNAL_TOKEN is not set: must have 16 to 512')]);
   });
 
   it('a wrong value is never repeated, since it may be a secret', () => {
@@ -56,7 +56,7 @@ describe('settings', () => {
   });
 
   it.each(['-1', '65536', '8081.5', '1e3', '0x50', '８０', 'NaN', '8081 8082'])('%p is no port', (value) => {
-    expect(problemsOf({ ...right, API_PORT: value })).toEqual(['API_PORT is wrong: a whole number from 0 to 65535 is needed']);
+    expect(problemsOf({ ...right, API_PORT: value })).toEqual(['API_PORT is wrong: must be a whole number from 0 to 65535']);
   });
 
   it.each(['127.0.0.1', '0.0.0.0', '::1', 'localhost', 'gateway.internal'])('%p can be bound to', (value) => {
@@ -76,7 +76,7 @@ describe('settings', () => {
   });
 
   it.each(['1.1', '-0.1', '10', '1e-3', '0,5'])('%p is no ratio', (value) => {
-    expect(problemsOf({ ...right, TRACE_SAMPLE_RATIO: value })).toEqual(['TRACE_SAMPLE_RATIO is wrong: a number from 0 to 1 is needed, such as 0.01']);
+    expect(problemsOf({ ...right, TRACE_SAMPLE_RATIO: value })).toEqual(['TRACE_SAMPLE_RATIO is wrong: must be a number from 0 to 1, such as 0.01']);
   });
 
   it('header fields are read as OpenTelemetry writes them', () => {

@@ -2,15 +2,15 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /**
- * Settings are environment variables, parsed once by one zod schema an app whose keys are the variables' names.
- * Each fragment's message says what would be right; the value itself is never repeated, since it may be a secret.
+ * Settings are environment variables. Each app parses them once with one zod schema whose keys are the variables' names.
+ * Messages state the correct form and never repeat the value, which may be a secret.
  */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The variables of libpq (Postgres 18, "Environment Variables") and those that node-postgres adds. node-postgres takes from them whatever a URL leaves out, and counts a falsy option as left out:
- * PGSSLMODE=require or PGOPTIONS of somebody's shell would reach every connection of ours. A connection is made from its URL alone, so they leave this process's environment before
- * anything connects, and no child inherits them.
+ * The variables of libpq (Postgres 18, "Environment Variables") and those that node-postgres adds. node-postgres fills anything that a URL omits from
+ * them, and treats a falsy option as omitted: PGSSLMODE=require or PGOPTIONS of somebody's shell would reach every connection of ours. Connections
+ * must depend on their URL alone, so these variables are deleted from this process's environment before anything connects, and no child inherits them.
  */
 const libpqVariables = [
   'PGHOST', 'PGHOSTADDR', 'PGPORT', 'PGDATABASE', 'PGUSER', 'PGPASSWORD', 'PGPASSFILE', 'PGPASS_NO_DEESCAPE', 'PGREQUIREAUTH', 'PGCHANNELBINDING', 'PGSERVICE', 'PGSERVICEFILE', 'PGOPTIONS',
@@ -52,13 +52,13 @@ export const parseConfig = <Schema extends z.ZodObject>(schema: Schema, environm
 
 /** A whole number within bounds, as plain digits. */
 const wholeNumber = ({ fallback, min, max, unit = '' }: { fallback?: number; min: number; max: number; unit?: string }) => {
-  const right = `a whole number ${unit ? `of ${unit} ` : ''}from ${min} to ${max} is needed`;
+  const right = `must be a whole number ${unit ? `of ${unit} ` : ''}from ${min} to ${max}`;
   const digits = z
     .string({ error: right })
     .regex(/^\d{1,15}$/, right)
     .transform(Number)
     .refine((value) => value >= min && value <= max, right);
-  // The default is given as text so that the input of every setting stays a string.
+  // The default is text so that the input of every setting stays a string.
   return fallback === undefined ? digits : digits.prefault(String(fallback));
 };
 
@@ -68,28 +68,28 @@ const durationMs = (fallback: number, min: number, max: number) => wholeNumber({
 
 const sizeBytes = (fallback: number, min: number, max: number) => wholeNumber({ fallback, min, max, unit: 'bytes' });
 
-const hostRight = 'an address or host name to bind to is needed, such as 127.0.0.1 or 0.0.0.0';
+const hostRight = 'must be an address or host name to bind to, such as 127.0.0.1 or 0.0.0.0';
 
-/** What to bind to. Loopback unless somebody says otherwise. */
+/** The address to bind to; loopback by default. */
 const host = () =>
   z
     .string()
     .refine((value) => isIP(value) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(value), hostRight)
     .prefault('127.0.0.1');
 
-const tokenRight = 'at least 16 letters, digits or any of -._~+/= are needed (for example the output of `openssl rand -hex 32`)';
+const tokenRight = 'must have 16 to 512 letters, digits or -._~+/= (for example the output of `openssl rand -hex 32`)';
 
-/** The secret that opens every face that is not public: what a bearer token may consist of (RFC 6750 §2.1). */
+/** The secret that opens every internal face. Its characters are those of a bearer token (RFC 6750 §2.1). */
 const internalToken = () => z.string({ error: tokenRight }).regex(/^[A-Za-z0-9\-._~+/=]{16,512}$/, tokenRight);
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-const logLevel = () => z.enum(logLevels, { error: `one of ${logLevels.join(', ')} is needed` }).prefault('info');
+const logLevel = () => z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).prefault('info');
 
 /** A path; unset means standard output. */
 const logFile = () =>
-  z.string().refine((value) => !value.endsWith('/') && !value.includes('\0'), 'the path of a file in an existing folder is needed').optional();
+  z.string().refine((value) => !value.endsWith('/') && !value.includes('\0'), 'must be the path of a file in an existing folder').optional();
 
 const isDatabaseUrl = (text: string): boolean => {
   if (!URL.canParse(text)) return false;
@@ -97,11 +97,11 @@ const isDatabaseUrl = (text: string): boolean => {
   return (protocol === 'postgres:' || protocol === 'postgresql:') && pathname.length > 1;
 };
 
-const databaseRight = 'an address such as postgresql://user:password@127.0.0.1:5432/kilotoken is needed (special characters percent-encoded)';
+const databaseRight = 'must be an address such as postgresql://user:password@127.0.0.1:5432/kilotoken (special characters percent-encoded)';
 
 const databaseUrl = () => z.string({ error: databaseRight }).refine(isDatabaseUrl, databaseRight);
 
-const ratioRight = 'a number from 0 to 1 is needed, such as 0.01';
+const ratioRight = 'must be a number from 0 to 1, such as 0.01';
 
 const ratio = (fallback: number) =>
   z
@@ -111,14 +111,14 @@ const ratio = (fallback: number) =>
     .refine((value) => value <= 1, ratioRight)
     .prefault(String(fallback));
 
-const originRight = 'the address of a collector without a path is needed, such as http://127.0.0.1:4318';
+const originRight = 'must be the address of a collector without /v1/traces, such as http://127.0.0.1:4318';
 const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && !/[?#]/.test(text);
 
 const collectorUrl = () => z.string().refine(isHttpUrl, originRight).optional();
 
-const headersRight = 'pairs such as name=value, with commas between them, are needed';
+const headersRight = 'must be pairs such as name=value, separated by commas';
 
-/** Header fields as OpenTelemetry writes them: space and comma percent-encoded, as any byte of ASCII may be. */
+/** Header fields in OpenTelemetry's form: spaces and commas are percent-encoded; any other ASCII byte may be. */
 const headers = () =>
   z
     .string()
@@ -128,12 +128,12 @@ const headers = () =>
 
 const isRedisUrl = (text: string): boolean => URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol);
 
-const redisUrl = () => z.string().refine(isRedisUrl, 'an address such as redis://127.0.0.1:6379 is needed').optional();
+const redisUrl = () => z.string().refine(isRedisUrl, 'must be an address such as redis://127.0.0.1:6379').optional();
 
-const proxyRight = 'the address of an HTTP proxy is needed, such as http://proxy.example:3128 (SOCKS is not supported)';
+const proxyRight = 'must be the address of an HTTP proxy, such as http://proxy.example:3128 (SOCKS is not supported)';
 const isProxyUrl = (text: string): boolean => isHttpUrl(text) && new URL(text).pathname === '/';
 
-/** As everywhere, an address without a scheme is one of http. */
+/** An address without a scheme means http, as in curl. */
 const proxyUrl = () =>
   z
     .string()
@@ -141,20 +141,20 @@ const proxyUrl = () =>
     .refine(isProxyUrl, proxyRight)
     .optional();
 
-/** The fragments that schemas of settings are made of. */
+/** Building blocks for schemas of settings. */
 export const setting = { wholeNumber, port, durationMs, sizeBytes, host, internalToken, logLevel, logFile, databaseUrl, redisUrl, ratio, collectorUrl, proxyUrl, headers };
 
-/** The settings of every process that has a face; an app's schema adds its port and what else it needs. */
+/** The settings of every process with an HTTP face; an app's schema adds its port and its own settings. */
 export const processSettings = {
   HOST: host(),
   INTERNAL_TOKEN: internalToken(),
   LOG_LEVEL: logLevel(),
   LOG_FILE: logFile(),
   DRAIN_MS: durationMs(25_000, 0, 600_000),
-  /** Where traces are sent. Unset: none are made. */
+  /** The collector that receives traces. Unset: the process makes none. */
   OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl(),
   OTEL_EXPORTER_OTLP_HEADERS: headers(),
-  /** The share of requests that are traced whatever becomes of them; those that fail always are. */
+  /** The share of successful requests that are traced; failed requests always are. */
   TRACE_SAMPLE_RATIO: ratio(0.01),
 };
 
