@@ -152,7 +152,7 @@ const payPortions = async (db: Db, sessionId: string, row: QuarantinedRow, given
 const replayRating = async (db: Db, key: QuarantineKey, note: string): Promise<object> => {
   const usage = await findUsage(db, key);
   if (!usage) throw unfit('its usage row is gone');
-  const proven = portionsAgain(usage.counts, await loadTerms(db, usage.unit, usage.priceVersionId, usage.portions));
+  const proven = portionsAgain(usage.counts, await loadTerms(db, usage.unit, usage.price, portionsOfRow(usage)));
   const adjusted: Record<string, Adjustment> = {};
   for (const unit of new Set(proven.map((portion) => portion.unit))) {
     const adjustment = await adjustRating(db, key, unit, formatMoney(totalIn(proven, unit).rated), note);

@@ -1,7 +1,6 @@
-import type { TokenCounts } from '@kilotoken/contracts';
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import type { Db } from '@kilotoken/platform';
-import { portionsOfRow, type UnitPortion } from '@kilotoken/usage';
+import { usageSelectList, type UsageRow } from '@kilotoken/usage';
 import type { QuarantineKey, QuarantinedRow, QuarantinedUsage } from './quarantine.js';
 
 interface QuarantineRow {
@@ -77,32 +76,12 @@ export const insertStep = async (db: Db, { organizationId, usageId, attempt, rea
   );
 };
 
-export interface StoredUsage {
-  readonly counts: TokenCounts;
-  readonly priceVersionId: string;
-  readonly unit: string;
-  readonly portions: readonly UnitPortion[];
-}
+const ratedFields = ['counts', 'price', 'unit', 'hold', 'rated', 'charge', 'portions'] as const;
+type RatedUsage = Pick<UsageRow, (typeof ratedFields)[number]>;
 
-interface UsageColumns {
-  counts: TokenCounts;
-  price_version_id: string;
-  unit: string;
-  hold: string;
-  rated: string;
-  charge: string;
-  portions: unknown;
-}
-
-export const findUsage = async (db: Db, { organizationId, usageId, attempt }: QuarantineKey): Promise<StoredUsage | null> => {
-  const { rows } = await db.query<UsageColumns>(
-    `SELECT counts, price_version_id, unit, hold::text AS hold, rated::text AS rated, charge::text AS charge, portions
-     FROM usage WHERE organization_id = $1 AND id = $2 AND attempt = $3`,
-    [organizationId, usageId, attempt],
-  );
-  const [row] = rows;
-  if (!row) return null;
-  return { counts: row.counts, priceVersionId: row.price_version_id, unit: row.unit, portions: portionsOfRow(row) };
+export const findUsage = async (db: Db, { organizationId, usageId, attempt }: QuarantineKey): Promise<RatedUsage | null> => {
+  const { rows } = await db.query<RatedUsage>(`SELECT ${usageSelectList(ratedFields)} FROM usage WHERE organization_id = $1 AND id = $2 AND attempt = $3`, [organizationId, usageId, attempt]);
+  return rows[0] ?? null;
 };
 
 export interface Adjustment {

@@ -2,15 +2,13 @@
  * The rater's arithmetic: recomputes what each usage row cost from its counts and its pinned price version, and adds up what
  * is to be posted and counted. Pure; nothing that the gateway computed is taken on trust.
  */
-import { tokenClasses, type TokenCounts } from '@kilotoken/contracts';
+import { tokenClasses } from '@kilotoken/contracts';
 import { moneyRounding, type Money } from '@kilotoken/money';
 import { ratePortions, startCounting, type BurnTable, type CounterIncrement, type PriceVersion } from '@kilotoken/pricing';
-import { portionsOf, totalIn, type UnitPortion } from '@kilotoken/usage';
+import { portionsOf, totalIn, type UnitPortion, type UsageRow } from '@kilotoken/usage';
 
-export interface UnratedRow {
-  readonly id: string;
-  readonly attempt: number;
-  readonly counts: TokenCounts;
+/** A usage row with its amounts read. */
+export interface UnratedRow extends Readonly<Pick<UsageRow, 'id' | 'attempt' | 'counts'>> {
   /** The portion of each unit that paid; null where all is in the currency of the price. */
   readonly portions: readonly UnitPortion[] | null;
   /** These are of the currency of the price. */

@@ -3,7 +3,7 @@
  * gateway writes it, `usage_write` (prisma/functions) stores each field under the column of `usageColumns`, a checkpoint carries it
  * until the reaper bills it, and quarantine keeps it until somebody replays it.
  */
-import { tokenClasses, type TokenCounts } from '@kilotoken/contracts';
+import { tokenClasses } from '@kilotoken/contracts';
 import { formatMoney, parseMoney } from '@kilotoken/money';
 import { z } from 'zod';
 import { allocationSchema } from './allocation.js';
@@ -82,6 +82,21 @@ export const usageColumns = {
   dispatched: 'dispatched_at', first_token: 'first_token_at', finished: 'finished_at',
 } as const satisfies Record<Exclude<keyof UsageRow, 'opened'>, string>;
 
+/** What a row has in the table. */
+export type UsageField = keyof typeof usageColumns;
+
+/** How a field is read where its column does not give it as it was written. */
+const exactText = (column: string): string => `trim_scale(${column})::text`;
+const momentMsOf = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
+const wholeNumber = (column: string): string => `${column}::float8`;
+const forms: Partial<Record<UsageField, (column: string) => string>> = {
+  hold: exactText, rated: exactText, charge: exactText, cost: exactText, context: wholeNumber, max_tokens: wholeNumber,
+  admitted: momentMsOf, dispatched: momentMsOf, first_token: momentMsOf, finished: momentMsOf,
+};
+
+/** The select list that reads fields of stored rows as they were written: `Pick<UsageRow, …>` of a query's rows is then true. */
+export const usageSelectList = (fields: readonly UsageField[]): string => fields.map((field) => `${(forms[field] ?? String)(usageColumns[field])} AS "${field}"`).join(', ');
+
 type ChargeFields = Pick<UsageRow, 'unit' | 'hold' | 'rated' | 'charge' | 'portions'>;
 
 /** The fields of a charge in its row; `currency` is that of the price. */
@@ -118,18 +133,8 @@ const parsePortions = (value: unknown): UnitPortion[] | null => {
   }));
 };
 
-/** A row's charge as it is stored; `portions` is parsed JSON. */
-interface StoredCharge {
-  readonly unit: string;
-  readonly counts: TokenCounts;
-  readonly hold: string;
-  readonly rated: string;
-  readonly charge: string;
-  readonly portions?: unknown;
-}
-
 /** The portion of each unit that paid: one, in the currency of the price, where the row has none that can be read. */
-export const portionsOfRow = ({ unit, counts, hold, rated, charge, portions }: StoredCharge): UnitPortion[] =>
+export const portionsOfRow = ({ unit, counts, hold, rated, charge, portions }: Pick<UsageRow, 'counts' | keyof ChargeFields>): UnitPortion[] =>
   (portions ? parsePortions(portions) : null) ?? [{ unit, burnTableId: null, counts, hold: parseMoney(hold), rated: parseMoney(rated), charge: parseMoney(charge) }];
 
 /** Rows as `usage_insert` reads them: JSON objects, to be joined with those of other requests. */

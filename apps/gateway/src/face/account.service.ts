@@ -105,7 +105,7 @@ export class AccountService {
   }
 
   private async pinnedOf(db: Db, last: UsageView): Promise<Pinned> {
-    const id = last.price_version_id;
+    const id = last.price;
     const price = await this.remember(this.prices, id, () => loadPriceVersion(db, id));
     const burnTables = new Map<string, BurnTable>();
     for (const { burnTableId } of portionsOfRow(last)) {

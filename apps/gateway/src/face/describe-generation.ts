@@ -1,6 +1,6 @@
 /** A settled request as `GET /v1/generations/{id}` shows it: every line of its arithmetic, in every unit that paid. Pure. */
 import { chargeList, completionTokens, promptTokens } from '@kilotoken/contracts';
-import { formatMoney, moneyRounding, parseMoney, type Money } from '@kilotoken/money';
+import { formatMoney, moneyRounding, type Money } from '@kilotoken/money';
 import { ratePortions, type BurnTable, type ChargeLine, type PriceVersion } from '@kilotoken/pricing';
 import { portionsOfRow, totalIn, type UnitPortion } from '@kilotoken/usage';
 import type { UsageView } from './generation.store.js';
@@ -27,6 +27,8 @@ const describeLine = ({ tokenClass, tokens, amount, per, charge }: ChargeLine): 
   charge: formatMoney(charge),
 });
 
+const momentOf = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
+
 /** Lines name their unit where several paid. */
 const linesOf = ({ counts, unit: currency }: UsageView, portions: readonly UnitPortion[], { price, burnTables }: Pinned): object[] => {
   const rated = ratePortions(counts, portions.map(({ unit, hold, burnTableId }) => ({ unit, hold, ...(burnTableId === null ? { rates: price.rates, rounding: moneyRounding } : burnTables.get(burnTableId)!) })));
@@ -44,7 +46,7 @@ export const describeGeneration = (id: string, attempts: readonly UsageView[], l
     object: 'generation',
     model: last.model,
     status: last.outcome,
-    finish_reason: last.finish_reason,
+    finish_reason: last.finish,
     usage: tokensOf(last),
     estimated: last.estimated,
     cost: formatMoney(money.charge),
@@ -54,23 +56,23 @@ export const describeGeneration = (id: string, attempts: readonly UsageView[], l
     lines: linesOf(last, portions, pinned),
     // What exceeds the hold is ours to bear: lines − not_charged = cost.
     not_charged: formatMoney(notCharged),
-    price_version: last.price_version_id,
+    price_version: last.price,
     allocations: last.allocations.map(({ grant, unit, tokens, amount }) => ({ grant, unit, tokens, amount })),
     attempts: attempts.map((attempt) => ({
       attempt: attempt.attempt,
       status: attempt.outcome,
-      error: attempt.error_code,
-      charge: formatMoney(parseMoney(attempt.charge)),
-      dispatched_at: attempt.dispatched_at,
-      first_token_at: attempt.first_token_at,
-      finished_at: attempt.finished_at,
+      error: attempt.error,
+      charge: attempt.charge,
+      dispatched_at: momentOf(attempt.dispatched),
+      first_token_at: momentOf(attempt.first_token),
+      finished_at: momentOf(attempt.finished),
     })),
     times: {
-      admitted_at: last.admitted_at,
-      dispatched_at: last.dispatched_at,
-      first_token_at: last.first_token_at,
-      finished_at: last.finished_at,
-      settled_at: last.settled_at,
+      admitted_at: momentOf(last.admitted),
+      dispatched_at: momentOf(last.dispatched),
+      first_token_at: momentOf(last.first_token),
+      finished_at: momentOf(last.finished),
+      settled_at: last.settledAt,
     },
   };
 };

@@ -1,37 +1,17 @@
-import type { TokenCounts } from '@kilotoken/contracts';
 import type { Db } from '@kilotoken/platform';
+import { usageSelectList, type UsageRow } from '@kilotoken/usage';
 
-/** A usage row as the public face shows it. Money is text, exactly as the database has it. */
-export interface UsageView {
-  readonly attempt: number;
-  readonly model: string;
-  readonly outcome: string;
-  readonly status: number;
-  readonly error_code: string | null;
-  readonly finish_reason: string | null;
-  readonly counts: TokenCounts;
-  readonly estimated: boolean;
-  readonly price_version_id: string;
-  readonly unit: string;
-  readonly hold: string;
-  readonly rated: string;
-  readonly charge: string;
-  /** The portion of each unit that paid; null where all is in `unit`. */
-  readonly portions: readonly object[] | null;
-  readonly allocations: readonly { grant: string; unit: string; tokens: number; amount: string }[];
-  readonly admitted_at: Date;
-  readonly dispatched_at: Date | null;
-  readonly first_token_at: Date | null;
-  readonly finished_at: Date;
-  readonly settled_at: Date;
-}
+const fields = [
+  'attempt', 'model', 'outcome', 'status', 'error', 'finish', 'counts', 'estimated', 'price', 'unit', 'hold', 'rated', 'charge', 'portions', 'allocations', 'admitted', 'dispatched', 'first_token', 'finished',
+] as const;
+
+/** A usage row as the public face shows it. */
+export type UsageView = Pick<UsageRow, (typeof fields)[number]> & { readonly settledAt: Date };
 
 /** The attempts of one request, first to last; none when the organization has no such request. Run it inside `asOrganization`. */
 export const listAttempts = async (db: Db, organizationId: string, id: string): Promise<UsageView[]> => {
   const { rows } = await db.query<UsageView>(
-    `SELECT attempt, model, outcome, status, error_code, finish_reason, counts, estimated, price_version_id, unit, hold, rated, charge, portions, allocations,
-       admitted_at, dispatched_at, first_token_at, finished_at, settled_at
-     FROM usage WHERE organization_id = $1 AND id = $2 ORDER BY attempt`,
+    `SELECT ${usageSelectList(fields)}, settled_at AS "settledAt" FROM usage WHERE organization_id = $1 AND id = $2 ORDER BY attempt`,
     [organizationId, id],
   );
   return rows;
