@@ -35,3 +35,6 @@ GRANT SELECT, UPDATE ON rollup_horizon TO kilotoken_definer;
 GRANT SELECT, INSERT, DELETE ON unrolled_batch TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON usage_rollup TO kilotoken_definer;
 GRANT SELECT ON burn_table, burn_weight, pack_unit TO kilotoken_definer;
+GRANT SELECT, INSERT, DELETE ON membership TO kilotoken_definer;
+GRANT SELECT, UPDATE ON invitation, person, service_token TO kilotoken_definer;
+GRANT SELECT, DELETE ON credential, second_factor, sign_in_session, sign_in_verification TO kilotoken_definer;

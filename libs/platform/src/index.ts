@@ -19,5 +19,6 @@ export { traceIdHeader } from './http/requests.js';
 export * from './telemetry/tracing.js';
 export * from './database/prisma.errors.js';
 export * from './database/prisma.store.js';
+export * from './database/read.js';
 export * from './database/raw-db.js';
 export * from './uuid.js';

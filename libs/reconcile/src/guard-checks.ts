@@ -13,7 +13,7 @@ export interface Guard {
 }
 
 /** Roles that are groups: what they may is the same in every installation. */
-export const groupRoles = ['kilotoken_api', 'kilotoken_app', 'kilotoken_auditor', 'kilotoken_backoffice', 'kilotoken_control', 'kilotoken_definer', 'kilotoken_gateway', 'kilotoken_metering'] as const;
+export const groupRoles = ['kilotoken_api', 'kilotoken_app', 'kilotoken_auditor', 'kilotoken_backoffice', 'kilotoken_control', 'kilotoken_definer', 'kilotoken_gateway', 'kilotoken_metering', 'kilotoken_sign_in', 'kilotoken_staff'] as const;
 
 /** Every partition is guarded like the others, whatever its name. */
 export const anyPartition = 'usage_*';

@@ -11,4 +11,4 @@ END $$;
 
 ALTER FUNCTION outbox_put OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION outbox_put FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION outbox_put TO kilotoken_app, kilotoken_control;
+GRANT EXECUTE ON FUNCTION outbox_put TO kilotoken_app, kilotoken_control, kilotoken_api;

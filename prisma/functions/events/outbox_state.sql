@@ -30,4 +30,4 @@ $$;
 
 ALTER FUNCTION outbox_state OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION outbox_state FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION outbox_state TO kilotoken_backoffice, kilotoken_app;
+GRANT EXECUTE ON FUNCTION outbox_state TO kilotoken_backoffice, kilotoken_app, kilotoken_staff;

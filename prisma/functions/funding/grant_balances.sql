@@ -19,4 +19,4 @@ SET search_path = pg_catalog, public, pg_temp AS $$
 $$;
 
 REVOKE ALL ON FUNCTION grant_balances FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION grant_balances TO kilotoken_definer, kilotoken_gateway, kilotoken_app, kilotoken_control;
+GRANT EXECUTE ON FUNCTION grant_balances TO kilotoken_definer, kilotoken_gateway, kilotoken_app, kilotoken_control, kilotoken_api, kilotoken_staff;

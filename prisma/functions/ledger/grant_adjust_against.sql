@@ -35,4 +35,4 @@ END $$;
 
 ALTER FUNCTION grant_adjust_against OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION grant_adjust_against FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION grant_adjust_against TO kilotoken_control;
+GRANT EXECUTE ON FUNCTION grant_adjust_against TO kilotoken_control, kilotoken_api;

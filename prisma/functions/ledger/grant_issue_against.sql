@@ -28,4 +28,4 @@ END $$;
 
 ALTER FUNCTION grant_issue_against OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION grant_issue_against FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION grant_issue_against TO kilotoken_control;
+GRANT EXECUTE ON FUNCTION grant_issue_against TO kilotoken_control, kilotoken_api;

@@ -41,4 +41,4 @@ END $$;
 
 ALTER FUNCTION grant_refund_against OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION grant_refund_against FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION grant_refund_against TO kilotoken_control;
+GRANT EXECUTE ON FUNCTION grant_refund_against TO kilotoken_control, kilotoken_api;

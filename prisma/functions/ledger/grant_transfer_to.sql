@@ -57,4 +57,4 @@ END $$;
 
 ALTER FUNCTION grant_transfer_to OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION grant_transfer_to FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION grant_transfer_to TO kilotoken_control;
+GRANT EXECUTE ON FUNCTION grant_transfer_to TO kilotoken_control, kilotoken_api;

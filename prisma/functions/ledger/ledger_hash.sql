@@ -8,4 +8,4 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 
 REVOKE ALL ON FUNCTION ledger_hash FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger_hash TO kilotoken_definer, kilotoken_control;
+GRANT EXECUTE ON FUNCTION ledger_hash TO kilotoken_definer, kilotoken_control, kilotoken_api, kilotoken_staff;

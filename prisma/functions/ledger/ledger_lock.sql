@@ -15,4 +15,4 @@ END $$;
 
 ALTER FUNCTION ledger_lock OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION ledger_lock FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger_lock TO kilotoken_control;
+GRANT EXECUTE ON FUNCTION ledger_lock TO kilotoken_control, kilotoken_api;

@@ -12,4 +12,4 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION calendar_window FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION calendar_window TO kilotoken_definer, kilotoken_control;
+GRANT EXECUTE ON FUNCTION calendar_window TO kilotoken_definer, kilotoken_control, kilotoken_api, kilotoken_staff;

@@ -28,4 +28,4 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION limit_window FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION limit_window TO kilotoken_definer, kilotoken_control;
+GRANT EXECUTE ON FUNCTION limit_window TO kilotoken_definer, kilotoken_control, kilotoken_api, kilotoken_staff;

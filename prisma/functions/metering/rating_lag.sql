@@ -18,4 +18,4 @@ $$;
 
 ALTER FUNCTION rating_lag OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION rating_lag FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION rating_lag TO kilotoken_metering, kilotoken_app, kilotoken_control;
+GRANT EXECUTE ON FUNCTION rating_lag TO kilotoken_metering, kilotoken_app, kilotoken_control, kilotoken_api, kilotoken_staff;

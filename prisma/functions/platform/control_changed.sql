@@ -1,5 +1,5 @@
 -- Trigger: records who changed a row, in the transaction that changes it. The transaction names its actor in `kilotoken.actor`, {kind, id, name}. A
--- login of the control plane must name one (KT040). Without one, as in a service's function or by the owner's hand, the actor is the
+-- login of the control plane or the api must name one (KT040). Without one, as in a service's function or by the owner's hand, the actor is the
 -- system, by the name of the login. The trigger's arguments are the columns of the table's key. An update that changes nothing is not recorded.
 CREATE OR REPLACE FUNCTION control_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -10,7 +10,7 @@ DECLARE
   v_columns text[];
 BEGIN
   IF v_actor IS NULL THEN
-    IF EXISTS (SELECT FROM pg_auth_members WHERE member = session_user::regrole AND roleid = 'kilotoken_control'::regrole) THEN
+    IF EXISTS (SELECT FROM pg_auth_members WHERE member = session_user::regrole AND roleid IN ('kilotoken_api'::regrole, 'kilotoken_control'::regrole)) THEN
       RAISE EXCEPTION 'a change of % names no actor', TG_TABLE_NAME USING ERRCODE = 'KT040';
     END IF;
     v_actor := jsonb_build_object('kind', 'system', 'id', session_user);
@@ -60,3 +60,11 @@ CREATE TRIGGER control_changed AFTER INSERT ON grant_transfer FOR EACH ROW EXECU
 CREATE TRIGGER control_changed AFTER UPDATE ON database_mark FOR EACH ROW EXECUTE FUNCTION control_changed('only_row');
 CREATE TRIGGER control_changed AFTER INSERT ON quarantine_step
   FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'usage_id', 'attempt', 'reason', 'sequence');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE OF name, email, locale, disabled_at, erased_at ON person
+  FOR EACH ROW EXECUTE FUNCTION control_changed('id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON membership
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'person_id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON invitation
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE OF name, role, permissions, expires_at, revoked_at ON service_token
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');

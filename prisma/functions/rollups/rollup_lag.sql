@@ -9,4 +9,4 @@ $$;
 
 ALTER FUNCTION rollup_lag OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION rollup_lag FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION rollup_lag TO kilotoken_metering, kilotoken_app, kilotoken_control;
+GRANT EXECUTE ON FUNCTION rollup_lag TO kilotoken_metering, kilotoken_app, kilotoken_control, kilotoken_api, kilotoken_staff;

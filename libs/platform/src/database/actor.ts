@@ -25,12 +25,25 @@ export const operatorSession = '-c kilotoken.scope=platform';
 /** Sessions with the owner's login, in the name of somebody: each change is recorded as that actor's. */
 export const actorSession = (actor: Actor): string => `-c kilotoken.actor=${JSON.stringify(actor).replace(/[\\\s]/g, (character) => `\\${character}`)}`;
 
+/**
+ * The same client or pool in the name of somebody else: one serves many people. What is called with the answer is recorded as this actor's; the
+ * connections stay shared.
+ */
+export const actingAs = <Client extends Acting>(client: Client, actor: Actor): Client =>
+  new Proxy(client, {
+    get: (target, property) => {
+      if (property === 'actor') return actor;
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+
 /** The values of `kilotoken.organization_id` and `kilotoken.actor`, for one transaction. */
 export const transactionSettings = (actor: Actor, organizationId: string | null): readonly [string, string] => [organizationId ?? '', JSON.stringify(actor)];
 
 /** One transaction of the control plane; see `changeAs`, which does the same for Prisma. */
 export const changeThrough = <Result>(pool: ControlPool, organizationId: string | null, change: (db: pg.PoolClient) => Promise<Result>): Promise<Result> =>
   inTransaction(pool, async (db) => {
-    await db.query("SELECT set_config('kilotoken.organization_id', $1, true), set_config('kilotoken.actor', $2, true)", [...transactionSettings(pool.actor, organizationId)]);
+    await db.query("SELECT set_config('kilotoken.organization_id', $1, true), set_config('kilotoken.organization_ids', $1, true), set_config('kilotoken.actor', $2, true)", [...transactionSettings(pool.actor, organizationId)]);
     return change(db);
   });

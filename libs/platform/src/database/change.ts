@@ -10,6 +10,6 @@ import type { ControlClient, PrismaDb } from './prisma.js';
 export const changeAs = <Result>(client: ControlClient, organizationId: string | null, change: (db: PrismaDb) => Promise<Result>): Promise<Result> =>
   client.$transaction(async (db) => {
     const [organization, actor] = transactionSettings(client.actor, organizationId);
-    await db.$queryRaw`SELECT set_config('kilotoken.organization_id', ${organization}, true), set_config('kilotoken.actor', ${actor}, true)`;
+    await db.$queryRaw`SELECT set_config('kilotoken.organization_id', ${organization}, true), set_config('kilotoken.organization_ids', ${organization}, true), set_config('kilotoken.actor', ${actor}, true)`;
     return change(db);
   });

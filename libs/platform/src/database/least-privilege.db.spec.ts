@@ -26,30 +26,48 @@ const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
     'outbox_enqueue', 'outbox_forget', 'outbox_job_claim', 'outbox_job_end', 'outbox_job_renew', 'outbox_jobs_due', 'outbox_jobs_take', 'outbox_prune', 'outbox_state',
     'platform_organization', 'webhook_attempted', 'webhook_delivery',
   ],
-  api: [],
+  api: [
+    'calendar_window', 'current_organization', 'grant_adjust_against', 'grant_balances', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'iso_moment', 'kt_now', 'ledger_genesis',
+    'ledger_hash', 'ledger_line', 'ledger_lock', 'limit_rest', 'limit_window', 'organization_descendants', 'outbox_put', 'person_mail_put', 'rating_lag', 'rollup_lag', 'rollup_rest', 'uuid_floor', 'uuid_moment',
+    'viewer_of_session', 'viewer_of_token', 'visible_organizations',
+  ],
+};
+
+/** Functions of roles that the api becomes for a transaction. */
+const functionsOfGuises: Readonly<Record<string, readonly string[]>> = {
+  kilotoken_staff: [
+    'calendar_window', 'current_organization', 'grant_balances', 'iso_moment', 'kt_now', 'ledger_genesis', 'ledger_hash', 'ledger_line', 'limit_rest', 'limit_window', 'organization_descendants',
+    'outbox_state', 'rating_lag', 'rollup_lag', 'rollup_rest', 'uuid_floor', 'uuid_moment',
+  ],
+  kilotoken_sign_in: ['invitation_accept', 'invitation_of', 'kt_now', 'person_erase', 'person_mail_put', 'sign_in_attempt_take'],
 };
 
 /** What no service calls: parts of other functions, triggers, what the owner alone does, and what only the release before calls. */
 const functionsOfNobody = [
-  'calendar_window', 'catalogue_changed', 'checkpoint_write', 'config_changed', 'control_change_is_final', 'control_changed', 'diagnostic_number', 'grant_adjust', 'grant_adjust_against',
-  'grant_counter_account_of', 'grant_event', 'grant_issue', 'grant_issue_against', 'grant_refund_advance', 'grant_refund_against',
-  'grant_refund_book', 'grant_refund_request', 'grant_refund_take', 'grant_transfer_to', 'grant_unit_known', 'idempotency_keys_max',
-  'idempotency_slot', 'iso_moment', 'json_storable', 'key_event', 'lane_cost_put', 'lease_shrink', 'ledger_genesis', 'ledger_hash', 'ledger_is_final', 'ledger_line',
-  'ledger_lock', 'ledger_pair', 'ledger_post', 'ledger_post_many', 'limit_changed', 'limit_event', 'limit_is_full', 'limit_keep',
-  'limit_reap', 'limit_rest', 'limit_state', 'limit_subjects_max', 'limit_take', 'limit_window', 'opened_request_put', 'organization_changed', 'organization_price_book_put', 'organization_zone_changed',
-  'outbox_put', 'published_is_final', 'rating_adjust', 'rating_adjust_unit', 'rating_collect', 'rating_pick', 'rating_return', 'rollup_bucket',
-  'rollup_histogram_add', 'rollup_ms', 'rollup_rebuild', 'rollup_rest', 'rollup_tags_max', 'rollup_tags_name', 'rollup_tags_of', 'rollup_tokens',
-  'rollup_values_max', 'sees_all_organizations', 'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put', 'usage_amounts', 'usage_insert',
-  'usage_partitions', 'usage_portions_sound', 'usage_range_closed', 'usage_seal_put', 'usage_storable', 'usage_write', 'uuid_floor', 'uuid_moment',
+  'catalogue_changed', 'checkpoint_write', 'config_changed', 'control_change_is_final', 'control_changed', 'diagnostic_number', 'grant_adjust',
+  'grant_counter_account_of', 'grant_event', 'grant_issue', 'grant_refund_advance', 'grant_refund_book', 'grant_refund_request', 'grant_refund_take',
+  'grant_unit_known', 'idempotency_keys_max', 'idempotency_slot', 'json_storable', 'key_event', 'lane_cost_put', 'lease_shrink', 'ledger_is_final', 'ledger_pair',
+  'ledger_post', 'ledger_post_many', 'limit_changed', 'limit_event', 'limit_is_full', 'limit_keep', 'limit_reap', 'limit_state', 'limit_subjects_max', 'limit_take',
+  'membership_keeps_owner', 'opened_request_put', 'organization_changed', 'organization_price_book_put', 'organization_tree', 'organization_zone_changed',
+  'published_is_final', 'rating_adjust', 'rating_adjust_unit', 'rating_collect', 'rating_pick', 'rating_return', 'role_fits', 'rollup_bucket',
+  'rollup_histogram_add', 'rollup_ms', 'rollup_rebuild', 'rollup_tags_max', 'rollup_tags_name', 'rollup_tags_of', 'rollup_tokens', 'rollup_values_max',
+  'sees_all_organizations', 'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put', 'usage_amounts', 'usage_insert',
+  'usage_partitions', 'usage_portions_sound', 'usage_range_closed', 'usage_seal_put', 'usage_storable', 'usage_write',
 ];
 
-/** To read; none writes any. Of tenants' tables they see one organization's rows. */
-const tablesOf: Readonly<Record<DatabaseService, readonly string[]>> = {
+/** To read; none of them writes any, but for the api, which writes as the control plane does. Of tenants' tables they see one organization's rows. */
+const tablesOf: Readonly<Record<Exclude<DatabaseService, 'api'>, readonly string[]>> = {
   gateway: ['burn_table', 'burn_weight', 'config_version', 'credit_grant', 'database_mark', 'lane', 'lease', 'model', 'open_request', 'pack_unit', 'price_version', 'rate', 'usage'],
   metering: ['burn_table', 'burn_weight', 'database_mark', 'pack_unit', 'price_version', 'rate'],
   backoffice: ['database_mark', 'organization', 'outbox_event'],
-  api: [],
 };
+type Reader = keyof typeof tablesOf;
+
+/** Tables that hold how people sign in. kilotoken_sign_in alone has them. */
+const signInTables = ['credential', 'second_factor', 'sign_in_attempt', 'sign_in_session', 'sign_in_verification'];
+
+/** Hashes of the ledger's chain are named like a secret and are none. */
+const secretLike = ['ledger_chain.hash', 'ledger_transaction.hash', 'ledger_transaction.previous_hash'];
 
 const forbidden = '42501';
 
@@ -67,6 +85,13 @@ afterAll(async () => {
 
 const names = async (sql: string, values: unknown[] = []): Promise<string[]> => (await money.sql<{ name: string }>(sql, values)).map(({ name }) => name);
 const allFunctions = (): Promise<string[]> => names("SELECT DISTINCT proname::text AS name FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1");
+const rightsOf = (role: string): Promise<{ table: string; right: string }[]> =>
+  money.sql(
+    `SELECT c.relname::text AS "table", p AS "right" FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN']) AS p
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+       AND (has_table_privilege($1, c.oid, p) OR (p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND has_any_column_privilege($1, c.oid, p))) ORDER BY 1, 2`,
+    [role],
+  );
 const as = (service: DatabaseService, sql: string, values: unknown[] = []) => sqlStateFrom(pools.get(service)!.query(sql, values));
 
 describe.each(databaseServices.map((service) => ({ service, role: `kilotoken_${service}` })))('$role', ({ service, role }) => {
@@ -76,19 +101,13 @@ describe.each(databaseServices.map((service) => ({ service, role: `kilotoken_${s
   });
 
   it('reads its tables and no other, and writes none', async () => {
-    const rights = await money.sql<{ table: string; right: string }>(
-      `SELECT c.relname::text AS "table", p AS "right" FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN']) AS p
-       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-         AND (has_table_privilege($1, c.oid, p) OR (p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND has_any_column_privilege($1, c.oid, p))) ORDER BY 1, 2`,
-      [role],
-    );
-    expect(rights).toEqual(tablesOf[service].map((table) => ({ table, right: 'SELECT' })));
+    if (service !== 'api') expect(await rightsOf(role)).toEqual(tablesOf[service].map((table) => ({ table, right: 'SELECT' })));
     expect(await names("SELECT relname::text AS name FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND CASE WHEN relkind = 'S' THEN has_sequence_privilege($1, c.oid, 'USAGE') END", [role])).toEqual([]);
   });
 
-  it('is a group without a login, a member of nothing, and creates nothing', async () => {
+  it('is a group without a login, a member of nothing by itself, and creates nothing', async () => {
     const [found] = await money.sql(
-      `SELECT rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS strong, EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS "isMember",
+      `SELECT rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS strong, EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid AND inherit_option) AS "isMember",
          has_schema_privilege(r.oid, 'public', 'CREATE') AS creates FROM pg_roles r WHERE rolname = $1`,
       [role],
     );
@@ -101,7 +120,7 @@ describe.each(databaseServices.map((service) => ({ service, role: `kilotoken_${s
   });
 
   it('sees rows of the organization that its transaction names, and of no other', async () => {
-    const tenantTables = tablesOf[service].filter((table) => ['credit_grant', 'lease', 'open_request', 'organization', 'outbox_event', 'usage'].includes(table));
+    const tenantTables = (service === 'api' ? ['api_key', 'invitation', 'membership', 'person', 'service_token', 'usage'] : tablesOf[service as Reader]).filter((table) => service === 'api' || ['credit_grant', 'lease', 'open_request', 'organization', 'outbox_event', 'usage'].includes(table));
     await money.newTenant('10');
     for (const table of tenantTables) {
       const { rows } = await pools.get(service)!.query<{ count: bigint }>(`SELECT count(*) AS count FROM ${table}`);
@@ -110,11 +129,68 @@ describe.each(databaseServices.map((service) => ({ service, role: `kilotoken_${s
   });
 });
 
+describe('the api', () => {
+  it('has the tables of the control plane, and no other', async () => {
+    expect(await rightsOf('kilotoken_api')).toEqual(await rightsOf('kilotoken_control'));
+  });
+
+  it('becomes staff and sign-in for a transaction, and no other role', async () => {
+    const roles = await names("SELECT roleid::regrole::text || ' ' || inherit_option || ' ' || set_option || ' ' || admin_option AS name FROM pg_auth_members WHERE member = 'kilotoken_api'::regrole ORDER BY 1");
+    expect(roles).toEqual(['kilotoken_sign_in false true false', 'kilotoken_staff false true false']);
+    for (const role of ['kilotoken_control', 'kilotoken_gateway', 'kilotoken_metering', 'kilotoken_definer']) expect([role, await as('api', `SET ROLE ${role}`)]).toEqual([role, forbidden]);
+  });
+
+  it.each(signInTables)('reads nothing of %s by itself', async (table) => expect(await as('api', `SELECT FROM ${table}`)).toBe(forbidden));
+
+  it.each([
+    ['a hash of a service token', 'SELECT hash FROM service_token'],
+    ['a secret of an invitation', 'SELECT token_hash FROM invitation'],
+    ['a secret of a webhook', 'SELECT secret FROM webhook_secret'],
+  ])('reads no column with %s', async (_name, sql) => expect(await as('api', sql)).toBe(forbidden));
+});
+
+describe('staff', () => {
+  it('reads what it is shown and writes nothing', async () => {
+    const rights = await rightsOf('kilotoken_staff');
+    expect(rights.filter(({ right }) => right !== 'SELECT')).toEqual([]);
+    expect(rights.filter(({ table }) => signInTables.includes(table))).toEqual([]);
+    expect(rights.length).toBeGreaterThan(40);
+  });
+
+  it('sees no secret: every column by its name', async () => {
+    const secrets = await names(
+      `SELECT c.relname || '.' || a.attname AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+         AND a.attname ~ '(hash|secret|password|token$|codes)' AND has_column_privilege('kilotoken_staff', c.oid, a.attnum, 'SELECT') AND NOT c.relispartition ORDER BY 1`,
+    );
+    expect(secrets).toEqual(secretLike);
+  });
+});
+
+describe.each(Object.entries(functionsOfGuises))('%s', (role, functions) => {
+  it('executes its functions and no other', async () => {
+    const able = await names("SELECT DISTINCT proname::text AS name FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND has_function_privilege($1, p.oid, 'EXECUTE') ORDER BY 1", [role]);
+    expect(able).toEqual([...functions]);
+  });
+
+  it('is a group without a login and a member of nothing', async () => {
+    const [found] = await money.sql('SELECT rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb AS strong, EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS "isMember" FROM pg_roles r WHERE rolname = $1', [role]);
+    expect(found).toEqual({ strong: false, isMember: false });
+  });
+});
+
+describe('sign-in', () => {
+  it('writes people and how they sign in, and nothing else', async () => {
+    const rights = await rightsOf('kilotoken_sign_in');
+    expect([...new Set(rights.map(({ table }) => table))]).toEqual([...signInTables, 'person'].sort());
+    expect(rights.filter(({ table, right }) => right === 'DELETE' && table === 'person')).toEqual([]);
+  });
+});
+
 describe('every function', () => {
   it('is named for the services that call it, or as nobody’s', async () => {
-    const known = [...new Set([...Object.values(functionsOf).flat(), ...functionsOfNobody])].sort();
-    expect(await allFunctions()).toEqual(known);
-    expect(functionsOfNobody.filter((name) => Object.values(functionsOf).flat().includes(name))).toEqual([]);
+    const called = [...Object.values(functionsOf), ...Object.values(functionsOfGuises)].flat();
+    expect(await allFunctions()).toEqual([...new Set([...called, ...functionsOfNobody])].sort());
+    expect(functionsOfNobody.filter((name) => called.includes(name))).toEqual([]);
   });
 
   it('is executed by nobody who was not granted it', async () => {
@@ -172,7 +248,9 @@ describe('the others', () => {
     ['backoffice', 'reads secrets of webhooks by their deliveries alone', 'SELECT * FROM webhook_secret'],
     ['backoffice', 'reads no usage', 'SELECT * FROM usage'],
     ['backoffice', 'reaps nobody', 'SELECT session_reap_silent(gen_random_uuid(), 0)'],
-    ['api', 'reads no usage', 'SELECT * FROM usage'],
+    ['api', 'settles nothing', "SELECT settle(gen_random_uuid(), 1, '[]')"],
     ['api', 'looks up no key', "SELECT key_caller('a')"],
+    ['api', 'writes no ledger', "INSERT INTO ledger_transaction (organization_id, id, kind, source_id) VALUES (gen_random_uuid(), uuidv7(), 'gift', 'x')"],
+    ['api', 'shifts no clock', "UPDATE database_mark SET clock_shift = '1 day'"],
   ])('%s %s', async (service, _name, sql) => expect(await as(service, sql)).toBe(forbidden));
 });

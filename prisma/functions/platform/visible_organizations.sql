@@ -1,0 +1,7 @@
+-- The organizations that the transaction reads, from `kilotoken.organization_ids`, a list with commas; none without one. A parent's people read
+-- those below it too.
+CREATE OR REPLACE FUNCTION visible_organizations() RETURNS uuid[]
+LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT string_to_array(nullif(current_setting('kilotoken.organization_ids', true), ''), ',')::uuid[] $$;
+
+REVOKE ALL ON FUNCTION visible_organizations FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION visible_organizations TO kilotoken_api;
