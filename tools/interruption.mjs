@@ -1,9 +1,9 @@
-// Ends what an npm script has started when the script is told to end. Ctrl-C reaches every process of a terminal, but SIGTERM reaches one, and npm
+// Ends the children of an npm script when a signal ends the script. Ctrl-C reaches every process of a terminal, but SIGTERM reaches one, and npm
 // passes on SIGINT and SIGTERM only. Plain JavaScript without dependencies.
 import { constants } from 'node:os';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-/** A child that does not end by then is killed. */
+/** A child that has not ended after this time is killed. */
 const END_MS_MAX = 5_000;
 const PARENT_POLL_MS = 500;
 

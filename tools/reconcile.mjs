@@ -1,14 +1,14 @@
 // npm run reconcile: proves the books of an installation. Prepares this checkout and hands over to tools/src/reconcile/main.ts in
-// the same process. What follows are its own options (npm run -s reconcile -- --json).
+// the same process. Further words are its options (npm run -s reconcile -- --json).
 import { explainProblem, prepareWorkspace } from './prepare.mjs';
 import { createTerminal } from './terminal.mjs';
 
 try {
-  // Standard output is for the result: with --json nothing but JSON may stand there.
+  // Standard output is for the result: with --json it must hold only JSON.
   await prepareWorkspace(createTerminal(process.stderr));
 } catch (error) {
   process.stderr.write(`\n${explainProblem(error)}\n`);
-  // 2: it could not check.
+  // Exit code 2: the books could not be checked.
   process.exit(2);
 }
 const { main } = await import('./dist/reconcile/main.js');

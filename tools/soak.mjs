@@ -1,4 +1,4 @@
-// npm run soak: the real processes under load and one fault after the other, for ten minutes unless said otherwise.
+// npm run soak: injects one fault after the other into the real processes under load, for ten minutes by default.
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
@@ -7,11 +7,11 @@ import { ROOT } from './prepare.mjs';
 
 const usage = `Usage: npm run soak -- [--minutes N] [--seed N]
 
-  --minutes N   how long faults are injected, at least one every five seconds (10)
-  --seed N      what is broken and when: the same seed plans the same faults (a new one, printed)
+  --minutes N   how long to inject faults, at least one every five seconds (default: 10)
+  --seed N      plans the faults; the same seed plans the same ones (default: a new seed, printed)
 
-Gateways, metering, Postgres, vendors and wires are killed, frozen, cut and slowed down under load. Every invariant is
-checked after each fault, the books and all three logs at the end. Exit code 0: everything held.
+The soak kills, freezes, cuts and slows down gateways, metering, Postgres, vendors and wires under load. It checks every
+invariant after each fault, and the books and all three logs at the end. Exit code 0: every check held.
 `;
 const SEEDS = 2 ** 32;
 /** tools/test.mjs ends a round of tests that takes much longer. */
@@ -39,7 +39,7 @@ if (options.help) {
 const minutes = wholeNumber('minutes', options.minutes, MINUTES_MAX);
 if (minutes === 0) refuse('--minutes: must be at least 1.');
 const seed = options.seed === undefined ? randomInt(SEEDS) : wholeNumber('seed', options.seed, SEEDS - 1);
-process.stdout.write(`Soaking for ${minutes} minutes; again with: npm run soak -- --minutes ${minutes} --seed ${seed}\n`);
+process.stdout.write(`Soaking for ${minutes} minutes. Repeat with: npm run soak -- --minutes ${minutes} --seed ${seed}\n`);
 
 const child = spawn(process.execPath, [join(ROOT, 'tools/test.mjs'), 'test/faults/soak.spec.ts'], {
   cwd: ROOT,

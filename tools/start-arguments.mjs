@@ -1,7 +1,7 @@
-// npm start takes no options: its settings are environment variables. What somebody writes instead is answered with the setting that was meant.
+// npm start takes no options: its settings are environment variables. It refuses an option and names the setting that was probably meant.
 // Plain JavaScript without dependencies, because it runs before anything is installed.
 
-/** What people call a setting elsewhere. */
+/** Names that other programs have for a setting. */
 const MEANT = {
   port: 'GATEWAY_PORT',
   bind: 'HOST',
@@ -23,22 +23,22 @@ const MEANT = {
   redis: 'REDIS_URL',
   drain: 'DRAIN_MS',
 };
-/** A value to show where none was written. */
+/** Values to show for options without one. */
 const EXAMPLES = { HOST: '0.0.0.0', KILOTOKEN_HOME: '<folder>', KILOTOKEN_GPU: 'cuda', KILOTOKEN_DEMO: '1', DRAIN_MS: '25000', LOG_LEVEL: 'debug' };
 
 /**
- * Null when there is nothing to refuse, else what to say. An option that is written without `--` before it stays with npm: `npm start --port 9999` arrives as npm_config_port=true and
- * the word 9999, `--port=9999` as npm_config_port=9999 alone.
+ * Returns the refusal's text, or null without options. npm consumes options that have no `--` before them: `npm start --port 9999` arrives as
+ * npm_config_port=true and the word 9999, `--port=9999` as npm_config_port=9999 alone.
  */
 export function explainArguments(words, settings, environment) {
   const written = readOptions([...npmOptions(settings, environment), ...words], settings);
   if (written.length === 0) return null;
   const meant = written.flatMap(({ setting, value }) => (setting ? [`${setting}=${quote(value || (EXAMPLES[setting] ?? '<value>'))}`] : []));
-  const instead = meant.length === 0 ? '' : ` What you want is probably:\n\n    ${meant.join(' ')} npm start`;
-  return `npm start takes no arguments and was given ${written.map(({ text }) => text).join(' ')}. Its settings are environment variables.${instead}\n\nAll settings: npm start -- --help`;
+  const instead = meant.length === 0 ? '' : ` You probably want:\n\n    ${meant.join(' ')} npm start`;
+  return `npm start takes no arguments, but got ${written.map(({ text }) => text).join(' ')}. Its settings are environment variables.${instead}\n\nAll settings: npm start -- --help`;
 }
 
-/** Options as they were written, of those that npm took for its own. */
+/** Options that npm consumed, as they were written. */
 function npmOptions(settings, environment) {
   return [...settings, ...Object.keys(MEANT)].flatMap((setting) => {
     const name = setting.toLowerCase();
@@ -49,7 +49,7 @@ function npmOptions(settings, environment) {
   });
 }
 
-/** Each option with the setting that it means, if any, and its value, joined or in the next word. */
+/** Each option with its setting, if it has one, and its value, which is joined by `=` or the next word. */
 function readOptions(words, settings) {
   const read = [];
   for (let index = 0; index < words.length; index += 1) {

@@ -1,15 +1,15 @@
-// What a person sees while Kilotoken prepares and starts: one line a step, with the time it took. Plain JavaScript
+// Prints preparation and start: one line per step, with the time it took. Plain JavaScript
 // without dependencies, because the first step is to install them.
 
 const NAME_WIDTH = 14;
 const TEXT_WIDTH = 52;
 const LINE_WIDTH_MAX = 100;
-/** Where lines cannot be rewritten, progress is worth a line this often. */
+/** Where lines cannot be rewritten, progress is printed this often. */
 const PROGRESS_LINE_MS = 10_000;
 
 /** @param {NodeJS.WriteStream} stream */
 export function createTerminal(stream = process.stdout) {
-  // A terminal that is closed, or a pipe that nobody reads, is no reason to leave processes behind.
+  // A closed terminal or an unread pipe must not end this process, which would leave its children behind.
   stream.on('error', () => undefined);
   const live = Boolean(stream.isTTY);
   const colored = live && !process.env.NO_COLOR;
@@ -49,14 +49,14 @@ export function createTerminal(stream = process.stdout) {
     line: (text = '') => stream.write(`${text}\n`),
     /** Something that happened to a running process. */
     notice: (text) => stream.write(`  ${yellow('!')} ${text}\n`),
-    /** Why nothing goes on, and what to do. */
+    /** Why the start ended, and what to do. */
     problem: (text) => stream.write(`\n${red('Kilotoken did not start.')}\n\n${text.split('\n').map(wrap).join('\n')}\n\n`),
   };
 }
 
-/** Breaks a line between words; what is one word, such as a path, stays whole. */
+/** Breaks a line between words; a single word, such as a path, stays whole. */
 function wrap(line) {
-  // What is indented is somebody's output or a list: it keeps its shape.
+  // Indented lines are another program's output or a list, and keep their shape.
   if (line.startsWith(' ')) return line;
   const lines = [''];
   for (const word of line.split(' ')) {

@@ -1,7 +1,7 @@
-// npm test: everything that needs only Node, on a fresh clone as well as beside a running installation: it has its own
+// npm test: all tests that need only Node. Works on a fresh clone and beside a running installation, because it uses its own
 // Postgres and free ports. Arguments go to Jest (npm test -- libs/money, npm test -- -t 'a test').
 //
-// Two rounds: what shares nothing runs side by side, what starts processes and kills them runs alone.
+// Two rounds: tests that share nothing run in parallel; tests that start and kill processes run alone.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,12 +12,12 @@ import { createTerminal } from './terminal.mjs';
 const PROCESS_TESTS = '/test/(e2e|concurrency|faults)/';
 const NEVER_TESTS = ['/node_modules/', '/dist/', '/\\.kilotoken/'];
 const WORKERS = 2;
-/** A round that hangs must end, and say so. */
+/** A round that hangs is stopped after this time. */
 const ROUND_MS_MAX = 40 * 60_000;
 
-/** A proof that was skipped is a failure where everything it needs is supposed to be installed (`.ci/run`). */
+/** Counts skipped tests as failures, for machines that should have everything installed (`.ci/run`). */
 const FAIL_ON_SKIP = '--fail-on-skip';
-/** What these need is the repository's history, which no package brings: skipped in a shallow clone, and only named. */
+/** These tests need the repository's history. A shallow clone lacks it, so their being skipped is reported and does not fail. */
 const NEED_HISTORY = ['test/faults/previous-release.spec.ts'];
 const jestArguments = process.argv.slice(2).filter((argument) => argument !== FAIL_ON_SKIP);
 const failOnSkip = process.argv.includes(FAIL_ON_SKIP);
@@ -34,7 +34,7 @@ try {
   terminal.problem(explainProblem(error));
   process.exit(1);
 }
-// Jest removes what its tests started before it ends; whoever interrupts the run waits for that.
+// When interrupted, Jest first stops the processes of its tests; this script waits for it.
 let interrupted = false;
 let jest = null;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -54,7 +54,7 @@ async function runJest(args) {
   const nodeOptions = `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`.trim();
   const child = spawn(
     process.execPath,
-    // Node that ends by itself was seen to spin for ever in the cleanup of its handles, long after Jest's last word.
+    // --forceExit, because Node sometimes spun for ever in the cleanup of its handles after Jest had finished.
     [join(ROOT, 'node_modules/jest/bin/jest.js'), ...args, '--passWithNoTests', '--forceExit', '--json', '--outputFile', outputFile],
     // Jest's report for people goes to stderr; its stdout repeats the JSON.
     { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, NODE_OPTIONS: nodeOptions } },
@@ -69,14 +69,14 @@ async function runJest(args) {
   try {
     return { code, ...JSON.parse(readFileSync(outputFile, 'utf8')) };
   } catch {
-    // Jest itself failed, and has said why.
+    // Jest itself failed and has printed the reason.
     return { code: code || 1, testResults: [], numPassedTests: 0, numFailedTests: 0, numRuntimeErrorTestSuites: 1 };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Prints the totals and what was skipped by name; the exit code. */
+/** Prints the totals and the names of skipped tests; returns the exit code. */
 function report(rounds) {
   const sum = (field) => rounds.reduce((total, round) => total + (round[field] ?? 0), 0);
   const skipped = rounds.flatMap(({ testResults }) =>
@@ -87,7 +87,7 @@ function report(rounds) {
     ),
   );
   const passed = sum('numPassedTests');
-  // A file that could not run is a failure too: nobody knows what it would have proven.
+  // A test file that could not run counts as a failure.
   let failed = sum('numFailedTests') + sum('numRuntimeErrorTestSuites');
   if (failed === 0 && rounds.some(({ code }) => code !== 0)) failed = 1;
   if (passed + failed + skipped.length === 0) {
@@ -95,7 +95,7 @@ function report(rounds) {
     failed = 1;
   }
   if (skipped.length > 0) {
-    process.stdout.write(`\nSkipped for what this machine lacks (see test/support/requirements.ts${failOnSkip ? '; this counts as failed here' : ''}):\n`);
+    process.stdout.write(`\nSkipped, because this machine lacks what they need (see test/support/requirements.ts${failOnSkip ? '; counted as failed' : ''}):\n`);
     for (const { file, fullName } of skipped) process.stdout.write(`  ${file}: ${fullName}\n`);
   }
   if (failOnSkip) failed += skipped.filter(({ file }) => !NEED_HISTORY.includes(file)).length;

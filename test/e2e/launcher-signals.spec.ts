@@ -70,7 +70,7 @@ describe('npm start', () => {
     launcher.signalNpm('SIGTERM');
     expect(await launcher.untilEnded()).toBe(143);
     expect(home.processes()).toEqual([]);
-    expect(launcher.output).toContain('Stopped before it ran.');
+    expect(launcher.output).toContain('Stopped before the start was complete.');
   }, TEST_MS_MAX);
 });
 

@@ -120,7 +120,7 @@ describe('an installation', () => {
     const before = home.appProcess('gateway');
     signalProcess(before, 'SIGKILL');
     await launcher.untilPrinted('gateway ended (SIGKILL)');
-    await launcher.untilPrinted('gateway is up again');
+    await launcher.untilPrinted('gateway is ready again');
     expect(home.appProcess('gateway').pid).not.toBe(before.pid);
     expect((await ask()).choices).toHaveLength(1);
   });
@@ -129,7 +129,7 @@ describe('an installation', () => {
     const usedBefore = await readUsed();
     const postgres = findRunningPostgres(join(home.folder, 'postgres', 'data'))!;
     signalProcess(postgres, 'SIGKILL');
-    await launcher.untilPrinted('postgres is up again');
+    await launcher.untilPrinted('postgres is ready again');
     await until('the gateway is ready again', async () => (await readyStatus(first.gatewayUrl.replace('/v1', ''))) === 200);
     expect(await readUsed()).toBe(usedBefore);
   });
@@ -143,7 +143,7 @@ describe('an installation', () => {
     expect(before.slice(1).every(isAlive)).toBe(true);
 
     await start();
-    expect(launcher.output).toContain('stopped what it left running');
+    expect(launcher.output).toContain('Stopped the processes that it left running');
     expect(before.some(isAlive)).toBe(false);
     expect(home.quickstart()).toEqual(first);
     expect(await readUsed()).toBe(usedBefore);
@@ -161,7 +161,7 @@ describe('an installation', () => {
     expect(() => statSync(join(home.folder, 'postgres', 'data', 'postmaster.pid'))).toThrow('ENOENT');
 
     await start();
-    expect(launcher.output).not.toContain('stopped what it left running');
+    expect(launcher.output).not.toContain('Stopped the processes that it left running');
     expect(home.quickstart()).toEqual(first);
     expect(await readUsed()).toBe(usedBefore);
   }, TEST_MS_MAX);
@@ -172,7 +172,7 @@ describe('an installation', () => {
     // A process that cannot even hear the signal keeps the launcher waiting.
     signalProcess(home.appProcess('gateway'), 'SIGSTOP');
     launcher.pressCtrlC();
-    await launcher.untilPrinted('Ctrl-C again forces');
+    await launcher.untilPrinted('Press Ctrl-C again');
     const pressedMs = performance.now();
     await until('a second press is no echo of the first', () => performance.now() - pressedMs > 1_500);
     launcher.pressCtrlC();

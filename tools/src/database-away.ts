@@ -1,6 +1,6 @@
 import { isDatabaseAway, prismaAwayReasonOf, sqlStateOf } from '@kilotoken/platform';
 
-/** Why a command cannot reach its database, in words that another sentence can end with; null when the error is another one. */
+/** The reason why a command cannot reach its database, to end another sentence with; null for any other error. */
 export const databaseAwayReasonOf = (error: unknown): string | null => {
   const reason = prismaAwayReasonOf(error);
   if (reason !== null) return reason.replace(/\.$/, '');
@@ -10,5 +10,5 @@ export const databaseAwayReasonOf = (error: unknown): string | null => {
   return refused || isDatabaseAway(error) ? describe(error) : null;
 };
 
-/** A name with several addresses fails with an error that has no message of its own. */
+/** The error for a host with several addresses has no message. */
 const describe = (error: unknown): string => (error as Error).message || String((error as { code?: unknown }).code ?? error);

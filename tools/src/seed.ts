@@ -9,21 +9,21 @@ import { ensureDemoKeys, mintDemoKey, writeDemoKeys, type DemoKeys } from './dem
 import { demoListings, type DemoModel } from './demo-listings.js';
 
 /**
- * Fills a database with the demo: something to sell, an organization with a prepaid package to try it with, and one for
- * benchmarks that never runs out. It is run at every start: what is there already stays as it is, balances included.
+ * Fills a database with the demo: models to sell, an organization with a package to try them, and one for benchmarks with
+ * a balance that does not run out. It runs at every start and leaves existing rows as they are, balances included.
  */
 export interface SeedDemo {
   /** The owner's login. */
   readonly databaseUrl: string;
-  /** The control plane's login; null where nobody has made it, and the owner's is used. */
+  /** The control plane's login; null uses the owner's, because nobody has made one. */
   readonly controlUrl: string | null;
   /** The data folder, which keeps the keys (`demo-keys.json`, readable by its owner alone). */
   readonly home: string;
-  /** Where the inference worker is reached, such as http://127.0.0.1:8084. */
+  /** The inference worker's address, such as http://127.0.0.1:8084. */
   readonly internalWorkerUrl: string;
   /** The model that the worker runs; null when it has none. */
   readonly localModel: DemoModel | null;
-  /** A database of our own is marked as a demo; somebody else's keeps its mark. */
+  /** The embedded database is marked as a demo; any other keeps its mark. */
   readonly embedded: boolean;
 }
 
@@ -66,7 +66,7 @@ export const seedDemo = async ({ databaseUrl, controlUrl, home, internalWorkerUr
   }
 };
 
-/** The owner alone may say what kind of database this is. */
+/** Uses the owner's login, because only the owner may change a database's mark. */
 const markAsDemo = async (databaseUrl: string): Promise<void> => {
   const owner = createPool({ connectionString: databaseUrl, max: 1, applicationName: 'kilotoken-seed', sessionOptions: actorSession(seedActor) });
   try {
@@ -76,7 +76,7 @@ const markAsDemo = async (databaseUrl: string): Promise<void> => {
   }
 };
 
-/** Answers the key to use: the one that was kept, or a new one where somebody has ended that. */
+/** Returns the key to use: the kept one, or a new one if somebody has ended that. */
 const seedTenant = async (prisma: ControlClient, tenant: DemoTenant, key: string, keepKey: (key: string) => void): Promise<string> => {
   const organization = await ensureOrganization(prisma, tenant);
   const project =

@@ -1,6 +1,6 @@
 import type { DatabaseService } from '@kilotoken/platform';
 
-/** Which setting names the login of which service, where one process knows several of them. A service itself knows its own as `APP_DATABASE_URL`. */
+/** The setting for each service's login, for processes that know several. A service knows its own login as `APP_DATABASE_URL`. */
 export const serviceUrlSettings = {
   gateway: 'GATEWAY_DATABASE_URL',
   metering: 'METERING_DATABASE_URL',

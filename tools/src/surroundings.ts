@@ -1,19 +1,19 @@
 import { readEnvironment, type Environment } from '@kilotoken/platform';
 import type { Output } from './kt/output.js';
 
-/** Where a command line runs: what a test has in place of a process. */
+/** The environment, folders and output of a command line; tests pass their own. */
 export interface Surroundings {
   readonly environment: Environment;
-  /** What `KILOTOKEN_HOME` is relative to: the folder of this process, as for `npm start`. */
+  /** `KILOTOKEN_HOME` is relative to this folder: that of the process, as for `npm start`. */
   readonly workingFolder: string;
-  /** What paths on the command line are relative to. npm changes the folder before it runs a script. */
+  /** Paths on the command line are relative to this folder. npm changes the folder before it runs a script. */
   readonly callersFolder: string;
   readonly output: Output;
 }
 
-/** This process's own. `callersFolder` is what the script knows that npm ran. */
+/** The surroundings of this process. The script that npm runs knows `callersFolder`. */
 export const readSurroundings = (callersFolder: string): Surroundings => {
-  // Who reads may have seen enough (`… | head`): what was begun is finished all the same.
+  // The reader may close the pipe early (`… | head`); the command still completes.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });

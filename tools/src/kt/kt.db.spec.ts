@@ -163,7 +163,7 @@ describe('the command line', () => {
     expect(out.split('\n')[1]).toMatch(/^prepaid +USD +12\.5 +12\.5 +0 +0 +0 +–/);
     expect((await run(['keys', 'list', '--org', org])).out).toMatch(/^kt_live_\w{4} +server +active/m);
     const { id: newcomer } = await runJson('orgs', 'create', '--slug', `${org}-x`);
-    expect(await run(['ledger', 'balances', '--org', newcomer])).toEqual({ exitCode: 0, out: '', error: 'Nothing was posted yet.\n' });
+    expect(await run(['ledger', 'balances', '--org', newcomer])).toEqual({ exitCode: 0, out: '', error: 'There are no postings yet.\n' });
   });
 });
 

@@ -12,7 +12,7 @@ export const addLedgerCommands = (ledger: Command, context: Context): void => {
     const organizationId = org === undefined ? null : (await getOrganization(context.reader, org)).id;
     const moment = at === undefined ? null : parseMoment('--at', at, await context.now());
     const rows = (await listBalances(context.reader, organizationId, moment)).map(({ account, unit, balance }) => ({ account, unit, balance: formatMoney(balance) }));
-    context.printRows(command, rows, { columns: { account: 'ACCOUNT', unit: 'UNIT', balance: 'BALANCE' }, nothing: 'The ledger is empty.' });
+    context.printRows(command, rows, { columns: { account: 'ACCOUNT', unit: 'UNIT', balance: 'BALANCE' }, nothing: 'There are no postings yet.' });
   })
     .option(organizationOption[0], 'of one organization (default: the sum of all)')
     .option('--at <when>', 'balances as of a moment such as 2027-01-31T18:00:00Z, or of the start of a day in UTC (default: now)');

@@ -10,17 +10,17 @@ import type { Home } from './home.js';
 import { LauncherError } from './launcher-error.js';
 import type { Service, ServiceProcess } from './supervisor.js';
 
-/** One of our apps as a child process in a session of its own: Ctrl-C reaches the launcher, which stops it in order. */
+/** One of our apps as a child process in its own session, so that Ctrl-C reaches only the launcher, which stops the apps in order. */
 export interface AppSpec {
   name: string;
   nodeFlags: readonly string[];
   environment: Record<string, string | undefined>;
-  /** Where `/readyz` answers. */
+  /** The origin that serves `/readyz`. */
   origin: string;
 }
 
 export interface AppProcess extends ServiceProcess {
-  /** What this process itself printed, for when it dies before it can log. */
+  /** The output of this process, for when it dies before it can log. */
   readOutput(): string;
 }
 
@@ -29,7 +29,7 @@ const READY_MS_MAX = 180_000;
 const READY_POLL_MS = 100;
 const READY_REQUEST_MS_MAX = 3_000;
 const OUTPUT_CHARACTERS_MAX = 2_000;
-/** An orphan is not ours to wait for: its launcher is gone, and a start should take seconds. */
+/** An orphan gets little time to drain, so that a start takes seconds. */
 const ORPHAN_DRAIN_MS_MAX = 5_000;
 const KILL_MS_MAX = 5_000;
 
@@ -57,7 +57,7 @@ async function startApp(spec: AppSpec, home: Home): Promise<AppProcess> {
     child.once('error', (error) => resolve(error.message));
   });
   const identity = child.pid === undefined ? null : identifyProcess(child.pid);
-  if (!identity) throw new LauncherError(`${spec.name} could not be started: ${await exited}.`);
+  if (!identity) throw new LauncherError(`${spec.name} could not start: ${await exited}.`);
   const pidFile = join(home.processes, `${spec.name}.json`);
   writeAtomically(pidFile, JSON.stringify(identity));
   return { identity, exited, readOutput: () => readFileSync(outputFile).subarray(outputStart).toString().slice(-OUTPUT_CHARACTERS_MAX).trim() };
@@ -68,15 +68,15 @@ async function waitUntilReady(spec: AppSpec, home: Home, app: AppProcess, signal
   void app.exited.then((reason) => (ended = reason));
   const deadline = performance.now() + READY_MS_MAX;
   while (!signal.aborted) {
-    if (ended !== null) throw new LauncherError(`${spec.name} ended while it started (${ended}). It said:\n\n${app.readOutput().replace(/^/gm, '  ')}\n\nMore may stand in ${home.logs}.`);
+    if (ended !== null) throw new LauncherError(`${spec.name} ended while it started (${ended}). Its output:\n\n${app.readOutput().replace(/^/gm, '  ')}\n\n${home.logs} may have more.`);
     const answer = await askReady(spec.origin);
     if (answer === null) return;
-    if (performance.now() > deadline) throw new LauncherError(`${spec.name} was not ready after ${READY_MS_MAX / 1000} s; ${spec.origin}/readyz answered last: ${answer}`);
+    if (performance.now() > deadline) throw new LauncherError(`${spec.name} was not ready after ${READY_MS_MAX / 1000} s. The last answer of ${spec.origin}/readyz: ${answer}`);
     await wait(READY_POLL_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** Null when ready, else what was answered. */
+/** Null when ready, else the answer. */
 async function askReady(origin: string): Promise<string | null> {
   try {
     const response = await fetch(`${origin}/readyz`, { signal: AbortSignal.timeout(READY_REQUEST_MS_MAX) });
@@ -89,7 +89,7 @@ async function askReady(origin: string): Promise<string | null> {
 
 const identitySchema = z.object({ pid: z.number().int().positive(), startedAt: z.string() });
 
-/** Stops what a killed launcher left running; the names of what was stopped. A pid that means another process now is left alone. */
+/** Stops the processes that a killed launcher left running, and returns their names. A pid that another process has now is left alone. */
 export async function stopOrphans(home: Home): Promise<string[]> {
   const names = readdirSync(home.processes).filter((name) => name.endsWith('.json'));
   const stopped = await Promise.all(
@@ -105,7 +105,7 @@ export async function stopOrphans(home: Home): Promise<string[]> {
   return stopped.flat();
 }
 
-/** Asks the app to drain, and ends it when it has not within `drainMs`. */
+/** Asks the app to drain, and kills it after `drainMs`. */
 export async function stopApp(identity: ProcessIdentity, drainMs: number): Promise<void> {
   signalProcess(identity, 'SIGTERM');
   if (await waitForExit(identity, drainMs)) return;
@@ -121,7 +121,7 @@ function readIdentity(file: string): ProcessIdentity | null {
   try {
     return identitySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch {
-    // Emptied by a power cut: then the machine was off, and so is the process.
+    // A power cut emptied the file, and ended the process as well.
     return null;
   }
 }

@@ -5,18 +5,18 @@ import type { Home } from './home.js';
 import type { Secrets } from './secrets.js';
 import type { LauncherSettings, PortSetting } from './settings.js';
 
-/** The processes of an installation, and what each is told. */
+/** The processes of an installation, and their settings. */
 interface AppDefinition {
   name: string;
   port: PortSetting;
   metricsPort?: PortSetting;
   /** Node's own flags. */
   nodeFlags?: readonly string[];
-  /** When the launcher stops: the public faces drain first, and what they need outlives them. */
+  /** The order of stopping: public faces drain first, the services that they need stop after them. */
   stopsIn: 'first' | 'second';
 }
 
-/** What requests in flight allocate outgrows V8's default of 16 MB for young objects: with twice the room they are copied half as often. */
+/** Requests in flight allocate more than V8's default of 16 MB for young objects; with twice the room V8 copies them half as often. */
 export const gatewayNodeFlags = ['--max-semi-space-size=32'];
 
 export const apps: readonly AppDefinition[] = [
@@ -32,11 +32,11 @@ export interface AppContext {
   secrets: Secrets;
   home: Home;
   serviceUrls: Readonly<Record<DatabaseService, string>>;
-  /** For the process that proves the books each night, and no other. */
+  /** Only for the process that proves the books each night. */
   auditDatabaseUrl: string | null;
   /** The GGUF file to serve, when there is one. */
   modelPath: string | null;
-  /** What the launcher itself was started with: lanes name variables of it that hold vendors' keys. */
+  /** The launcher's own environment: lanes name variables of it that hold vendors' keys. */
   environment: Environment;
 }
 
@@ -49,7 +49,7 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
     origin: originOf(settings, app.port),
     environment: {
       ...environment,
-      // The owner's login is for migrations and the command line; an application must not even know it.
+      // The owner's login is for migrations and the command line; applications must not know it.
       DATABASE_URL: undefined,
       CONTROL_DATABASE_URL: undefined,
       NODE_ENV: 'production',
@@ -57,7 +57,7 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
       HOST: settings.HOST,
       INTERNAL_TOKEN: secrets.internalToken,
       ...Object.fromEntries(Object.values(serviceUrlSettings).map((name) => [name, undefined])),
-      // Its own login. The inference worker reads no database, and is told the one that may do nothing.
+      // Its own login. The inference worker uses no database and gets the login with the fewest rights.
       APP_DATABASE_URL: serviceUrls[app.name in serviceUrls ? (app.name as DatabaseService) : 'api'],
       AUDIT_DATABASE_URL: app.name === 'backoffice' ? (auditDatabaseUrl ?? undefined) : undefined,
       REDIS_URL: settings.REDIS_URL,
@@ -71,7 +71,7 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
   };
 }
 
-/** Where this machine reaches the process: what binds to every address is reached on the loopback one. */
+/** The process's origin on this machine; loopback if it binds to every address. */
 export function originOf(settings: LauncherSettings, port: PortSetting): string {
   const anyAddress: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
   const host = anyAddress[settings.HOST] ?? settings.HOST;

@@ -9,20 +9,20 @@ import type { Quickstart } from './quickstart.js';
 import type { LauncherSettings } from './settings.js';
 import { runStep, type Terminal } from './terminal.js';
 
-/** What stands in the database before the processes start: the demo, where it is wanted, the lanes of a file, and the worker's engine. */
+/** Fills the database before the processes start: with the demo if it is wanted, the lanes of a file, and the worker's engine. */
 
 export interface ContentSource {
   terminal: Terminal;
   settings: LauncherSettings;
   home: Home;
   ownerUrl: string;
-  /** The control plane's login; null where nobody has made it, and the owner's is used. */
+  /** The control plane's login; null uses the owner's, because nobody has made one. */
   controlUrl: string | null;
   /** The model that the worker will run. */
   localModel: { id: string; contextWindow: number } | null;
 }
 
-/** In whose name the catalogue of a start is written. */
+/** The actor of the catalogue's changes at a start. */
 const launcherActor: Actor = { kind: 'system', id: 'launcher', name: null };
 
 export type Content = Pick<Quickstart, 'apiKey' | 'benchApiKey' | 'models' | 'engineModel' | 'localModel' | 'loopbackModel'>;
@@ -40,7 +40,7 @@ export async function prepareContent(source: ContentSource): Promise<Content> {
   }
 }
 
-/** Somebody else's database gets no organization and no key that they did not ask for. */
+/** A database of DATABASE_URL gets demo organizations and keys only with KILOTOKEN_DEMO=1. */
 async function prepareDemo({ terminal, settings, home, ownerUrl, controlUrl, localModel }: ContentSource): Promise<Omit<Content, 'models' | 'engineModel'>> {
   const embedded = settings.DATABASE_URL === undefined;
   const wanted = settings.KILOTOKEN_DEMO === undefined ? embedded : settings.KILOTOKEN_DEMO === '1';
@@ -56,7 +56,7 @@ function applyLanes(terminal: Terminal, prisma: ControlClient, file: string): Pr
   return runStep(terminal, 'lanes', `reading ${file}`, async () => {
     await giveWayToFile(prisma, file);
     const steps = await applyLanesFile(prisma, file);
-    // The gateway is handed this environment.
+    // The gateway inherits this environment.
     const environment = readEnvironment();
     const notices = (await findKeyProblemsInFile(file, (variable) => environment[variable])).map(describeKeyProblem);
     return { result: undefined, detail: steps.length === 0 ? `${file}: nothing changed` : `${file}: ${steps.length} changes`, notices };

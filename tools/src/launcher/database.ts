@@ -17,9 +17,9 @@ export interface Database {
   ownerUrl: string;
   /** Each service's login. */
   serviceUrls: Record<DatabaseService, string>;
-  /** The login that proves the books; null where somebody else makes the logins and made none. */
+  /** The login that proves the books; null if somebody else manages the logins and made none. */
   auditUrl: string | null;
-  /** The control plane's login; null where somebody else makes the logins and made none. */
+  /** The control plane's login; null if somebody else manages the logins and made none. */
   controlUrl: string | null;
 }
 
@@ -46,10 +46,10 @@ export async function openDatabase(terminal: Terminal, postgres: PostgresService
   });
 }
 
-/** Where somebody else makes the logins and made none for a service, it logs in as all of them did before. */
+/** A service without its own login uses APP_DATABASE_URL, if somebody else manages the logins. */
 async function findServiceUrls(ownerUrl: string, secrets: Secrets, settings: LauncherSettings): Promise<Database['serviceUrls']> {
   const databaseName = databaseNameOf(ownerUrl);
-  // An installation that goes back to the release before finds the login that it knows.
+  // The previous release logs in with this one, so that an installation can go back to it.
   if (!settings.APP_DATABASE_URL) await ensureAppLogin(ownerUrl, appLoginName(databaseName), secrets.databaseAppPassword);
   const urls: [DatabaseService, string][] = [];
   for (const service of databaseServices) {
@@ -59,7 +59,7 @@ async function findServiceUrls(ownerUrl: string, secrets: Secrets, settings: Lau
   return Object.fromEntries(urls) as Database['serviceUrls'];
 }
 
-/** Of the owner's password, which nobody but the launcher knows: older installations have no secret for these logins. */
+/** Derived from the owner's password, which only the launcher knows: older installations have no secret for these logins. */
 const passwordOf = (secrets: Secrets, login: DatabaseService | 'auditor' | 'control'): string => createHmac('sha256', secrets.databaseOwnerPassword).update(login).digest('hex');
 
 async function findAuditUrl(ownerUrl: string, secrets: Secrets, settings: LauncherSettings): Promise<string | null> {
@@ -80,7 +80,7 @@ function startEmbedded(terminal: Terminal, postgres: SupervisedService<RunningPo
 }
 
 function checkExternal(terminal: Terminal, databaseUrl: string): Promise<string> {
-  return runStep(terminal, 'database', 'looking at the database of DATABASE_URL', async () => {
+  return runStep(terminal, 'database', 'checking the database of DATABASE_URL', async () => {
     const version = await checkExternalDatabase(databaseUrl);
     return { result: databaseUrl, detail: `Postgres ${version} at ${new URL(databaseUrl).host}` };
   });

@@ -12,16 +12,16 @@ const DATABASE = 'kilotoken';
 const STATEMENT_MS_MAX = 30_000;
 const FREE_PORT_ATTEMPTS_MAX = 20;
 
-/** Beside the durable defaults; the bench runs with the same. */
+/** Set in addition to the durable defaults; the bench uses the same. */
 export const embeddedSettings = {
   max_connections: 200,
   shared_buffers: '256MB',
   max_wal_size: '2GB',
-  // Ledger and usage are only inserted: what grows without updates must still be vacuumed for its visibility map.
+  // Ledger and usage only grow by inserts, and must still be vacuumed for their visibility map.
   autovacuum_vacuum_insert_scale_factor: 0.05,
 };
 
-/** The Postgres of this installation as something to supervise; its port stays the same over starts and restarts. */
+/** This installation's Postgres as a supervised service; its port stays the same over starts and restarts. */
 export async function createPostgresService(home: Home, secrets: Secrets, launcher: LauncherSettings): Promise<Service<RunningPostgres>> {
   const port = await choosePort(home, launcher);
   return {
@@ -39,7 +39,7 @@ export async function createPostgresService(home: Home, secrets: Secrets, launch
   };
 }
 
-/** The port of the last start, for as long as nobody else took it: what people noted down goes on working. */
+/** The port of the last start, unless another program has taken it, so that noted addresses still work. */
 async function choosePort(home: Home, launcher: LauncherSettings): Promise<number> {
   if (launcher.POSTGRES_PORT !== undefined) return launcher.POSTGRES_PORT;
   const promised = new Set(portSettings.map((name) => launcher[name]));
@@ -63,7 +63,7 @@ export async function ensureDatabase(server: RunningPostgres): Promise<string> {
     connectionTimeoutMillis: STATEMENT_MS_MAX,
     statement_timeout: STATEMENT_MS_MAX,
   });
-  // A lost connection also rejects the running query; without a listener it would end the process besides.
+  // A lost connection also rejects the running query; without a listener it would end the process too.
   client.on('error', () => undefined);
   await client.connect();
   try {

@@ -6,7 +6,7 @@ import { LauncherError } from './launcher-error.js';
 import type { LauncherSettings } from './settings.js';
 import { runStep, type Terminal } from './terminal.js';
 
-/** The model of the worker's HTTP engine is on sale by the setting that names the engine; removing the setting retires it. */
+/** Setting WORKER_ENGINE_URL puts the engine's model on sale; removing the setting retires it. */
 export interface EngineSource {
   readonly terminal: Terminal;
   readonly prisma: ControlClient;
@@ -16,10 +16,10 @@ export interface EngineSource {
 
 const answerMsMax = 5_000;
 
-/** Answers the id of the model that is on sale; null where there is no engine, or where something else sells a model of that name. */
+/** Returns the id of the model on sale; null without an engine, or if another listing sells a model of that name. */
 export const sellEngine = async ({ terminal, prisma, settings, workerUrl }: EngineSource): Promise<string | null> => {
   const server = engineServerOf(settings);
-  // A setting that is missing was refused when they were read.
+  // The launcher has already refused a missing setting.
   if (server === null || typeof server === 'string') {
     await applyListings(prisma, 'engine', []);
     return null;
@@ -29,7 +29,7 @@ export const sellEngine = async ({ terminal, prisma, settings, workerUrl }: Engi
     const soldBy = (await readListedModels(prisma)).get(server.modelId) ?? 'engine';
     if (soldBy !== 'engine') {
       await applyListings(prisma, 'engine', []);
-      return { result: null, detail: `${server.modelId} is sold by a listing of its own, at its prices`, notices };
+      return { result: null, detail: `another listing sells ${server.modelId}, at its own prices`, notices };
     }
     const { WORKER_ENGINE_INPUT_PRICE: input, WORKER_ENGINE_OUTPUT_PRICE: output } = settings;
     const model = { id: server.modelId, contextWindow: server.contextTokens };
@@ -38,13 +38,13 @@ export const sellEngine = async ({ terminal, prisma, settings, workerUrl }: Engi
   });
 };
 
-/** A lanes file that lists a model which the engine's setting has sold so far finds its name free. */
+/** Retires the engine's listing of a model that the lanes file also lists, so that the file can take its name. */
 export const giveWayToFile = async (prisma: ControlClient, file: string): Promise<void> => {
   const listed = await readListedModels(prisma);
   if ((await readModelIdsOfFile(file)).some((id) => listed.get(id) === 'engine')) await applyListings(prisma, 'engine', []);
 };
 
-/** The worker is ready only when its engine answers; whoever waits for that should know. */
+/** Notices for a person who waits: the worker is ready only when its engine answers. */
 const describeSilence = async ({ url, key }: EngineServer): Promise<string[]> => {
   try {
     const response = await fetch(`${url}/models`, { headers: key === null ? {} : { authorization: `Bearer ${key}` }, signal: AbortSignal.timeout(answerMsMax) });

@@ -73,7 +73,7 @@ describe('checkExternalDatabase', () => {
   });
 
   it.each([
-    ['28P01', 'password authentication failed for user "kilotoken"', /does not accept the user and password/],
+    ['28P01', 'password authentication failed for user "kilotoken"', /refused the user and password/],
     ['3D000', 'database "kilotoken" does not exist', /does not exist/],
   ])('explains a refusal with code %s, without repeating the password', async (code, reason, expected) => {
     const failure = checkExternalDatabase(await listenAs({ refuse: { code, message: reason } }));

@@ -2,21 +2,21 @@ import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { LauncherError } from './launcher-error.js';
 
-/** The database that `DATABASE_URL` names: somebody else runs it, we check that it will do. */
+/** Checks that the database of `DATABASE_URL`, which somebody else runs, is fit for Kilotoken. */
 
 const VERSION_MIN = 180_000;
 const CONNECT_MS_MAX = 10_000;
 const ATTEMPTS = 3;
 const RETRY_MS = 1_000;
 
-/** Throws a LauncherError that says what is wrong with the database. Returns its version, such as `18.4`. */
+/** Returns the database's version, such as `18.4`. Throws a LauncherError that names the problem. */
 export async function checkExternalDatabase(databaseUrl: string): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await readVersion(databaseUrl);
     } catch (error) {
       if (error instanceof LauncherError) throw error;
-      // A database that is being restarted is back in a moment; a wrong password stays wrong.
+      // A restarting database is back in a moment; a wrong password stays wrong.
       if (error instanceof pg.DatabaseError || attempt === ATTEMPTS) throw explain(error, databaseUrl);
       await wait(RETRY_MS);
     }
@@ -30,7 +30,7 @@ async function readVersion(databaseUrl: string): Promise<string> {
     query_timeout: CONNECT_MS_MAX,
     application_name: 'kilotoken-launcher',
   });
-  // A lost connection also rejects the running query; without a listener it would end the process besides.
+  // A lost connection also rejects the running query; without a listener it would end the process too.
   client.on('error', () => undefined);
   try {
     await client.connect();
@@ -39,7 +39,7 @@ async function readVersion(databaseUrl: string): Promise<string> {
     const shown = `${Math.floor(version / 10_000)}.${version % 10_000}`;
     if (version >= VERSION_MIN) return shown;
     throw new LauncherError(
-      `The database at ${describe(databaseUrl)} is Postgres ${shown}, but Kilotoken needs Postgres 18 or newer. Upgrade it, name another one in ` +
+      `The database at ${describe(databaseUrl)} is Postgres ${shown}, but Kilotoken needs Postgres 18 or newer. Upgrade it, set another one in ` +
         'DATABASE_URL, or unset DATABASE_URL to use the embedded Postgres. Nothing was changed.',
     );
   } finally {
@@ -54,7 +54,7 @@ function explain(error: unknown, databaseUrl: string): LauncherError {
   switch (code) {
     case '28P01':
     case '28000':
-      return new LauncherError(`The database at ${where} does not accept the user and password in DATABASE_URL (${message}). Correct them, ${unset}`);
+      return new LauncherError(`The database at ${where} refused the user and password in DATABASE_URL (${message}). Correct them, ${unset}`);
     case '3D000':
       return new LauncherError(`The database named in DATABASE_URL does not exist at ${where} (${message}). Create it (createdb), ${unset}`);
     default:
@@ -62,7 +62,7 @@ function explain(error: unknown, databaseUrl: string): LauncherError {
   }
 }
 
-/** Without user and password: this is printed. */
+/** The address without user and password, for printing. */
 function describe(databaseUrl: string): string {
   const { hostname, port, pathname } = new URL(databaseUrl);
   return `${hostname}:${port || '5432'}${pathname}`;

@@ -5,9 +5,9 @@ import { identifySelf, isAlive } from '../process-identity.js';
 import { LauncherError } from './launcher-error.js';
 
 /**
- * One launcher a folder. A lock is a numbered file that names its holder; the highest number is in force for as long as
- * its holder lives, so a launcher that was killed holds nothing. Whoever finds the holder dead makes the next number,
- * which only one can; the highest number is never deleted, so nobody can begin again below it.
+ * Lets one launcher at a time use a folder. A lock is a numbered file that names its holder. The highest number is in force
+ * while its holder lives, so a killed launcher holds nothing. A launcher that finds the holder dead creates the next number,
+ * which only one can do. The highest number is never deleted, so numbers only grow.
  */
 
 const holderSchema = z.object({ pid: z.number().int().positive(), startedAt: z.string(), since: z.string() });
@@ -23,7 +23,7 @@ export function takeFolderLock(folder: string): void {
       return;
     }
   }
-  throw new LauncherError(`${folder} could not be locked: other launchers keep taking it.`);
+  throw new LauncherError(`${folder} could not be locked: other launchers keep locking it.`);
 }
 
 function refuseIfAlive(folder: string, number: number): void {
@@ -31,8 +31,8 @@ function refuseIfAlive(folder: string, number: number): void {
   if (!holder || !isAlive(holder)) return;
   const { pid, since } = holder;
   throw new LauncherError(
-    `Kilotoken already runs on ${folder} (process ${pid}, since ${since}); see quickstart.json there for where it is. ` +
-      `Stop it first (Ctrl-C in its terminal, or kill ${pid}), or start a second one with a folder and ports of its own: KILOTOKEN_HOME=<folder> npm start`,
+    `Kilotoken already runs on ${folder} (process ${pid}, since ${since}); quickstart.json there has its addresses. ` +
+      `Stop it first (Ctrl-C in its terminal, or kill ${pid}), or start a second one with its own folder and ports: KILOTOKEN_HOME=<folder> npm start`,
   );
 }
 
@@ -40,7 +40,7 @@ function readHolder(file: string): z.infer<typeof holderSchema> | null {
   try {
     return holderSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch {
-    // Deleted by whoever holds a higher number, which the next look finds; or emptied by a power cut, and held by nobody.
+    // The holder of a higher number deleted it, which the next attempt finds; or a power cut emptied it, and nobody holds it.
     return null;
   }
 }

@@ -8,7 +8,7 @@ export interface Home {
   /** Owned by the user that Postgres runs as. */
   databaseFolder: string;
   logs: string;
-  /** One file a child process: whom to stop when the launcher was killed. */
+  /** One file per child process, so that the next start can stop the children of a killed launcher. */
   processes: string;
   secretsFile: string;
   portFile: string;

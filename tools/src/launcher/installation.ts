@@ -6,9 +6,9 @@ import { apps, describeApp, type AppContext } from './apps.js';
 import type { PostgresService } from './database.js';
 import { SupervisedService, type SupervisorSettings } from './supervisor.js';
 
-/** All processes of one installation: started together, kept alive, stopped in order. */
+/** Starts all processes of one installation together, keeps them alive and stops them in order. */
 
-/** Beyond the drain an app closes its connections and writes the last lines of its log. */
+/** After the drain an app needs this time to close its connections and write the end of its log. */
 const CLOSE_MS_MAX = 15_000;
 const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 30_000;
@@ -33,7 +33,7 @@ export class Installation {
     private readonly supervisor: SupervisorSettings,
   ) {}
 
-  /** Starts every app and waits until all are ready. `onReady` is told of each. */
+  /** Starts every app and waits until all are ready. Calls `onReady` with the names of the ready ones. */
   async startApps(context: AppContext, onReady: (names: string[]) => void): Promise<void> {
     this.appServices = apps.map((app) => new SupervisedService(createAppService(describeApp(app, context), context.home), this.supervisor));
     const ready: string[] = [];
@@ -46,7 +46,7 @@ export class Installation {
     );
   }
 
-  /** The faces drain first, then what they need, Postgres last. Bounded; `forced` cuts every wait short. */
+  /** Stops the public faces first, then the services that they need, Postgres last. Every wait is bounded, and `forced` ends it. */
   async stop(drainMs: number, forced: AbortSignal): Promise<void> {
     const force = () => this.kill();
     forced.addEventListener('abort', force, { once: true });
@@ -68,7 +68,7 @@ export class Installation {
   private kill(): void {
     for (const { process } of this.appServices) if (process) signalProcess(process.identity, 'SIGKILL');
     const server = this.postgres?.process;
-    // Immediate is a crash to Postgres, from which it recovers by itself; the apps are gone already.
+    // SIGQUIT is a crash to Postgres, and it recovers by itself; the apps are already gone.
     if (server) signalProcess(server.identity, 'SIGQUIT');
   }
 }

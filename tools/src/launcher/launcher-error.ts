@@ -2,7 +2,7 @@ import { AppError, ConfigError, MigrationError } from '@kilotoken/platform';
 import { ModelError } from '../model/index.js';
 import { PostgresStartError } from '../postgres/index.js';
 
-/** Why Kilotoken does not start and what to do, written for whoever typed `npm start`. */
+/** Tells the person who typed `npm start` why Kilotoken does not start, and what to do. */
 export class LauncherError extends Error {
   override readonly name = 'LauncherError';
 }
@@ -12,7 +12,7 @@ export class StartInterrupted extends Error {
   override readonly name = 'StartInterrupted';
 }
 
-/** The text to print: our own messages as they are, the file system's turned into advice, anything else with its stack. */
+/** The text to print: our own messages as they are, advice for the file system's errors, and a stack for any other. */
 export function explainFailure(error: unknown, home: string): string {
   if (error instanceof LauncherError || error instanceof ConfigError || error instanceof MigrationError || error instanceof PostgresStartError || error instanceof ModelError) {
     return error.message;
@@ -24,15 +24,15 @@ export function explainFailure(error: unknown, home: string): string {
   switch (code) {
     case 'ENOSPC':
     case 'EDQUOT':
-      return `The disk is full: ${where} could not be written. Free some space (a first start needs about 1 GB) and start again; nothing was lost.`;
+      return `The disk is full: ${where} could not be written. Free some space (a first start needs about 1 GB) and start again. Nothing was lost.`;
     case 'EACCES':
     case 'EPERM':
-      return `${where} may not be written by this user. Change its owner, or choose another folder: KILOTOKEN_HOME=<folder> npm start`;
+      return `This user may not write ${where}. Change its owner, or choose another folder: KILOTOKEN_HOME=<folder> npm start`;
     case 'EROFS':
       return `${where} is on a read-only file system. Choose another folder: KILOTOKEN_HOME=<folder> npm start`;
     case 'ENOTDIR':
     case 'EEXIST':
-      return `${where} is in the way: a folder is needed there. Move it, or choose another folder: KILOTOKEN_HOME=<folder> npm start`;
+      return `${where} exists and is not a folder. Move it, or choose another folder: KILOTOKEN_HOME=<folder> npm start`;
     default:
       return error.stack ?? error.message;
   }

@@ -2,9 +2,9 @@ import { copyFileSync, readdirSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Bounds what children print. They write into the files themselves (so that neither needs the other to live), which is
- * why a full file is copied and emptied instead of renamed: they append, so they go on at its new beginning. Lines
- * written between the two steps are lost; the apps' own logs rotate by themselves and lose nothing.
+ * Bounds the output of children. They write to the files themselves, so that neither needs the other to live. A full file
+ * is therefore copied and emptied, not renamed: children append, so they continue at its new start. Lines written between
+ * the two steps are lost; the apps' own logs rotate by themselves and lose nothing.
  */
 
 const FILE_BYTES_MAX = 10 * 1024 * 1024;
@@ -24,7 +24,7 @@ export function rotateFullFiles(folder: string, bytesMax = FILE_BYTES_MAX): void
     try {
       copyFileSync(file, `${file}.1`);
     } catch {
-      // Without room for a copy the file is emptied all the same: its size is what must be bounded.
+      // Without room for a copy the file is emptied anyway, because its size must be bounded.
     }
     truncateSync(file);
   }

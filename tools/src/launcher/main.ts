@@ -18,14 +18,14 @@ import { listenForStop, untilAborted, type StopRequest } from './stop-request.js
 import { printSummary } from './summary.js';
 import { runStep, type Terminal } from './terminal.js';
 
-/** After a second Ctrl-C the launcher goes, whatever still hangs; the next start cleans up. */
+/** After a second Ctrl-C the launcher exits by this time even if something hangs; the next start cleans up. */
 const FORCED_EXIT_MS = 20_000;
 
-/** Runs one installation until it is told to stop, and ends this process. */
+/** Runs one installation until a signal stops it, then ends this process. */
 export async function launch(terminal: Terminal): Promise<never> {
   const startedMs = performance.now();
   const environment = readEnvironment();
-  const stop = listenForStop(() => terminal.notice('Stopping; running requests may finish. Ctrl-C again forces.'));
+  const stop = listenForStop(() => terminal.notice('Stopping after running requests have ended. Press Ctrl-C again to stop at once.'));
   stop.forced.addEventListener('abort', () => setTimeout(() => process.exit(stop.exitCode()), FORCED_EXIT_MS).unref());
   let home = '.kilotoken';
   try {
@@ -33,7 +33,7 @@ export async function launch(terminal: Terminal): Promise<never> {
     home = settings.KILOTOKEN_HOME;
     const end = await run(terminal, settings, environment, stop, startedMs);
     const isOrderly = end === 'stopped' && !stop.forced.aborted;
-    terminal.line(isOrderly ? '  Stopped.' : stop.forced.aborted ? '  Stopped by force.' : '  Stopped before it ran.');
+    terminal.line(isOrderly ? '  Stopped.' : stop.forced.aborted ? '  Stopped by force.' : '  Stopped before the start was complete.');
     process.exit(isOrderly ? 0 : stop.exitCode());
   } catch (error) {
     terminal.problem(explainFailure(error, home));
@@ -45,7 +45,7 @@ async function run(terminal: Terminal, settings: LauncherSettings, environment: 
   const home = openHome(settings.KILOTOKEN_HOME);
   takeFolderLock(home.folder);
   const orphans = [...(await stopOrphans(home)), ...((await stopOrphanedPostgres(home.databaseFolder)) ? ['postgres'] : [])];
-  if (orphans.length > 0) terminal.notice(`A launcher was killed here before: stopped what it left running (${orphans.join(', ')}).`);
+  if (orphans.length > 0) terminal.notice(`The last launcher was killed. Stopped the processes that it left running: ${orphans.join(', ')}.`);
   await refuseTakenPorts(settings);
 
   const secrets = ensureSecrets(home.secretsFile, hasEmbeddedDatabase(home));
@@ -58,7 +58,7 @@ async function run(terminal: Terminal, settings: LauncherSettings, environment: 
     await untilAborted(stop.requested);
     return 'stopped';
   } catch (error) {
-    // Whoever stops a start that then fails because it was stopped wants no explanation.
+    // A start that fails because a signal stopped it needs no explanation.
     if (!stop.requested.aborted && !(error instanceof StartInterrupted)) throw error;
     return 'interrupted';
   } finally {
@@ -98,7 +98,7 @@ async function startEverything(start: Start): Promise<void> {
   printSummary(terminal, home, quickstart, performance.now() - start.startedMs);
 }
 
-/** Does not wait for the end of work that may be abandoned: the process is about to end. */
+/** Rejects at once when a stop is requested. The work is abandoned, because the process is about to end. */
 async function unlessStopped<Result>(stop: StopRequest, work: Promise<Result>): Promise<Result> {
   return Promise.race([work, untilAborted(stop.requested).then(() => Promise.reject(new StartInterrupted()))]);
 }

@@ -3,13 +3,13 @@ import type { Home } from './home.js';
 import type { LauncherSettings } from './settings.js';
 import { runStep, type Step, type Terminal } from './terminal.js';
 
-/** The value of KILOTOKEN_MODEL_PATH that asks for no model: nothing is fetched, and the loopback engine answers. */
+/** This value of KILOTOKEN_MODEL_PATH means no model: the launcher fetches none, and the loopback engine answers. */
 const NO_MODEL = 'loopback';
 
-/** The model that the worker will run; null when only the loopback engine can answer, which a notice has then explained. */
+/** The model for the worker; null when only the loopback engine can answer, which a notice explains. */
 export function findModel(terminal: Terminal, settings: LauncherSettings, home: Home): Promise<ResolvedModel | null> {
   return runStep(terminal, 'model', 'looking for the model', async (step) => {
-    if (settings.KILOTOKEN_MODEL_PATH === NO_MODEL) return { result: null, detail: 'none, as asked: the loopback engine answers' };
+    if (settings.KILOTOKEN_MODEL_PATH === NO_MODEL) return { result: null, detail: 'none, by KILOTOKEN_MODEL_PATH: the loopback engine answers' };
     const notices: string[] = [];
     const onProgress = (progress: FetchProgress): void => showProgress(step, progress);
     const model = await resolveModel({

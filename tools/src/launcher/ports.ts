@@ -2,7 +2,7 @@ import { findFreePort, isPortFree } from '../free-port.js';
 import { LauncherError } from './launcher-error.js';
 import { portSettings, type LauncherSettings } from './settings.js';
 
-/** Looked at before anything is started, so that a taken port costs seconds and all of them are named at once. */
+/** Runs before anything starts, so that taken ports are refused within seconds and all at once. */
 export async function refuseTakenPorts(settings: LauncherSettings): Promise<void> {
   const free = await Promise.all(portSettings.map((name) => isFree(settings, settings[name])));
   const taken = portSettings.filter((_, index) => !free[index]);
@@ -22,7 +22,7 @@ async function isFree(settings: LauncherSettings, port: number): Promise<boolean
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
       throw new LauncherError(`HOST=${settings.HOST} is not an address of this machine. Use 127.0.0.1 (this machine only) or 0.0.0.0 (every network).`);
     }
-    if (code === 'EACCES') throw new LauncherError(`Port ${port} may not be used by this user: ports below 1024 need special rights. Choose a higher one.`);
+    if (code === 'EACCES') throw new LauncherError(`This user may not use port ${port}: ports below 1024 need special rights. Choose a higher one.`);
     throw error;
   }
 }

@@ -10,14 +10,14 @@ const quickstartSchema = z.object({
   benchApiKey: z.string().nullable(),
   /** The owner's login. */
   databaseUrl: z.string(),
-  /** The control plane's login, which `kt` uses. Null: somebody else makes the logins and made none. */
+  /** The control plane's login, which `kt` uses. Null: somebody else manages the logins and made none. */
   controlDatabaseUrl: z.string().nullable(),
   models: z.array(z.string()),
-  /** The one to try: the engine's, else the local one, else the loopback engine. */
+  /** The model to try first: the engine's, else the local one, else the loopback engine. */
   model: z.string().nullable(),
-  /** The model of the worker's HTTP engine, when one is named and on sale by that. */
+  /** The model of the worker's HTTP engine, if WORKER_ENGINE_URL put it on sale. */
   engineModel: z.string().nullable(),
-  /** The real model in process, when there is one. */
+  /** The local model in the worker's process, if there is one. */
   localModel: z.string().nullable(),
   /** The deterministic engine, which says so in every answer. */
   loopbackModel: z.string().nullable(),

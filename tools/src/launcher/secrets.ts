@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readIfThere, writeAtomically } from '../atomic-write.js';
 import { LauncherError } from './launcher-error.js';
 
-/** Made once an installation, random, readable by its owner alone. */
+/** Random secrets, made once per installation; only the file's owner can read them. */
 const secretsSchema = z.object({
   internalToken: z.string().min(32),
   databaseOwnerPassword: z.string().min(32),
@@ -12,11 +12,11 @@ const secretsSchema = z.object({
 
 export type Secrets = z.infer<typeof secretsSchema>;
 
-/** A folder that holds a database needs the passwords that it was made with: new ones are made for a new folder only. */
+/** Makes new passwords only for a new folder: an existing database opens only with those it was made with. */
 export function ensureSecrets(file: string, hasDatabase: boolean): Secrets {
   const text = readIfThere(file);
   if (text !== null) return parseSecrets(text, file);
-  if (hasDatabase) throw new LauncherError(`${file} is missing, and the database beside it can only be opened with the passwords in it. Put it back from a backup. Nothing was changed.`);
+  if (hasDatabase) throw new LauncherError(`${file} is missing, and the database beside it opens only with the passwords in it. Restore it from a backup. Nothing was changed.`);
   const secrets = { internalToken: newSecret(), databaseOwnerPassword: newSecret(), databaseAppPassword: newSecret() };
   writeAtomically(file, `${JSON.stringify(secrets, null, 2)}\n`);
   return secrets;
@@ -26,7 +26,7 @@ function parseSecrets(text: string, file: string): Secrets {
   try {
     return secretsSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new LauncherError(`${file} is damaged: it must hold ${Object.keys(secretsSchema.shape).join(', ')}. Put it back from a backup. Nothing was changed.`, { cause });
+    throw new LauncherError(`${file} is damaged: it must hold ${Object.keys(secretsSchema.shape).join(', ')}. Restore it from a backup. Nothing was changed.`, { cause });
   }
 }
 

@@ -30,7 +30,7 @@ describe('readLauncherSettings', () => {
   it.each([
     [{ GATEWAY_PORT: '80800' }, 'GATEWAY_PORT is wrong'],
     [{ GATEWAY_PORT: '0' }, 'GATEWAY_PORT is wrong'],
-    [{ WORKER_PORT: '8080' }, 'WORKER_PORT is wrong: port 8080 is given to another process already'],
+    [{ WORKER_PORT: '8080' }, 'WORKER_PORT is wrong: another process already has port 8080'],
     [{ DATABASE_URL: 'mysql://somewhere/kilotoken' }, 'DATABASE_URL is wrong'],
     [{ APP_DATABASE_URL: 'postgresql://a:b@127.0.0.1/kilotoken' }, 'DATABASE_URL is not set'],
     [{ KILOTOKEN_DEMO: 'yes' }, 'KILOTOKEN_DEMO is wrong: must be 0 or 1'],

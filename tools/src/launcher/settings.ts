@@ -4,7 +4,7 @@ import { modelIdPattern } from '@kilotoken/marketplace';
 import { parseConfig, setting, ConfigError, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
 
-/** The ports that the launcher hands out, by the setting that names them. */
+/** The ports of all processes, by setting. */
 const ports = {
   GATEWAY_PORT: port(8080),
   API_PORT: port(8081),
@@ -35,7 +35,7 @@ export const launcherSettings = z.object({
   KILOTOKEN_LANES: z.string().optional(),
   KILOTOKEN_MODEL_PATH: z.string().optional(),
   KILOTOKEN_GPU: z.enum(['cuda', 'vulkan', 'metal'], { error: 'must be cuda, vulkan or metal' }).optional(),
-  /** What the worker gives each sequence of the local model is what its listing promises. */
+  /** Both the worker's room for a sequence and the listing's context window, so that they agree. */
   WORKER_CONTEXT_TOKENS: setting.wholeNumber({ fallback: localModelDefaults.contextTokens, min: 64, max: 1_048_576, unit: 'tokens' }),
   ...engineServerSettings,
   WORKER_ENGINE_INPUT_PRICE: price('0.10'),
@@ -51,10 +51,10 @@ export function readLauncherSettings(environment: Environment, workingFolder: st
   const settings = parseConfig(launcherSettings, environment);
   const twice = portSettings.filter((name, index) => portSettings.findIndex((other) => settings[other] === settings[name]) < index);
   if (twice.length > 0) {
-    throw new ConfigError(twice.map((name) => `${name} is wrong: port ${settings[name]} is given to another process already`));
+    throw new ConfigError(twice.map((name) => `${name} is wrong: another process already has port ${settings[name]}`));
   }
   if (settings.APP_DATABASE_URL && !settings.DATABASE_URL) {
-    throw new ConfigError(['DATABASE_URL is not set: APP_DATABASE_URL is the login of the applications in that database, and means nothing without it']);
+    throw new ConfigError(['DATABASE_URL is not set: APP_DATABASE_URL, a login to the same database, needs it']);
   }
   const server = engineServerOf(settings);
   if (typeof server === 'string') throw new ConfigError([server]);
@@ -64,7 +64,7 @@ export function readLauncherSettings(environment: Environment, workingFolder: st
   return { ...settings, KILOTOKEN_HOME: resolve(workingFolder, settings.KILOTOKEN_HOME) };
 }
 
-/** Of a million tokens, in USD. */
+/** USD per million tokens. */
 function price(fallback: string) {
   const right = 'must be a decimal number of USD per million tokens, such as 0.10';
   return z.string().regex(/^\d{1,9}(\.\d{1,12})?$/, right).prefault(fallback);

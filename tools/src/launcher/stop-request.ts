@@ -1,13 +1,13 @@
 import { constants } from 'node:os';
 
 /**
- * Ctrl-C, SIGTERM and a closed terminal ask to stop; a second time forces. npm passes on the signal that the terminal
- * has already sent to everybody, so one Ctrl-C may arrive twice: what follows at once is the same request.
+ * Ctrl-C, SIGTERM and a closed terminal request a stop; a second request forces it. npm passes on a signal that the terminal
+ * has already sent to every process, so one Ctrl-C may arrive twice: a signal that follows at once is the same request.
  */
 export interface StopRequest {
   requested: AbortSignal;
   forced: AbortSignal;
-  /** What a shell says of a process that a signal ended: 128 and the signal's number. */
+  /** A shell's exit code for a process that a signal ended: 128 plus the signal's number. */
   exitCode(): number;
 }
 

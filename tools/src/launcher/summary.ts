@@ -2,7 +2,7 @@ import type { Home } from './home.js';
 import type { Quickstart } from './quickstart.js';
 import type { Terminal } from './terminal.js';
 
-/** Where everything is, and one line to try. */
+/** Prints the addresses, and a request to try. */
 export function printSummary(terminal: Terminal, home: Home, quickstart: Quickstart, elapsedMs: number): void {
   const { bold, dim } = terminal;
   const row = (name: string, text: string) => terminal.line(`  ${name.padEnd(12)} ${text}`);
@@ -10,8 +10,8 @@ export function printSummary(terminal: Terminal, home: Home, quickstart: Quickst
   terminal.line(`  ${bold('Kilotoken is running')} ${dim(`after ${(elapsedMs / 1000).toFixed(1)} s. Ctrl-C stops it.`)}`);
   terminal.line();
   row('gateway', bold(quickstart.gatewayUrl));
-  row('models', quickstart.models.join(', ') || dim('none yet: name a file of lanes in KILOTOKEN_LANES'));
-  row('keys', quickstart.apiKey ? home.quickstartFile : dim('make one: npm run kt -- keys create --help'));
+  row('models', quickstart.models.join(', ') || dim('none yet: set KILOTOKEN_LANES to a lanes file'));
+  row('keys', quickstart.apiKey ? home.quickstartFile : dim('create one: npm run kt -- keys create --help'));
   row('logs', home.logs);
   const { model } = quickstart;
   if (quickstart.apiKey && model) {

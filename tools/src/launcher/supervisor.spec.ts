@@ -54,7 +54,7 @@ describe('SupervisedService', () => {
     await settle();
 
     expect(supervised.process).toBe(started[1]);
-    expect(events).toEqual(['gateway ended (SIGKILL). It is started again in 0.5 s.', 'gateway is up again.']);
+    expect(events).toEqual(['gateway ended (SIGKILL). Restarting it in 0.5 s.', 'gateway is ready again.']);
     await supervised.letGo();
   });
 
@@ -89,7 +89,7 @@ describe('SupervisedService', () => {
     await settle();
 
     expect(supervised.process).toBe(started[1]);
-    expect(events.filter((event) => event.includes('could not be started: The port is taken'))).toHaveLength(3);
+    expect(events.filter((event) => event.includes('could not start: The port is taken'))).toHaveLength(3);
     await supervised.letGo();
   });
 

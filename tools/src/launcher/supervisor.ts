@@ -1,8 +1,8 @@
 import type { ProcessIdentity } from '../process-identity.js';
 
 /**
- * Keeps processes alive: whatever dies without being asked to is started again, each time after a longer wait, for as
- * long as it takes. A process that lived for a while begins with the short wait again.
+ * Keeps processes alive: restarts any that dies unasked, each time after a longer wait, without end. A process that lived
+ * for a while starts with the short wait again.
  */
 
 export interface ServiceProcess {
@@ -14,16 +14,16 @@ export interface ServiceProcess {
 export interface Service<Running extends ServiceProcess = ServiceProcess> {
   name: string;
   start(): Promise<Running>;
-  /** Rejects when the process ended first, or when it is not ready in time. */
+  /** Rejects if the process ends first or is not ready in time. */
   waitUntilReady(process: Running, signal: AbortSignal): Promise<void>;
 }
 
 export interface SupervisorSettings {
   backoffMsMin: number;
   backoffMsMax: number;
-  /** A process that lived this long had started well. */
+  /** A process that lived this long resets the backoff. */
   steadyAfterMs: number;
-  /** What happened, in a sentence for the terminal. */
+  /** Receives each event as a sentence for the terminal. */
   onEvent: (sentence: string) => void;
   now: () => number;
   /** Resolves early when aborted. */
@@ -44,12 +44,12 @@ export class SupervisedService<Running extends ServiceProcess = ServiceProcess> 
     return this.service.name;
   }
 
-  /** The process that runs now, if any does. */
+  /** The running process, if there is one. */
   get process(): Running | null {
     return this.current;
   }
 
-  /** The first start: a failure is the caller's, who knows whether anything can go on without this process. */
+  /** The first start. The caller gets a failure, and decides whether to go on without this process. */
   async start(): Promise<Running> {
     const running = await this.startOnce();
     await this.service.waitUntilReady(running, this.release.signal);
@@ -57,7 +57,7 @@ export class SupervisedService<Running extends ServiceProcess = ServiceProcess> 
     return running;
   }
 
-  /** From now on a death is the end. What runs goes on until somebody stops it. */
+  /** Stops supervising: the process runs on until somebody stops it, and is not restarted. */
   async letGo(): Promise<Running | null> {
     this.release.abort();
     await this.keeping;
@@ -85,7 +85,7 @@ export class SupervisedService<Running extends ServiceProcess = ServiceProcess> 
         const reason = await Promise.race([running.exited, released]);
         if (reason === null) return;
         if (now() - startedMs >= steadyAfterMs) backoffMs = backoffMsMin;
-        onEvent(`${this.name} ended (${reason}). It is started again in ${backoffMs / 1000} s.`);
+        onEvent(`${this.name} ended (${reason}). Restarting it in ${backoffMs / 1000} s.`);
       }
       await wait(backoffMs, signal);
       backoffMs = Math.min(backoffMs * 2, backoffMsMax);
@@ -95,18 +95,18 @@ export class SupervisedService<Running extends ServiceProcess = ServiceProcess> 
     }
   }
 
-  /** Null when it could not be started at all; one that started is watched, ready or not. */
+  /** Null if it could not start. A started process is supervised, ready or not. */
   private async tryRestart(nextBackoffMs: number): Promise<Running | null> {
     const { onEvent } = this.settings;
     try {
       const running = await this.startOnce();
       void this.service.waitUntilReady(running, this.release.signal).then(
-        () => onEvent(`${this.name} is up again.`),
-        () => undefined, // It ended, which the loop reports, or we were told to stop.
+        () => onEvent(`${this.name} is ready again.`),
+        () => undefined, // It ended, which the loop reports, or a stop was requested.
       );
       return running;
     } catch (error) {
-      onEvent(`${this.name} could not be started: ${error instanceof Error ? error.message : String(error)} The next attempt is in ${nextBackoffMs / 1000} s.`);
+      onEvent(`${this.name} could not start: ${error instanceof Error ? error.message : String(error)} Next attempt in ${nextBackoffMs / 1000} s.`);
       return null;
     }
   }

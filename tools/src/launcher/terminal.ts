@@ -1,4 +1,4 @@
-/** What `tools/terminal.mjs` offers; it is made before anything is built, and handed in. */
+/** The terminal of `tools/terminal.mjs`, which exists before anything is built and is passed in. */
 export interface Terminal {
   step(name: string, text?: string): Step;
   line(text?: string): void;
@@ -16,9 +16,9 @@ export interface Step {
 
 export interface StepResult<Result> {
   result: Result;
-  /** What the line says in the end. */
+  /** The line's final text. */
   detail: string;
-  /** What else a person should know, printed below it. */
+  /** Further remarks for a person, printed below the line. */
   notices?: string[];
 }
 
