@@ -5,7 +5,7 @@ import type { Check } from './reconcile.js';
 export const adjustmentChecks: readonly Check[] = [
   {
     name: 'rating-adjusted', invariant: 'I1',
-    says: 'each adjustment of a rating is of a usage row, was posted once, and moved as much between grants as it posted',
+    says: 'each adjustment of a rating has its usage row, was posted once, and moved between grants the amount that it posted',
     subjects: 'adjustments of ratings',
     expected: 'by the adjustment',
     found: 'by the ledger; moved between grants; its usage row',
@@ -45,8 +45,8 @@ export const adjustmentChecks: readonly Check[] = [
     says: 'every transaction is of a kind that this version posts, on the accounts of that kind',
     subjects: 'transactions',
     expected: 'a kind, and its accounts',
-    found: 'the kind; accounts that are not its own',
-    advice: 'Nothing of this version posts such a transaction: it was forged, or a newer version posted it. Reverse it by a transaction of its own.',
+    found: 'the kind; accounts of other kinds',
+    advice: 'This version posts no such transaction: somebody forged it, or a newer version posted it. Reverse it with a new transaction.',
     sql: (s) => `
       WITH of_kind (kind, accounts) AS (VALUES
         ('grant_issued', '{cash_clearing,stripe_clearing,invoice_receivable,promotion_expense,grant_liability}'::text[]), ('grant_expired', '{grant_liability,breakage_revenue}'),
@@ -65,11 +65,11 @@ export const adjustmentChecks: readonly Check[] = [
   },
   {
     name: 'ledger-heads', invariant: 'I1',
-    says: 'where a chain ends stands the last transaction of its organization',
+    says: 'the head of each chain names the last transaction of its organization',
     subjects: 'chains',
     expected: 'the last transaction',
     found: 'the head',
-    advice: 'Transactions were removed from the end of the chain, or all of it, or its head was changed. Compare the ledger with a backup.',
+    advice: 'The chain lost its last transactions or all of them, or its head was changed. Compare the ledger with a backup.',
     sql: (s) => `
       WITH last AS (SELECT DISTINCT ON (t.organization_id) t.organization_id, t.id, t.position, t.hash FROM ledger_transaction t WHERE true${s.organization('t.organization_id')} ORDER BY t.organization_id, t.position DESC),
       head AS (SELECT c.* FROM ledger_chain c WHERE true${s.organization('c.organization_id')})

@@ -8,11 +8,11 @@ const LEFT = (s: ScopeSql, alias = 't'): string => `x.detached_at IS NOT NULL${s
 export const archiveChecks: readonly Check[] = [
   {
     name: 'archive-totals', invariant: 'I2',
-    says: 'what an exported partition adds up to is one account: as much from grants and from leases as was charged, no more than was rated, of as many rows as it has',
+    says: 'the sums of an exported partition agree: amounts from grants and from leases equal the charges, charges do not exceed ratings, and rows are counted once',
     subjects: 'exported partitions of organizations',
     expected: 'charged',
     found: 'from grants; from leases; rated',
-    advice: 'A sum of usage_archive_total was changed or deleted: read the file again, and put the sums back from it.',
+    advice: 'A sum in usage_archive_total was changed or deleted. Read the file again and restore the sums from it.',
     sql: (s) => `
       WITH total AS (
         SELECT t.organization_id, t.partition, sum(t.amount) FILTER (WHERE t.kind = 'charge') AS charge, sum(t.amount) FILTER (WHERE t.kind = 'grant') AS of_grants, sum(t.amount) FILTER (WHERE t.kind = 'lease') AS of_leases,
@@ -25,11 +25,11 @@ export const archiveChecks: readonly Check[] = [
   },
   {
     name: 'archive-rows', invariant: 'I5',
-    says: 'a partition that was exported has as many rows by organization as in all, in a range that no other has, and left in the order of its steps',
+    says: 'the rows of an exported partition by organization sum to its total, no other partition has its range, and its steps are in order',
     subjects: 'exported partitions',
     expected: 'rows of its organizations',
     found: 'rows; detached; proven; dropped',
-    advice: 'The record of the export was changed: compare it with the file, and with a backup.',
+    advice: 'The record of the export was changed. Compare it with the file and with a backup.',
     wholeDatabaseOnly: true,
     sql: () => `
       SELECT NULL::uuid AS organization_id, jsonb_build_object('partition', x.partition, 'file', x.file) AS place, coalesce(t.rows, 0)::text AS expected, format('%s; %s; %s; %s', x.rows, x.detached_at, x.proven_at, x.dropped_at) AS found,
@@ -41,11 +41,11 @@ export const archiveChecks: readonly Check[] = [
   },
   {
     name: 'archive-current', invariant: 'I5',
-    says: 'usage that was exported and is still there is what was exported',
+    says: 'an exported partition that is still attached has not changed since its export',
     subjects: 'exported partitions that are attached',
     expected: 'as exported: rows; charge; rated; cost',
     found: 'as it is',
-    advice: 'Rows came or were changed since the export: export the partition again once it is known why (usage-sealed names a row that was changed). detach refuses it until then.',
+    advice: 'Rows were added or changed after the export. Find out why (usage-sealed names a changed row), then export the partition again; detach refuses it until then.',
     sql: (s) => `
       WITH exported AS (
         SELECT x.partition, x.first_id, x.until_id, t.organization_id, coalesce(sum(t.amount) FILTER (WHERE t.kind = 'rows'), 0) AS rows, coalesce(sum(t.amount) FILTER (WHERE t.kind = 'charge'), 0) AS charge,
@@ -61,11 +61,11 @@ export const archiveChecks: readonly Check[] = [
   },
   {
     name: 'usage-posted', invariant: 'I7',
-    says: 'all use that was rated, here or in what has left, is posted: by organization, account and unit',
+    says: 'all rated usage, exported usage included, is posted by organization, account and unit',
     subjects: 'accounts of organizations',
     expected: 'by usage rows and exports',
     found: 'by the ledger',
-    advice: 'Usage, an export’s sums or the ledger were changed. rating-posted names the rating where the rows are still there; else compare the sums of usage_archive_total with their files.',
+    advice: 'Usage, an export’s sums or the ledger were changed. If the rows are still in the database, rating-posted names the rating; else compare the sums in usage_archive_total with their files.',
     sql: (s) => `
       WITH waiting AS (
         SELECT k.organization_id, k.id, k.attempt FROM unrated_batch b CROSS JOIN LATERAL unnest(b.organization_ids, b.usage_ids, b.attempts) AS k (organization_id, id, attempt)),

@@ -73,7 +73,7 @@ describe('usage that was exported and has left the database', () => {
 
   it('is missed where its sums were changed', async () => {
     await plant("UPDATE usage_archive_total SET amount = amount - 1 WHERE key = $closedLease");
-    expect((await findings())['lease-settled']).toEqual([expect.stringContaining('expected 4 (what usage rows took of it), found 5')]);
+    expect((await findings())['lease-settled']).toEqual([expect.stringContaining('expected 4 (taken by usage rows), found 5')]);
   });
 });
 

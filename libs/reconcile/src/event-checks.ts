@@ -5,11 +5,11 @@ import type { Check } from './reconcile.js';
 export const eventChecks: readonly Check[] = [
   {
     name: 'event-sequence', invariant: 'I9',
-    says: 'the events of an organization are numbered without gaps, up to where it stands; only old ones were pruned',
+    says: 'the events of an organization are numbered without gaps up to its position; only old ones were pruned',
     subjects: 'events',
     expected: 'the number after the one before, up to the position',
     found: 'its number; the position',
-    advice: 'An event was deleted, forged or renumbered: its customer was told too little or too much. Compare the outbox with a backup.',
+    advice: 'An event was deleted, forged or renumbered, so its customer got too few or too many. Compare the outbox with a backup.',
     sql: (s) => `
       WITH numbered AS (
         SELECT e.organization_id, e.id, e.kind, e.sequence, lag(e.sequence) OVER own AS before, lead(e.sequence) OVER own AS next FROM outbox_event e
@@ -21,11 +21,11 @@ export const eventChecks: readonly Check[] = [
   },
   {
     name: 'grant-events', invariant: 'I9',
-    says: 'what a customer was told of a grant is what the grant is',
-    subjects: 'events of grants that were issued',
+    says: 'the event of a grant states the grant’s terms',
+    subjects: 'events of issued grants',
     expected: 'by the grant',
     found: 'by the event',
-    advice: 'The terms of the grant, or its event, were changed: compare both with the payment or the decision that the grant stands for.',
+    advice: 'The grant’s terms or its event were changed. Compare both with the payment or decision behind the grant.',
     // Moments have milliseconds there.
     sql: (s) => `
       SELECT e.organization_id, jsonb_build_object('event', e.id, 'grant', e.payload ->> 'grant_id') AS place,

@@ -15,7 +15,7 @@ export const grantChecks: readonly Check[] = [
     subjects: 'grants',
     expected: 'what remains of it',
     found: 'available + leased',
-    advice: 'Stop spending from this grant (set closing_at), find what wrote its columns, and correct them by an adjustment that is posted.',
+    advice: 'Stop spending from this grant (set closing_at), find out what wrote its columns, and correct them with an adjustment, which posts.',
     sql: (s) => `
       SELECT g.organization_id, ${GRANT} AS place, ${exact('d.remains')} AS expected, ${exact('g.available + g.leased')} AS found,
         d.remains <> g.available + g.leased AS is_wrong
@@ -26,11 +26,11 @@ export const grantChecks: readonly Check[] = [
   {
     name: 'grant-leases',
     invariant: 'I2',
-    says: "a grant's leased and settled are the sums of its leases: slices of the open ones, what the closed ones settled",
+    says: "a grant's leased is the sum of its open leases' slices, and its settled the sum that its closed leases settled",
     subjects: 'grants',
     expected: 'leased; settled, by its leases',
     found: 'leased; settled, by the grant',
-    advice: 'A lease was lost, made or changed by hand: compare the leases of this grant with a backup, and put back what is missing.',
+    advice: 'A lease was lost, or was made or changed by hand. Compare the leases of this grant with a backup, and restore the missing ones.',
     sql: (s) => `
       WITH lease_sum AS (
         SELECT l.organization_id, l.grant_id, coalesce(sum(l.slice) FILTER (WHERE l.closed_at IS NULL), 0) AS leased, coalesce(sum(l.settled), 0) AS settled
@@ -48,7 +48,7 @@ export const grantChecks: readonly Check[] = [
     subjects: 'grants',
     expected: 'the sum of its adjustments',
     found: 'adjusted',
-    advice: 'The grant or an adjustment was changed by hand: compare both with a backup, and adjust by grant_adjust, which posts.',
+    advice: 'The grant or an adjustment was changed by hand. Compare both with a backup, and correct the grant with grant_adjust, which posts.',
     sql: (s) => `
       WITH adjustment AS (SELECT j.organization_id, j.grant_id, sum(j.amount) AS amount FROM grant_adjustment j WHERE true${s.organization('j.organization_id')} GROUP BY 1, 2)
       SELECT g.organization_id, ${GRANT} AS place, ${exact('coalesce(j.amount, 0)')} AS expected, ${exact('g.adjusted')} AS found, g.adjusted <> coalesce(j.amount, 0) AS is_wrong
@@ -58,11 +58,11 @@ export const grantChecks: readonly Check[] = [
   {
     name: 'lease-settled',
     invariant: 'I2',
-    says: 'a closed lease settled what usage rows took of it, and usage took no more of an open one than its slice',
+    says: 'a closed lease settled the amount that usage rows took from it, and usage took at most the slice of an open lease',
     subjects: 'leases',
-    expected: 'what usage rows took of it',
-    found: 'what it settled, or its slice while it is open',
-    advice: 'Usage rows are missing or were changed, or the lease was: look for rows of this session in a backup and in the logs, and repair by an adjustment of the grant.',
+    expected: 'taken by usage rows',
+    found: 'settled, or the slice of an open lease',
+    advice: 'Usage rows are missing or were changed, or the lease was. Look for rows of this session in a backup and in the logs, and correct the grant with an adjustment.',
     sql: (s) => `
       WITH lease_due AS (SELECT l.* FROM lease l WHERE true${s.leases('l')}),
       part AS (
@@ -84,8 +84,8 @@ export const grantChecks: readonly Check[] = [
     says: 'an allocation takes from a lease of its own organization, session and grant, in the unit of the grant',
     subjects: 'allocations',
     expected: 'a lease of this organization, session and grant',
-    found: 'what the allocation names',
-    advice: 'The row was changed after it was settled: one organization may have paid for another. Put it back from a backup, and find who wrote it.',
+    found: 'the lease that the allocation names',
+    advice: 'The row was changed after its settlement, so one organization may have paid for another. Restore it from a backup, and find out who changed it.',
     sql: (s) => `
       SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'session', u.session_id) AS place, 'one' AS expected,
         format('lease %s of %s, grant %s, %s %s', coalesce(a.lease_id::text, 'unreadable'),
@@ -104,7 +104,7 @@ export const grantChecks: readonly Check[] = [
     subjects: 'grants',
     expected: 'nothing below 0',
     found: 'available; leased',
-    advice: 'More was spent than was bought. Close the grant (closing_at), and book the shortfall as a receivable.',
+    advice: 'The organization spent more than it bought. Close the grant (closing_at), and book the shortfall as a receivable.',
     sql: (s) => `
       SELECT g.organization_id, ${GRANT} AS place, '0; 0' AS expected, ${exact('g.available')} || '; ' || ${exact('g.leased')} AS found,
         g.available < 0 OR g.leased < 0 AS is_wrong
@@ -113,11 +113,11 @@ export const grantChecks: readonly Check[] = [
   {
     name: 'floor-enforced',
     invariant: 'I3',
-    says: 'the database itself refuses a grant below its floor, a charge above its hold, and what does not add up',
+    says: 'the database itself refuses grants below their floor, charges above their hold, and sums that do not add up',
     subjects: 'constraints',
-    expected: 'what the constraint is',
-    found: 'what it is in this database',
-    advice: 'Put the constraint back as the migrations have it: until then nothing but the code stands between a mistake and the money.',
+    expected: 'the constraint as released',
+    found: 'the constraint in this database',
+    advice: 'Restore the constraint from the migrations: until then only code protects the money.',
     wholeDatabaseOnly: true,
     sql: () => `
       SELECT NULL::uuid AS organization_id, jsonb_build_object('table', x.of, 'constraint', x.name) AS place, 'in force' AS expected,

@@ -40,8 +40,8 @@ const GIVEN_BACK = "EXISTS (SELECT FROM rating_adjustment j WHERE j.organization
 export const grantLedgerChecks: readonly Check[] = [
   {
     name: 'grant-issued', invariant: 'I1', ...texts,
-    says: 'each grant was posted once when it was issued, against the account of its source, and nothing else was',
-    advice: 'A grant was made, changed or posted past grant_issue. Compare it with the payment or the decision that it stands for; put it right by an adjustment, which posts.',
+    says: 'each grant was posted once, at its issue and against the account of its source; no issue was posted without a grant',
+    advice: 'Something other than grant_issue made, changed or posted a grant. Compare it with the payment or decision behind it, and correct it with an adjustment, which posts.',
     sql: (s) => `
       WITH due AS (
         SELECT g.organization_id, g.id::text AS source_id, g.created_at AS moment, jsonb_build_object('grant', g.id, 'reference', g.reference) AS place,
@@ -49,17 +49,17 @@ export const grantLedgerChecks: readonly Check[] = [
         FROM credit_grant g WHERE g.source <> 'transfer' AND NOT ${GIVEN_BACK}${s.organization('g.organization_id')}), ${POSTED(s, 'grant_issued')} ${COMPARED}`,
   },
   {
-    name: 'grant-source', invariant: 'I1', subjects: 'grants', expected: 'what the source makes of it', found: 'what the grant says',
-    says: 'a grant is promotional if its source gives it away, and only then',
-    advice: 'What was sold was made a gift, or the other way round: revenue and expense are wrong by the grant. Compare it with its payment.',
+    name: 'grant-source', invariant: 'I1', subjects: 'grants', expected: 'promotional or not, by the source', found: 'by the grant',
+    says: 'a grant is promotional exactly if its source gives grants away',
+    advice: 'A sale was recorded as a gift, or a gift as a sale, so revenue and expense are wrong by the grant. Compare it with its payment.',
     sql: (s) => `
       SELECT g.organization_id, jsonb_build_object('grant', g.id, 'source', g.source) AS place, d.is_gift::text AS expected, g.promotional::text AS found, d.is_gift <> g.promotional AS is_wrong
       FROM credit_grant g CROSS JOIN LATERAL (SELECT g.source IN ('promotion', 'free_quota', 'sla_credit') AS is_gift) d WHERE g.source <> 'transfer'${s.organization('g.organization_id')}`,
   },
   {
     name: 'grant-expired', invariant: 'I1', subjects: 'grants', expected: 'by the grant; its end has come', found: 'by the ledger; its end',
-    says: 'what expired of a grant was posted, part by part, after its end',
-    advice: 'An expiry was posted without a grant, or the other way round: compare the transactions grant_expired of this grant with its column.',
+    says: 'each part of a grant that expired was posted, after the grant’s end',
+    advice: 'An expiry was posted that the grant does not have, or not posted. Compare the transactions grant_expired of this grant with its column.',
     sql: (s) => `
       WITH posted AS (
         SELECT t.organization_id, split_part(t.source_id, ':', 1) AS grant_id, min(t.id::text) AS id, min(t.posted_at) AS first,
@@ -76,8 +76,8 @@ export const grantLedgerChecks: readonly Check[] = [
   },
   {
     name: 'grant-refunded', invariant: 'I1', subjects: 'refunds', expected: 'by the refund', found: 'by the ledger',
-    says: 'each refund of a grant was posted, part by part, against its account or that of the grant, between its request and its end',
-    advice: 'A refund was written or posted past grant_refund_request: compare it with the money that the customer got back.',
+    says: 'each part of a refund was posted between the request and the end of the refund, against its account or the grant’s',
+    advice: 'Something other than grant_refund_request wrote or posted a refund. Compare it with the money that the customer got back.',
     // The release before refunded a grant once, under the grant's id alone.
     sql: (s) => `
       WITH posted AS (
@@ -99,8 +99,8 @@ export const grantLedgerChecks: readonly Check[] = [
   },
   {
     name: 'grant-closing', invariant: 'I2', subjects: 'grants', expected: 'refunded; closing or not, by its refunds', found: 'refunded; closing or not, by the grant',
-    says: 'a grant is closing since a refund of all that remains was asked for, and was refunded as much as its refunds say',
-    advice: 'A refund was lost, made or changed by hand: compare the rows of grant_refund with a backup.',
+    says: 'a grant is closing since a refund of the rest was requested, and its refunded amount is the sum of its refunds',
+    advice: 'A refund was lost, or was made or changed by hand. Compare the rows of grant_refund with a backup.',
     sql: (s) => `
       WITH refund AS (SELECT r.organization_id, r.grant_id, coalesce(sum(r.amount), 0) AS amount, min(r.requested_at) FILTER (WHERE r.asked IS NULL) AS since FROM grant_refund r WHERE true${s.organization('r.organization_id')} GROUP BY 1, 2)
       SELECT g.organization_id, jsonb_build_object('grant', g.id, 'unit', g.unit) AS place,
@@ -111,7 +111,7 @@ export const grantLedgerChecks: readonly Check[] = [
   {
     name: 'grant-adjustments', invariant: 'I1', ...texts,
     says: 'each adjustment by hand was posted once, under its reference',
-    advice: 'An adjustment was written, changed or posted past grant_adjust: compare it with the ticket that its reference names.',
+    advice: 'Something other than grant_adjust wrote, changed or posted an adjustment. Compare it with the ticket that its reference names.',
     sql: (s) => `
       WITH due AS (
         SELECT g.organization_id, j.reference AS source_id, j.adjusted_at AS moment, jsonb_build_object('grant', g.id, 'adjustment', j.id) AS place,
@@ -121,8 +121,8 @@ export const grantLedgerChecks: readonly Check[] = [
   },
   {
     name: 'grant-transfers', invariant: 'I2', subjects: 'grants', expected: 'rolled over; transferred, by the transfers', found: 'rolled over; transferred, by the grant',
-    says: 'a grant gave away as much as its transfers say, and nothing rolled over that no flow posts',
-    advice: 'A transfer was lost, made or changed by hand, or somebody wrote these columns: compare the rows of grant_transfer with a backup.',
+    says: 'a grant’s transferred amount is the sum of its transfers, and it has no rolled-over amount, which nothing posts yet',
+    advice: 'A transfer was lost, or was made or changed by hand, or somebody wrote these columns. Compare the rows of grant_transfer with a backup.',
     sql: (s) => `
       WITH given AS (SELECT t.organization_id, t.grant_id, sum(t.amount) AS amount FROM grant_transfer t WHERE true${s.organization('t.organization_id')} GROUP BY 1, 2)
       SELECT g.organization_id, jsonb_build_object('grant', g.id, 'unit', g.unit) AS place, '0; ' || ${exact('coalesce(t.amount, 0)')} AS expected, format('%s; %s', ${exact('g.rolled_over')}, ${exact('g.transferred')}) AS found,
@@ -131,8 +131,8 @@ export const grantLedgerChecks: readonly Check[] = [
   },
   {
     name: 'grant-given', invariant: 'I1', ...texts,
-    says: 'each transfer was posted once where it was given',
-    advice: 'A transfer was written, changed or posted past grant_transfer: compare it with the transfer’s reason.',
+    says: 'each transfer was posted once at the giving organization',
+    advice: 'Something other than grant_transfer wrote, changed or posted a transfer. Compare it with the transfer’s reason.',
     sql: (s) => `
       WITH due AS (
         SELECT t.organization_id, concat_ws(':', t.grant_id, t.id) AS source_id, t.transferred_at AS moment, jsonb_build_object('transfer', t.id, 'grant', t.grant_id) AS place,
@@ -142,8 +142,8 @@ export const grantLedgerChecks: readonly Check[] = [
   },
   {
     name: 'grant-received', invariant: 'I1', ...texts,
-    says: 'each grant that was received is of one transfer of its tree, of its amount, unit and account, and was posted once',
-    advice: 'A received grant has no transfer, or another one: compare both organizations with a backup. What one gave the other got.',
+    says: 'each received grant belongs to one transfer inside its account tree, with its amount, unit and account, and was posted once',
+    advice: 'A received grant has no transfer, or the wrong one. Compare both organizations with a backup: the receiver got what the giver gave.',
     sql: (s) => `
       WITH due AS (
         SELECT g.organization_id, g.id::text AS source_id, t.transferred_at AS moment, jsonb_build_object('grant', g.id, 'transfer', t.id, 'from', t.organization_id) AS place,

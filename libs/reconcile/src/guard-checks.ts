@@ -91,11 +91,11 @@ export const guardCheck = (guards: readonly Guard[]): Check => {
   const sql = compared(quoted(JSON.stringify(guards)));
   return {
   name: 'guards', invariant: 'I8',
-  says: 'keys, constraints, triggers, row security, rights and functions are those that this version was released with',
+  says: 'keys, constraints, triggers, row security, rights and functions are those of this release',
   subjects: 'guards',
   expected: 'by prisma/guards.txt',
   found: 'in this database',
-  advice: 'Until it is put back nothing but code keeps this rule: start this version once, which applies functions, policies and rights anew, and make what is still missing as prisma/migrations has it. Then prove the books again.',
+  advice: 'Until it is restored only code keeps this rule. Start this version once, which applies functions, policies and rights again; restore the rest from prisma/migrations. Then prove the books again.',
   wholeDatabaseOnly: true,
   sql: () => sql,
   };

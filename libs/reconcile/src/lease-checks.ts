@@ -11,10 +11,10 @@ export const leaseChecks: readonly Check[] = [
   {
     name: 'lease-idle', invariant: 'I2',
     says: `a living session uses each lease that it holds, or returns it within ${idleMinutes} minutes`,
-    subjects: 'open leases of sessions that beat',
+    subjects: 'open leases of living sessions',
     expected: `used within ${idleMinutes} minutes`,
     found: 'last used; its slice',
-    advice: 'The session does not know of this lease, so nobody returns it: end that gateway (kill -TERM), and its leases are closed with what usage took of them.',
+    advice: 'The session does not know this lease, so nobody returns it. Stop that gateway (kill -TERM): its leases are then closed with the amounts that usage took from them.',
     sql: (s) => `
       WITH held AS (
         SELECT l.* FROM lease l JOIN session n ON n.id = l.session_id AND n.reaped_at IS NULL JOIN session_heartbeat h ON h.session_id = n.id AND h.beat_at > $9::timestamptz - interval '${beatSeconds} s'
@@ -33,11 +33,11 @@ export const leaseChecks: readonly Check[] = [
   },
   {
     name: 'request-holds', invariant: 'I2',
-    says: 'an open request holds of open leases of its own session, and its settlement is no more than it holds',
+    says: 'an open request holds amounts of its own session’s open leases, and its settlement does not exceed them',
     subjects: 'holds of open requests',
     expected: 'an open lease of its session and organization',
-    found: 'what the hold names',
-    advice: 'The open request was changed, or its lease was: what its reaper would bill is not what was held. Compare both with the gateway’s log.',
+    found: 'the lease that the hold names',
+    advice: 'The open request or its lease was changed, so its reaper would bill another amount than was held. Compare both with the gateway’s log.',
     sql: (s) => `
       SELECT o.organization_id, jsonb_build_object('request', o.id, 'lease', h.lease, 'session', o.session_id) AS place, 'one' AS expected,
         format('lease %s, grant %s, %s', coalesce(l.id::text, 'none'), h.grant_id, h.amount) AS found, l.id IS NULL OR h.amount IS NULL OR h.amount < 0 AS is_wrong
@@ -49,11 +49,11 @@ export const leaseChecks: readonly Check[] = [
   },
   {
     name: 'request-settlement', invariant: 'I6',
-    says: 'what a reaper would bill of an open request is of that request, and no more than it holds',
+    says: 'the settlement kept with an open request is of that request, and does not exceed its holds',
     subjects: 'rows that a reaper would bill',
     expected: 'its id and organization; at most its holds',
-    found: 'what the checkpoint says',
-    advice: 'The checkpoint was changed: end its gateway only after its settlement was put right, or keep it apart and bill by hand.',
+    found: 'by the checkpoint',
+    advice: 'The checkpoint was changed. Correct its settlement before you stop its gateway, or keep it apart and bill by hand.',
     sql: (s) => `
       SELECT o.organization_id, jsonb_build_object('request', o.id, 'session', o.session_id) AS place, format('%s %s; %s', o.organization_id, o.id, ${exact('h.amount')}) AS expected,
         format('%s %s; %s', e.value ->> 'organization', e.value ->> 'id', e.value ->> 'charge') AS found,
@@ -67,11 +67,11 @@ export const leaseChecks: readonly Check[] = [
   },
   {
     name: 'session-alive', invariant: 'I5',
-    says: 'a session that lives was not reaped, and has a heartbeat',
+    says: 'a living session was not reaped, and has a heartbeat',
     subjects: 'sessions',
-    expected: 'a heartbeat, no bill of a reaper',
+    expected: 'a heartbeat, no reaper’s bill',
     found: 'what it has',
-    advice: 'A session that its reaper has ended was brought back, or lost its heartbeat: end its process; metering reaps it.',
+    advice: 'A reaped session was brought back, or a session lost its heartbeat. Stop its process; metering then reaps it.',
     wholeDatabaseOnly: true,
     sql: () => `
       SELECT NULL::uuid AS organization_id, jsonb_build_object('session', n.id) AS place, 'a heartbeat' AS expected,

@@ -10,7 +10,7 @@ export const ledgerChecks: readonly Check[] = [
     subjects: 'transactions and units',
     expected: 'zero',
     found: 'the sum of its postings',
-    advice: 'A posting was added, changed or deleted: the database posts all of a transaction or nothing. Compare it with a backup.',
+    advice: 'A posting was added, changed or deleted, because the database posts transactions whole. Compare it with a backup.',
     sql: (s) => `
       SELECT t.organization_id, jsonb_build_object('transaction', t.id, 'kind', t.kind, 'source', t.source_id, 'unit', p.unit) AS place, '0' AS expected,
         CASE WHEN count(p.amount) = 0 THEN 'no posting' ELSE ${exact('sum(p.amount)')} END AS found, count(p.amount) = 0 OR sum(p.amount) <> 0 AS is_wrong
@@ -20,11 +20,11 @@ export const ledgerChecks: readonly Check[] = [
   {
     name: 'ledger-chain',
     invariant: 'I1',
-    says: "an organization's transactions are a chain without gaps: each carries the hash of the one before and of all that it says",
+    says: "an organization's transactions are a chain without gaps: each carries the hash of the one before and of its own contents",
     subjects: 'transactions',
     expected: 'its place and hash by its contents and the one before',
     found: 'its place and hash',
-    advice: 'This transaction, a posting of it, or the one before it was changed, added or removed after it was posted. Compare the ledger from here on with a backup.',
+    advice: 'This transaction, one of its postings or the transaction before it was changed, added or removed later. Compare the ledger from here on with a backup.',
     // Places are counted from the chain's beginning, whatever the period; hashes are made anew for the period alone.
     sql: (s) => `
       WITH linked AS (
@@ -47,11 +47,11 @@ export const ledgerChecks: readonly Check[] = [
   {
     name: 'ledger-grants',
     invariant: 'I1',
-    says: 'what the ledger owes for grants, use apart, is what their columns say: granted + adjusted − refunded − expired − rolled over − transferred',
+    says: 'the ledger’s liability for grants, before usage, is the sum of granted + adjusted − refunded − expired − rolled over − transferred',
     subjects: 'organizations and units',
     expected: 'by the grants',
     found: 'by the ledger',
-    advice: 'A grant was made or changed without a posting, or a posting was doubled: list the transactions of grant_liability beside the grants, and post what is missing.',
+    advice: 'A grant was made or changed without a posting, or a posting was doubled. List the transactions of grant_liability beside the grants, and post the difference.',
     sql: (s) => `
       WITH remaining AS (
         SELECT g.organization_id, g.unit, sum(g.granted + g.adjusted - g.refunded - g.expired - g.rolled_over - g.transferred) AS amount
@@ -72,7 +72,7 @@ export const ledgerChecks: readonly Check[] = [
     expected: 'no row updated, no posting deleted',
     found: "by Postgres' own counters",
     advice:
-      'Somebody wrote where nobody may. If it was a migration or a repair that you know of, say so to the counters: SELECT pg_stat_reset_single_table_counters(\'<table>\'::regclass).',
+      'Somebody changed rows that must never change. If it was a known migration or repair, reset the counters: SELECT pg_stat_reset_single_table_counters(\'<table>\'::regclass).',
     wholeDatabaseOnly: true,
     // Of ledger_transaction the chain tells, which a migration once added to its rows. Postgres counts since it last crashed. What two executions of one flush insert at the same moment is counted as inserted twice
     // and deleted once; a usage row that is really gone is missed by other checks.
@@ -86,11 +86,11 @@ export const ledgerChecks: readonly Check[] = [
   {
     name: 'usage-partitions',
     invariant: 'I5',
-    says: 'usage of today and tomorrow has a partition of its own',
+    says: 'today and tomorrow each have a partition of usage',
     subjects: 'days',
     expected: 'a partition',
-    found: 'what takes its rows',
-    advice: 'Make partitions ahead: rows of this day go to usage_default, where no period finds them quickly and no policy detaches them.',
+    found: 'the table that takes its rows',
+    advice: 'Make partitions ahead (npm run kt -- partitions make): rows of this day go to usage_default, where searches are slow and no policy detaches them.',
     wholeDatabaseOnly: true,
     sql: () => `
       WITH day AS (

@@ -5,11 +5,11 @@ import type { Check } from './reconcile.js';
 export const limitChecks: readonly Check[] = [
   {
     name: 'limit-counter', invariant: 'I3',
-    says: 'a counter has taken at least what sessions hold of it, and all of it where it counts what runs',
+    says: 'a limit’s counter is at least the sum of its sessions’ slices, and equal to it for concurrency',
     subjects: 'counters',
     expected: 'held by sessions',
     found: 'taken',
-    advice: 'The counter or a slice was changed by hand, and more or less than the limit is admitted: set taken to what slices hold and usage of its window took.',
+    advice: 'The counter or a slice was changed by hand, so gateways admit more or less than the limit. Set taken to the sum of the slices and the usage of its window.',
     sql: (s) => `
       SELECT c.organization_id, jsonb_build_object('limit', c.limit_id, 'subject', c.subject, 'window', c.window_start_ms) AS place, ${exact('h.amount')} AS expected, ${exact('c.taken')} AS found,
         c.taken < h.amount OR (l.window_kind = 'none' AND c.taken <> h.amount) OR c.taken <> c.taken::numeric(38, 12) AS is_wrong
@@ -19,11 +19,11 @@ export const limitChecks: readonly Check[] = [
   },
   {
     name: 'limit-slice', invariant: 'I3',
-    says: 'a slice belongs to a session that lives',
+    says: 'a slice belongs to a living session',
     subjects: 'slices',
-    expected: 'a session that lives',
+    expected: 'a living session',
     found: 'its session',
-    advice: 'Nobody gives this slice back: delete it, and take what usage of its session did not use from its counter.',
+    advice: 'Nobody will return this slice. Delete it, and subtract its unused part from its counter.',
     sql: (s) => `
       SELECT x.organization_id, jsonb_build_object('limit', x.limit_id, 'subject', x.subject, 'session', x.session_id) AS place, 'lives' AS expected,
         CASE WHEN n.id IS NULL THEN 'does not exist' ELSE 'was reaped at ' || n.reaped_at END AS found, n.id IS NULL OR n.reaped_at IS NOT NULL OR x.amount < 0 AS is_wrong

@@ -39,11 +39,11 @@ export const clientLogChecks: readonly Check[] = [
   {
     name: 'client-completed',
     invariant: 'I4',
-    says: 'what a client got completely is billed, with the counts and the charge that it was told',
+    says: 'each complete answer is billed with the counts and the charge that the client was told',
     subjects: 'completed answers in the client’s log',
-    expected: 'what the client was told',
+    expected: 'as told to the client',
     found: 'its usage row',
-    advice: 'An answer left without its bill, or its row was changed or deleted. Look for the request in the gateway’s log and in a backup; bill it by hand if the customer owes it.',
+    advice: 'An answer was delivered unbilled, or its row was changed or deleted. Look for the request in the gateway’s log and in a backup; bill it by hand if the customer owes it.',
     sql: (s) => `
       WITH ${CLIENT_USAGE(s)}
       SELECT b.organization_id, ${LINE} AS place,
@@ -63,11 +63,11 @@ export const clientLogChecks: readonly Check[] = [
   {
     name: 'client-refused',
     invariant: 'I6',
-    says: 'what was refused is not charged',
+    says: 'refused requests are not charged',
     subjects: 'refusals in the client’s log',
     expected: 'no charge',
-    found: 'what was charged',
-    advice: 'The customer paid for an error: give the charge back by an adjustment of the grant.',
+    found: 'the charge',
+    advice: 'The customer paid for an error. Give the charge back with an adjustment of the grant.',
     // settlement_failed says that nobody knew then whether the bill was written.
     sql: (s) => `
       WITH ${CLIENT_USAGE(s)}
@@ -81,11 +81,11 @@ export const vendorLogChecks: readonly Check[] = [
   {
     name: 'vendor-served',
     invariant: 'I10',
-    says: 'what is billed was served by a vendor: as much as it told for a completed answer, no more than it sent for another',
+    says: 'each billed answer was served by a vendor: with equal counts if complete, with no more than it sent if interrupted',
     subjects: 'billed usage rows',
-    expected: 'what the vendor’s log says',
-    found: 'what the row bills',
-    advice: 'If the vendor’s log is whole, the customer was billed for what nobody served: give it back by an adjustment, and look for the request in the gateway’s log.',
+    expected: 'by the vendor’s log',
+    found: 'billed by the row',
+    advice: 'If the vendor’s log is complete, the customer was billed for an answer that nobody served. Give the charge back with an adjustment, and look for the request in the gateway’s log.',
     sql: (s) => `
       WITH ${SERVED_USAGE(s)}
       SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'upstream', u.upstream_id, 'line', u.line) AS place,

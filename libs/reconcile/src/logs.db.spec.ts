@@ -98,7 +98,7 @@ describe('a client’s log', () => {
 
   it('of a refusal that was charged is found', async () => {
     client[1] = { requestId: interrupted, status: 502, completed: false, errorCode: 'upstream_failed' };
-    expect(linesOf(await compare())).toEqual({ 'client-refused': expect.stringContaining('found 2 (what was charged)') });
+    expect(linesOf(await compare())).toEqual({ 'client-refused': expect.stringContaining('found 2 (the charge)') });
     client[1] = { requestId: interrupted, status: 500, completed: false, errorCode: 'settlement_failed' };
     expect(linesOf(await compare())).toEqual({});
   });

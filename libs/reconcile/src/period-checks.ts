@@ -13,7 +13,7 @@ export const periodChecks: readonly Check[] = [
     subjects: 'usage rows',
     expected: 'by its id',
     found: 'admitted; finished; settled',
-    advice: 'The row was moved to another period, or its gateway’s clock is far off (look at clock_offset_ms). If it was moved, its invoice is wrong: compare it with a backup.',
+    advice: 'The row was moved to another period, which makes its invoice wrong, or its gateway’s clock is far off (see clock_offset_ms). Compare it with a backup.',
     sql: (s) => `
       SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'session', u.session_id) AS place, m.minted::text AS expected, format('%s; %s; %s', u.admitted_at, u.finished_at, u.settled_at) AS found,
         u.admitted_at NOT BETWEEN m.minted - interval '1 hour' AND m.minted + interval '1 hour' OR u.settled_at NOT BETWEEN m.minted - interval '1 hour' AND m.minted + interval '1 day'
@@ -26,7 +26,7 @@ export const periodChecks: readonly Check[] = [
     subjects: 'flushes',
     expected: 'one moment, not before',
     found: 'first; last',
-    advice: 'Rows of this flush were moved to another period: compare them with a backup.',
+    advice: 'Rows of this flush were moved to another period. Compare them with a backup.',
     sql: (s) => `
       WITH flush AS (
         SELECT u.session_id, u.flush, min(u.settled_at) AS first, max(u.settled_at) AS last, min(u.id::text) AS usage FROM usage u WHERE u.flush >= 0${s.usage('u')} GROUP BY 1, 2),
@@ -41,7 +41,7 @@ export const periodChecks: readonly Check[] = [
     subjects: 'ratings of account trees',
     expected: 'one moment, not before its rows and the rating before',
     found: 'rated; posted',
-    advice: 'The rating or its transactions were moved to another period: what was invoiced for it is wrong. Compare both with a backup.',
+    advice: 'The rating or its transactions were moved to another period, which makes its invoice wrong. Compare both with a backup.',
     // A rating's moment is that of its beginning; it then waits for others and claims rows that settle meanwhile.
     sql: (s) => `
       WITH batch AS (
@@ -55,11 +55,11 @@ export const periodChecks: readonly Check[] = [
   },
   {
     name: 'ledger-period', invariant: 'I7',
-    says: 'transactions were posted in the order of their chain, at the moment in their id where the clock was never shifted',
+    says: 'transactions were posted in the order of their chain, and at the moment in their id unless a test or demo shifted the clock',
     subjects: 'transactions',
     expected: 'not before the one before; the moment in its id',
     found: 'posted',
-    advice: 'The transaction was moved to another period: compare it with a backup.',
+    advice: 'The transaction was moved to another period. Compare it with a backup.',
     // A transaction's moment is that of its beginning; it may then wait for the chain's head. A shifted clock is a test's or a demo's.
     sql: (s) => `
       WITH ordered AS (SELECT t.*, lag(t.posted_at) OVER (PARTITION BY t.organization_id ORDER BY t.position) AS before FROM ledger_transaction t WHERE true${s.organization('t.organization_id')})
@@ -69,11 +69,11 @@ export const periodChecks: readonly Check[] = [
   },
   {
     name: 'lease-period', invariant: 'I2',
-    says: 'a lease opened while its session lived, closed after it opened and before its session was reaped',
+    says: 'a lease opened while its session lived, and closed after its opening and before the reaping of its session',
     subjects: 'leases',
-    expected: 'its session’s beginning; its end',
+    expected: 'within its session: start; end',
     found: 'opened; closed',
-    advice: 'The lease was moved to another session or another time: compare it with a backup.',
+    advice: 'The lease was moved to another session or time. Compare it with a backup.',
     sql: (s) => `
       SELECT l.organization_id, jsonb_build_object('lease', l.id, 'grant', l.grant_id, 'session', l.session_id) AS place, format('%s; %s', coalesce(n.started_at::text, 'no session'), coalesce(n.reaped_at::text, 'lives')) AS expected,
         format('%s; %s', l.opened_at, coalesce(l.closed_at::text, 'open')) AS found,

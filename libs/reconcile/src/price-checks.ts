@@ -16,8 +16,8 @@ export const priceChecks: readonly Check[] = [
     says: 'a row pins the price version that was in force, in the price book of its organization, when it was admitted',
     subjects: 'usage rows',
     expected: 'a version of its book, in force when it was admitted',
-    found: 'the book of its version; from when on that holds; until when',
-    advice: 'The row was priced by a price that its customer does not have: compare it with the organization’s price book, and correct the charge by an adjustment.',
+    found: 'the book of its version; its start; its end',
+    advice: 'The row has a price that its customer does not have. Compare it with the organization’s price book, and correct the charge with an adjustment.',
     sql: (s) => `
       WITH book AS MATERIALIZED (
         SELECT o.organization_id, o.price_book_id, CASE WHEN lag(o.since) OVER own IS NULL THEN '-infinity' ELSE o.since END AS since, coalesce(lead(o.since) OVER own, 'infinity') AS until
@@ -34,22 +34,22 @@ export const priceChecks: readonly Check[] = [
   },
   {
     name: 'price-book', invariant: 'I7',
-    says: 'an organization has the price book that its history ends with',
+    says: 'an organization’s price book is the last one of its history',
     subjects: 'organizations',
     expected: 'by its history',
     found: 'by the organization',
-    advice: 'The book was changed past the history: what this customer pays is not what was agreed. Compare both with a backup.',
+    advice: 'The price book was changed without the history, so this customer does not pay the agreed prices. Compare both with a backup.',
     sql: (s) => `
       SELECT o.id AS organization_id, jsonb_build_object('price_book', o.price_book_id) AS place, h.price_book_id::text AS expected, o.price_book_id::text AS found, h.price_book_id IS DISTINCT FROM o.price_book_id AS is_wrong
       FROM organization o LEFT JOIN LATERAL (SELECT x.price_book_id FROM organization_price_book x WHERE x.organization_id = o.id ORDER BY x.since DESC LIMIT 1) h ON true WHERE true${s.organization('o.id')}`,
   },
   {
     name: 'lane-cost', invariant: 'I7',
-    says: 'a row’s vendor cost is its counts at what its lane cost when it was admitted',
+    says: 'a row’s vendor cost is its counts at the cost of its lane at admission',
     subjects: 'usage rows of lanes whose cost is known',
     expected: 'counts at the lane’s cost',
     found: 'the row’s cost',
-    advice: 'The row’s cost, its lane or the lane’s history was changed: what we owe the vendor is wrong by the difference. Compare all three with a backup.',
+    advice: 'The row’s cost, its lane or the lane’s history was changed, so our debt to the vendor is wrong by the difference. Compare all three with a backup.',
     // A row of a time before its lane's history began is left out: what the lane cost then is not known.
     sql: (s) => `
       WITH cost AS MATERIALIZED (
@@ -63,11 +63,11 @@ export const priceChecks: readonly Check[] = [
   },
   {
     name: 'lane-history', invariant: 'I7',
-    says: 'a lane costs what its history ends with',
+    says: 'a lane’s cost is the last one of its history',
     subjects: 'lanes',
     expected: 'by its history',
     found: 'by the lane',
-    advice: 'The lane’s cost was changed past the history, or the history was: compare both with the vendor’s price list and a backup.',
+    advice: 'The lane’s cost or its history was changed without the other. Compare both with the vendor’s price list and a backup.',
     wholeDatabaseOnly: true,
     sql: () => `
       SELECT NULL::uuid AS organization_id, jsonb_build_object('lane', l.id, 'model', l.model_id) AS place, format('%s %s/%s', c.currency, c.rates, c.per) AS expected, format('%s %s/%s', l.cost_currency, l.cost_rates, l.cost_per) AS found,

@@ -26,7 +26,7 @@ export const ratingChecks: readonly Check[] = [
     subjects: 'usage rows',
     expected: 'waiting or rated, once',
     found: 'how often each',
-    advice: 'A row that is neither is revenue that nobody posts: queue its flush again (unrated_batch). One that is both would be posted twice: delete its flush from unrated_batch.',
+    advice: 'Nobody posts a row that is neither: queue its flush again (unrated_batch). A row that is both would be posted twice: delete its flush from unrated_batch.',
     sql: (s) => `
       WITH waiting AS (
         SELECT k.organization_id, k.id, k.attempt, count(*) AS times FROM unrated_batch b
@@ -42,11 +42,11 @@ export const ratingChecks: readonly Check[] = [
   {
     name: 'unrated-exists',
     invariant: 'I5',
-    says: 'what waits to be rated exists',
+    says: 'each row that waits to be rated exists',
     subjects: 'rows in unrated flushes',
     expected: 'a usage row of this session and flush',
     found: 'what there is',
-    advice: 'The row was deleted before it was rated: put it back from a backup, or its charge is lost.',
+    advice: 'The row was deleted before its rating. Restore it from a backup, or its charge is lost.',
     sql: (s) => `
       SELECT k.organization_id, jsonb_build_object('usage', k.id, 'attempt', k.attempt, 'session', b.session_id, 'flush', b.flush, 'shard', b.shard) AS place,
         'one' AS expected, 'none' AS found, u.id IS NULL AS is_wrong
@@ -57,11 +57,11 @@ export const ratingChecks: readonly Check[] = [
   {
     name: 'rating-sequence',
     invariant: 'I7',
-    says: "an account tree's ratings are numbered from 1 without gaps, up to where it stands",
+    says: "an account tree's ratings are numbered from 1 without gaps, up to its position",
     subjects: 'account trees',
     expected: 'numbers 1 to its position',
     found: 'numbers',
-    advice: 'A rating was lost: its rows are no longer in an order that can be rated again. Put the row of rated_batch back from a backup.',
+    advice: 'A rating was lost, so the order of its rows is unknown and they cannot be rated again. Restore the row of rated_batch from a backup.',
     sql: (s) => `
       WITH batch AS (SELECT b.account_root_id, count(*) AS numbers, min(b.rating_seq) AS first, max(b.rating_seq) AS last FROM rated_batch b WHERE true${ofRoots(s, 'b.account_root_id')} GROUP BY 1),
       position AS (SELECT p.account_root_id, p.rating_seq FROM rating_position p WHERE true${ofRoots(s, 'p.account_root_id')})
@@ -73,11 +73,11 @@ export const ratingChecks: readonly Check[] = [
   {
     name: 'rating-rows',
     invariant: 'I7',
-    says: "a rating holds as many of an account tree's rows as it took",
+    says: "a rating has as many rows of its account tree as it took",
     subjects: 'ratings of account trees',
-    expected: 'rows that it took',
-    found: 'rows that are there',
-    advice: 'Usage rows were deleted, added or moved after they were rated. Compare the flushes of this rating (rated_flush) with a backup.',
+    expected: 'rows taken',
+    found: 'rows present',
+    advice: 'Usage rows were deleted, added or moved after their rating. Compare the flushes of this rating (rated_flush) with a backup.',
     sql: (s) => `
       WITH ${RATING(s)},
       batch AS (SELECT b.account_root_id, b.rating_id, b.rating_seq, b.rows FROM rated_batch b JOIN rating USING (rating_id) WHERE true${ofRoots(s, 'b.account_root_id')}),
@@ -89,11 +89,11 @@ export const ratingChecks: readonly Check[] = [
   {
     name: 'rating-posted',
     invariant: 'I7',
-    says: "what a rating posted for an organization's use is what its usage rows say",
+    says: "a rating's posting for an organization's usage is the sum of its usage rows",
     subjects: 'postings of ratings',
     expected: 'the sum of its usage rows',
-    found: 'what was posted',
-    advice: 'Usage rows or postings were changed, deleted or doubled. Find which by a backup; correct the ledger by a transaction that reverses the difference, never by changing a posting.',
+    found: 'the posting',
+    advice: 'Usage rows or postings were changed, deleted or doubled. Find out which with a backup, and correct the ledger with a transaction that reverses the difference; never change a posting.',
     sql: (s) => `
       WITH ${RATING(s)},
       rated_row AS (SELECT u.*, f.rating_id FROM ${RATED_USAGE(s)}${s.organization('u.organization_id')}),

@@ -38,7 +38,7 @@ const findingsMaxDefault = 100;
  */
 export const runReconcile = async (pool: pg.Pool, options: ReconcileOptions = {}): Promise<ReconcileReport> => {
   const { from = null, to = null, signal } = options;
-  if (from && to && from >= to) throw new AppError({ code: 'reconcile_period', kind: 'invalid', publicMessage: 'The period is empty: it ends before it begins.' });
+  if (from && to && from >= to) throw new AppError({ code: 'reconcile_period', kind: 'invalid', publicMessage: 'The period is empty: --to must be after --from.' });
   const startedMs = performance.now();
   const db = await pool.connect();
   let isReleased = false;

@@ -57,11 +57,11 @@ const ofTenant = new Set(['project', 'api_key', 'credit_grant', 'grant_refund', 
 export const referenceChecks: readonly Check[] = [
   {
     name: 'references', invariant: 'I8',
-    says: 'what a row names exists, in its own organization',
+    says: 'each row that a row names exists, in its own organization',
     subjects: 'foreign keys',
     expected: 'a row',
-    found: 'rows that name none',
-    advice: 'A row was deleted past its keys, or made past them: put it back from a backup, or take out what names it.',
+    found: 'rows that name a missing one',
+    advice: 'A row was deleted or made without its foreign key being checked. Restore the missing row from a backup, or remove the rows that name it.',
     sql: (s) =>
       references
         .filter(({ table }) => ofTenant.has(table) || s.organization('x') === '')
@@ -77,11 +77,11 @@ export const referenceChecks: readonly Check[] = [
   },
   {
     name: 'usage-account', invariant: 'I8',
-    says: 'a row is of an organization, its account tree, one of its keys and that key’s project, on the shard of its tree',
+    says: 'a usage row names an organization, its account tree, one of its keys, that key’s project, and the shard of the tree',
     subjects: 'usage rows',
     expected: 'by the organization and the key',
     found: 'by the row',
-    advice: 'The row was filed under another account, or the account was changed under it: compare both with a backup.',
+    advice: 'The row was moved to another account, or the account was changed. Compare both with a backup.',
     sql: (s) => `
       SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'key', u.api_key_id) AS place,
         format('tree %s, project %s, shard %s', coalesce(o.account_root_id::text, 'none'), coalesce(k.project_id::text, 'none'), get_byte(uuid_send(u.account_root_id), 15) % 16) AS expected,
@@ -91,11 +91,11 @@ export const referenceChecks: readonly Check[] = [
   },
   {
     name: 'usage-lane', invariant: 'I8',
-    says: 'a row was served by a lane of its model and a session that there is',
+    says: 'a usage row names a lane of its model and an existing session',
     subjects: 'usage rows',
     expected: 'a lane of the model; a session',
     found: 'the lane’s model; the session',
-    advice: 'The row names a lane or a session that is none: it was changed or forged, or the lane was deleted. Compare both with a backup.',
+    advice: 'The row names a wrong lane or a missing session: it was changed or forged, or the lane was deleted. Compare both with a backup.',
     sql: (s) => `
       SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'lane', u.lane_id, 'session', u.session_id) AS place, u.model || '; one' AS expected,
         format('%s; %s', CASE WHEN u.lane_id IS NULL THEN 'no lane' ELSE coalesce(l.model_id, 'no such lane') END, coalesce(n.id::text, 'no such session')) AS found,

@@ -5,11 +5,11 @@ import type { Check } from './reconcile.js';
 export const rollupChecks: readonly Check[] = [
   {
     name: 'rollups', invariant: 'I7',
-    says: 'each rollup of a minute, a quarter of an hour and a day is the sum of its usage rows',
+    says: 'each rollup of a minute, quarter of an hour or day is the sum of its usage rows',
     subjects: 'rollups',
     expected: 'by usage rows',
     found: 'by the rollup',
-    advice: 'If usage is right (usage-sealed), make the days anew: npm run kt -- rollups rebuild --from <day> --to <day>.',
+    advice: 'If usage is right (usage-sealed), rebuild the days: npm run kt -- rollups rebuild --from <day> --to <day>.',
     // Rollups are by the day of UTC in which usage settled: of a period all of its days.
     sql: (s) => `
       WITH ${rolledUpAgain({
@@ -25,11 +25,11 @@ export const rollupChecks: readonly Check[] = [
   },
   {
     name: 'unrolled-rated', invariant: 'I5',
-    says: 'what waits to be rolled up was rated, and is usage',
+    says: 'each row that waits to be rolled up exists and was rated',
     subjects: 'rows in flushes that wait to be rolled up',
     expected: 'a usage row that was rated',
     found: 'what there is',
-    advice: 'The flush left the raters’ queue without being rated: put it back into unrated_batch, or its charge is posted by nobody.',
+    advice: 'The flush left the raters’ queue unrated. Put it back into unrated_batch, or nobody posts its charge.',
     // A rebuild queues days by sessions of its own.
     sql: (s) => `
       SELECT k.organization_id, jsonb_build_object('usage', k.id, 'attempt', k.attempt, 'session', b.session_id, 'flush', b.flush) AS place, 'one' AS expected,

@@ -32,11 +32,11 @@ const SEAL = (s: ScopeSql): string => `
 export const sealChecks: readonly Check[] = [
   {
     name: 'usage-sealed', invariant: 'I5',
-    says: 'each usage row is there as it was written, to the last column, and no other is',
+    says: 'each usage row is as it was written, to the last column, and no row was added',
     subjects: 'usage rows',
-    expected: 'the row as it was sealed',
-    found: 'the row that is there',
-    advice: 'Rows are evidence, and somebody changed, deleted or forged this one. Compare it with a backup and with the logs; put the money right by an adjustment.',
+    expected: 'the row as sealed',
+    found: 'the row as it is',
+    advice: 'Somebody changed, deleted or forged this row, which is evidence. Compare it with a backup and with the logs, and correct the money with an adjustment.',
     sql: (s) => `
       WITH ${SEAL(s)}, row AS (SELECT u.*, ${digestOf('u')} AS digest FROM usage u WHERE true${s.usage('u')})
       SELECT coalesce(u.organization_id, e.organization_id) AS organization_id,
@@ -48,11 +48,11 @@ export const sealChecks: readonly Check[] = [
   },
   {
     name: 'seal-horizon', invariant: 'I5',
-    says: 'usage is sealed from its beginning, or from the first seal on',
+    says: 'usage is sealed from its start, or from the first seal on',
     subjects: 'marks',
     expected: 'a mark',
-    found: 'the mark; rows of before the first seal',
-    advice: 'Without its mark rows that were never sealed would pass for rows of an earlier release: put it back from a backup.',
+    found: 'the mark; rows older than the first seal',
+    advice: 'Without the mark, unsealed rows would pass for rows of an earlier release. Restore it from a backup.',
     wholeDatabaseOnly: true,
     sql: () => `
       SELECT NULL::uuid AS organization_id, jsonb_build_object('table', 'usage_seal_horizon') AS place, 'one' AS expected, concat_ws('; ', count(h.only_row), max(h.sealed_from)) AS found,
@@ -64,8 +64,8 @@ export const sealChecks: readonly Check[] = [
   },
   {
     name: 'request-vanished', invariant: 'I4',
-    says: 'each request that was open is open still, was settled, or is in quarantine',
-    subjects: 'requests that were open',
+    says: 'each request that was opened is open, settled, or in quarantine',
+    subjects: 'opened requests',
     expected: 'an open request, a usage row, or one in quarantine',
     found: 'what there is',
     advice: 'Its answer may have been delivered unbilled. Look for it in the gateway’s log and the vendor’s, and bill it by hand if the customer owes it.',
@@ -77,11 +77,11 @@ export const sealChecks: readonly Check[] = [
   },
   {
     name: 'request-remembered', invariant: 'I4',
-    says: 'each open request was remembered when it was opened, by its session',
+    says: 'each open request was recorded at its opening, for its session',
     subjects: 'open requests',
     expected: 'the session that opened it',
     found: 'the session that has it',
-    advice: 'The open request was forged or changed: its settlement must not be billed before its gateway’s log was read.',
+    advice: 'The open request was forged or changed. Read its gateway’s log before its settlement is billed.',
     sql: (s) => `
       SELECT o.organization_id, jsonb_build_object('request', o.id, 'session', o.session_id) AS place, coalesce(q.session_id::text, 'none') AS expected, o.session_id::text AS found,
         q.session_id IS DISTINCT FROM o.session_id AS is_wrong

@@ -46,7 +46,7 @@ const assertSchema = async (db: pg.PoolClient): Promise<void> => {
   throw new AppError({
     code: 'reconcile_version',
     kind: 'unavailable',
-    publicMessage: `The database is not of this version: ${wrong.join(', ')}. Reconcile with the version that runs on it, or start this one first, which migrates it.`,
+    publicMessage: `The database is not of this version: ${wrong.join(', ')}. Run reconcile of the version that uses it, or start this version first, which migrates it.`,
   });
 };
 
@@ -58,7 +58,7 @@ const readApplied = async (db: pg.PoolClient): Promise<Map<string, string>> => {
     return new Map(rows.map(({ name, checksum }) => [name, checksum]));
   } catch (error) {
     // 42P01: there is no such table. 42501: this login may not read it, and so is none that may audit.
-    if (sqlStateOf(error) === '42P01') throw new AppError({ code: 'reconcile_version', kind: 'unavailable', publicMessage: 'This is no database of Kilotoken: it has no history of migrations.' });
+    if (sqlStateOf(error) === '42P01') throw new AppError({ code: 'reconcile_version', kind: 'unavailable', publicMessage: 'This is not a database of Kilotoken: it has no history of migrations.' });
     if (sqlStateOf(error) === '42501') throw blind();
     throw error;
   }
@@ -68,7 +68,7 @@ const blind = (): AppError =>
   new AppError({
     code: 'reconcile_role',
     kind: 'unavailable',
-    publicMessage: "This login does not see every organization, so nothing would be found: use the owner's, or a member of kilotoken_auditor.",
+    publicMessage: "This login does not see every organization, so it would find nothing. Use the owner's login, or a member of kilotoken_auditor.",
   });
 
 /** Row-level security hides rows without a word: a login that it binds would find that all is well. */

@@ -25,11 +25,11 @@ export const usageChecks: readonly Check[] = [
   {
     name: 'usage-rerated',
     invariant: 'I7',
-    says: 'rating again from counts and the pinned price version gives the same amount to the last digit',
+    says: 'rating again from counts and the pinned price version gives the same amount, to the last digit',
     subjects: 'usage rows',
     expected: 'counts at the pinned prices',
-    found: 'what the row says it was rated at, with its adjustments',
-    advice: 'Either the row or a published price was changed. Compare both with a backup; correct the charge by an adjustment, never by changing the row.',
+    found: 'rated by the row, with its adjustments',
+    advice: 'The row or a published price was changed. Compare both with a backup, and correct the charge with an adjustment; never change the row.',
     sql: (s) => `
       SELECT u.organization_id, jsonb_strip_nulls(jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'price_version', u.price_version_id, 'unit', nullif(t.unit, u.unit))) AS place,
         CASE WHEN v.id IS NULL THEN format('a price version of %s in %s', u.model, u.unit) WHEN NOT t.is_pinned THEN format('a burn table of %s in %s', u.model, t.unit) WHEN t.unpriced IS NOT NULL THEN 'prices and counts for ' || t.unpriced
@@ -42,11 +42,11 @@ export const usageChecks: readonly Check[] = [
   {
     name: 'usage-charged',
     invariant: 'I6',
-    says: 'a charge is the smaller of what was rated and what was held',
+    says: 'a charge is the smaller of the rated amount and the hold',
     subjects: 'usage rows',
     expected: 'the smaller of rated and hold',
     found: 'the charge, with its adjustments',
-    advice: 'The row was changed: a gateway writes the three together, and a constraint refuses a charge above its hold. Compare it with a backup.',
+    advice: 'The row was changed: a gateway writes the three amounts together, and a constraint refuses a charge above its hold. Compare it with a backup.',
     sql: (s) => `
       SELECT u.organization_id, ${ROW_IN_UNIT} AS place, ${exact('d.due')} AS expected, ${exact('d.charged')} AS found, (d.charged = d.due) IS NOT TRUE AS is_wrong
       FROM usage u ${BY_UNIT} ${ADJUSTED} CROSS JOIN LATERAL (
@@ -59,7 +59,7 @@ export const usageChecks: readonly Check[] = [
     subjects: 'usage rows that several units may pay',
     expected: 'the counts and the amounts of the row; no token left over',
     found: 'the differences',
-    advice: 'The row was changed: a gateway writes portions, counts and amounts together. Compare it with a backup; correct the charge by an adjustment.',
+    advice: 'The row was changed: a gateway writes portions, counts and amounts together. Compare it with a backup, and correct the charge with an adjustment.',
     sql: (s) => `
       SELECT u.organization_id, ${ROW} AS place, 'the row; nothing left over' AS expected, coalesce(d.differences, 'the row; nothing left over') AS found, d.differences IS NOT NULL AS is_wrong
       FROM usage u CROSS JOIN LATERAL (
@@ -79,7 +79,7 @@ export const usageChecks: readonly Check[] = [
     subjects: 'usage rows',
     expected: 'the charge',
     found: 'the sum of its allocations',
-    advice: 'The row was changed: who pays and what is paid are written together. Compare it with a backup.',
+    advice: 'The row was changed: a gateway writes charge and allocations together. Compare it with a backup.',
     sql: (s) => `
       SELECT u.organization_id, ${ROW_IN_UNIT} AS place, ${exact('t.charge')} AS expected, ${exact('t.amount')} AS found, (t.amount = t.charge) IS NOT TRUE AS is_wrong
       FROM usage u CROSS JOIN LATERAL (
@@ -91,11 +91,11 @@ export const usageChecks: readonly Check[] = [
   {
     name: 'usage-attempts',
     invariant: 'I5',
-    says: 'the attempts of a request are all there, and at most one of them is charged, the last',
+    says: 'the attempts of a request are complete, and at most the last one is charged',
     subjects: 'requests',
-    expected: 'attempts from 0 on, charged at most once, the last',
+    expected: 'attempts from 0 on; at most the last one charged',
     found: 'attempts; those charged',
-    advice: 'A missing attempt was deleted: look for it in a backup. A second charge is the customer’s: give it back by an adjustment of the grant.',
+    advice: 'A missing attempt was deleted: look for it in a backup. Give a second charge back to the customer with an adjustment of the grant.',
     sql: (s) => `
       WITH request AS (
         SELECT u.organization_id, u.id, count(*) AS attempts, max(u.attempt) AS last, string_agg(u.attempt::text, ' ' ORDER BY u.attempt) AS all_of_them,
@@ -112,11 +112,11 @@ export const usageChecks: readonly Check[] = [
   {
     name: 'request-open',
     invariant: 'I4',
-    says: 'an open request runs at a session that lives, and is not settled already',
+    says: 'an open request runs at a living session, and is not settled yet',
     subjects: 'open requests',
-    expected: 'a session that lives, and no usage row yet',
+    expected: 'a living session, and no usage row yet',
     found: 'what it has',
-    advice: 'Its answer may have been completed unbilled, or may be billed again. If its session was reaped, keep its settlement, then delete the open row.',
+    advice: 'Its answer may have been delivered unbilled, or may be billed again. If its session was reaped, keep its settlement, then delete the open row.',
     sql: (s) => `
       SELECT o.organization_id, jsonb_build_object('request', o.id, 'session', o.session_id) AS place, 'a session that lives; no row' AS expected,
         concat_ws('; ', CASE WHEN n.id IS NULL THEN 'no session' WHEN n.reaped_at IS NOT NULL THEN 'a session that was reaped' ELSE 'a session that lives' END,
@@ -129,11 +129,11 @@ export const usageChecks: readonly Check[] = [
   {
     name: 'lease-open',
     invariant: 'I2',
-    says: 'an open lease belongs to a session that lives',
+    says: 'an open lease belongs to a living session',
     subjects: 'open leases',
-    expected: 'a session that lives',
+    expected: 'a living session',
     found: 'its session',
-    advice: 'Nobody will return this slice by itself: close the lease with what its usage rows took (lease_return cannot, its session is fenced), and give the rest back to the grant.',
+    advice: 'Nobody will return this slice. Close the lease with the amount that its usage rows took (lease_return cannot, because its session is fenced), and give the rest back to the grant.',
     sql: (s) => `
       SELECT l.organization_id, jsonb_build_object('lease', l.id, 'grant', l.grant_id, 'session', l.session_id) AS place, 'lives' AS expected,
         CASE WHEN n.id IS NULL THEN 'does not exist' ELSE 'was reaped at ' || n.reaped_at END AS found, n.id IS NULL OR n.reaped_at IS NOT NULL AS is_wrong
@@ -142,11 +142,11 @@ export const usageChecks: readonly Check[] = [
   {
     name: 'session-fenced',
     invariant: 'I5',
-    says: 'nothing was settled by a session after it was reaped',
+    says: 'a session settled nothing after it was reaped',
     subjects: 'usage rows of reaped sessions',
     expected: 'settled before its session was reaped',
     found: 'settled; reaped',
-    advice: 'A gateway went on after its reaper had billed for it: its requests may have been billed twice. Compare with the gateway’s log.',
+    advice: 'A gateway continued after its reaper had billed for it, so its requests may have been billed twice. Compare them with the gateway’s log.',
     sql: (s) => `
       SELECT u.organization_id, jsonb_build_object('usage', u.id, 'attempt', u.attempt, 'session', u.session_id) AS place, 'before' AS expected,
         format('%s; %s', u.settled_at, n.reaped_at) AS found, u.flush >= 0 AND u.settled_at > n.reaped_at AS is_wrong

@@ -12,16 +12,16 @@ import { checkLine, closingLines, headLine } from './report.js';
 /** `npm run reconcile`: proves the books of an installation, whether or not it runs. */
 const exitCodes = { holds: 0, found: 1, couldNotCheck: 2 } as const;
 
-/** Runs one reconciliation and answers the exit code. */
+/** Runs one reconciliation and returns its exit code. */
 export const runReconcileTool = async (words: readonly string[], { environment, workingFolder, callersFolder, output }: Surroundings): Promise<number> => {
-  // Known before anything is parsed: an error in the arguments is reported in the form that was asked for, too.
+  // Read before parsing, so that errors in the arguments are reported as JSON too.
   const asJson = words.includes('--json');
   try {
     const options = readOptions(words, callersFolder, { out: output.out, error: (text) => (asJson ? undefined : output.error(text)) });
     return await reconcile(readKtConfig(environment, workingFolder).findDatabaseUrl(), options, output);
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.holds;
-    // Commander has said in words what is wrong already.
+    // Commander has printed the problem already.
     if (error instanceof CommanderError && !asJson) return exitCodes.couldNotCheck;
     const { code, message } = explain(error);
     output.error(asJson ? `${JSON.stringify({ error: { code, message } })}\n` : `Could not check: ${message}\n`);
@@ -51,5 +51,5 @@ const explain = (error: unknown): { code: string; message: string } => {
   return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 };
 
-/** For `reconcile.mjs`, which knows where it was called from. */
+/** Called by `reconcile.mjs`, which knows the caller's folder. */
 export const main = (callersFolder: string): Promise<number> => runReconcileTool(process.argv.slice(2), readSurroundings(callersFolder));

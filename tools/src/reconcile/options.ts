@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { ReconcileOptions } from '@kilotoken/reconcile';
 import { z } from 'zod';
 
-/** What `npm run reconcile` is asked to look at. */
+/** The options of `npm run reconcile`. */
 export interface Options extends Pick<ReconcileOptions, 'organization' | 'from' | 'to' | 'clientLogs' | 'vendorLogs' | 'findingsMax'> {
   readonly json: boolean;
 }
@@ -27,15 +27,16 @@ const optionsSchema = z.object({
 });
 
 const explained = `
-What is proven: I1 the ledger balances, is a chain, and says what the grants say; I2 money is conserved between grants, leases and
-usage; I3 no grant is below its floor; I4, I5 each request is billed once, and settled or running; I7 rating again gives the same
-amounts, and the ledger has them; with logs I10: client, vendor and database agree.
+It proves: I1 the ledger balances, is a chain and agrees with the grants; I2 grants, leases and usage conserve money; I3 no grant
+is below its floor; I4, I5 each request is billed once, and settled or running; I6 no charge exceeds its hold; I7 rating again gives
+the same amounts, and the ledger has them; I8 rows stay within their organization; I9 events are complete; with logs, I10 client,
+vendor and database agree.
 
-All in one read-only snapshot of a live database. What is under way is counted apart and is no finding.
+It reads one snapshot of the live database and changes nothing. Running requests and unrated usage are listed and are not findings.
 
-The database is that of DATABASE_URL, or else of the installation in KILOTOKEN_HOME (.kilotoken).
-Exit codes: 0 all holds, 1 something was found, 2 it could not check (the reason is on standard error).
-The logs' format, and what to do about each finding: docs/operations/reconcile.md
+It connects with DATABASE_URL; if that is not set, with the login of the installation in KILOTOKEN_HOME (.kilotoken).
+Exit codes: 0 the books hold, 1 findings, 2 it could not check (standard error has the reason).
+docs/operations/reconcile.md has the format of the logs and the remedy for each finding.
 
 Examples:
   npm run reconcile
@@ -49,16 +50,16 @@ const collect = (value: string, before: string[]): string[] => [...before, value
 export const readOptions = (words: readonly string[], callersFolder: string, write: { out(text: string): void; error(text: string): void }): Options => {
   const command = new Command('npm run reconcile --')
     .description('Proves the books of a Kilotoken installation: every token billed once, every amount reproducible, every transaction balanced.')
-    .option('--org <slug>', 'one organization (all, if left out)')
-    .option('--from <when>', 'requests admitted, leases closed and postings made from then on: a moment or a day in UTC')
-    .option('--to <when>', 'and before then')
-    .option('--client-log <file>', 'what clients got, as JSON lines; may be given several times', collect, [])
-    .option('--vendor-log <file>', 'what vendors served, as JSON lines; may be given several times', collect, [])
-    .option('--findings <count>', 'how many findings of a check are named; all are counted', '100')
+    .option('--org <slug>', 'one organization (default: all)')
+    .option('--from <when>', 'start of the period, a moment or a day in UTC: requests by admission, leases by closing, postings by posting')
+    .option('--to <when>', 'end of the period, excluded')
+    .option('--client-log <file>', "clients' log of their answers, as JSON lines; repeatable", collect, [])
+    .option('--vendor-log <file>', "vendors' log of served requests, as JSON lines; repeatable", collect, [])
+    .option('--findings <count>', 'the most findings of a check to list; all are counted', '100')
     .option('--json', 'print one JSON document to standard output', false)
     .addHelpText('after', explained)
     .configureOutput({ writeOut: write.out, writeErr: write.error })
-    .showHelpAfterError('(add --help for what is possible)')
+    .showHelpAfterError('(add --help to see the options)')
     .allowExcessArguments(false)
     .exitOverride();
   command.parse([...words], { from: 'user' });

@@ -44,7 +44,7 @@ describe('npm run reconcile', () => {
     expect(out).toMatch(/FOUND {2}I7 {3}usage-rerated/);
     expect(out).toMatch(/I7 usage-rerated: organization \S+, usage \S+, attempt 0, price_version \S+: expected prices and counts for input \(counts at the pinned prices\), found 1 /);
     expect(out).toMatch(/\.\.\. and 4 more of usage-rerated/);
-    expect(out).toMatch(/What to do: Either the row or a published price was changed/);
+    expect(out).toMatch(/What to do: The row or a published price was changed/);
     expect(out).toMatch(/5 findings of 1 check:/);
   });
 
@@ -88,6 +88,6 @@ describe('npm run reconcile', () => {
   it('explains itself without a database: 0', async () => {
     const { exitCode, out } = await run(['--help'], '');
     expect(exitCode).toBe(0);
-    expect(out).toMatch(/Exit codes: 0 all holds, 1 something was found, 2 it could not check/);
+    expect(out).toMatch(/Exit codes: 0 the books hold, 1 findings, 2 it could not check/);
   });
 });

@@ -24,7 +24,7 @@ describe('the report of estimated rows', () => {
     const first = [{ organizationId: 'o', place: { usage: 'u1', outcome: 'client_closed' }, expected: '82000 + 9 tokens, 0.208', found: '5 + 9 tokens, 0.002' }];
     const estimates = { over: { rows: 1, promptTokens: '4', outputTokens: '-1', money: { USD: '0.5' } }, under: { rows: 2, promptTokens: '-81995', outputTokens: '0', money: { EUR: '-1', USD: '-0.206' } }, equalRows: 6, first };
     const lines = closingLines(report({ ...logs, estimated: 9, estimates }));
-    expect(lines).toContain('9 rows with estimated counts, against what the vendor counted: 6 equal');
+    expect(lines).toContain("9 rows with estimated counts, compared with the vendor's: 6 equal");
     expect(lines).toContain("1 row paid 0.5 USD too much (4 + -1 tokens against the vendor's)");
     expect(lines).toContain("2 rows paid 1 EUR, 0.206 USD too little (-81995 + 0 tokens against the vendor's)");
     expect(lines).toContain('usage u1, client_closed: vendor 82000 + 9 tokens, 0.208, billed 5 + 9 tokens, 0.002');

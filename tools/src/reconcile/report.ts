@@ -1,10 +1,10 @@
 import { describeFinding, type CheckResult, type Estimates, type EstimateSide, type ReconcileReport } from '@kilotoken/reconcile';
 
-/** A report as a person reads it. */
+/** The report as text for people. */
 const count = (number: number): string => number.toLocaleString('en-US');
 const plural = (number: number, one: string, many = `${one}s`): string => `${count(number)} ${number === 1 ? one : many}`;
 
-/** One line a check, printed as soon as it is done. */
+/** One line per check, printed as soon as the check is done. */
 export const checkLine = ({ name, invariant, says, subjects, checked, found, elapsedMs }: CheckResult): string =>
   `${found === 0 ? 'ok   ' : 'FOUND'}  ${invariant.padEnd(3)}  ${name.padEnd(17)}  ${`${count(checked)} ${subjects}`.padEnd(34)}  ${(elapsedMs / 1000).toFixed(1).padStart(6)} s  ${says}\n`;
 
@@ -13,7 +13,7 @@ export const headLine = ({ organization, from, to }: { organization?: string | n
 
 const findingLines = (check: CheckResult): string[] => [
   ...check.findings.map((finding) => `  ${describeFinding(check, finding)}`),
-  ...(check.found > check.findings.length ? [`  ... and ${count(check.found - check.findings.length)} more of ${check.name} (--findings names more)`] : []),
+  ...(check.found > check.findings.length ? [`  ... and ${count(check.found - check.findings.length)} more of ${check.name} (--findings lists more)`] : []),
   `  What to do: ${check.advice}`,
 ];
 
@@ -24,10 +24,10 @@ const inFlightLines = ({ inFlight }: ReconcileReport): string[] => {
   return [
     `  ${plural(sessions, 'session')}, ${plural(openLeases, 'open lease')}${amounts.length > 0 ? ` of ${amounts.join(', ')}` : ''}, ${plural(openRequests, 'open request')}`,
     `  ${plural(unratedFlushes, 'unrated flush', 'unrated flushes')} with ${plural(unratedRows, 'row')}${unratedFlushes > 0 ? `, the oldest ${unratedOldestSeconds.toFixed(1)} s old` : ''}`,
-    ...(sessionsSilent > 0 ? [`  ${plural(sessionsSilent, 'session')} without a heartbeat for a minute: is metering running? It reaps them.`] : []),
-    ...(reasons.length > 0 ? [`  in quarantine, to be looked at (npm run kt -- quarantine list): ${reasons.join(', ')}`] : []),
-    ...(defaultPartitionRows > 0 ? [`  ${plural(defaultPartitionRows, 'usage row')} in usage_default: their ids are of a time that no partition covers (a clock far off, or partitions not made ahead)`] : []),
-    ...(archivedRows > 0 ? [`  ${plural(archivedRows, 'usage row')} exported and no longer in the database: only their sums by lease were checked`] : []),
+    ...(sessionsSilent > 0 ? [`  ${plural(sessionsSilent, 'session')} without a heartbeat for a minute: check that metering, which reaps them, is running`] : []),
+    ...(reasons.length > 0 ? [`  in quarantine (npm run kt -- quarantine list): ${reasons.join(', ')}`] : []),
+    ...(defaultPartitionRows > 0 ? [`  ${plural(defaultPartitionRows, 'usage row')} in usage_default: no partition covers the time of their ids (a clock is far off, or partitions were not made ahead)`] : []),
+    ...(archivedRows > 0 ? [`  ${plural(archivedRows, 'usage row')} exported and detached: only their sums were checked`] : []),
   ];
 };
 
@@ -37,7 +37,7 @@ const estimateLines = ({ over, under, equalRows, first }: Estimates): string[] =
     return rows === 0 ? [] : [`    ${plural(rows, 'row')} paid ${amounts.join(', ')} too ${what} (${promptTokens} + ${outputTokens} tokens against the vendor's)`];
   };
   return [
-    `  ${plural(over.rows + under.rows + equalRows, 'row')} with estimated counts, against what the vendor counted: ${count(equalRows)} equal`,
+    `  ${plural(over.rows + under.rows + equalRows, 'row')} with estimated counts, compared with the vendor's: ${count(equalRows)} equal`,
     ...side(over, 'much'),
     ...side(under, 'little'),
     ...first.map(({ place, expected, found }) => `      usage ${place['usage']}, ${place['outcome']}: vendor ${expected}, billed ${found}`),
@@ -51,22 +51,22 @@ const logLines = ({ logs }: ReconcileReport): string[] => {
   return [
     `\nLogs: ${read.join(', ')}`,
     ...(estimates ? estimateLines(estimates) : []),
-    ...(tooRecent > 0 ? [`  ${plural(tooRecent, 'row')} settled as the logs were read: not yet in the vendor's`] : []),
+    ...(tooRecent > 0 ? [`  ${plural(tooRecent, 'row')} settled too recently to be in the vendor's log`] : []),
     ...(vendorOnly && vendorOnly.entries > 0
       ? [
-          `  our cost: ${plural(vendorOnly.entries, 'answer')} of vendors that no usage row knows of, ${vendorOnly.promptTokens} + ${vendorOnly.outputTokens} tokens:`,
+          `  our cost: ${plural(vendorOnly.entries, 'answer')} of vendors without a usage row, ${vendorOnly.promptTokens} + ${vendorOnly.outputTokens} tokens:`,
           ...vendorOnly.first.map(({ place, found }) => `    ${place['file']}, line ${place['line']}: ${place['upstream']} of request ${place['request'] ?? 'unknown'}, ${found}`),
         ]
       : []),
   ];
 };
 
-/** What stands below the checks. */
+/** The text below the checks. */
 export const closingLines = (report: ReconcileReport): string => {
   const broken = report.checks.filter(({ found }) => found > 0);
   const total = broken.reduce((sum, { found }) => sum + found, 0);
   return [
-    `\nUnder way at ${report.snapshotAt}, and no finding:`,
+    `\nRunning at ${report.snapshotAt} (not findings):`,
     ...inFlightLines(report),
     ...logLines(report),
     ...(broken.length > 0 ? ['\nFindings:', ...broken.flatMap(findingLines)] : []),
