@@ -96,6 +96,6 @@ describe('a budget of money', () => {
     const refused = await askAs(cluster, buyer)({ maxTokens: 1_000 });
     expect(refused.error).toMatchObject({ status: 429, code: 'budget_exceeded' });
     expect([refused.headers.get('x-should-retry'), refused.headers.get('retry-after'), refused.headers.get('retry-after-ms')]).toEqual(['false', null, null]);
-    expect(refused.error!.message).toContain('larger than the limit, and trying again does not help');
+    expect(refused.error!.message).toContain('larger than the limit, so a retry does not help');
   });
 });

@@ -63,13 +63,13 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
         {
           name: 'session',
           check: async () => {
-            if (!session.isCurrent()) throw new Error('the configuration could not be polled lately');
+            if (!session.isCurrent()) throw new Error('the last successful poll of the configuration is too old');
           },
         },
         {
           name: 'settlement',
           check: async () => {
-            if (settlement.isFull()) throw new Error('too many answers wait for their settlement');
+            if (settlement.isFull()) throw new Error('too many answers are waiting for settlement');
             const closed = settlement.whyNotReady();
             if (closed) throw new AppError({ code: closed, kind: 'unavailable', publicMessage: notReady[closed] });
           },

@@ -25,7 +25,7 @@ export const readRequest = (operation: Operation, body: unknown): WorkerRequest 
   const request = operation === 'chat.completion' ? parseChatCompletion(rest) : parseCompletion(rest);
   const unmet = neededCapabilities(request).find(({ capability }) => capability === null || !honoured.has(capability));
   if (unmet) {
-    throw new ContractError('unsupported_parameter', `The engine of this model does not honour '${unmet.param}'. Leave it out or at its default.`, unmet.param);
+    throw new ContractError('unsupported_parameter', `The engine of this model does not honour '${unmet.param}'. Omit it or use its default.`, unmet.param);
   }
   return {
     operation,

@@ -139,7 +139,7 @@ const endOfUnicodeEscape = (bytes: Uint8Array, start: number): number => {
   if (unit < 0xd800 || unit > 0xdfff) return start + 5;
   const next = codeUnit(bytes, start + 6);
   if (unit <= 0xdbff && next >= 0xdc00 && next <= 0xdfff) return start + 11;
-  throw new ContractError('invalid_encoding', `The JSON body of your request has half a surrogate pair at byte ${start}.`);
+  throw new ContractError('invalid_encoding', `The JSON body of your request has an unpaired surrogate at byte ${start}.`);
 };
 
 /** The code unit of `\uXXXX`, or -1 when there is no such escape. A malformed one is left to `JSON.parse`. */

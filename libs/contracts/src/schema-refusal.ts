@@ -64,7 +64,7 @@ const refusalOf = (issue: z.core.$ZodIssue): ContractError => {
       return new ContractError(details?.code ?? 'invalid_value', issue.message, param || null);
     }
     default:
-      return new ContractError('invalid_value', `Invalid value for '${param}': ${quoted(input)} has not the right form.`, param || null);
+      return new ContractError('invalid_value', `Invalid value for '${param}': ${quoted(input)} has the wrong format.`, param || null);
   }
 };
 

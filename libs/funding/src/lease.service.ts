@@ -50,9 +50,9 @@ const connectionsMax = 4;
 const retryMs = 100;
 
 export const fundingRefusals: Readonly<Record<Refusal, () => AppError>> = {
-  insufficient_quota: () => new AppError({ code: 'insufficient_quota', kind: 'exhausted', publicMessage: 'Your balance does not cover what this request may cost. Add funds, or lower max_tokens.' }),
-  balance_held: () => new AppError({ code: 'balance_held', kind: 'exhausted', publicMessage: 'Your balance is held by requests that are running. Try again when some have ended.' }),
-  too_many_waiting: () => new AppError({ code: 'balance_held', kind: 'exhausted', publicMessage: 'Your balance is held by requests that are running, and too many wait for it already.' }),
+  insufficient_quota: () => new AppError({ code: 'insufficient_quota', kind: 'exhausted', publicMessage: 'Your balance does not cover the most that this request can cost. Add funds, or lower max_tokens.' }),
+  balance_held: () => new AppError({ code: 'balance_held', kind: 'exhausted', publicMessage: 'Running requests hold your balance. Try again when some have ended.' }),
+  too_many_waiting: () => new AppError({ code: 'balance_held', kind: 'exhausted', publicMessage: 'Running requests hold your balance, and too many others are already waiting for it. Try again shortly.' }),
 };
 
 export const fundsUnavailable = (): AppError => new AppError({ code: 'service_unavailable', kind: 'unavailable', publicMessage: 'Your balance cannot be read at the moment. Try again shortly.' });

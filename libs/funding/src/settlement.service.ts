@@ -68,7 +68,7 @@ const retryMsMin = 20;
 const retryMsMax = 1_000;
 
 const failed = (reason: string): AppError =>
-  new AppError({ code: 'settlement_failed', kind: 'bug', publicMessage: 'The charge of this answer could not be recorded, so it ends here.', details: { reason } });
+  new AppError({ code: 'settlement_failed', kind: 'bug', publicMessage: 'The charge for this answer could not be recorded, so the answer ends here.', details: { reason } });
 
 /**
  * Group commit. Settling needs no connection that anything else can take: its pool of one carries settlements and

@@ -49,7 +49,7 @@ interface Ticket extends Unit {
 }
 
 const refusals = {
-  queue_full: { code: 'queue_full', kind: 'exhausted', publicMessage: 'All places of the model are taken and its queue is full. Try again shortly.' },
+  queue_full: { code: 'queue_full', kind: 'exhausted', publicMessage: 'The model is at capacity and its queue is full. Try again shortly.' },
   too_large: { code: 'unsupported_value', kind: 'invalid', publicMessage: 'The request asks for more choices or tokens than this engine and its queue can hold.' },
   draining: { code: 'server_draining', kind: 'unavailable', publicMessage: 'This worker is stopping. Try again.' },
 } as const;

@@ -33,8 +33,8 @@ const tooLong = (tokens: number | null, contextTokens: number): AppError =>
     kind: 'invalid',
     publicMessage:
       tokens === null
-        ? `The prompt is longer than the ${contextTokens} tokens of this model's context.`
-        : `The prompt has ${tokens} tokens, which leaves no room for an answer in the ${contextTokens} tokens of this model's context.`,
+        ? `The prompt is longer than this model's context of ${contextTokens} tokens.`
+        : `The prompt has ${tokens} tokens, but this model's context of ${contextTokens} tokens must also hold the answer.`,
   });
 
 export const createPromptTokenizer = (model: LlamaModel, contextTokens: number): TokenizePrompt => {
@@ -59,7 +59,7 @@ export const createPromptTokenizer = (model: LlamaModel, contextTokens: number):
     throw new AppError({
       code: 'unsupported_parameter',
       kind: 'invalid',
-      publicMessage: "This model's file carries no chat template: use POST /v1/completions.",
+      publicMessage: "This model's file has no chat template. Use POST /v1/completions.",
     });
   };
 

@@ -51,7 +51,7 @@ const planRequest = (request: GenerationRequest): Plan<LoopbackRun> => {
     throw new AppError({
       code: 'context_length_exceeded',
       kind: 'invalid',
-      publicMessage: `The prompt has ${longest} tokens, which leaves no room for an answer in the ${loopbackContextTokens} tokens of this model's context.`,
+      publicMessage: `The prompt has ${longest} tokens, but this model's context of ${loopbackContextTokens} tokens must also hold the answer.`,
     });
   }
   const room = loopbackContextTokens - longest;

@@ -147,7 +147,7 @@ const refusalOf = async (response: HttpClient.ResponseData): Promise<AppError> =
   const { statusCode } = response;
   const said = await readError(response);
   if (statusCode === 429) {
-    return new AppError({ code: 'queue_full', kind: 'exhausted', publicMessage: 'The engine is at its capacity. Try again shortly.' });
+    return new AppError({ code: 'queue_full', kind: 'exhausted', publicMessage: 'The engine is at capacity. Try again shortly.' });
   }
   if (statusCode === 400 || statusCode === 413 || statusCode === 422) {
     const code = said.code === 'context_length_exceeded' ? 'context_length_exceeded' : 'invalid_value';

@@ -28,7 +28,7 @@ export interface Asking {
 }
 
 const settlementsFail = (closed: GateClosed): Refusal =>
-  new Refusal('service_unavailable', 'Charges cannot be recorded at the moment, so nothing is generated. Try again shortly.', null, { closed, retryAfter: '2' });
+  new Refusal('service_unavailable', 'Charges cannot be recorded at the moment, so no answer can be generated. Try again shortly.', null, { closed, retryAfter: '2' });
 
 const clientLeft = (): Refusal => new Refusal('request_timeout', 'The client closed the connection.');
 
@@ -50,7 +50,7 @@ export class AdmissionService {
   /** Also called before a body is parsed, so that refusing at capacity is cheap. */
   refuseWhenFull({ organizationId }: Caller): void {
     if (this.settlement.isFull() || this.running.size >= this.settings.RUNNING_REQUESTS_MAX) {
-      throw new Refusal('service_unavailable', 'This gateway is at its capacity. Try again shortly.');
+      throw new Refusal('service_unavailable', 'This gateway is at capacity. Try again shortly.');
     }
     const closed = this.settlement.whyClosed(organizationId);
     if (closed) throw settlementsFail(closed);

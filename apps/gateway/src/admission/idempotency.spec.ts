@@ -55,7 +55,7 @@ describe("a key's second request", () => {
   });
 
   test.each([
-    ['was charged', '0.5', /what it had generated until then was charged/],
+    ['was charged', '0.5', /its output until then was charged/],
     ['is not known', null, /its charge is not known yet/],
   ])('is told of a failed one whose charge %s', (_, charge, said) => {
     expect(refuseClaim({ ...first, status: 'failed', charge }).message).toMatch(said);

@@ -1,5 +1,5 @@
 /**
- * `Idempotency-Key`: one key, one answer. A key belongs to an organization and to one body; whoever sends it again is told
+ * `Idempotency-Key`: one key, one answer. A key belongs to an organization and to one body; a request that repeats it is told
  * which generation it made and what that cost, instead of being served and charged a second time. Pure.
  */
 import { formatMoney, parseMoney } from '@kilotoken/money';
@@ -8,14 +8,14 @@ import { Refusal } from '../request/refusal.js';
 const keyLengthMax = 255;
 const visible = /^[\x21-\x7e]{1,255}$/;
 
-/** The request's key; null when it has none. Node joins a header that is there twice with a comma and a space, which no key has. */
+/** The request's key, or null. Node joins a repeated header with a comma and a space, which no key contains. */
 export const idempotencyKeyOf = (header: string | string[] | undefined): string | null => {
   if (header === undefined) return null;
   if (typeof header === 'string' && visible.test(header)) return header;
   throw new Refusal('invalid_value', `Idempotency-Key must be one header of 1 to ${keyLengthMax} visible ASCII characters.`, 'Idempotency-Key');
 };
 
-/** What the database says to a claim. */
+/** The database's answer to a claim. */
 export type ClaimAnswer =
   | { readonly claimed: true }
   | {
@@ -34,19 +34,19 @@ export type ClaimAnswer =
 const saidOf = {
   running: 'A request with this Idempotency-Key is running.',
   completed: 'A request with this Idempotency-Key is complete.',
-  failed: 'A request with this Idempotency-Key was interrupted, and what it had generated until then was charged. Send a new key to ask again.',
-  unsettled: 'A request with this Idempotency-Key ended in an error, and its charge is not known yet. Send a new key to ask again.',
+  failed: 'A request with this Idempotency-Key was interrupted, and its output until then was charged. Use a new key to repeat it.',
+  unsettled: 'A request with this Idempotency-Key ended in an error, and its charge is not known yet. Use a new key to repeat it.',
 };
 
-/** Why a key's second request is not served. A conflict's body names the generation and, once it is known, its charge. */
+/** The refusal of a key's second request. A conflict's body names the generation and, once known, its charge. */
 export const refuseClaim = (answer: Extract<ClaimAnswer, { claimed: false }>): Refusal => {
   const { sameBody, requestId, status, charge, unit } = answer;
   if (answer.full) {
-    const text = 'Your organization has used as many Idempotency-Keys today (UTC) as it may. Send requests without one, or try again tomorrow.';
+    const text = 'Your organization has used all its Idempotency-Keys for today (UTC). Send requests without one, or try again tomorrow.';
     return new Refusal('rate_limit_exceeded', text, 'Idempotency-Key', {}, { 'retry-after': '3600', 'x-should-retry': 'false' });
   }
-  if (!sameBody) return new Refusal('idempotency_key_reused', 'This Idempotency-Key came with another body before. Use a new key for a new request.', 'Idempotency-Key');
+  if (!sameBody) return new Refusal('idempotency_key_reused', 'This Idempotency-Key was used with a different body. Use a new key for a new request.', 'Idempotency-Key');
   const generation = { id: requestId, object: 'generation', status, cost: charge === null ? null : formatMoney(parseMoney(charge)), cost_currency: unit };
   const where = requestId === null ? '' : ` GET /v1/generations/${requestId} has its details.`;
-  return new Refusal('idempotency_conflict', `${saidOf[status === 'failed' && charge === null ? 'unsettled' : status]} Nothing was charged for this one.${where}`, 'Idempotency-Key', { generation });
+  return new Refusal('idempotency_conflict', `${saidOf[status === 'failed' && charge === null ? 'unsettled' : status]} This request was not charged.${where}`, 'Idempotency-Key', { generation });
 };

@@ -27,7 +27,7 @@ export const createLaneKeys = (readKey: (variable: string) => string | undefined
     usable: (lanes, modelId) => {
       if (unusable.size === 0 || !lanes.some((lane) => unusable.has(lane))) return lanes;
       const rest = lanes.filter((lane) => !unusable.has(lane));
-      if (rest.length === 0) throw new Refusal('lane_unavailable', `Nothing serves the model '${modelId}' at the moment.`);
+      if (rest.length === 0) throw new Refusal('lane_unavailable', `The model '${modelId}' is not available at the moment.`);
       return rest;
     },
   };

@@ -73,7 +73,7 @@ describe('a refusal by a budget', () => {
   ])('of %s tells a request that is larger than all of it not to come again', (_what, more) => {
     const refusal = refuse(limitOf(more), { freeAtMs: nowMs + 5_000, resetAtMs: nowMs + 5_000 }, { want: whole(200), tooLarge: true });
     expect(advice(refusal)).toEqual([undefined, undefined, 'false']);
-    expect(refusal.message).toMatch(/larger than the limit, and trying again does not help: lower max_tokens or shorten the prompt\.$/);
+    expect(refusal.message).toMatch(/larger than the limit, so a retry does not help\. Lower max_tokens or shorten the prompt\.$/);
   });
 });
 

@@ -1,7 +1,7 @@
 /**
- * What a request needs of the limits that it is under, and what it is told of them. Pure.
+ * The amounts that a request needs of its limits, and the headers and refusals about them. Pure.
  *
- * Headers are OpenAI's: limit, remaining and reset of requests and of tokens, the tightest of each where there are several;
+ * Headers are OpenAI's: limit, remaining and reset of requests and of tokens, of the tightest limit if there are several;
  * times as `850ms`, `6m0s`, `1h30m0s`.
  */
 import { completionTokens, promptTokens } from '@kilotoken/contracts';
@@ -13,7 +13,7 @@ import type { Plan } from '../request/plan.js';
 import { Refusal } from '../request/refusal.js';
 
 const subjectOf = ({ subjectKind, subjectId }: Limit, endUser: string | null): string =>
-  // Who sends no `user` is one end user: a limit that is left by leaving out a parameter is none.
+  // Requests without `user` share one bucket, so omitting it does not evade the limit.
   subjectKind === 'end_user' ? (endUser ?? '') : subjectId;
 
 /** The most that a request uses of a measure when each of its choices has so many tokens. */
@@ -128,13 +128,13 @@ const retryMsDefault = 1_000;
 const amountText = ({ measure, unit }: Limit, amount: Amount): string =>
   measure === 'money' ? `${wholePart(amount)}.${String(amount % whole(1)).padStart(12, '0').replace(/0+$/, '') || '0'} ${unit}` : String(wholePart(amount));
 
-/** When a budget's window ends, whichever of this the database has said: what is needed is free, all is, or a slice of it ends. */
+/** The end of a budget's window: when enough is free, else when all is, else when the last slice ends; whichever the database has told. */
 const windowEndOf = ({ freeAtMs, resetAtMs, slices }: Counter): number | null => freeAtMs ?? resetAtMs ?? slices.at(-1)?.untilMs ?? null;
 
-/** In how many milliseconds a refused request may be worth another try; null for one that is too large for its limit: never. */
+/** Milliseconds until a retry may succeed; null (never) for a request that is larger than its limit. */
 const retryMsOf = ({ limit, counter, retryAtMs, tooLarge }: QuotaRefusal, nowMs: number): number | null => {
   if (tooLarge) return null;
-  // Room that others hold idle comes back in a moment, but nobody is to try every second for what a month is to last.
+  // Idle room of others returns in a moment, but a client must not retry a month's budget every second.
   const atMs = retryAtMs ?? (limit && counter && isBudget(limit) ? windowEndOf(counter) : null);
   return Math.max(1, Math.ceil(atMs === null ? retryMsDefault : atMs - nowMs));
 };
@@ -145,7 +145,7 @@ const retryHeaders = (retryMs: number | null): Record<string, string> => {
   return retryMs > retryMsMax ? { ...times, 'x-should-retry': 'false' } : times;
 };
 
-/** The 429 that says which limit it was and when to try again. */
+/** The 429 that names the limit and the time for a retry. */
 export const refusalFor = (refused: QuotaRefusal, nowMs: number): Refusal => {
   const { limit, counter, want, counters } = refused;
   const retryMs = retryMsOf(refused, nowMs);
@@ -153,9 +153,9 @@ export const refusalFor = (refused: QuotaRefusal, nowMs: number): Refusal => {
     ...rateLimitHeaders(counter ? [counter, ...counters.filter(({ limit: other }) => groupOf(other) !== groupOf(counter.limit))] : counters, nowMs),
     ...retryHeaders(retryMs),
   };
-  if (!limit || !counter) return new Refusal('rate_limit_exceeded', 'Too many requests of your organization wait for its limits. Try again shortly.', null, {}, headers);
+  if (!limit || !counter) return new Refusal('rate_limit_exceeded', 'Too many requests of your organization are waiting for its limits. Try again shortly.', null, {}, headers);
   const numbers = `Limit ${amountText(limit, limit.amount)}, Remaining ${amountText(limit, remainingOf(counter, nowMs))}, Requested ${amountText(limit, want)}`;
-  const advice = retryMs === null ? 'The request is larger than the limit, and trying again does not help: lower max_tokens or shorten the prompt.' : `Please try again in ${formatReset(retryMs)}.`;
+  const advice = retryMs === null ? 'The request is larger than the limit, so a retry does not help. Lower max_tokens or shorten the prompt.' : `Please try again in ${formatReset(retryMs)}.`;
   const details = { limitId: limit.id };
   return new Refusal(isBudget(limit) ? 'budget_exceeded' : 'rate_limit_exceeded', `Limit reached on ${describeLimit(limit)}: ${numbers}. ${advice}`, null, details, headers);
 };

@@ -1,5 +1,5 @@
 /**
- * What a request may do and what it can cost at most, from the catalogue alone. Pure. Throws a Refusal that names the
+ * Plans a request from the catalogue alone: its lanes, parameters and worst-case cost. Pure. Throws a Refusal that names the
  * parameter; nothing is held yet.
  */
 import { imageTokensDefault, type MaxTokensPolicy, type NeededCapability, type RequestFacts, type TokenClass, type UnsupportedParameterPolicy } from '@kilotoken/contracts';
@@ -13,7 +13,7 @@ import type { PayingUnit, Plan } from '../request/plan.js';
 import type { ReadRequest } from '../request/read-request.js';
 import { Refusal } from '../request/refusal.js';
 
-/** All choices together. It bounds memory and what one request can hold. */
+/** The most output tokens of all choices together. Bounds memory and the hold of one request. */
 const outputTokensPerRequestMax = 1_000_000;
 
 interface Choice {
@@ -24,11 +24,11 @@ interface Choice {
 const nothingDropped: readonly string[] = [];
 
 /**
- * The lanes that honour what the request needs, and what it asks in vain. A firm need has to be met. Any other narrows the choice to the
- * lanes that meet it, in the order of the request, where there are such; so all chosen lanes honour the same parameters.
+ * The lanes that honour the request's needs, and the parameters that none honours. A firm need must be met. Any other narrows the choice to the
+ * lanes that meet it, in the order of the request, if any do; so all chosen lanes honour the same parameters.
  */
 const choose = ({ needed }: RequestFacts, model: CatalogueModel, policy: UnsupportedParameterPolicy): Choice => {
-  if (model.lanes.length === 0) throw new Refusal('lane_unavailable', `Nothing serves the model '${model.id}' at the moment.`);
+  if (model.lanes.length === 0) throw new Refusal('lane_unavailable', `The model '${model.id}' is not available at the moment.`);
   const has = (lane: Lane, { capability }: NeededCapability): boolean => capability !== null && lane.capabilities.has(capability);
   const unmet = needed.filter((need) => !model.lanes.every((lane) => has(lane, need)));
   if (unmet.length === 0) return { lanes: model.lanes, dropped: nothingDropped };
@@ -36,7 +36,7 @@ const choose = ({ needed }: RequestFacts, model: CatalogueModel, policy: Unsuppo
   let lanes = model.lanes.filter((lane) => firm.every((need) => has(lane, need)));
   if (lanes.length === 0) {
     const missing = firm.find((need) => !model.lanes.some((lane) => has(lane, need))) ?? firm[0]!;
-    throw new Refusal('unsupported_parameter', `The model '${model.id}' does not support '${missing.param}'. Leave it out or at its default.`, missing.param);
+    throw new Refusal('unsupported_parameter', `The model '${model.id}' does not support '${missing.param}'. Omit it or use its default.`, missing.param);
   }
   const dropped: string[] = [];
   for (const need of unmet) {
@@ -53,23 +53,23 @@ const outputCeiling = ({ maxOutputTokens, contextWindow }: CatalogueModel): numb
 const outputLimit = (asked: number | undefined, model: CatalogueModel, choices: number, policy: MaxTokensPolicy): number => {
   const ceiling = outputCeiling(model);
   if (asked !== undefined && asked > ceiling && policy === 'refuse') {
-    throw new Refusal('output_ceiling_exceeded', `The model '${model.id}' answers with at most ${ceiling} tokens; ${asked} were asked for.`, 'max_tokens');
+    throw new Refusal('output_ceiling_exceeded', `The model '${model.id}' generates at most ${ceiling} tokens, but the request asks for ${asked}.`, 'max_tokens');
   }
   const wanted = asked === undefined ? undefined : Math.min(asked, ceiling);
   if (choices * (wanted ?? 1) > outputTokensPerRequestMax) {
-    throw new Refusal('output_ceiling_exceeded', `One request may ask for at most ${outputTokensPerRequestMax} tokens over all of its choices.`, 'n');
+    throw new Refusal('output_ceiling_exceeded', `A request may ask for at most ${outputTokensPerRequestMax} tokens over all its choices.`, 'n');
   }
   return wanted ?? Math.min(ceiling, Math.floor(outputTokensPerRequestMax / choices));
 };
 
-/** How a unit burns, and its worst case. */
+/** The rates of a unit, and its worst case. */
 interface UnitRates extends UnitTerms {
   readonly worst: WorstCase;
   /** Whether it has a rate for every class that the lanes can return. */
   readonly covers: boolean;
 }
 
-/** A published version never changes and a model's lanes only with the catalogue: what follows from both is worked out once. */
+/** A published version never changes, and a model's lanes change only with the catalogue, so their rates are computed once. */
 const knownRates = new WeakMap<object, { lanes: readonly Lane[]; rates: UnitRates }>();
 
 const ratesOf = (version: object, { lanes }: CatalogueModel, make: (declared: ReadonlySet<TokenClass>) => UnitRates): UnitRates => {
@@ -86,7 +86,7 @@ const moneyRatesOf = (price: PriceVersion, model: CatalogueModel): UnitRates =>
     return { unit: price.currency, burnTableId: null, rates: price.rates, rounding: moneyRounding, worst: worstCaseOf(declared, price.rates), covers: true };
   });
 
-const unpriced = ({ id }: CatalogueModel): Refusal => new Refusal('price_unavailable', `The model '${id}' has no price for you.`, 'model');
+const unpriced = ({ id }: CatalogueModel): Refusal => new Refusal('price_unavailable', `The model '${id}' has no price for your organization.`, 'model');
 
 const priceOf = (catalogue: Catalogue, caller: Caller, model: CatalogueModel, nowMs: number): PriceVersion => {
   const price = priceAt(catalogue.prices.get(priceKey(caller.priceBookId, model.id)) ?? [], nowMs);
@@ -107,17 +107,17 @@ const packRatesOf = ({ packs }: Caller, { burnTables }: Catalogue, model: Catalo
   });
 };
 
-/** Over all prompts; each is at most the context window, which is the bound where nothing else is. */
+/** Over all prompts; each has at most the context window, also without another bound. */
 const promptTokensOf = ({ promptTokens }: RequestFacts, { contextWindow }: CatalogueModel, mediaTokens: number): bigint =>
   BigInt(promptTokens.reduce((sum, tokens) => sum + Math.min(Math.ceil(tokens + mediaTokens), contextWindow), 0));
 
-/** What is proven: images where the model says what they cost at most, and nothing else that is not text. */
+/** The proven bound of media: the model's own bound for images, and none (Infinity) for any other media. */
 const provenMediaTokens = ({ media }: RequestFacts, { imageTokens }: CatalogueModel): number => {
   if (!media.isBounded) return Infinity;
   return media.images === 0 ? 0 : media.images * (imageTokens ?? Infinity);
 };
 
-/** What token limits count, by the documented counts of `media-bound`. */
+/** The media tokens that limits count, by the documented counts of `media-bound`. */
 const countedMediaTokens = ({ media }: RequestFacts, { imageTokens }: CatalogueModel): number => media.images * (imageTokens ?? imageTokensDefault) + media.tokens;
 
 const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);
@@ -152,7 +152,7 @@ export const planRequest = (
     return { unit, burnTableId, rates: table, rounding, worst, covers, want, least: asked === undefined ? holdFor(outputTokensMin) : want };
   };
   const money = payingUnit(moneyRates);
-  // A pack that this request costs nothing of is no payer of it.
+  // A pack that the request burns nothing of does not pay for it.
   const packs = packRatesOf(caller, catalogue, model, nowMs).map(payingUnit).filter(({ want }) => want > 0n);
   return {
     model,

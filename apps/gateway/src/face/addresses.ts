@@ -1,5 +1,5 @@
 /**
- * What is said at addresses that do not exist. Most who come there have the right server and a base URL that lacks `/v1`, has
+ * The refusal at addresses that do not exist. Most clients that get it have the right server and a base URL that lacks `/v1`, has
  * it twice, or is another product's. Pure.
  */
 const offered = ['POST /v1/chat/completions', 'POST /v1/completions', 'GET /v1/models', 'GET /v1/credits', 'GET /v1/generations/{id}'] as const;
@@ -8,7 +8,7 @@ const offered = ['POST /v1/chat/completions', 'POST /v1/completions', 'GET /v1/m
 const notOffered: ReadonlySet<string> = new Set(
   'responses embeddings messages moderations audio images videos files uploads batches assistants threads runs fine_tuning fine-tunes vector_stores realtime rerank edits conversations evals containers'.split(' '),
 );
-/** Whoever calls these can call chat completions instead. */
+/** Chat completions can replace these. */
 const servedByChat: ReadonlySet<string> = new Set(['responses', 'messages', 'assistants', 'threads']);
 
 const pathShownMax = 200;
@@ -21,7 +21,7 @@ const segmentsOf = (path: string): string[] =>
     .filter((segment) => segment !== '')
     .slice(-segmentsMax);
 
-/** The address of ours that somebody most likely meant; null where there is none. */
+/** Our address that the client most likely meant, or null. */
 const meantBy = (segments: readonly string[]): string | null => {
   const last = segments.at(-1) ?? '';
   const before = segments.at(-2) ?? '';
@@ -37,7 +37,7 @@ export interface Asked {
   readonly method: string;
   /** Without its query. */
   readonly path: string;
-  /** Where the client believes to be; null where it does not say so in a way that can be repeated. */
+  /** The host by the client's own header; null if it sent none. */
   readonly host: string | null;
   readonly isSecure: boolean;
 }

@@ -12,7 +12,7 @@ const unknownMax = 10_000;
 const unknownMs = 1_000;
 const lookupsMax = 1_000;
 
-const invalidKey = (): Refusal => new Refusal('invalid_api_key', 'Incorrect API key provided. Check it, or make a new one.');
+const invalidKey = (): Refusal => new Refusal('invalid_api_key', 'Incorrect API key provided. Check it, or create a new one.');
 
 /**
  * Who a key belongs to, from memory where it can be. What is cached was read after the last change that this gateway has
@@ -58,7 +58,7 @@ export class KeyService {
   private admit(caller: Caller): Caller {
     const nowMs = this.session.nowMs();
     if (caller.revokedAtMs !== null && nowMs >= caller.revokedAtMs) throw invalidKey();
-    if (caller.expiresAtMs !== null && nowMs >= caller.expiresAtMs) throw new Refusal('expired_api_key', 'This API key has expired. Make a new one.');
+    if (caller.expiresAtMs !== null && nowMs >= caller.expiresAtMs) throw new Refusal('expired_api_key', 'This API key has expired. Create a new one.');
     if (caller.organizationStatus !== 'active') throw new Refusal('invalid_api_key', 'The organization of this API key is suspended.');
     return caller;
   }
@@ -66,7 +66,7 @@ export class KeyService {
   private async load(cacheKey: string, hash: Buffer): Promise<Caller | null> {
     const running = this.lookups.get(cacheKey);
     if (running) return running;
-    if (this.lookups.size >= lookupsMax) throw new Refusal('service_unavailable', 'Too many keys are being checked. Try again shortly.');
+    if (this.lookups.size >= lookupsMax) throw new Refusal('service_unavailable', 'Too many keys are being checked right now. Try again shortly.');
     const lookup = this.lookUp(cacheKey, hash).finally(() => this.lookups.delete(cacheKey));
     this.lookups.set(cacheKey, lookup);
     return lookup;

@@ -60,5 +60,5 @@ export const readLarge = async ({ threads, raw, apiKeyId, needsHash }: LargeRead
 
 const refuseForThreads = (error: unknown): never => {
   if (!(error instanceof OffloadError)) throw error;
-  throw new Refusal('service_unavailable', 'This gateway has too many large requests to read at the moment. Try again shortly.', null, { fault: error.fault });
+  throw new Refusal('service_unavailable', 'This gateway is reading too many large requests at the moment. Try again shortly.', null, { fault: error.fault });
 };

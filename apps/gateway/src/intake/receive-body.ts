@@ -29,9 +29,9 @@ const pieceBytesMin = 64;
 const piecesUnlooked = 1_024;
 
 const shortages: Readonly<Record<BytesShortage, () => Refusal>> = {
-  key: () => new Refusal('rate_limit_exceeded', 'The bodies of the requests that this API key has under way are too large together. Wait for some of them to end.'),
-  organization: () => new Refusal('rate_limit_exceeded', 'The bodies of the requests that your organization has under way are too large together. Wait for some of them to end.'),
-  all: () => new Refusal('service_unavailable', 'This gateway has no memory left for your body. Try again shortly.'),
+  key: () => new Refusal('rate_limit_exceeded', 'The bodies of the running requests of this API key are too large together. Wait for some requests to end.'),
+  organization: () => new Refusal('rate_limit_exceeded', 'The bodies of the running requests of your organization are too large together. Wait for some requests to end.'),
+  all: () => new Refusal('service_unavailable', 'This gateway has no memory left for the body of your request. Try again shortly.'),
 };
 
 const tooLarge = (limit: number): Refusal => new Refusal('body_too_large', `The body of your request is larger than ${limit} bytes.`);
@@ -140,7 +140,7 @@ export const receiveBody = (
   };
   const onData = (piece: Buffer): void => {
     pieces += 1;
-    if (pieces > piecesUnlooked && room.length < pieces * pieceBytesMin) return refuse(new Refusal('body_too_complex', 'The body of your request comes in too many small pieces.'));
+    if (pieces > piecesUnlooked && room.length < pieces * pieceBytesMin) return refuse(new Refusal('body_too_complex', 'The body of your request arrived in too many small pieces.'));
     try {
       room.add(piece);
     } catch (error) {
@@ -154,7 +154,7 @@ export const receiveBody = (
   const onError = (error: Error): void => refuse(error);
   const onClose = (): void => refuse(new Refusal('request_timeout', 'The client closed the connection.'));
   const look = (): void => {
-    if (room.length - lengthAtLook < slowBytesMin) return refuse(new Refusal('request_timeout', `The body of your request came too slowly: less than ${slowBytesMin} bytes in ${stallMsMax} ms.`));
+    if (room.length - lengthAtLook < slowBytesMin) return refuse(new Refusal('request_timeout', `The body of your request arrived too slowly: less than ${slowBytesMin} bytes in ${stallMsMax} ms.`));
     lengthAtLook = room.length;
     callOff = deadlines.add(stallMsMax, look);
   };

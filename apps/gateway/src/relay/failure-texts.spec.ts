@@ -118,7 +118,7 @@ describe('what vendors say of our account with them', () => {
   });
 
   test.each(rate)('%s (%d) is a rate of ours: it goes to the next lane', (_what, status, body) => {
-    expect(statusFailure(status, '7', bodyOf(body))).toMatchObject({ code: 'queue_full', mayMove: true, retryAfter: '7', message: 'The model is at its capacity. Try again shortly.', notice: { kind: 'rate', status } });
+    expect(statusFailure(status, '7', bodyOf(body))).toMatchObject({ code: 'queue_full', mayMove: true, retryAfter: '7', message: 'The model is at capacity. Try again shortly.', notice: { kind: 'rate', status } });
   });
 
   test.each(account.filter(([, , body]) => typeof body === 'object'))('%s: the same object in an answer of status 200 is no different', (_what, status, body) => {

@@ -4,29 +4,29 @@ import { kindOf, type FailureKind } from './failure-kind.js';
 import { readErrorBody, readVendorError, type VendorError } from './vendor-error.js';
 import { customerParam, customerText } from './vendor-text.js';
 
-/** What an operator has to know of a failed attempt. The text is as the vendor wrote it: redact it before it is logged. */
+/** A failed attempt's notice for the operator. The text is the vendor's own: redact it before logging. */
 export interface OperatorNotice {
-  /** `account`: our key, credit, plan, or what the lane names. `rate`: what the vendor lets us send. `connection`: how we reach it. */
+  /** `account`: our key, credit or plan, or a name in the lane. `rate`: the vendor's limits on us. `connection`: our route to it. */
   readonly kind: 'account' | 'rate' | 'connection';
   readonly status: number | null;
   readonly text: string;
 }
 
 /**
- * Why an attempt failed before its first byte reached the client. Pure. `mayMove`: another lane may be tried; a request that
- * a vendor found wrong is wrong everywhere.
+ * The failure of an attempt before its first byte reached the client. Pure. `mayMove`: another lane may be tried; a request
+ * that one vendor rejects as wrong is wrong everywhere.
  */
 export interface Failure {
   readonly code: ErrorCode;
   readonly message: string;
   readonly param: string | null;
   readonly mayMove: boolean;
-  /** The connection broke before anything came: the one kind that is tried again on the same lane. */
+  /** The connection broke before anything arrived: the only failure that is retried on the same lane. */
   readonly broken: boolean;
   readonly retryAfter: string | null;
-  /** We ended it ourselves, because nobody waits for the answer any more. */
+  /** We ended the attempt, because nobody waits for the answer any more. */
   readonly clientLeft: boolean;
-  /** Null where the operator can do nothing about it. */
+  /** Null if the operator can do nothing about it. */
   readonly notice: OperatorNotice | null;
 }
 
@@ -42,13 +42,13 @@ const failure = (code: ErrorCode, message: string, more: Partial<Failure> = {}):
   ...more,
 });
 
-/** A lane that cannot be asked, or whose answer cannot be read, by how we are set up: asking it again does not help. */
+/** Our own setup prevents asking the lane or reading its answer, so a retry does not help. */
 export class LaneError extends Error {
   override readonly name = 'LaneError';
 }
 
 const timeoutCodes = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT']);
-/** How undici says that a proxy refused. */
+/** undici's words when a proxy refused. */
 const proxyRefusal = /\bproxy\b/i;
 
 /** The connection failed, timed out or was aborted by one of our own limits. */
@@ -61,28 +61,28 @@ export const connectionFailure = (error: unknown): Failure => {
 };
 
 export const timedOut = (): Failure => failure('upstream_timeout', 'The model did not answer in time.', { mayMove: false });
-/** The answer stopped before anything said that it was whole. */
+/** The answer stopped without a sign that it was complete. */
 export const endedEarly = (): Failure => failure('upstream_error', 'The model ended before its answer was complete.');
-/** Status 200, and nothing in it: no text, no finish reason. */
-export const emptyAnswer = (): Failure => failure('upstream_error', 'The model answered with nothing.');
-/** The answers that wait for slow readers have taken up the memory that there is for them. */
-export const noRoom = (): Failure => failure('service_unavailable', 'Too many large answers of yours wait to be read. Try again shortly.', { mayMove: false });
-export const malformedAnswer = (): Failure => failure('upstream_error', 'The model answered with something that is no answer.');
+/** Status 200 with neither text nor finish reason. */
+export const emptyAnswer = (): Failure => failure('upstream_error', 'The model returned an empty answer.');
+/** Answers that wait for slow readers have used up their memory. */
+export const noRoom = (): Failure => failure('service_unavailable', 'Too many of your large answers are waiting to be read. Try again shortly.', { mayMove: false });
+export const malformedAnswer = (): Failure => failure('upstream_error', 'The model returned an invalid answer.');
 
 const retryAfterOf = (header: string | string[] | undefined): string | null =>
   typeof header === 'string' && /^\d{1,5}$/.test(header) ? header : null;
 
-/** The customer's own errors: the code, the words where the vendor's say nothing that may be passed on, and the parameter. */
+/** The customer's own errors: the code, the text to use if the vendor's may not be passed on, and the parameter. */
 const customerFailures: Readonly<Record<'context' | 'content' | 'request', readonly [ErrorCode, string, string | null]>> = {
-  context: ['context_length_exceeded', 'The prompt is longer than the context of the model.', 'messages'],
-  content: ['invalid_value', 'The content policy of the model refused the request.', null],
+  context: ['context_length_exceeded', "The prompt is longer than the model's context window.", 'messages'],
+  content: ['invalid_value', "The model's content policy refused the request.", null],
   request: ['invalid_value', 'The model refused the request.', null],
 };
 
 interface Answered {
   readonly status: number;
   readonly retryAfter?: string | string[] | undefined;
-  /** Names of the lane that a customer must not read, such as what the vendor calls the model. */
+  /** Names of the lane that customers must not see, such as the vendor's name for the model. */
   readonly hidden?: readonly string[];
 }
 
@@ -93,7 +93,7 @@ const failureOf = (said: VendorError, { status, retryAfter, hidden = [] }: Answe
     case 'account':
       return failure('lane_unavailable', 'The model is not available at the moment.', { notice: noticeOf('account') });
     case 'rate':
-      return failure('queue_full', 'The model is at its capacity. Try again shortly.', { retryAfter: retryAfterOf(retryAfter) ?? '1', notice: noticeOf('rate') });
+      return failure('queue_full', 'The model is at capacity. Try again shortly.', { retryAfter: retryAfterOf(retryAfter) ?? '1', notice: noticeOf('rate') });
     case 'capacity':
       return failure('lane_unavailable', 'The model is not available at the moment.', { retryAfter: retryAfterOf(retryAfter) });
     case 'failed':
@@ -107,15 +107,15 @@ const failureOf = (said: VendorError, { status, retryAfter, hidden = [] }: Answe
 };
 
 /**
- * What a status other than 200 means. A vendor's own text is passed on only where it is about the request: what is about our
- * account with the vendor goes to the operator instead.
+ * The failure behind a status other than 200. A vendor's own text is passed on only if it is about the request; text about our
+ * account with the vendor goes to the operator.
  */
 export const statusFailure = (status: number, retryAfter: string | string[] | undefined, body: Buffer, hidden: readonly string[] = []): Failure =>
   failureOf(readErrorBody(body), { status, retryAfter, hidden });
 
 /**
- * What an error object means that stands in an answer of status 200 or in a stream, in any shape that vendors use:
- * `{ message, code }`, a text, or the whole body with `error` in it. A status that the error names counts.
+ * The failure behind an error object in an answer of status 200 or in a stream, in any shape that vendors use:
+ * `{ message, code }`, a text, or the whole body with `error` in it. The error's own status wins over `status`.
  */
 export const failureOfError = (error: unknown, status = 200, hidden: readonly string[] = []): Failure => {
   const said = readVendorError(error);

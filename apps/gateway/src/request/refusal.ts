@@ -1,7 +1,7 @@
 import { ContractError, errorCatalogue, type ErrorCode } from '@kilotoken/contracts';
 import { AppError, toHttpError } from '@kilotoken/platform';
 
-/** Why a request is not answered, by a code of the catalogue in `libs/contracts`. */
+/** A refusal of a request, with a code of the catalogue in `libs/contracts`. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 
@@ -9,9 +9,9 @@ export class Refusal extends Error {
     readonly code: ErrorCode,
     message: string,
     readonly param: string | null = null,
-    /** What the log says beside the code. */
+    /** Details for the log. */
     readonly details: Readonly<Record<string, unknown>> = {},
-    /** What the answer says beside its body. */
+    /** Headers of the answer. */
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(message);
@@ -33,7 +33,7 @@ const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   503: 'service_unavailable',
 };
 
-/** Any error as a refusal. What is not ours to tell becomes `internal_error`; the log has the rest. */
+/** Any error as a refusal. An unexpected one becomes `internal_error`; the log has its details. */
 export const toRefusal = (error: unknown): Refusal => {
   if (error instanceof Refusal) return error;
   if (error instanceof ContractError) return new Refusal(error.code, error.message, error.param);

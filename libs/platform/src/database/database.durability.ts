@@ -37,7 +37,7 @@ export const assertDurable = async (db: Db): Promise<void> => {
   throw new AppError({
     code: 'database_not_durable',
     kind: 'unavailable',
-    publicMessage: 'The database is not set up to keep what it confirms.',
+    publicMessage: "The database's settings do not make committed transactions durable.",
     details: { problems },
     cause: new Error(problems.join('; ')),
   });
@@ -56,7 +56,7 @@ export const assertRowSecurityBinds = async (db: Db): Promise<void> => {
   throw new AppError({
     code: 'database_role_too_strong',
     kind: 'unavailable',
-    publicMessage: 'The database role is not fit for the application.',
+    publicMessage: "The database login has the wrong rights for this service.",
     details: { problems: [problem] },
     cause: new Error(problem),
   });

@@ -20,7 +20,7 @@ export const internalTokenNeeded = (): AppError =>
   new AppError({
     code: 'internal_token_needed',
     kind: 'unauthenticated',
-    publicMessage: 'This face is internal: send Authorization: Bearer with the internal token.',
+    publicMessage: 'This address is internal: send Authorization: Bearer with INTERNAL_TOKEN.',
   });
 
 const openPaths: ReadonlySet<string> = new Set(healthPaths);
