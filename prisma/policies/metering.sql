@@ -35,3 +35,8 @@ CREATE POLICY crossing ON usage_quarantine TO kilotoken_definer USING (true) WIT
 CREATE POLICY tenant ON opened_request FOR SELECT TO kilotoken_app USING (organization_id = current_organization());
 CREATE POLICY auditing ON opened_request FOR SELECT TO kilotoken_auditor USING (true);
 CREATE POLICY crossing ON opened_request TO kilotoken_definer USING (true) WITH CHECK (true);
+
+-- A flush holds rows of many organizations.
+CREATE POLICY operating ON unrated_batch FOR SELECT TO kilotoken_control USING (sees_all_organizations());
+CREATE POLICY auditing ON unrated_batch FOR SELECT TO kilotoken_auditor USING (true);
+CREATE POLICY crossing ON unrated_batch TO kilotoken_definer USING (true) WITH CHECK (true);

@@ -20,3 +20,8 @@ CREATE POLICY operating ON usage_rollup FOR SELECT TO kilotoken_control USING (o
 CREATE POLICY reading ON usage_rollup FOR SELECT TO kilotoken_api USING (organization_id = ANY (visible_organizations()));
 CREATE POLICY staff ON usage_rollup FOR SELECT TO kilotoken_staff USING (true);
 CREATE POLICY crossing ON usage_rollup TO kilotoken_definer USING (true) WITH CHECK (true);
+
+-- A flush holds rows of many organizations.
+CREATE POLICY operating ON unrolled_batch FOR SELECT TO kilotoken_control USING (sees_all_organizations());
+CREATE POLICY auditing ON unrolled_batch FOR SELECT TO kilotoken_auditor USING (true);
+CREATE POLICY crossing ON unrolled_batch TO kilotoken_definer USING (true) WITH CHECK (true);

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { type ControlPool, createControlPool, createPool, mintId } from '@kilotoken/platform';
+import { type ControlPool, createControlPool, createPool, mintId, operatorSession } from '@kilotoken/platform';
 import type pg from 'pg';
 import { seedGrant, seedOrganization, seedTenant, type SeededTenant, type SeedGrant } from './cluster-seed.js';
-import { createTestDatabase, type TestDatabase } from './postgres.js';
+import { createTestDatabase, serviceUrl, type TestDatabase } from './postgres.js';
 import { testActor } from './test-actor.js';
 
 /**
@@ -81,6 +81,8 @@ export class MoneyDatabase {
   private constructor(
     readonly database: TestDatabase,
     readonly owner: ControlPool,
+    /** An operator's, as `kt` has it: it sees all organizations and writes as the control plane. */
+    readonly control: ControlPool,
     readonly app: pg.Pool,
     /** The organization of the current test. */
     public tenant: SeededTenant,
@@ -90,6 +92,7 @@ export class MoneyDatabase {
   static async create(): Promise<MoneyDatabase> {
     const database = await createTestDatabase();
     const owner = createControlPool(testActor, { connectionString: database.ownerUrl, max: 4, applicationName: 'test owner' });
+    const control = createControlPool(testActor, { connectionString: serviceUrl(database.appUrl, 'control'), max: 4, applicationName: 'test control', sessionOptions: operatorSession });
     const app = createPool({ connectionString: database.appUrl, max: CONNECTIONS_MAX, applicationName: 'test app' });
     const client = await owner.connect();
     try {
@@ -97,14 +100,14 @@ export class MoneyDatabase {
         models: [{ model: MODEL, per: 1, sale: { input: '1' }, lanes: [{ baseUrl: 'http://127.0.0.1:1/v1' }] }],
       });
       const { rows } = await client.query<{ id: string }>('SELECT id FROM price_book');
-      return new MoneyDatabase(database, owner, app, tenant, rows[0]!.id);
+      return new MoneyDatabase(database, owner, control, app, tenant, rows[0]!.id);
     } finally {
       client.release();
     }
   }
 
   async drop(): Promise<void> {
-    await Promise.all([this.owner.end(), this.app.end()]);
+    await Promise.all([this.owner.end(), this.control.end(), this.app.end()]);
     await this.database.drop();
   }
 

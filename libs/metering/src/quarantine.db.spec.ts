@@ -48,20 +48,20 @@ describe('usage that could not be settled', () => {
   it('is repaired and replayed: paid from what the grants have now, rated and posted, its lease closed', async () => {
     const row = rowOf(4);
     const key = await quarantine(rawOf({ ...row, user: 'a\0b' }), row.id);
-    await expect(replayQuarantined(money.owner, key, by)).rejects.toMatchObject({ code: 'quarantine_unfit', publicMessage: expect.stringContaining('U+0000') });
-    await repairQuarantined(money.owner, key, rawOf({ ...row, user: 'ab' }), by);
-    expect(await replayQuarantined(money.owner, key, by)).toEqual({ rows: 1, charged: '4' });
+    await expect(replayQuarantined(money.control, key, by)).rejects.toMatchObject({ code: 'quarantine_unfit', publicMessage: expect.stringContaining('U+0000') });
+    await repairQuarantined(money.control, key, rawOf({ ...row, user: 'ab' }), by);
+    expect(await replayQuarantined(money.control, key, by)).toEqual({ rows: 1, charged: '4' });
     await rateAll();
     expect(await money.grant(money.tenant.grantIds[0]!)).toMatchObject({ available: '6', leased: '0', settled: '4' });
     expect(await posted()).toEqual({ cash_clearing: '10', grant_liability: '-6', usage_revenue: '-4', vendor_cost: '0.5', vendor_payable: '-0.5' });
     expect(await steps()).toEqual(['repaired', 'replayed']);
-    expect(await findQuarantined(money.owner, { organizationId: key.organizationId, usageId: null, ended: false, limit: 10 })).toEqual([]);
+    expect(await findQuarantined(money.control, { organizationId: key.organizationId, usageId: null, ended: false, limit: 10 })).toEqual([]);
   });
 
   it('is replayed once, however many try at once', async () => {
     const row = rowOf(4);
     const key = await quarantine(rawOf(row), row.id);
-    const tried = await Promise.allSettled(Array.from({ length: 4 }, () => replayQuarantined(money.owner, key, by)));
+    const tried = await Promise.allSettled(Array.from({ length: 4 }, () => replayQuarantined(money.control, key, by)));
     expect(tried.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     expect(tried.flatMap((each) => (each.status === 'rejected' ? [(each.reason as { code: string }).code] : []))).toEqual(Array.from({ length: 3 }, () => 'quarantine_ended'));
     expect(await money.grant(money.tenant.grantIds[0]!)).toMatchObject({ available: '6', settled: '4' });
@@ -70,7 +70,7 @@ describe('usage that could not be settled', () => {
   it('takes what there is, and the rest is our loss', async () => {
     const row = rowOf(14);
     const key = await quarantine(rawOf(row), row.id);
-    expect(await replayQuarantined(money.owner, key, by)).toEqual({ rows: 1, charged: '10' });
+    expect(await replayQuarantined(money.control, key, by)).toEqual({ rows: 1, charged: '10' });
     await rateAll();
     expect(await posted()).toMatchObject({ grant_liability: '0', uncollected: '4', usage_revenue: '-14' });
   });
@@ -78,7 +78,7 @@ describe('usage that could not be settled', () => {
   it('costs nothing where no grant has anything', async () => {
     await money.newTenant();
     const row = rowOf(3);
-    expect(await replayQuarantined(money.owner, await quarantine(rawOf(row), row.id), by)).toEqual({ rows: 1, charged: '0' });
+    expect(await replayQuarantined(money.control, await quarantine(rawOf(row), row.id), by)).toEqual({ rows: 1, charged: '0' });
     await rateAll();
     expect(await posted()).toMatchObject({ uncollected: '3', usage_revenue: '-3' });
   });
@@ -86,7 +86,7 @@ describe('usage that could not be settled', () => {
   it('keeps its failed attempts, with what they cost', async () => {
     const row = rowOf(2, { attempt: 1 });
     const failed = rowOf(0, { id: row.id, attempt: 0, outcome: 'upstream_failed', counts: {} });
-    expect(await replayQuarantined(money.owner, await quarantine(rawOf(failed, row), row.id), by)).toEqual({ rows: 2, charged: '2' });
+    expect(await replayQuarantined(money.control, await quarantine(rawOf(failed, row), row.id), by)).toEqual({ rows: 2, charged: '2' });
     await rateAll();
     expect(await posted()).toMatchObject({ grant_liability: '-8', vendor_cost: '1' });
   });
@@ -95,10 +95,10 @@ describe('usage that could not be settled', () => {
     const row = rowOf(4);
     await money.settle(session, 1, { id: row.id, charge: 0, counts: {}, outcome: 'client_closed' });
     const key = await quarantine(rawOf(row), row.id);
-    await expect(replayQuarantined(money.owner, key, by)).rejects.toMatchObject({ code: 'quarantine_unfit' });
+    await expect(replayQuarantined(money.control, key, by)).rejects.toMatchObject({ code: 'quarantine_unfit' });
     expect(await money.grant(money.tenant.grantIds[0]!)).toMatchObject({ available: '10', leased: '0' });
-    await discardQuarantined(money.owner, key, by);
-    await expect(discardQuarantined(money.owner, key, by)).rejects.toMatchObject({ code: 'quarantine_ended' });
+    await discardQuarantined(money.control, key, by);
+    await expect(discardQuarantined(money.control, key, by)).rejects.toMatchObject({ code: 'quarantine_ended' });
     expect(await steps()).toEqual(['discarded']);
   });
 
@@ -114,7 +114,7 @@ describe('usage that could not be settled', () => {
   ])('is not repaired to %s', async (_name, damage) => {
     const row = rowOf(4);
     const key = await quarantine('x', row.id);
-    await expect(repairQuarantined(money.owner, key, damage(row), by)).rejects.toMatchObject({ code: 'quarantine_unfit' });
+    await expect(repairQuarantined(money.control, key, damage(row), by)).rejects.toMatchObject({ code: 'quarantine_unfit' });
     expect(await steps()).toEqual([]);
   });
 
@@ -123,7 +123,7 @@ describe('usage that could not be settled', () => {
     ['less than was rated', { charge: '3' }],
   ])('is not replayed charging %s', async (_name, change) => {
     const row = rowOf(4, change);
-    await expect(replayQuarantined(money.owner, await quarantine(rawOf(row), row.id), by)).rejects.toMatchObject({ code: 'quarantine_unfit' });
+    await expect(replayQuarantined(money.control, await quarantine(rawOf(row), row.id), by)).rejects.toMatchObject({ code: 'quarantine_unfit' });
     expect(await money.grant(money.tenant.grantIds[0]!)).toMatchObject({ available: '10', leased: '0' });
   });
 });
@@ -142,14 +142,14 @@ describe('use that was rated wrongly', () => {
 
   it('too high is given back to the grant that paid, as an adjustment with a reason', async () => {
     const key = await mischarge(3);
-    expect(await replayQuarantined(money.owner, key, by)).toEqual({ rated: '-1', charge: '-1', receivable: '0' });
+    expect(await replayQuarantined(money.control, key, by)).toEqual({ rated: '-1', charge: '-1', receivable: '0' });
     expect(await money.grant(money.tenant.grantIds[0]!)).toMatchObject({ available: '7', settled: '4' });
     expect(await posted()).toMatchObject({ grant_liability: '-7', usage_revenue: '-3' });
   });
 
   it('too low is taken from what grants have, and the rest is a receivable', async () => {
     const key = await mischarge(12);
-    expect(await replayQuarantined(money.owner, key, by)).toEqual({ rated: '8', charge: '8', receivable: '2' });
+    expect(await replayQuarantined(money.control, key, by)).toEqual({ rated: '8', charge: '8', receivable: '2' });
     expect(await money.grant(money.tenant.grantIds[0]!)).toMatchObject({ available: '0' });
     expect(await posted()).toMatchObject({ grant_liability: '0', receivable: '2', usage_revenue: '-12' });
   });
@@ -157,7 +157,7 @@ describe('use that was rated wrongly', () => {
   it('too high, of a grant that is over, becomes a new grant for thirty days', async () => {
     const key = await mischarge(1);
     await money.sql("SELECT grant_refund_request($1, $2, 'refund', 'test')", [key.organizationId, money.tenant.grantIds[0]]);
-    await replayQuarantined(money.owner, key, by);
+    await replayQuarantined(money.control, key, by);
     const [grant] = await money.sql<{ available: string; days: number }>(
       "SELECT trim_scale(available)::text AS available, round(extract(epoch FROM expires_at - kt_now()) / 86400)::int AS days FROM credit_grant WHERE organization_id = $1 AND id <> $2",
       [key.organizationId, money.tenant.grantIds[0]],
@@ -168,7 +168,7 @@ describe('use that was rated wrongly', () => {
 
   it('is adjusted once', async () => {
     const key = await mischarge(3);
-    await Promise.allSettled([replayQuarantined(money.owner, key, by), replayQuarantined(money.owner, key, by)]);
+    await Promise.allSettled([replayQuarantined(money.control, key, by), replayQuarantined(money.control, key, by)]);
     await money.sql('SELECT rating_adjust($1, $2, 0::smallint, 3, $3)', [key.organizationId, key.usageId, 'again']);
     expect(await money.sql('SELECT FROM rating_adjustment WHERE organization_id = $1', [key.organizationId])).toHaveLength(1);
   });

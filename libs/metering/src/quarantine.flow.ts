@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { TokenCounts } from '@kilotoken/contracts';
 import { formatMoney, minMoney, moneyRounding, type Money } from '@kilotoken/money';
-import { AppError, inTransaction, mintId, sqlStateOf, type Db } from '@kilotoken/platform';
+import { AppError, changeThrough, mintId, sqlStateOf, type ControlPool, type Db } from '@kilotoken/platform';
 import { loadBurnTable, loadPriceVersion } from '@kilotoken/pricing';
 import { chargeFields, portionsOf, portionsOfRow, totalIn, type Allocation, type UnitPortion, type UnitTerms } from '@kilotoken/usage';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { parseQuarantinedRows, replayKindOf, type QuarantineKey, type QuarantinedRow, type QuarantinedUsage } from './quarantine.js';
-import { adjustRating, endSession, findUsage, insertStep, listQuarantined, lockQuarantined, settleRows, startSession, takeForRow, type Adjustment, type QuarantineFilter } from './quarantine.store.js';
+import { adjustRating, findUsage, insertStep, listQuarantined, lockQuarantined, settleRows, takeForRow, type Adjustment, type QuarantineFilter, type Replay } from './quarantine.store.js';
 
 /** Who does something about usage in quarantine, and why. */
 export interface StepBy {
@@ -19,8 +18,8 @@ export interface StepBy {
 export const findQuarantined = (pool: Pool, filter: QuarantineFilter): Promise<QuarantinedUsage[]> => listQuarantined(pool, filter);
 
 /** Keeps corrected bytes beside those that came. Throws `quarantine_unfit` where they are no rows of this request. */
-export const repairQuarantined = (pool: Pool, key: QuarantineKey, raw: string, by: StepBy): Promise<void> =>
-  inTransaction(pool, async (db) => {
+export const repairQuarantined = (pool: ControlPool, key: QuarantineKey, raw: string, by: StepBy): Promise<void> =>
+  changeThrough(pool, key.organizationId, async (db) => {
     await openCase(db, key);
     if (replayKindOf(key.reason) !== 'settlement') throw unfit('only what could not be settled has bytes to repair');
     parseRows(raw, key);
@@ -28,8 +27,8 @@ export const repairQuarantined = (pool: Pool, key: QuarantineKey, raw: string, b
   });
 
 /** Ends a case without an effect on money. */
-export const discardQuarantined = (pool: Pool, key: QuarantineKey, by: StepBy): Promise<void> =>
-  inTransaction(pool, async (db) => {
+export const discardQuarantined = (pool: ControlPool, key: QuarantineKey, by: StepBy): Promise<void> =>
+  changeThrough(pool, key.organizationId, async (db) => {
     await openCase(db, key);
     await insertStep(db, key, { step: 'discarded', raw: null, result: null, ...by });
   });
@@ -38,8 +37,8 @@ export const discardQuarantined = (pool: Pool, key: QuarantineKey, by: StepBy): 
  * Does what the gateway or the rater could not: once, in one transaction with the step that records it. Answers what came of it.
  * Throws `quarantine_not_found`, `quarantine_ended`, `quarantine_unfit`.
  */
-export const replayQuarantined = (pool: Pool, key: QuarantineKey, by: StepBy): Promise<object> =>
-  inTransaction(pool, async (db) => {
+export const replayQuarantined = (pool: ControlPool, key: QuarantineKey, by: StepBy): Promise<object> =>
+  changeThrough(pool, key.organizationId, async (db) => {
     const usage = await openCase(db, key);
     const kind = replayKindOf(key.reason);
     if (kind === 'none') throw unfit('there is nothing to replay: it was billed by estimate; discard it');
@@ -101,8 +100,7 @@ const assertProven = (row: QuarantinedRow, stored: readonly UnitPortion[], prove
  */
 const replaySettlement = async (db: Db, usage: QuarantinedUsage): Promise<object> => {
   const rows = parseRows(usage.raw, usage);
-  const sessionId = randomUUID();
-  await startSession(db, sessionId, hostname(), process.pid);
+  const replay: Replay = { key: usage, sessionId: randomUUID() };
   const settled: object[] = [];
   const charged = new Map<string, Money>();
   for (const row of rows) {
@@ -111,12 +109,12 @@ const replaySettlement = async (db: Db, usage: QuarantinedUsage): Promise<object
     const wasCharged = row.outcome === 'completed' || stored.some(({ rated }) => rated > 0n);
     if (wasCharged) assertProven(row, stored, portionsAgain(row.counts, held));
     else if (stored.some(({ charge }) => charge > 0n)) throw unfit(`attempt ${row.attempt} is charged and was not rated`);
-    const paid = wasCharged ? await payPortions(db, sessionId, row, held) : { portions: stored, allocations: [] };
+    const paid = wasCharged ? await payPortions(db, replay, row, held) : { portions: stored, allocations: [] };
     for (const { unit, charge } of paid.portions) charged.set(unit, (charged.get(unit) ?? 0n) + charge);
     settled.push({ ...row, ...chargeFields({ portions: paid.portions }, row.unit), allocations: paid.allocations, opened: false });
   }
   try {
-    const written = await settleRows(db, sessionId, settled);
+    const written = await settleRows(db, replay, settled);
     if (written < rows.length) throw unfit('usage of this request is there already');
   } catch (error) {
     const sqlState = sqlStateOf(error);
@@ -124,19 +122,18 @@ const replaySettlement = async (db: Db, usage: QuarantinedUsage): Promise<object
     if (sqlState && /^(21|22|23|54)/.test(sqlState)) throw unfit(`the database refuses it: ${(error as Error).message}`, error);
     throw error;
   }
-  await endSession(db, sessionId);
   const amounts = Object.fromEntries([...charged].map(([unit, amount]) => [unit, formatMoney(amount)]));
   return charged.size > 1 ? { rows: rows.length, charged: amounts } : { rows: rows.length, charged: Object.values(amounts)[0] };
 };
 
 /** Takes each portion's charge from the grants of its unit. A portion whose grants have less is held at that, and all are rated again. */
-const payPortions = async (db: Db, sessionId: string, row: QuarantinedRow, given: readonly (UnitPortion & UnitTerms)[]): Promise<{ portions: UnitPortion[]; allocations: Allocation[] }> => {
+const payPortions = async (db: Db, replay: Replay, row: QuarantinedRow, given: readonly (UnitPortion & UnitTerms)[]): Promise<{ portions: UnitPortion[]; allocations: Allocation[] }> => {
   const held = [...given];
   const allocations: Allocation[] = [];
   for (const [index, terms] of given.entries()) {
     const due = portionsAgain(row.counts, held)[index]!.charge;
     if (due === 0n) continue;
-    const taken = await takeForRow(db, sessionId, mintId(Date.now()), row, terms.unit, due);
+    const taken = await takeForRow(db, replay, mintId(Date.now()), row, terms.unit, due);
     const paid = taken.reduce((sum, { slice }) => sum + slice, 0n);
     if (paid < due) held[index] = { ...terms, hold: paid };
     let left = portionsAgain(row.counts, held)[index]!.charge;

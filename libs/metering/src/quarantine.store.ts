@@ -51,12 +51,12 @@ export const listQuarantined = async (db: Db, { organizationId, usageId, ended, 
   return rows.map(toUsage);
 };
 
+const keyValues = ({ organizationId, usageId, attempt, reason }: QuarantineKey) => [organizationId, usageId, attempt, reason] as const;
+
 /** Locks a case until the transaction ends: steps are taken one after another. */
-export const lockQuarantined = async (db: Db, { organizationId, usageId, attempt, reason }: QuarantineKey): Promise<QuarantinedUsage | null> => {
-  const key = [organizationId, usageId, attempt, reason];
-  const where = 'q.organization_id = $1 AND q.id = $2 AND q.attempt = $3 AND q.reason = $4';
-  await db.query(`SELECT FROM usage_quarantine q WHERE ${where} FOR UPDATE`, key);
-  const { rows } = await db.query<QuarantineRow>(`SELECT ${columns} FROM ${joined} WHERE ${where}`, key);
+export const lockQuarantined = async (db: Db, key: QuarantineKey): Promise<QuarantinedUsage | null> => {
+  await db.query('SELECT quarantine_lock($1, $2, $3::smallint, $4)', [...keyValues(key)]);
+  const { rows } = await db.query<QuarantineRow>(`SELECT ${columns} FROM ${joined} WHERE q.organization_id = $1 AND q.id = $2 AND q.attempt = $3 AND q.reason = $4`, [...keyValues(key)]);
   return rows[0] ? toUsage(rows[0]) : null;
 };
 
@@ -68,12 +68,10 @@ export interface QuarantineStep {
   readonly actor: string;
 }
 
-export const insertStep = async (db: Db, { organizationId, usageId, attempt, reason }: QuarantineKey, { step, raw, result, note, actor }: QuarantineStep): Promise<void> => {
-  await db.query(
-    `INSERT INTO quarantine_step (organization_id, usage_id, attempt, reason, sequence, step, raw, result, note, actor)
-     SELECT $1, $2, $3, $4, 1 + count(*), $5, $6, $7, $8, $9 FROM quarantine_step WHERE organization_id = $1 AND usage_id = $2 AND attempt = $3 AND reason = $4`,
-    [organizationId, usageId, attempt, reason, step, raw === null ? null : Buffer.from(raw), result && JSON.stringify(result), note, actor],
-  );
+export const insertStep = async (db: Db, key: QuarantineKey, { step, raw, result, note, actor }: QuarantineStep): Promise<void> => {
+  await db.query('SELECT quarantine_step_put($1, $2, $3::smallint, $4, $5, $6, $7, $8, $9)', [
+    ...keyValues(key), step, raw === null ? null : Buffer.from(raw), result && JSON.stringify(result), note, actor,
+  ]);
 };
 
 const ratedFields = ['counts', 'price', 'unit', 'hold', 'rated', 'charge', 'portions'] as const;
@@ -91,10 +89,10 @@ export interface Adjustment {
 }
 
 /** Makes a row rated at an amount of a unit; null where it was already. */
-export const adjustRating = async (db: Db, { organizationId, usageId, attempt }: QuarantineKey, unit: string, rated: string, reason: string): Promise<Adjustment | null> => {
+export const adjustRating = async (db: Db, key: QuarantineKey, unit: string, rated: string, note: string): Promise<Adjustment | null> => {
   const { rows } = await db.query<Adjustment & { id: string | null }>(
-    'SELECT id, trim_scale(rated)::text AS rated, trim_scale(charge)::text AS charge, trim_scale(receivable)::text AS receivable FROM rating_adjust_unit($1, $2, $3::smallint, $4, $5, $6)',
-    [organizationId, usageId, attempt, unit, rated, reason],
+    'SELECT id, trim_scale(rated)::text AS rated, trim_scale(charge)::text AS charge, trim_scale(receivable)::text AS receivable FROM quarantine_adjust($1, $2, $3::smallint, $4, $5, $6, $7)',
+    [...keyValues(key), unit, rated, note],
   );
   const { id, ...adjustment } = rows[0]!;
   return id === null ? null : adjustment;
@@ -106,25 +104,25 @@ export interface Taken {
   readonly slice: Money;
 }
 
-export const startSession = async (db: Db, sessionId: string, host: string, pid: number): Promise<void> => {
-  await db.query("SELECT session_open($1, 'quarantine', $2, $3, '', NULL)", [sessionId, host, pid]);
-};
+/** A case, and the session in which its replay leases and settles. */
+export interface Replay {
+  readonly key: QuarantineKey;
+  readonly sessionId: string;
+}
 
 /** Leases an amount of a unit for a row, or as much of it as there is. */
-export const takeForRow = async (db: Db, sessionId: string, askId: string, row: QuarantinedRow, unit: string, amount: Money): Promise<Taken[]> => {
+export const takeForRow = async (db: Db, { key, sessionId }: Replay, askId: string, row: QuarantinedRow, unit: string, amount: Money): Promise<Taken[]> => {
   const { rows } = await db.query<{ answer: { leases: { leaseId: string; grantId: string; slice: string }[] } }>(
-    'SELECT lease_take($1, $2, $3, $4, $5, $6, 0, 0, $7) AS answer',
-    [sessionId, row.organization, askId, unit, row.model, formatMoney(amount), row.id],
+    'SELECT quarantine_take($1, $2, $3::smallint, $4, $5, $6, $7, $8, $9) AS answer',
+    [...keyValues(key), sessionId, askId, unit, row.model, formatMoney(amount)],
   );
   return rows[0]!.answer.leases.map(({ leaseId, grantId, slice }) => ({ leaseId, grantId, slice: parseMoney(slice) }));
 };
 
-export const settleRows = async (db: Db, sessionId: string, rows: readonly object[]): Promise<number> => {
-  const { rows: answers } = await db.query<{ written: number }>('SELECT settle($1, 1, $2) AS written', [sessionId, JSON.stringify(rows)]);
+/** Settles the rows and ends the session, which closes its leases with what the rows allocated. Answers how many rows were written. */
+export const settleRows = async (db: Db, { key, sessionId }: Replay, rows: readonly object[]): Promise<number> => {
+  const { rows: answers } = await db.query<{ written: number }>('SELECT quarantine_settle($1, $2, $3::smallint, $4, $5, $6) AS written', [
+    ...keyValues(key), sessionId, JSON.stringify(rows),
+  ]);
   return answers[0]!.written;
-};
-
-/** Closes the session's leases with what its rows allocated. */
-export const endSession = async (db: Db, sessionId: string): Promise<void> => {
-  await db.query('SELECT session_reap($1)', [sessionId]);
 };

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { tokenClasses } from '@kilotoken/contracts';
-import { systemClock } from '@kilotoken/platform';
+import { changeThrough, systemClock } from '@kilotoken/platform';
 import fc from 'fast-check';
 import { pino } from 'pino';
+import { sqlStateFrom } from '../../../test/support/money-database.js';
 import { RollupDatabase, type PutUsage } from '../../../test/support/rollup-database.js';
 import { until } from '../../../test/support/until.js';
 import { readUsageRollup } from './rollup-reading.flow.js';
@@ -21,7 +22,7 @@ beforeAll(async () => {
 beforeEach(() => rollups.clear());
 afterAll(() => rollups.money.drop());
 
-const prove = async (range = week) => verifyRollups(rollups.money.owner, range);
+const prove = async (range = week) => verifyRollups(rollups.money.control, range);
 /** Requests of the whole, by grain: each must be all of them. */
 const requests = async (): Promise<Record<string, string>> =>
   Object.fromEntries(
@@ -67,7 +68,7 @@ describe('rollups', () => {
         for (const one of steps) {
           if (one === 'rate') await rollups.rate();
           else if (one === 'rollUp') await rollups.rollUp();
-          else if (one === 'rebuild') await rebuildRollups(rollups.money.owner, week);
+          else if (one === 'rebuild') await rebuildRollups(rollups.money.control, week);
           else await rollups.put(one);
         }
         expect((await prove()).differences).toEqual([]);
@@ -155,7 +156,7 @@ describe('tags of ever new values', () => {
     const [all] = await rollups.money.sql<{ rows: bigint }>('SELECT count(*) AS rows FROM usage_rollup');
     expect(Number(all!.rows)).toBeLessThan(3 * 1_020);
     expect((await prove(day)).differences).toEqual([]);
-    await rebuildRollups(rollups.money.owner, day);
+    await rebuildRollups(rollups.money.control, day);
     expect((await prove(day)).differences).toEqual([]);
   });
 
@@ -221,7 +222,7 @@ describe('a follower', () => {
     let settling = true;
     const ended = busy.finally(() => (settling = false));
     let rebuilds = 0;
-    for (; settling || rebuilds < 3; rebuilds += 1) await rebuildRollups(rollups.money.owner, day);
+    for (; settling || rebuilds < 3; rebuilds += 1) await rebuildRollups(rollups.money.control, day);
     await ended;
     await rollups.rate();
     await until('nothing waits', async () => (await readRollupLag(rollups.money.app)).batches === 0);
@@ -245,9 +246,9 @@ describe('minutes', () => {
     await rollups.put([{ settledAt: ago(35) }]);
     await rollups.rate();
     await rollups.rollUp();
-    const days = (await findRolledDays(rollups.money.owner))!;
+    const days = (await findRolledDays(rollups.money.control))!;
     expect(await prove(days)).toMatchObject({ differences: [], usageRows: 5 });
-    await rebuildRollups(rollups.money.owner, days);
+    await rebuildRollups(rollups.money.control, days);
     expect(await prove(days)).toMatchObject({ differences: [], usageRows: 5 });
     const minute = (days: number): string => `${ago(days).toISOString().slice(0, 16)}:00Z`;
     const minutes = { organizationId: rollups.organizationId, from: minute(20), to: minute(19), granularity: 'minute' as const };
@@ -267,23 +268,36 @@ describe('a rebuild', () => {
     await rollups.money.sql(damage);
     const { differences } = await prove(day);
     expect(differences[0]).toMatchObject({ organizationId: rollups.organizationId, grainMinutes: 15, startsAt: noon, tagKey: '' });
-    expect(await rebuildRollups(rollups.money.owner, day)).toBe(1);
+    expect(await rebuildRollups(rollups.money.control, day)).toBe(1);
     expect((await prove(day)).differences).toEqual([]);
   });
 
   it('touches no other day, and finds the days that there are', async () => {
-    expect(await findRolledDays(rollups.money.owner)).toBeNull();
+    expect(await findRolledDays(rollups.money.control)).toBeNull();
     await rollups.put([{ settledAt: noon }, { settledAt: new Date('2026-03-30T00:00:00Z') }, { settledAt: new Date('2026-03-28T23:59:59.999Z') }]);
     await rollups.rate();
     await rollups.rollUp();
     await rollups.money.sql('UPDATE usage_rollup SET requests = 9');
-    expect(await rebuildRollups(rollups.money.owner, day)).toBe(1);
+    expect(await rebuildRollups(rollups.money.control, day)).toBe(1);
     expect(await requests()).toEqual({ 1: '19', 15: '19', 1440: '19' });
-    expect(await findRolledDays(rollups.money.owner)).toEqual({ from: new Date('2026-03-28T00:00:00Z'), until: new Date('2026-03-31T00:00:00Z') });
+    expect(await findRolledDays(rollups.money.control)).toEqual({ from: new Date('2026-03-28T00:00:00Z'), until: new Date('2026-03-31T00:00:00Z') });
+  });
+
+  it('is recorded with its actor, and refused without one or to a session that sees one organization', async () => {
+    await rebuildRollups(rollups.money.control, day);
+    expect(await rollups.money.sql('SELECT organization_id, actor_id, row_key, change FROM control_change WHERE table_name = $1 ORDER BY id DESC LIMIT 1', ['usage_rollup'])).toEqual([
+      { organization_id: null, actor_id: 'test', row_key: { from: '2026-03-29T00:00:00.000Z', until: '2026-03-30T00:00:00.000Z' }, change: 'update' },
+    ]);
+    expect(await sqlStateFrom(rollups.money.control.query('SELECT rollup_rebuild($1, $2)', [day.from, day.until]))).toBe('KT040');
+    const bound = changeThrough(rollups.money.control, rollups.organizationId, async (db) => {
+      await db.query("SET LOCAL kilotoken.scope = ''");
+      await db.query('SELECT rollup_rebuild($1, $2)', [day.from, day.until]);
+    });
+    expect(await sqlStateFrom(bound)).toBe('KT042');
   });
 
   it('of half a day is refused', async () => {
-    await expect(async () => rebuildRollups(rollups.money.owner, { from: noon, until: day.until })).rejects.toMatchObject({ code: 'rollup_days_invalid' });
+    await expect(async () => rebuildRollups(rollups.money.control, { from: noon, until: day.until })).rejects.toMatchObject({ code: 'rollup_days_invalid' });
   });
 
   it('of days of which usage has left the database is refused, and their rollups stand', async () => {
@@ -293,7 +307,7 @@ describe('a rebuild', () => {
     await rollups.money.sql(`INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, file, file_bytes, file_sha256, settled_first, settled_last, detached_at)
       VALUES ('gone', uuid_floor('2020-01-01Z'), uuid_floor('2020-02-01Z'), 1, '', '', 0, '', $1, $1, now())`, [noon]);
     await rollups.money.sql('TRUNCATE usage');
-    await expect(rebuildRollups(rollups.money.owner, day)).rejects.toMatchObject({ code: 'rollup_usage_archived' });
+    await expect(rebuildRollups(rollups.money.control, day)).rejects.toMatchObject({ code: 'rollup_usage_archived' });
     expect(await requests()).toEqual({ 1: '1', 15: '1', 1440: '1' });
     expect(await prove(day)).toMatchObject({ differences: [], daysArchived: 1 });
   });

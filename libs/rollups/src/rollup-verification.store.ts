@@ -114,7 +114,7 @@ interface ProofRow {
   differences: (Omit<RollupDifference, 'startsAt'> & { startsAt: string })[];
 }
 
-/** Compares whole days of UTC, [from, until), as the owner. At most `differencesMax` differences are named. */
+/** Compares whole days of UTC, [from, until), in a session that sees all organizations. At most `differencesMax` differences are named. */
 export const compareWithUsage = async (db: Db, range: { from: Date; until: Date }, differencesMax: number): Promise<RollupProof> => {
   const { rows } = await db.query<ProofRow>(statement, [range.from, range.until, differencesMax]);
   const { usageRows, rollups, waitingRows, daysArchived, differences } = rows[0]!;

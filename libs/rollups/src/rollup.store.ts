@@ -30,7 +30,7 @@ export const readMinutesFrom = async (db: Db): Promise<Date> => {
   return rows[0]!.from;
 };
 
-/** Makes one day of UTC anew from usage; the owner's. Answers how many usage rows it counted. */
+/** Makes one day of UTC anew from usage. Answers how many usage rows it counted. */
 export const rebuildDay = async (db: Db, day: Date): Promise<number> => {
   const { rows } = await db.query<{ counted: bigint }>("SELECT rollup_rebuild($1::timestamptz, $1::timestamptz + interval '24 hours') AS counted", [day]);
   return Number(rows[0]!.counted);

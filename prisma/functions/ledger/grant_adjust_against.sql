@@ -1,13 +1,14 @@
 -- Adds to a grant, or takes from its available amount, by hand, against an account (null: manual_adjustment). Answers false for a reference
 -- that was used for this adjustment before; nothing changes then.
 -- Errors: KT011 the reference stands for another adjustment; KT021 no such grant; KT022 less than that is available; KT023 the grant has
--- expired or is being refunded; KT025 the chart does not allow the account.
+-- expired or is being refunded; KT025 the chart does not allow the account; those of control_fence.
 CREATE OR REPLACE FUNCTION grant_adjust_against(p_organization uuid, p_grant uuid, p_amount numeric, p_reference text, p_reason text, p_counter_account text)
 RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE g credit_grant; a grant_adjustment; v_account text := coalesce(p_counter_account, 'manual_adjustment');
 BEGIN
+  PERFORM control_fence(p_organization);
   SELECT * INTO g FROM credit_grant WHERE organization_id = p_organization AND id = p_grant FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'there is no grant %', p_grant USING ERRCODE = 'KT021'; END IF;
   SELECT * INTO a FROM grant_adjustment WHERE organization_id = p_organization AND cause = 'by_hand' AND reference = p_reference LIMIT 1;

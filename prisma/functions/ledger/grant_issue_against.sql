@@ -1,13 +1,14 @@
 -- Issues a grant against an account and posts it. Answers its id, or the id of the grant that the source and reference stand for already.
 -- p_counter_account null: the default of the source; asked again, whichever it was.
 -- Errors: KT011 the reference stands for a grant with another amount, unit or account; KT025 the chart does not allow the account;
--- 23503 there is no such organization.
+-- 23503 there is no such organization; those of control_fence.
 CREATE OR REPLACE FUNCTION grant_issue_against(p_organization uuid, p_id uuid, p_unit text, p_amount numeric, p_source text, p_reference text,
   p_priority smallint, p_scope_models text[], p_effective_at timestamptz, p_expires_at timestamptz, p_counter_account text) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_account text := grant_counter_account_of(p_source, p_counter_account); v_known credit_grant;
 BEGIN
+  PERFORM control_fence(p_organization);
   IF p_source = 'transfer' THEN RAISE EXCEPTION 'a grant is transferred by grant_transfer' USING ERRCODE = 'KT025'; END IF;
   INSERT INTO credit_grant (organization_id, id, unit, source, promotional, reference, priority, scope_models, granted, available, effective_at,
       expires_at, counter_account)

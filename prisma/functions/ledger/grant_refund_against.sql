@@ -2,13 +2,14 @@
 -- grant: nothing more is leased from it. Once per reference; asked again it moves the refund on and answers its state.
 -- A part takes the available amount at once and the rest as leases return; it may end with less where requests use the grant meanwhile.
 -- Errors: KT011 the reference, or a refund of all, is another one; KT021 no such grant; KT022 less than that remains; KT023 the grant has
--- expired, or a refund closes it; KT025 the chart does not allow the account.
+-- expired, or a refund closes it; KT025 the chart does not allow the account; those of control_fence.
 CREATE OR REPLACE FUNCTION grant_refund_against(p_organization uuid, p_grant uuid, p_amount numeric, p_reference text, p_reason text, p_counter_account text)
 RETURNS grant_refund
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE g credit_grant; r grant_refund; v_due numeric; v_account text;
 BEGIN
+  PERFORM control_fence(p_organization);
   SELECT * INTO g FROM credit_grant WHERE organization_id = p_organization AND id = p_grant FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'there is no grant %', p_grant USING ERRCODE = 'KT021'; END IF;
   v_account := grant_counter_account_of(g.source, coalesce(p_counter_account, g.counter_account));

@@ -2,13 +2,15 @@
 -- terms. Each organization's chain gets a transaction; the two balance through transfer_clearing. Once per reference of the giving
 -- organization; asked again it answers the same transfer.
 -- Errors: KT011 the reference stands for another transfer; KT021 no such grant; KT022 less than that is available; KT023 the grant has expired
--- or is being refunded; KT026 the organizations are not two of one tree; 23503 there is no such organization to transfer to.
+-- or is being refunded; KT026 the organizations are not two of one tree; 23503 there is no such organization to transfer to;
+-- those of control_fence for the giving organization.
 CREATE OR REPLACE FUNCTION grant_transfer_to(p_organization uuid, p_grant uuid, p_to_organization uuid, p_to_grant uuid, p_amount numeric, p_reference text,
   p_reason text) RETURNS grant_transfer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE g credit_grant; v_received credit_grant; t grant_transfer; v_roots uuid[];
 BEGIN
+  PERFORM control_fence(p_organization);
   SELECT * INTO g FROM credit_grant WHERE organization_id = p_organization AND id = p_grant FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'there is no grant %', p_grant USING ERRCODE = 'KT021'; END IF;
   SELECT * INTO t FROM grant_transfer WHERE organization_id = p_organization AND reference = p_reference;

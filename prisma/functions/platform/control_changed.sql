@@ -1,20 +1,13 @@
--- Trigger: records who changed a row, in the transaction that changes it. The transaction names its actor in `kilotoken.actor`, {kind, id, name}. A
--- login of the control plane or the api must name one (KT040). Without one, as in a service's function or by the owner's hand, the actor is the
--- system, by the name of the login. The trigger's arguments are the columns of the table's key. An update that changes nothing is not recorded.
+-- Trigger: records who changed a row (`control_actor`), in the transaction that changes it. The trigger's arguments are the columns of the table's
+-- key. An update that changes nothing is not recorded.
 CREATE OR REPLACE FUNCTION control_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  v_actor jsonb := nullif(current_setting('kilotoken.actor', true), '')::jsonb;
+  v_actor jsonb := control_actor();
   v_row jsonb := CASE TG_OP WHEN 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END;
   v_columns text[];
 BEGIN
-  IF v_actor IS NULL THEN
-    IF EXISTS (SELECT FROM pg_auth_members WHERE member = session_user::regrole AND roleid IN ('kilotoken_api'::regrole, 'kilotoken_control'::regrole)) THEN
-      RAISE EXCEPTION 'a change of % names no actor', TG_TABLE_NAME USING ERRCODE = 'KT040';
-    END IF;
-    v_actor := jsonb_build_object('kind', 'system', 'id', session_user);
-  END IF;
   IF TG_OP = 'UPDATE' THEN
     SELECT array_agg(n.key ORDER BY n.key) INTO v_columns FROM jsonb_each(v_row) n JOIN jsonb_each(to_jsonb(OLD)) o USING (key) WHERE n.value IS DISTINCT FROM o.value;
     IF v_columns IS NULL THEN RETURN NULL; END IF;

@@ -4,4 +4,4 @@ CREATE OR REPLACE FUNCTION sees_all_organizations() RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT coalesce(current_setting('kilotoken.scope', true), '') = 'platform' $$;
 
 REVOKE ALL ON FUNCTION sees_all_organizations FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sees_all_organizations TO kilotoken_control;
+GRANT EXECUTE ON FUNCTION sees_all_organizations TO kilotoken_definer, kilotoken_control;

@@ -1,11 +1,13 @@
 -- Makes whole days of UTC anew from usage, in the caller's transaction: others see the old rows until it commits, the new ones after. Usage
--- that waits to be rated or rolled up is left to be added in its turn, so usage may arrive all the while. For the owner; refuses days of
--- which usage has left the database (KT031). Answers how many usage rows were counted.
+-- that waits to be rated or rolled up is left to be added in its turn, so usage may arrive all the while. It crosses organizations, for an
+-- operator of the control plane, and is recorded once with its actor. Refuses days of which usage has left the database (KT031). Answers how many
+-- usage rows were counted. Errors: KT030 no whole days; those of control_fence.
 CREATE OR REPLACE FUNCTION rollup_rebuild(p_from timestamptz, p_until timestamptz) RETURNS bigint
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE v_rows bigint; v_gone text; v_batches bigint;
+DECLARE v_rows bigint; v_gone text; v_batches bigint; v_actor jsonb := control_actor();
 BEGIN
+  PERFORM control_fence(NULL);
   IF p_from <> date_bin('1 day', p_from, 'epoch') OR p_until <> date_bin('1 day', p_until, 'epoch') OR p_from >= p_until THEN
     RAISE EXCEPTION 'whole days of UTC are rebuilt, not % to %', p_from, p_until USING ERRCODE = 'KT030';
   END IF;
@@ -30,7 +32,11 @@ BEGIN
     SELECT a.batches INTO v_batches FROM rollup_add(20) a;
     EXIT WHEN v_batches = 0;
   END LOOP;
+  INSERT INTO control_change (actor_kind, actor_id, actor_name, table_name, row_key, change)
+    VALUES (v_actor ->> 'kind', v_actor ->> 'id', v_actor ->> 'name', 'usage_rollup', jsonb_build_object('from', iso_moment(p_from), 'until', iso_moment(p_until)), 'update');
   RETURN v_rows;
 END $$;
 
+ALTER FUNCTION rollup_rebuild OWNER TO kilotoken_definer;
 REVOKE ALL ON FUNCTION rollup_rebuild FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rollup_rebuild TO kilotoken_control;

@@ -7,7 +7,7 @@ import { MoneyDatabase } from '../../../test/support/money-database.js';
 import { serviceUrl } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
-/** The commands that look into the books and change them by hand, over the command line. */
+/** The commands that look into the books and change them by hand, with the control plane's login alone. */
 let money: MoneyDatabase;
 let folder: string;
 
@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 const run = async (...words: string[]) => {
-  const environment = { DATABASE_URL: money.database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(money.database.appUrl, 'control') };
+  const environment = { CONTROL_DATABASE_URL: serviceUrl(money.database.appUrl, 'control') };
   const { exitCode, out, error } = await runCommand((output) => runKt([...words, '--json'], { environment, workingFolder: folder, callersFolder: folder, output }));
   return { exitCode, answer: out === '' ? null : JSON.parse(out), error: error === '' ? null : JSON.parse(error).error };
 };

@@ -55,7 +55,7 @@ export class Context {
     return (this.connections ??= createControlPool(readActor(), { connectionString: this.config.findControlUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: operatorSession }));
   }
 
-  /** With the owner's login: only it may make and detach partitions and repair usage and rollups. */
+  /** With the owner's login: only it may make and detach partitions. */
   get owner(): pg.Pool {
     return (this.ownersConnections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: actorSession(readActor()) }));
   }

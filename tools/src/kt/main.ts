@@ -24,7 +24,7 @@ Examples:
   npm run kt -- notices set --org acme --email billing@example.com --balance-low 5
 
 kt connects with CONTROL_DATABASE_URL or DATABASE_URL; if neither is set, with the logins of the installation in KILOTOKEN_HOME (.kilotoken).
-The commands of partitions, quarantine and rollups (except rollups show) use the owner's login, DATABASE_URL.
+The commands of partitions use the owner's login, DATABASE_URL.
 
 Exit codes: 0 done, 1 refused (standard error has the reason), 2 the database cannot be reached.
 `;

@@ -27,7 +27,7 @@ const findCase = async (context: Context, command: Command): Promise<Quarantined
   const { attempt, reason } = command.opts<{ attempt?: string; reason?: string }>();
   if (!z.uuid().safeParse(usageId).success) throw new AppError({ code: 'argument_invalid', kind: 'invalid', publicMessage: '<id>: must be the id of a request' });
   const wanted = attempt === undefined ? null : parseWhole('--attempt', attempt);
-  const found = (await findQuarantined(context.owner, { organizationId: null, usageId, ended: true, limit: matchesMax }))
+  const found = (await findQuarantined(context.pool, { organizationId: null, usageId, ended: true, limit: matchesMax }))
     .filter((usage) => (wanted === null || usage.attempt === wanted) && (reason === undefined || usage.reason === reason));
   if (found.length === 1) return found[0]!;
   const publicMessage =
@@ -43,7 +43,7 @@ export const addQuarantineCommands = (quarantine: Command, context: Context): vo
   addCommand(quarantine, 'list', 'show usage in quarantine, oldest first', async (command) => {
     const { org, all = false, limit } = command.opts<{ org?: string; all?: boolean; limit: string }>();
     const organizationId = org === undefined ? null : (await getOrganization(context.reader, org)).id;
-    const rows = (await findQuarantined(context.owner, { organizationId, usageId: null, ended: all, limit: parseWhole('--limit', limit) })).map(caseRow);
+    const rows = (await findQuarantined(context.pool, { organizationId, usageId: null, ended: all, limit: parseWhole('--limit', limit) })).map(caseRow);
     const columns = { quarantinedAt: 'SINCE', reason: 'REASON', status: 'STATUS', id: 'REQUEST', attempt: 'ATTEMPT', organizationId: 'ORGANIZATION' };
     context.printRows(command, rows, { columns, nothing: 'Nothing is in quarantine.' });
   })
@@ -61,19 +61,19 @@ export const addQuarantineCommands = (quarantine: Command, context: Context): vo
 
   addCaseCommand('repair <id>', 'store corrected rows of a request that could not be settled', async (command, found) => {
     const file = resolve(context.callersFolder, command.opts<{ file: string }>().file);
-    await repairQuarantined(context.owner, found, readFileSync(file, 'utf8'), stepBy(command));
+    await repairQuarantined(context.pool, found, readFileSync(file, 'utf8'), stepBy(command));
     context.printRow(command, { ...caseRow(found), status: 'repaired' });
   })
     .requiredOption('--file <file>', 'the corrected rows as JSON, in the form that `show` prints as raw')
     .requiredOption(...note);
 
   addCaseCommand('replay <id>', 'settle a request from its grants as they are now, or rate it again and post the difference', async (command, found) => {
-    const result = await replayQuarantined(context.owner, found, stepBy(command));
+    const result = await replayQuarantined(context.pool, found, stepBy(command));
     context.printRow(command, { ...caseRow(found), status: 'replayed', result: { ...result } });
   }).requiredOption(...note);
 
   addCaseCommand('discard <id>', 'close a case without any effect on money', async (command, found) => {
-    await discardQuarantined(context.owner, found, stepBy(command));
+    await discardQuarantined(context.pool, found, stepBy(command));
     context.printRow(command, { ...caseRow(found), status: 'discarded' });
   }).requiredOption(...note);
 };

@@ -45,7 +45,7 @@ const readableRow = ({ timeToFirstToken, duration, ...row }: Row): Row => ({
 /** The days of UTC from `--from` to `--to`, both included; by default all that have rollups. */
 const findDays = async (command: Command, context: Context): Promise<DayRange | null> => {
   const { from, to } = command.opts<{ from?: string; to?: string }>();
-  const days = await findRolledDays(context.owner);
+  const days = await findRolledDays(context.pool);
   const read = (option: string, text: string): Date => {
     const day = new Date(`${text}T00:00:00Z`);
     if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || Number.isNaN(day.getTime()) || !day.toISOString().startsWith(text)) {
@@ -68,7 +68,7 @@ export const addRollupCommands = (rollups: Command, context: Context): void => {
     addCommand(rollups, 'verify', 'compare rollups with usage, to the last digit; exit with 1 if they differ', async (command) => {
       const days = await findDays(command, context);
       if (!days) return context.printRow(command, { agree: true, usageRows: 0, rollups: 0, waitingRows: 0, daysArchived: 0, differences: [] });
-      const { differences, ...proof } = await verifyRollups(context.owner, days);
+      const { differences, ...proof } = await verifyRollups(context.pool, days);
       const rows = differences.map((difference) => ({ ...difference, startsAt: iso(difference.startsAt) }) as unknown as Row);
       context.printRow(command, { from: iso(days.from), until: iso(days.until), agree: differences.length === 0, ...proof, differences: rows });
       if (differences.length > 0) {
@@ -81,7 +81,7 @@ export const addRollupCommands = (rollups: Command, context: Context): void => {
     addCommand(rollups, 'rebuild', 'rebuild rollups from usage, one day at a time, while everything runs', async (command) => {
       const days = await findDays(command, context);
       const rows: Row[] = [];
-      if (days) await rebuildRollups(context.owner, days, (day, counted) => rows.push({ day: iso(day)!.slice(0, 10), usageRows: counted }));
+      if (days) await rebuildRollups(context.pool, days, (day, counted) => rows.push({ day: iso(day)!.slice(0, 10), usageRows: counted }));
       context.printRows(command, rows, { columns: { day: 'DAY', usageRows: 'USAGE ROWS' }, nothing: 'There was no usage on these days.' });
     }),
   );

@@ -7,7 +7,7 @@ import { RollupDatabase } from '../../../test/support/rollup-database.js';
 import { serviceUrl } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
 
-/** `kt rollups` and `kt partitions`, on usage that settled in an old month. */
+/** `kt rollups` and `kt partitions`, on usage that settled in an old month. Partitions alone know the owner's login. */
 const noon = new Date('2024-03-31T12:00:00Z');
 let rollups: RollupDatabase;
 let folder: string;
@@ -34,7 +34,8 @@ beforeEach(async () => {
 
 const run = (...words: string[]) => runWith({}, ...words);
 const runWith = async (settings: Record<string, string>, ...words: string[]) => {
-  const environment = { DATABASE_URL: rollups.money.database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(rollups.money.database.appUrl, 'control'), ...settings };
+  const owner = words[0] === 'partitions' ? { DATABASE_URL: rollups.money.database.ownerUrl } : {};
+  const environment = { ...owner, CONTROL_DATABASE_URL: serviceUrl(rollups.money.database.appUrl, 'control'), ...settings };
   const { exitCode, out, error } = await runCommand((output) => runKt([...words, '--json'], { environment, workingFolder: folder, callersFolder: folder, output }));
   return { exitCode, out: out && JSON.parse(out), error: error && (JSON.parse(error) as { error: { code: string } }).error.code };
 };

@@ -22,6 +22,7 @@ const crossingFunctions = [
 const controlFunctions = [
   'catalogue_changed', 'control_changed', 'grant_adjust_against', 'grant_event', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'key_event', 'lane_cost_put', 'ledger_lock', 'limit_changed',
   'organization_changed', 'organization_price_book_put', 'organization_tree', 'organization_zone_changed', 'role_fits', 'membership_keeps_owner', 'person_mail_put',
+  'quarantine_adjust', 'quarantine_lock', 'quarantine_settle', 'quarantine_step_put', 'quarantine_take', 'rollup_rebuild',
 ];
 /** These let people and tokens in, before anybody knows of which organization they are. */
 const signInFunctions = ['invitation_accept', 'invitation_of', 'person_erase', 'viewer_of_session', 'viewer_of_token'];
@@ -315,8 +316,10 @@ describe('the definer', () => {
       outbox_job: 'DELETE INSERT UPDATE',
       outbox_position: 'INSERT UPDATE',
       person: 'UPDATE',
+      quarantine_step: 'INSERT',
       rated_batch: 'INSERT',
       rated_flush: 'INSERT',
+      rating_adjustment: 'INSERT',
       rating_counter: 'INSERT UPDATE',
       rating_position: 'INSERT UPDATE',
       refused_ask: 'DELETE INSERT UPDATE',
