@@ -25,7 +25,10 @@ export const listBurnTables = async (db: Db, pastMs: number): Promise<BurnTable[
 };
 
 /** Any table that was ever published: what an old usage row burned at. */
-export const loadBurnTable = async (db: Db, id: string): Promise<BurnTable | null> => {
-  const { rows } = await db.query(`SELECT ${burnColumns} FROM ${burnTables} WHERE b.id = $1 ORDER BY w.token_class`, [id]);
-  return groupBurnTables(z.array(burnRow).parse(rows))[0] ?? null;
+export const loadBurnTable = async (db: Db, id: string): Promise<BurnTable | null> => (await loadBurnTables(db, [id]))[0] ?? null;
+
+/** Those of the tables that were ever published. */
+export const loadBurnTables = async (db: Db, ids: readonly string[]): Promise<BurnTable[]> => {
+  const { rows } = await db.query(`SELECT ${burnColumns} FROM ${burnTables} WHERE b.id = ANY ($1::uuid[]) ORDER BY b.id, w.token_class`, [ids]);
+  return groupBurnTables(z.array(burnRow).parse(rows));
 };

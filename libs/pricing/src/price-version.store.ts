@@ -28,12 +28,15 @@ export const listCurrentRates = async (db: Db): Promise<RateRow[]> => {
 };
 
 /** Any version that was ever published: what an old usage row was priced at. */
-export const loadPriceVersion = async (db: Db, id: string): Promise<PriceVersion | null> => {
+export const loadPriceVersion = async (db: Db, id: string): Promise<PriceVersion | null> => (await loadPriceVersions(db, [id]))[0] ?? null;
+
+/** Those of the versions that were ever published. */
+export const loadPriceVersions = async (db: Db, ids: readonly string[]): Promise<PriceVersion[]> => {
   const { rows } = await db.query(
-    `SELECT ${rateColumns} FROM price_version v JOIN rate r ON r.price_version_id = v.id WHERE v.id = $1 ORDER BY r.token_class`,
-    [id],
+    `SELECT ${rateColumns} FROM price_version v JOIN rate r ON r.price_version_id = v.id WHERE v.id = ANY ($1::uuid[]) ORDER BY v.id, r.token_class`,
+    [ids],
   );
-  return groupRates(z.array(rateRow).parse(rows))[0]?.[1] ?? null;
+  return groupRates(z.array(rateRow).parse(rows)).map(([, version]) => version);
 };
 
 /** When the latest price of a model in a book takes effect, or took. */

@@ -1,3 +1,4 @@
 export * from './allocation.js';
+export * from './arithmetic.js';
 export * from './charge.js';
 export * from './usage-row.js';

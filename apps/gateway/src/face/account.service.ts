@@ -3,12 +3,12 @@ import { listGrantBalances, type LeaseService, type SessionService } from '@kilo
 import { formatMoney } from '@kilotoken/money';
 import { asOrganization, createPool, type Db } from '@kilotoken/platform';
 import { loadBurnTable, loadPriceVersion, type BurnTable, type PriceVersion } from '@kilotoken/pricing';
-import { portionsOfRow } from '@kilotoken/usage';
+import { burnTableIdsOf, type Pinned } from '@kilotoken/usage';
 import type { Pool } from 'pg';
 import type { RunningRequests } from '../relay/running.service.js';
 import type { Caller } from '../request/caller.js';
 import { Refusal } from '../request/refusal.js';
-import { describeGeneration, describeRunning, type Pinned } from './describe-generation.js';
+import { describeGeneration, describeRunning } from './describe-generation.js';
 import { findOpenRequest, listAttempts, type UsageView } from './generation.store.js';
 import { countRead, createReadRates, createReadTurns, inTurn, readLimits } from './read-limits.js';
 
@@ -108,8 +108,8 @@ export class AccountService {
     const id = last.price;
     const price = await this.remember(this.prices, id, () => loadPriceVersion(db, id));
     const burnTables = new Map<string, BurnTable>();
-    for (const { burnTableId } of portionsOfRow(last)) {
-      if (burnTableId !== null) burnTables.set(burnTableId, await this.remember(this.burnTables, burnTableId, () => loadBurnTable(db, burnTableId)));
+    for (const burnTableId of burnTableIdsOf(last)) {
+      burnTables.set(burnTableId, await this.remember(this.burnTables, burnTableId, () => loadBurnTable(db, burnTableId)));
     }
     return { price, burnTables };
   }

@@ -1,15 +1,9 @@
 /** A settled request as `GET /v1/generations/{id}` shows it: every line of its arithmetic, in every unit that paid. Pure. */
 import { chargeList, completionTokens, promptTokens } from '@kilotoken/contracts';
-import { formatMoney, moneyRounding, type Money } from '@kilotoken/money';
-import { ratePortions, type BurnTable, type ChargeLine, type PriceVersion } from '@kilotoken/pricing';
-import { portionsOfRow, totalIn, type UnitPortion } from '@kilotoken/usage';
+import { formatMoney, type Money } from '@kilotoken/money';
+import type { ChargeLine } from '@kilotoken/pricing';
+import { paidLinesOf, portionsOfRow, totalIn, type Pinned, type UnitPortion } from '@kilotoken/usage';
 import type { UsageView } from './generation.store.js';
-
-/** The published versions that the last attempt, which carries the charge, is pinned to. */
-export interface Pinned {
-  readonly price: PriceVersion;
-  readonly burnTables: ReadonlyMap<string, BurnTable>;
-}
 
 const tokensOf = ({ counts, estimated }: UsageView): object => ({
   prompt_tokens: promptTokens(counts),
@@ -30,10 +24,9 @@ const describeLine = ({ tokenClass, tokens, amount, per, charge }: ChargeLine): 
 const momentOf = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 
 /** Lines name their unit where several paid. */
-const linesOf = ({ counts, unit: currency }: UsageView, portions: readonly UnitPortion[], { price, burnTables }: Pinned): object[] => {
-  const rated = ratePortions(counts, portions.map(({ unit, hold, burnTableId }) => ({ unit, hold, ...(burnTableId === null ? { rates: price.rates, rounding: moneyRounding } : burnTables.get(burnTableId)!) })));
-  const isPlain = portions.length === 1 && portions[0]!.unit === currency;
-  return rated.flatMap(({ lines }, index) => lines.map((line) => (isPlain ? describeLine(line) : { unit: portions[index]!.unit, ...describeLine(line) })));
+const linesOf = (view: UsageView, portions: readonly UnitPortion[], pinned: Pinned): object[] => {
+  const isPlain = portions.length === 1 && portions[0]!.unit === view.unit;
+  return paidLinesOf(view, pinned).map((line) => (isPlain ? describeLine(line) : { unit: line.unit, ...describeLine(line) }));
 };
 
 export const describeGeneration = (id: string, attempts: readonly UsageView[], last: UsageView, pinned: Pinned): object => {
