@@ -59,9 +59,9 @@ export const resolveMoment = async (db: Db, text: string, timeZone: string): Pro
   return rows[0]!.moment;
 };
 
-/** Which rollups a query is made of: those of UTC's days where these are asked for, else quarters of an hour. */
+/** Which rollups a query is made of: those of UTC's days where these or its months are asked for, else quarters of an hour. */
 export const grainOf = (granularity: Granularity, timeZone: string): 1 | 15 | 1440 =>
-  granularity === 'minute' ? 1 : granularity === 'day' && timeZone === 'UTC' ? 1440 : 15;
+  granularity === 'minute' ? 1 : (granularity === 'day' || granularity === 'month') && timeZone === 'UTC' ? 1440 : 15;
 
 const columnOf: Readonly<Record<string, string>> = { project: 'r.project_id', apiKey: 'r.api_key_id', model: 'r.model', lane: 'r.lane_id' };
 
@@ -75,10 +75,10 @@ const sums = [
 ].join(', ');
 
 /**
- * Sums by period, group and units. A period is what a clock on the wall calls one hour or day: quarters of the same local
- * date, and for hours of the same distance from UTC, so that the hour that a clock shows twice is two.
+ * Sums by period, group and units. A period is one hour, day or month of the zone: quarters of the same local
+ * date or month, and for hours of the same distance from UTC, so that the hour that a clock shows twice is two.
  */
-export const readSums = async (db: Db, { organizationId, granularity, groupBy, timeZone }: ParsedRollupQuery, range: { from: Date; until: Date }, rowsMax: number): Promise<RollupSums[]> => {
+export const readSums = async (db: Db, { organizationId, granularity, groupBy, timeZone, filter }: ParsedRollupQuery, range: { from: Date; until: Date }, rowsMax: number): Promise<RollupSums[]> => {
   const tag = groupBy.find((name) => name.startsWith('tag:'))?.slice('tag:'.length) ?? '';
   const groups = groupBy.map((name, index) => `${columnOf[name] ?? 'r.tag_value'} AS group_${index}`);
   const grain = grainOf(granularity, timeZone);
@@ -86,14 +86,16 @@ export const readSums = async (db: Db, { organizationId, granularity, groupBy, t
     `WITH step AS (SELECT s, s AT TIME ZONE $6 AS local FROM generate_series($4::timestamptz, $5::timestamptz - make_interval(mins => $2), make_interval(mins => $2)) s),
      period AS (
        SELECT s, min(s) OVER same AS starts_at, max(s) OVER same + make_interval(mins => $2) AS ends_at FROM step
-       WINDOW same AS (PARTITION BY date_trunc($7, local), CASE WHEN $7 <> 'day' THEN (s AT TIME ZONE 'UTC') - local END))
+       WINDOW same AS (PARTITION BY date_trunc($7, local), CASE WHEN $7 NOT IN ('day', 'month') THEN (s AT TIME ZONE 'UTC') - local END))
      SELECT p.starts_at, p.ends_at, r.unit, r.cost_currency, ${[...groups, sums].join(', ')}
      FROM usage_rollup r JOIN period p ON p.s = r.starts_at
      WHERE r.organization_id = $1 AND r.grain_minutes = $2 AND r.tag_key = $3 AND r.starts_at >= $4 AND r.starts_at < $5
+       AND ($9::text[] IS NULL OR r.model = ANY ($9)) AND ($10::uuid[] IS NULL OR r.project_id = ANY ($10)) AND ($11::uuid[] IS NULL OR r.api_key_id = ANY ($11))
+       AND ($12::text IS NULL OR r.unit = $12)
      GROUP BY p.starts_at, p.ends_at, ${[...groupBy.map((_, index) => `group_${index}`), 'r.unit', 'r.cost_currency'].join(', ')}
      ORDER BY p.starts_at, ${[...groupBy.map((_, index) => `group_${index}`), 'r.unit', 'r.cost_currency'].join(', ')}
      LIMIT $8`,
-    [organizationId, grain, tag, range.from, range.until, timeZone, granularity, rowsMax],
+    [organizationId, grain, tag, range.from, range.until, timeZone, granularity, rowsMax, filter.models, filter.projectIds, filter.apiKeyIds, filter.unit],
   );
   return rows;
 };

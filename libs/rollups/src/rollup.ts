@@ -23,7 +23,7 @@ export const rolledValuesPerKeyMax = 500;
 /** Key and value under which the other tags of the day count. */
 export const restTag = '(other)';
 
-export const granularities = ['minute', 'hour', 'day'] as const;
+export const granularities = ['minute', 'hour', 'day', 'month'] as const;
 export type Granularity = (typeof granularities)[number];
 
 /** What a query may be divided by; `tag:team` divides by the values of one tag. */
@@ -40,6 +40,17 @@ const isTimeZone = (name: string): boolean => {
 /** A moment, or a day of the query's zone: the day's beginning. */
 const momentSchema = z.union([z.iso.datetime({ offset: true }), z.iso.date()], 'must be a day such as 2027-01-31 or a moment such as 2027-01-31T18:00:00Z');
 
+const namesMax = 200;
+const nothingNamed = 'an empty list selects nothing; leave it out to select all';
+
+/** Narrows sums; what is left out narrows nothing. */
+const rollupFilterSchema = z.strictObject({
+  models: z.array(z.string().min(1).max(200)).min(1, nothingNamed).max(namesMax).optional(),
+  projectIds: z.array(z.uuid()).min(1, nothingNamed).max(namesMax).optional(),
+  apiKeyIds: z.array(z.uuid()).min(1, nothingNamed).max(namesMax).optional(),
+  unit: z.string().min(1).max(63).optional(),
+});
+
 export const rollupQuerySchema = z.strictObject({
   organizationId: z.uuid(),
   from: momentSchema,
@@ -52,6 +63,7 @@ export const rollupQuerySchema = z.strictObject({
     .default([])
     .refine((names) => new Set(names).size === names.length, 'names something twice')
     .refine((names) => names.filter((name) => name.startsWith('tag:')).length <= 1, 'names two tags'),
+  filter: rollupFilterSchema.default({}),
   /** A name of the IANA database; an offset is no zone, since it knows no clock changes. */
   timeZone: z.string().regex(/^[A-Za-z]/, 'is no time zone').refine(isTimeZone, 'is no time zone').default('UTC'),
 });
