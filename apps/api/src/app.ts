@@ -1,10 +1,15 @@
+import { fileURLToPath } from 'node:url';
 import type { AppDefinition } from '@kilotoken/platform';
 import { databaseReadiness } from '@kilotoken/platform/process';
-import { ApiModule } from './api.module.js';
+import { ApiModule, type ApiParts } from './api.module.js';
 import { readApiSettings, type ApiSettings } from './config.js';
+import { registerGraphqlFace } from './graphql/server/face.js';
+import { readPersistedOperations } from './graphql/server/persisted-operations.js';
+
+const persistedFile = fileURLToPath(new URL('../../console/dist/persisted-operations.json', import.meta.url));
 
 /** The api as a process: its face is public, so its metrics stand on a port of their own. */
-export const apiApp: AppDefinition<ApiSettings> = {
+export const createApiApp = (parts: ApiParts): AppDefinition<ApiSettings> => ({
   name: 'api',
   face: 'public',
   readSettings: readApiSettings,
@@ -13,6 +18,14 @@ export const apiApp: AppDefinition<ApiSettings> = {
     portSetting: 'API_PORT',
     metrics: { port: API_METRICS_PORT, portSetting: 'API_METRICS_PORT' },
   }),
-  module: (platform) => ApiModule.compose(platform),
-  wire: ({ app }) => ({ readiness: [databaseReadiness(app)] }),
-};
+  module: (platform) => {
+    return ApiModule.compose(platform, parts);
+  },
+  wire: ({ app, fastify, platform }) => {
+    registerGraphqlFace(fastify, { origins: platform.settings.API_CORS_ORIGINS ?? new Set(), persisted: parts.persisted });
+    return { readiness: [databaseReadiness(app)] };
+  },
+});
+
+/** Nobody can sign in yet. */
+export const apiApp = createApiApp({ persisted: readPersistedOperations(persistedFile), resolveViewer: async () => null });

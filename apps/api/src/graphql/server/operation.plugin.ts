@@ -1,0 +1,31 @@
+import type { ApolloServerPlugin } from '@apollo/server';
+import { GraphQLError } from 'graphql';
+import type { Operation } from '../operation/operation.js';
+import { isPersisted, type PersistedOperations } from './persisted-operations.js';
+
+export interface OperationContext {
+  readonly operation: Operation;
+}
+
+/** Ends the operation's read transactions with its answer, whatever became of it. */
+export const operationPlugin: ApolloServerPlugin<OperationContext> = {
+  async requestDidStart() {
+    return {
+      async willSendResponse({ contextValue }) {
+        await contextValue.operation.close();
+      },
+    };
+  },
+};
+
+/** In production a browser's session runs the console's own operations; a token runs any within the limits. */
+export const createPersistedPlugin = (operations: PersistedOperations): ApolloServerPlugin<OperationContext> => ({
+  async requestDidStart({ contextValue }) {
+    return {
+      async didResolveOperation({ source }) {
+        if (contextValue.operation.viewer?.kind === 'token' || isPersisted(operations, source ?? '')) return;
+        throw new GraphQLError("Sessions run the console's operations only. Use a service token for operations of your own.", { extensions: { code: 'PERSISTED_OPERATION_NEEDED', http: { status: 400 } } });
+      },
+    };
+  },
+});
