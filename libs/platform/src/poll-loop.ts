@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 export interface PollLoopSettings {
-  /** Answers how many milliseconds to wait before the next call. The signal aborts when the loop is stopped. */
+  /** Resolves with the milliseconds until the next call. The signal aborts when the loop stops. */
   readonly once: (signal: AbortSignal) => Promise<number>;
   readonly onError: (error: unknown) => void;
   /** A second by default. */
@@ -8,7 +10,7 @@ export interface PollLoopSettings {
 
 const secondMs = 1_000;
 
-/** Calls `once` again and again, one call at a time, with a pause between, until it is stopped. An error is reported and does not end the loop. */
+/** Calls `once` repeatedly, one call at a time with a pause between, until it is stopped. An error is reported and does not end the loop. */
 export class PollLoop {
   private readonly stopping = new AbortController();
   private running: Promise<void> = Promise.resolve();
@@ -19,7 +21,7 @@ export class PollLoop {
     this.running = this.run();
   }
 
-  /** Waits for the call that runs. */
+  /** Waits for the running call. */
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.running;
@@ -35,19 +37,8 @@ export class PollLoop {
       } catch (error) {
         onError(error);
       }
-      if (waitMs > 0) await pauseUnless(signal, waitMs);
+      // An aborted sleep rejects; the loop then ends by its condition.
+      if (waitMs > 0) await sleep(waitMs, undefined, { signal }).catch(() => undefined);
     }
   }
 }
-
-const pauseUnless = (signal: AbortSignal, waitMs: number): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, waitMs);
-    signal.addEventListener('abort', end);
-  });

@@ -17,32 +17,16 @@ const timeMsMax = 2 ** 48 - 1;
 const counterMax = 2 ** 42 - 1;
 const lowBits = 2 ** 30;
 
-/** One text at a time is written here; its dashes stay. */
-const text = Buffer.alloc(36, '-');
-const digits = Buffer.from('0123456789abcdef');
+const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
 
-const write = (at: number, count: number, bits: number): void => {
-  let rest = bits;
-  for (let place = at + count - 1; place >= at; place -= 1) {
-    text[place] = digits[rest & 0xf]!;
-    rest >>>= 4;
-  }
-};
-
-/** Digit by digit, into a text that is made once: half of what bytes cost that are printed and then cut at the dashes. */
 const format = (timeMs: number, counter: number, random: number): string => {
-  write(0, 8, Math.floor(timeMs / 2 ** 16));
-  write(9, 4, timeMs % 2 ** 16);
-  // The version's four bits (7) stand before the counter's upper 12, the variant's two (10) before its lower 30.
-  write(14, 4, 0x7000 + Math.floor(counter / lowBits));
-  const low = 2 ** 31 + (counter % lowBits);
-  write(19, 4, low >>> 16);
-  write(24, 4, low & 0xffff);
-  write(28, 8, random);
-  return text.toString('latin1');
+  const time = hex(timeMs, 12);
+  // The version (7) precedes the counter's upper 12 bits, the variant's two bits (10) its lower 30.
+  const low = hex(2 ** 31 + (counter % lowBits), 8);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(Math.floor(counter / lowBits), 3)}-${low.slice(0, 4)}-${low.slice(4)}${hex(random, 8)}`;
 };
 
-/** Makes a minter with a state of its own. Throws a RangeError for a time that 48 bits cannot hold. */
+/** Makes a minter with its own state. Throws a RangeError for a time that 48 bits cannot hold. */
 export const createIdMinter = (random32: Random32): MintId => {
   let lastMs = -1;
   let counter = 0;
@@ -62,7 +46,7 @@ export const createIdMinter = (random32: Random32): MintId => {
   };
 };
 
-/** Random words are drawn from the system in blocks: a system call for each id would cost more than the id. */
+/** Random words come from the system in blocks, because a system call per id would cost more than the id. */
 const wordsPerDraw = 1024;
 const words = new Uint32Array(wordsPerDraw);
 let nextWord = wordsPerDraw;
@@ -75,11 +59,11 @@ const systemRandom32: Random32 = () => {
   return words[nextWord++]!;
 };
 
-/** A minter apart from `mintId`: for ids whose time may be wrong, after which `mintId` would go on from there. */
+/** A separate minter for ids whose time may be wrong; `mintId` would continue from that time. */
 export const createSystemIdMinter = (): MintId => createIdMinter(systemRandom32);
 
 /**
- * The minter of this process. Where money depends on the ids, pass database time: usage lies in the partition of its id, and the month of
- * a wrong clock may have left the database.
+ * The minter of this process. If money depends on the ids, pass database time: usage is in the partition of its id, and the month of a
+ * wrong clock may have been detached.
  */
 export const mintId: MintId = createSystemIdMinter();

@@ -38,6 +38,7 @@ describe('reads of an organization', () => {
     const reads = gates.map(({ opened }, index) => inTurn(turns, 'a', () => (begun.push(index), opened)));
     expect(reads.includes(null)).toBe(false);
     expect(inTurn(turns, 'a', async () => undefined)).toBeNull();
+    await new Promise(setImmediate);
     expect(begun).toEqual([0, 1]);
     gates[1]!.open();
     await reads[1];

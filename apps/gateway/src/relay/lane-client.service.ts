@@ -9,19 +9,19 @@ import { proxyFor, type ProxySettings } from './vendor-proxy.js';
 
 export interface LaneClientSettings {
   readonly internalToken: string;
-  /** Whether vendors are told the trace that a request belongs to; our own workers always are. */
+  /** Whether requests to vendors carry `traceparent`; those to our own workers always do. */
   readonly traceVendors: boolean;
   readonly proxies: ProxySettings;
 }
 
-/** Connections to one vendor at most; what exceeds them waits in the pool for its first byte, within its timeout. */
+/** The most connections to one vendor; further requests wait in the pool for their first byte, within their timeout. */
 const connectionsMax = 1_024;
 const poolsMax = 256;
 const headerBytesMax = 32 * 1024;
 
 const poolOptions = { connections: connectionsMax, pipelining: 1, maxHeaderSize: headerBytesMax, keepAliveTimeout: 4_000, keepAliveMaxTimeout: 60_000 };
 
-/** Vendors at https:// are reached by a tunnel, those at http:// by the proxy's own requests, as proxies expect. */
+/** A proxy tunnels connections to vendors at https://, and forwards requests to those at http://. */
 const openProxied = (proxy: string, connectMs: number): ProxyAgent => {
   const { username, password } = new URL(proxy);
   const credentials = username === '' ? null : Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
@@ -37,7 +37,7 @@ const openProxied = (proxy: string, connectMs: number): ProxyAgent => {
   });
 };
 
-/** How long an answer's first byte is waited for, and each one behind it. */
+/** The longest wait for an answer's first byte, and for each next one. */
 export type LaneWaits = Pick<Lane['timeouts'], 'firstByteMs' | 'idleMs'>;
 
 interface Target {
@@ -47,7 +47,7 @@ interface Target {
   readonly pool: string;
 }
 
-/** Lanes change only with the catalogue, and their addresses are taken apart once. */
+/** Lanes change only with the catalogue, so their addresses are parsed once. */
 const targets = new WeakMap<Lane, Map<string, Target>>();
 
 const targetOf = (lane: Lane, path: string): Target => {
@@ -61,22 +61,20 @@ const targetOf = (lane: Lane, path: string): Target => {
   return target;
 };
 
-/** What a handler is given whose request never began: there is nothing to end. */
+/** The controller for a request that never began. */
 const neverBegun: Dispatcher.DispatchController = { aborted: true, paused: false, reason: null, abort: () => undefined, pause: () => undefined, resume: () => undefined };
 
 /**
- * Connections to lanes, kept and used again: one pool an origin and connect timeout, through a proxy where one is set for
- * vendors. Redirects are never followed, so a vendor cannot send a prompt or a key elsewhere.
+ * Keeps connections to lanes: one pool per origin and connect timeout, through the vendors' proxy if one is set. Redirects are
+ * never followed, so a vendor cannot send a prompt or a key elsewhere.
  */
 @Injectable()
 export class LaneClient {
   private readonly pools = new Map<string, Pool | ProxyAgent>();
-  /** Lanes change only with the catalogue and the environment never: reading a variable costs a microsecond. */
-  private readonly authorizations = new WeakMap<Lane, string | null>();
 
   constructor(private readonly settings: LaneClientSettings) {}
 
-  /** Starts one attempt. Everything that happens to it is told to the handler, which sees plain bytes whatever the vendor encodes. */
+  /** Starts one attempt and reports its events to the handler, which sees decoded bytes. */
   dispatch(lane: Lane, path: string, requestId: string, body: LaneBody, handler: Dispatcher.DispatchHandler, traceparent: string | null, waits: LaneWaits = lane.timeouts): void {
     const target = targetOf(lane, path);
     const authorization = this.authorizationFor(lane);
@@ -106,16 +104,12 @@ export class LaneClient {
     return headers;
   }
 
-  /** Null for a vendor without a key; an error for a key that cannot be sent. Such a lane is left out before, unless it has just come. */
+  /** Null for a vendor without a key; an error for a key that cannot be sent. Admission skips such a lane unless it is new. */
   private authorizationFor(lane: Lane): string | null | LaneError {
-    const known = this.authorizations.get(lane);
-    if (known !== undefined) return known;
     const key = lane.kind === 'worker' ? this.settings.internalToken : lane.keyEnv === null ? null : readVendorKey(lane.keyEnv);
     const problem = key === null ? null : vendorKeyProblem(key);
     if (problem !== null) return new LaneError(`the variable ${lane.keyEnv}, which should hold the vendor's key, ${problem}`);
-    const made = key === null ? null : `Bearer ${key}`;
-    this.authorizations.set(lane, made);
-    return made;
+    return key === null ? null : `Bearer ${key}`;
   }
 
   private poolFor(lane: Lane, { origin, pool: name }: Target): Pool | ProxyAgent {
@@ -132,7 +126,7 @@ export class LaneClient {
   private closeOldest(): void {
     const [name, pool] = this.pools.entries().next().value!;
     this.pools.delete(name);
-    // Requests that run on it end in their own time.
+    // Running requests on it end in their own time.
     void pool.close();
   }
 }
