@@ -208,8 +208,17 @@ describe('what a customer can look up', () => {
     expect(generation['lines']).toHaveLength(2);
     expect(sum(generation['allocations'], 'amount')).toBe(parseMoney(costOf(data.usage)));
     expect(generation['attempts']).toHaveLength(1);
+    expect(await get(`/generations/${data.id}`)).toEqual(generation);
     const [row] = await cluster.sql<{ end_user: string; tags: object }>('SELECT end_user, tags FROM usage WHERE id = $1', [request_id]);
     expect(row).toEqual({ end_user: 'end-user-7', tags: { team: 'blue' } });
+  });
+
+  it('finds a generation by the id of its answer: of a stream, and of a legacy completion', async () => {
+    const [chunk] = await collect(await openai.chat.completions.create({ model: 'mock', messages: user({ outputTokens: 3 }), stream: true }));
+    const { data, request_id } = await openai.completions.create({ model: 'mock', prompt: 'once', max_tokens: 3 }).withResponse();
+    expect(await get(`/generations/${chunk!.id}`)).toMatchObject({ id: chunk!.id.replace('chatcmpl-', ''), model: 'mock' });
+    expect(data.id).toBe(`cmpl-${request_id}`);
+    expect(await get(`/generations/${data.id}`)).toMatchObject({ id: request_id, model: 'mock' });
   });
 
   it("keeps another organization's generation and credits to itself", async () => {

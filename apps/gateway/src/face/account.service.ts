@@ -6,13 +6,13 @@ import { loadBurnTable, loadPriceVersion, type BurnTable, type PriceVersion } fr
 import { burnTableIdsOf, type Pinned } from '@kilotoken/usage';
 import type { Pool } from 'pg';
 import type { RunningRequests } from '../relay/running.service.js';
+import { readRequestId } from '../request/answer-id.js';
 import type { Caller } from '../request/caller.js';
 import { Refusal } from '../request/refusal.js';
 import { describeGeneration, describeRunning } from './describe-generation.js';
 import { findOpenRequest, listAttempts, type UsageView } from './generation.store.js';
 import { countRead, createReadRates, createReadTurns, inTurn, readLimits } from './read-limits.js';
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Of price versions and of burn tables, each. */
 const versionsMax = 1_000;
 
@@ -81,10 +81,11 @@ export class AccountService {
     return { object: 'list', data };
   }
 
-  /** `GET /v1/generations/{id}`: by the request id, also of a failed, an aborted or a running one. */
-  async generation({ organizationId }: Caller, id: string): Promise<object> {
-    const notFound = (): Refusal => new Refusal('not_found', `There is no generation '${id.slice(0, 64)}'.`);
-    if (!uuid.test(id)) throw notFound();
+  /** `GET /v1/generations/{id}`: by the request's id or its answer's, also of a failed, an aborted or a running one. */
+  async generation({ organizationId }: Caller, asked: string): Promise<object> {
+    const notFound = (): Refusal => new Refusal('not_found', `There is no generation '${asked.slice(0, 64)}'.`);
+    const id = readRequestId(asked);
+    if (id === null) throw notFound();
     const found = await this.read(organizationId, async (db) => {
       const attempts = await listAttempts(db, organizationId, id);
       const last = attempts.at(-1);

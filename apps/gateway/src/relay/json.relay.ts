@@ -3,6 +3,7 @@ import { createUsageReader, nothingRead } from '@kilotoken/contracts';
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Lane } from '@kilotoken/marketplace';
 import type { Charge } from '@kilotoken/usage';
+import { answerIdOf } from '../request/answer-id.js';
 import { tryLanes, type AttemptOutcome } from './attempts.js';
 import { createAnswerBytes, type AnswerBytes } from './answer-bytes.js';
 import { amountsText, billedUsageOf, chargesOf, heldOf, usageBoundsOf } from './billed.js';
@@ -124,7 +125,7 @@ const endAbandoned = async (context: RelayContext): Promise<void> => {
 
 const send = ({ generation, client, ending, deadlines, limits }: RelayContext, answer: JsonAnswer, charge: Charge, bytes: AnswerBytes): void => {
   if (client.isGone()) return bytes.release();
-  const own = { id: publicId(generation.id, generation.operation), model: generation.plan.model.id };
+  const own = { id: answerIdOf(generation.id, generation.operation), model: generation.plan.model.id };
   // A text leaves in one write with its head; a Buffer would be gathered with it.
   const body = answerText(answer, own, usageText(billedUsageOf(generation, charge)));
   const balance = ending.balance(generation);
@@ -148,5 +149,3 @@ const send = ({ generation, client, ending, deadlines, limits }: RelayContext, a
   const callOff = deadlines.add(limits.clientStallMsMax, () => response.destroy());
   response.once('close', callOff);
 };
-
-export const publicId = (id: string, operation: string): string => `${operation === 'completions' ? 'cmpl' : 'chatcmpl'}-${id}`;

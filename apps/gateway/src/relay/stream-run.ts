@@ -1,6 +1,7 @@
 import { createStreamState, hasPrivateFields, isAnswered, isFinished, observeChunk, type StreamState } from '@kilotoken/openai';
 import { createUsageReader, type UsageReader, type UsageReading } from '@kilotoken/contracts';
 import type { Lane } from '@kilotoken/marketplace';
+import { answerIdOf } from '../request/answer-id.js';
 import type { AttemptOutcome } from './attempts.js';
 import { usageBoundsOf } from './billed.js';
 import { createChunkWriter, type StreamChunk } from './chunk-frame.js';
@@ -9,7 +10,6 @@ import { emptyAnswer, endedEarly, failureOfError, malformedAnswer, timedOut, typ
 import type { Attempt, Outcome } from './generation.js';
 import { traceparentOf } from './generation-trace.js';
 import { createIdleWatch } from './idle-watch.js';
-import { publicId } from './json.relay.js';
 import { pathOf, type RelayContext } from './relay-context.js';
 import { createStreamAttempt, type StreamAttempt, type StreamEnd } from './stream.attempt.js';
 import type { StreamDelivery } from './stream-delivery.js';
@@ -53,7 +53,7 @@ export interface StreamRun {
 /** An event of the client's stream, with our id and model name. */
 const createForwarder = ({ generation, request }: RelayContext): ((event: StreamEvent) => string) => {
   const writer = createChunkWriter({
-    id: publicId(generation.id, generation.operation),
+    id: answerIdOf(generation.id, generation.operation),
     model: generation.plan.model.id,
     usage: request.params.stream_options?.include_usage === true ? null : undefined,
   });

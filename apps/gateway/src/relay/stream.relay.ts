@@ -1,11 +1,11 @@
 import { answerText, openAiErrorBody, usageText } from '@kilotoken/openai';
+import { answerIdOf } from '../request/answer-id.js';
 import { tryLanes } from './attempts.js';
 import { amountsText, billedUsageOf, heldOf } from './billed.js';
 import { refusalOf } from './failure.js';
 import type { Charge } from '@kilotoken/usage';
 import { traceHeader } from './generation-trace.js';
 import { createIdleWatch } from './idle-watch.js';
-import { publicId } from './json.relay.js';
 import { droppedHeader, type RelayContext } from './relay-context.js';
 import type { StreamAttempt } from './stream.attempt.js';
 import { createStreamDelivery, type StreamDelivery } from './stream-delivery.js';
@@ -107,6 +107,6 @@ const finishStream = async (context: RelayContext, writer: StreamWriter, deliver
 /** The chunk with the usage and its cost, for a client that asked for it. */
 const usageEvent = ({ generation, request }: RelayContext, charge: Charge): string => {
   if (request.params.stream_options?.include_usage !== true) return '';
-  const chunk = { ...envelopeOf(generation), id: publicId(generation.id, generation.operation), model: generation.plan.model.id, choices: [] };
+  const chunk = { ...envelopeOf(generation), id: answerIdOf(generation.id, generation.operation), model: generation.plan.model.id, choices: [] };
   return `data: ${answerText(chunk, {}, usageText(billedUsageOf(generation, charge)))}\n\n`;
 };

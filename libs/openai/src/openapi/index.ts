@@ -55,11 +55,11 @@ const completing = ({ operationId, summary, request, answer, stream }: Completin
   },
 });
 
-const reading = (operationId: string, summary: string, answer: string, errors: ReturnType<typeof readErrors>, parameter?: string): JsonSchema => ({
+const reading = (operationId: string, summary: string, answer: string, errors: ReturnType<typeof readErrors>, parameter?: { readonly name: string; readonly description?: string }): JsonSchema => ({
   get: {
     operationId,
     summary,
-    ...(parameter ? { parameters: [{ name: parameter, in: 'path', required: true, schema: { type: 'string' } }] } : {}),
+    ...(parameter ? { parameters: [{ ...parameter, in: 'path', required: true, schema: { type: 'string' } }] } : {}),
     responses: { 200: { description: 'Found.', headers: requestId, content: json(ref(answer)) }, ...errorResponses(errors) },
   },
 });
@@ -84,9 +84,12 @@ const paths = (): JsonSchema => ({
     stream: "Each event's data is a Completion, or an Error that ends the stream without `[DONE]`.",
   }),
   '/v1/models': reading('listModels', 'What the key may use, with the prices that it pays now', 'ModelList', readErrors()),
-  '/v1/models/{id}': reading('getModel', 'One model, whose id may hold slashes', 'Model', readErrors('model_not_found'), 'id'),
+  '/v1/models/{id}': reading('getModel', 'One model, whose id may hold slashes', 'Model', readErrors('model_not_found'), { name: 'id' }),
   '/v1/credits': reading('listCredits', 'Every grant to the last digit', 'Credits', readErrors()),
-  '/v1/generations/{id}': reading('getGeneration', "Every line of a request's arithmetic", 'Generation', readErrors('not_found'), 'id'),
+  '/v1/generations/{id}': reading('getGeneration', "Every line of a request's arithmetic", 'Generation', readErrors('not_found'), {
+    name: 'id',
+    description: "The request's id (`x-request-id`) or its answer's (`chatcmpl-…`, `cmpl-…`).",
+  }),
   '/healthz': healthOf('getHealth', 'Whether the process lives', {}),
   '/health': healthOf('getHealthToo', 'The same as /healthz', {}),
   '/readyz': healthOf('getReadiness', 'Whether the process can answer requests', { 503: { description: 'Not ready, or draining.', content: json(ref('Health')) } }),
