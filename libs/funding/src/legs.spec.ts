@@ -61,6 +61,11 @@ describe('legs of a hold', () => {
   it('a free model needs nothing of the money', () => {
     expect(shown([unit('pack', 100n), unit('USD', 0n)], hold('pack'), hold('USD'))).toBe('USD 0; back: pack');
   });
+
+  it('a pack burns for a free model too: money that holds nothing has no place in the order', () => {
+    expect(shown([unit('pack', 100n), unit('USD', 0n)], hold('pack', [2, 100n]), hold('USD'))).toBe('pack 100; back: USD');
+    expect(shown([unit('pack', 100n), unit('USD', 0n)], hold('pack', [2, 40n]), hold('USD'))).toBe('pack 40, USD 0');
+  });
 });
 
 describe('a holding over any units', () => {
