@@ -209,7 +209,7 @@ export class PlantedBooks {
     await this.session(`${month}Session`);
     await this.lease(`${month}Lease`, `${month}Session`, 'parent', '50', 'prepaid');
     await this.lease(`${month}ChildLease`, `${month}Session`, 'child', '20', 'childPrepaid');
-    await this.settle(`${month}Session`, this.row({ name: `${month}Usage`, organization: 'parent', lease: `${month}Lease`, input: 4, output: 3, at: 'first' }), this.row({ organization: 'child', lease: `${month}ChildLease`, input: 5, at: 'first' }));
+    await this.settle(`${month}Session`, this.row({ name: `${month}Usage`, organization: 'parent', lease: `${month}Lease`, input: 4, output: 3, at: 'first', fields: { upstream_id: `served-as-${month}` } }), this.row({ organization: 'child', lease: `${month}ChildLease`, input: 5, at: 'first' }));
     await this.settle(`${month}Session`, this.row({ organization: 'parent', lease: `${month}Lease`, input: 6, at: 'first' }));
     await this.rate(`${month}Rating`);
     await money.reap(this.id(`${month}Session`));

@@ -12,6 +12,8 @@ export const backofficeSettings = z.object({
   APP_DATABASE_URL: setting.databaseUrl(),
   /** A member of kilotoken_auditor, for the nightly proof of the books. */
   AUDIT_DATABASE_URL: setting.databaseUrl().optional(),
+  /** Where this machine has the files of exported usage, which the nightly proof reads. Unset: where they were written. */
+  USAGE_ARCHIVE_FOLDER: z.string().min(1).optional(),
   /** Moves the queues, which live in Postgres otherwise. */
   REDIS_URL: setting.redisUrl(),
   /** `REDIS_URL` is a node of a cluster. */

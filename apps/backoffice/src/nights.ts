@@ -27,17 +27,24 @@ export const pruningEvents = (pool: Pool, retentionOf: () => Retention): JobProc
   },
 });
 
+export interface BooksSettings {
+  readonly auditUrl: string;
+  /** Where files of exported usage are; null: where they were written. */
+  readonly archiveFolder: string | null;
+}
+
 /** A run with findings has succeeded: another attempt would find the same. */
-export const provingBooks = (logger: Logger, auditUrl: string, { findings }: BackofficeMetrics): JobProcessor<'prove-books'> => ({
+export const provingBooks = (logger: Logger, { auditUrl, archiveFolder }: BooksSettings, { findings }: BackofficeMetrics): JobProcessor<'prove-books'> => ({
   run: async (_job, signal) => {
     const pool = openAuditPool(auditUrl, { onIdleError: (error) => logger.warn({ event: 'database.connection_lost', error }) });
     try {
-      const { holds, checks, snapshotAt, elapsedMs } = await runRecordedReconcile(pool, { signal, findingsMax });
+      const { holds, checks, archives, snapshotAt, elapsedMs } = await runRecordedReconcile(pool, { signal, findingsMax, archiveFolder });
       const broken = checks.filter(({ found }) => found > 0);
       for (const check of checks) findings.set({ check: check.name }, check.found);
       for (const check of broken) logger.error({ event: 'reconcile.found', check: check.name, invariant: check.invariant, found: check.found, findings: check.findings });
+      if (archives.unread.length > 0) logger.warn({ event: 'reconcile.archives_unread', unread: archives.unread });
       const found = Object.fromEntries(broken.map(({ name, found: count }) => [name, count]));
-      return { ok: true, reason: 'proven', detail: { holds, snapshotAt, elapsedMs: Math.round(elapsedMs), checks: checks.length, found } };
+      return { ok: true, reason: 'proven', detail: { holds, snapshotAt, elapsedMs: Math.round(elapsedMs), checks: checks.length, found, archives: { files: archives.files, rows: archives.rows, unread: archives.unread.length } } };
     } finally {
       await pool.end();
     }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import {
   deliveryMsMax,
   MailService,
@@ -31,14 +32,14 @@ const hourMs = 3_600_000;
  * retention, metrics and readiness follow.
  */
 export const createQueueTable = ({ settings, clock, logger }: Platform<BackofficeSettings>, { pool, sender, transport, metrics }: Parts): QueueTable => {
-  const { JOB_CONCURRENCY: concurrency, JOB_STUCK_MS: dueMsMax, EVENTS_KEPT_DAYS: keptDays, AUDIT_DATABASE_URL: auditUrl } = settings;
+  const { JOB_CONCURRENCY: concurrency, JOB_STUCK_MS: dueMsMax, EVENTS_KEPT_DAYS: keptDays, AUDIT_DATABASE_URL: auditUrl, USAGE_ARCHIVE_FOLDER: archiveFolder } = settings;
   const bounds = { concurrency, dueMsMax, keptDays };
   const nightly = { waitsSeconds: nightWaitsSeconds, concurrency: 1, dueMsMax, keptDays, endsOnDrain: true } as const;
   const table: QueueTable = {
     'deliver-webhook': { ...bounds, processor: new WebhookDeliveryService(pool, sender, clock), waitsSeconds: webhookWaitsSeconds, timeoutMs: deliveryMsMax },
     'send-mail': { ...bounds, processor: new MailService(pool, transport), waitsSeconds: mailWaitsSeconds, timeoutMs: mailJobMsMax },
     'prune-events': { ...nightly, processor: pruningEvents(pool, () => ({ queues: queuesOf(table), eventDays: keptDays })), timeoutMs: hourMs },
-    'prove-books': auditUrl ? { ...nightly, processor: provingBooks(logger, auditUrl, metrics), timeoutMs: 8 * hourMs } : null,
+    'prove-books': auditUrl ? { ...nightly, processor: provingBooks(logger, { auditUrl, archiveFolder: archiveFolder === undefined ? null : resolve(archiveFolder) }, metrics), timeoutMs: 8 * hourMs } : null,
   };
   return table;
 };

@@ -58,7 +58,7 @@ describe('usage that was exported and has left the database', () => {
       CREATE TABLE leaving AS SELECT c.relname AS partition, substring(b.text FROM $from$FROM \\('([0-9a-f-]+)'\\)$from$)::uuid AS first_id, substring(b.text FROM $to$TO \\('([0-9a-f-]+)'\\)$to$)::uuid AS until_id
         FROM usage u JOIN pg_class c ON c.oid = u.tableoid CROSS JOIN LATERAL (SELECT pg_get_expr(c.relpartbound, c.oid) AS text) b WHERE u.id = $rated;
       INSERT INTO usage_archive (partition, first_id, until_id, rows, digest, file, file_bytes, file_sha256, settled_first, settled_last, detached_at)
-        SELECT partition, first_id, until_id, 7, '', '', 0, '', (SELECT min(settled_at) FROM usage), (SELECT max(settled_at) FROM usage), kt_now() FROM leaving;
+        SELECT partition, first_id, until_id, 7, '', '/not/here/usage.parquet', 0, '', (SELECT min(settled_at) FROM usage), (SELECT max(settled_at) FROM usage), kt_now() FROM leaving;
       INSERT INTO usage_archive_total SELECT u.organization_id, l.partition, k.kind, a ->> k.kind, sum((a ->> 'amount')::numeric)
         FROM leaving l, usage u CROSS JOIN LATERAL jsonb_array_elements(u.allocations) a CROSS JOIN (VALUES ('lease'), ('grant')) AS k (kind) GROUP BY 1, 2, 3, 4;
       INSERT INTO usage_archive_total SELECT u.organization_id, l.partition, k.kind, k.key, sum(k.amount)

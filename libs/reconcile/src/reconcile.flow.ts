@@ -1,5 +1,7 @@
 import { AppError } from '@kilotoken/platform';
 import type pg from 'pg';
+import { archiveFileChecks } from './archive-file-checks.js';
+import { loadArchives, summarizeArchives, type LoadedArchives } from './archive.flow.js';
 import { checks } from './checks.js';
 import { readGuardCheck } from './guard.store.js';
 import { countInFlight } from './in-flight.store.js';
@@ -8,8 +10,8 @@ import { loadLogs, type LoadedLogs } from './log-file.store.js';
 import { summarizeLogs } from './log.store.js';
 import { findOrganization } from './organization.store.js';
 import type { CheckResult, ReconcileReport } from './reconcile.js';
-import type { Scope } from './scope.js';
-import { endSnapshot, runCheck, takeSnapshot, type Snapshot } from './snapshot.store.js';
+import { idRangeOf, type Scope } from './scope.js';
+import { assertJudgeable, endSnapshot, runCheck, takeSnapshot, type Snapshot } from './snapshot.store.js';
 
 export interface ReconcileOptions {
   /** A slug; null or absent: all. */
@@ -21,6 +23,8 @@ export interface ReconcileOptions {
   /** Files of JSON lines to be compared with the database. */
   readonly clientLogs?: readonly string[];
   readonly vendorLogs?: readonly string[];
+  /** Where exported files are on this machine. Null or absent: where they were written. */
+  readonly archiveFolder?: string | null;
   /** So many findings of a check are named; all are counted. */
   readonly findingsMax?: number;
   /** Told of each check when it is done. */
@@ -42,6 +46,7 @@ export const runReconcile = async (pool: pg.Pool, options: ReconcileOptions = {}
   const startedMs = performance.now();
   const db = await pool.connect();
   let isReleased = false;
+  let hasTables = hasLogs(options);
   const release = (isBroken: boolean): void => {
     if (!isReleased) db.release(isBroken);
     isReleased = true;
@@ -52,25 +57,33 @@ export const runReconcile = async (pool: pg.Pool, options: ReconcileOptions = {}
   try {
     signal?.throwIfAborted();
     const logs = hasLogs(options) ? await loadLogs(db, { client: options.clientLogs ?? [], vendor: options.vendorLogs ?? [] }) : null;
-    return await judge(await takeSnapshot(db, logs?.readFrom ?? null), options, logs, startedMs);
+    await assertJudgeable(db);
+    const archives = await loadArchives(db, idRangeOf({ from, to }), options);
+    hasTables = logs !== null || archives.hasTables;
+    return await judge(await takeSnapshot(db, logs?.readFrom ?? null), options, { logs, archives }, startedMs);
   } finally {
     signal?.removeEventListener('abort', onAbort);
-    // With logs the connection has temporary tables, which go with it.
-    release(isReleased || hasLogs(options) || !(await endSnapshot(db)));
+    // Temporary tables go with the connection.
+    release(isReleased || hasTables || !(await endSnapshot(db)));
   }
 };
 
 const hasLogs = ({ clientLogs = [], vendorLogs = [] }: ReconcileOptions): boolean => clientLogs.length + vendorLogs.length > 0;
 
-/** Proves the books as one transaction sees them. */
-export const proveSnapshot = (snapshot: Snapshot, options: ReconcileOptions = {}): Promise<ReconcileReport> => judge(snapshot, options, null, performance.now());
+/** Proves the books as one transaction sees them, with files that its connection has read. */
+export const proveSnapshot = (snapshot: Snapshot, archives: LoadedArchives, options: ReconcileOptions = {}): Promise<ReconcileReport> => judge(snapshot, options, { logs: null, archives }, performance.now());
 
-const judge = async (snapshot: Snapshot, options: ReconcileOptions, logs: LoadedLogs | null, startedMs: number): Promise<ReconcileReport> => {
+interface Read {
+  readonly logs: LoadedLogs | null;
+  readonly archives: LoadedArchives;
+}
+
+const judge = async (snapshot: Snapshot, options: ReconcileOptions, { logs, archives }: Read, startedMs: number): Promise<ReconcileReport> => {
   const { organization = null, from = null, to = null, findingsMax = findingsMaxDefault, onChecked, signal } = options;
   const scope: Scope = { organizationId: organization === null ? null : await findOrganization(snapshot.db, organization), from, to };
   const results: CheckResult[] = [];
   const logChecks = [...(logs?.clientEntries == null ? [] : clientLogChecks), ...(logs?.vendorEntries == null ? [] : vendorLogChecks)];
-  for (const check of [...checks, await readGuardCheck(), ...logChecks]) {
+  for (const check of [...checks, ...(archives.hasTables ? archiveFileChecks : []), await readGuardCheck(), ...logChecks]) {
     if (check.wholeDatabaseOnly && scope.organizationId !== null) continue;
     signal?.throwIfAborted();
     const result = await runCheck(snapshot, check, { scope, findingsMax });
@@ -85,6 +98,7 @@ const judge = async (snapshot: Snapshot, options: ReconcileOptions, logs: Loaded
     snapshotAt: snapshot.takenAt.toISOString(),
     checks: results,
     inFlight: await countInFlight(snapshot, scope),
+    archives: await summarizeArchives(snapshot.db, archives),
     logs: logs && (await summarizeLogs(snapshot, logs, { scope, findingsMax })),
     elapsedMs: performance.now() - startedMs,
   };

@@ -112,6 +112,21 @@ export interface LogSummary {
   readonly vendorOnly: VendorOnly | null;
 }
 
+/** An exported file that was not read, and why: nothing is said of it. */
+export interface UnreadFile {
+  readonly partition: string;
+  readonly file: string;
+  readonly reason: string;
+}
+
+/** Files of exported usage. */
+export interface ArchiveSummary {
+  /** That were read whole, and their rows. */
+  readonly files: number;
+  readonly rows: number;
+  readonly unread: readonly UnreadFile[];
+}
+
 export interface ReconcileReport {
   readonly holds: boolean;
   readonly organization: string | null;
@@ -121,6 +136,7 @@ export interface ReconcileReport {
   readonly snapshotAt: string;
   readonly checks: readonly CheckResult[];
   readonly inFlight: InFlight;
+  readonly archives: ArchiveSummary;
   readonly logs: LogSummary | null;
   readonly elapsedMs: number;
 }

@@ -21,6 +21,14 @@ const firstIdAt = (moment: Date): string => {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 };
 
+/** The usage ids of a period: from the first, before the last. */
+export interface IdRange {
+  readonly firstId: string | null;
+  readonly untilId: string | null;
+}
+
+export const idRangeOf = ({ from, to }: Pick<Scope, 'from' | 'to'>): IdRange => ({ firstId: from && firstIdAt(from), untilId: to && firstIdAt(to) });
+
 const timeOf = (id: string): number => Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16);
 
 /**

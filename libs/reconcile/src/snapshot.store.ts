@@ -21,13 +21,18 @@ export const takeSnapshot = async (db: pg.PoolClient, logsReadFrom: Date | null)
 export const readSnapshot = async (db: pg.PoolClient, logsReadFrom: Date | null): Promise<Snapshot> => {
   // A job that is stopped closes its connection; the server is to notice before the statement ends.
   await db.query(`SET LOCAL work_mem = '${workMemoryMegabytes}MB'; SET LOCAL client_connection_check_interval = '1s'; SET LOCAL jit = off`);
-  await assertSchema(db);
-  await assertSeesAll(db);
+  await assertJudgeable(db);
   const { rows } = await db.query<{ now: Date; goneUntilId: string | null }>(`
     SELECT now() + (SELECT clock_shift FROM database_mark) AS now,
       (SELECT until_id FROM usage_archive WHERE detached_at IS NOT NULL ORDER BY until_id DESC LIMIT 1) AS "goneUntilId"`);
   const { now, goneUntilId } = rows[0]!;
   return { db, takenAt: now, ratedFrom: ratedFromOf(goneUntilId), logsReadFrom };
+};
+
+/** Throws an AppError where the database is of another version, or where the login does not see all of it. */
+export const assertJudgeable = async (db: pg.PoolClient): Promise<void> => {
+  await assertSchema(db);
+  await assertSeesAll(db);
 };
 
 /** The files of a release do not change while it runs. */

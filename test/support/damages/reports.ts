@@ -1,10 +1,18 @@
-import { damage, type Damage } from './damage.js';
+import { damage, fileDamage, type Damage } from './damage.js';
 
 const rollup = (what: string, set: string, ...names: readonly string[]): Damage =>
   damage(`a rollup with ${what}`, `UPDATE usage_rollup SET ${set} WHERE organization_id = $other AND grain_minutes = 1440 AND tag_key = '' AND starts_at > kt_now() - interval '2 days'`, 'rollups', '$other', '1440 minutes', ...names);
 const archive = (what: string, set: string, check: string, ...names: readonly string[]): Damage => damage(what, `UPDATE usage_archive SET ${set} WHERE partition = $gonePartition`, check, '$gonePartition', ...names);
 const total = (what: string, set: string, kind: string, check: string, ...names: readonly string[]): Damage =>
   damage(what, `UPDATE usage_archive_total SET ${set} WHERE partition = $gonePartition AND organization_id = $parent AND kind = '${kind}'`, check, ...names);
+
+/** One bit of one byte: of a place, or where a text stands. */
+const flip = (place: (bytes: Buffer) => number) => (bytes: Buffer): Buffer => {
+  const harmed = Buffer.from(bytes);
+  const at = place(bytes);
+  harmed.writeUInt8(harmed.readUInt8(at) ^ 1, at);
+  return harmed;
+};
 
 export const reportDamages: readonly Damage[] = [
   rollup('more charge', 'charge = charge + 1'),
@@ -53,5 +61,20 @@ export const reportDamages: readonly Damage[] = [
   total('what left took more of a lease', 'amount = amount + 1', 'lease', 'lease-settled', '$goneLease'),
   total('what left took more of a grant', 'amount = amount + 1', 'grant', 'archive-totals', '$gonePartition', '$parent'),
   damage('the sums of what left deleted', 'DELETE FROM usage_archive_total WHERE partition = $gonePartition', 'lease-settled', '$goneLease'),
+  archive('a partition that left with another digest of its file', "file_sha256 = repeat('0', 64)", 'archive-files'),
+  archive('a partition that left with another digest of its rows', "digest = repeat('0', 64)", 'archive-files'),
+  archive('a partition that left with another size of its file', 'file_bytes = file_bytes + 1', 'archive-files'),
+  total('what left moved from one lease to another', "amount = amount + CASE WHEN key = $goneLease THEN 1 ELSE -1 END", 'lease', 'archive-file-totals', '$gonePartition', '$goneLease'),
+  total('what left moved to another grant', 'key = $package', 'grant', 'archive-file-totals', '$gonePartition', '$package'),
+  damage('a sum of what left forged', "INSERT INTO usage_archive_total VALUES ($other, $gonePartition, 'cost', 'USD', 1)", 'archive-file-totals', '$other', '$gonePartition'),
+  fileDamage('a bit flipped in a row group of what left', 'gonePartition', flip(() => 60), 'archive-files', 'row group 1', 'rows 1 to 3'),
+  fileDamage('a bit flipped in the first byte of what left', 'gonePartition', flip(() => 0), 'archive-files', 'row group 1'),
+  fileDamage('a bit flipped in the footer of what left', 'gonePartition', flip((bytes) => bytes.length - 20), 'archive-files', 'part footer'),
+  fileDamage('the end of a file of what left cut off', 'gonePartition', (bytes) => bytes.subarray(0, -1), 'archive-files', 'part footer', 'ends before'),
+  fileDamage('most of a file of what left cut off', 'gonePartition', (bytes) => bytes.subarray(0, 50), 'archive-files', 'row group 1', 'ends before'),
+  fileDamage('a file of what left with nothing in it', 'gonePartition', () => Buffer.alloc(0), 'archive-files', 'row group 1', 'ends before'),
+  fileDamage('a byte added to a file of what left', 'gonePartition', (bytes) => Buffer.concat([bytes, Buffer.from('x')]), 'archive-files', 'unread'),
+  fileDamage('a file of what left deleted', 'gonePartition', () => null, 'archive-files', 'expected a file', 'found none'),
+  fileDamage('a bit flipped in a value of usage that is still there', 'exportedPartition', flip((bytes) => bytes.indexOf('served-as-exported')), 'archive-files', 'row group 1', '$exportedUsage', 'upstream_id served-as-exported', 'upstream_id rerved-as-exported'),
   damage('months without a partition', "DO $do$ DECLARE t text; BEGIN FOR t IN SELECT partition FROM usage_partitions() WHERE until_id > uuid_floor(kt_now()) LOOP EXECUTE format('ALTER TABLE usage DETACH PARTITION %I', t); END LOOP; END $do$", 'usage-partitions', 'usage_default'),
 ];

@@ -4,7 +4,7 @@ import type { ReconcileOptions } from '@kilotoken/reconcile';
 import { z } from 'zod';
 
 /** The options of `npm run reconcile`. */
-export interface Options extends Pick<ReconcileOptions, 'organization' | 'from' | 'to' | 'clientLogs' | 'vendorLogs' | 'findingsMax'> {
+export interface Options extends Pick<ReconcileOptions, 'organization' | 'from' | 'to' | 'clientLogs' | 'vendorLogs' | 'archiveFolder' | 'findingsMax'> {
   readonly json: boolean;
 }
 
@@ -22,6 +22,7 @@ const optionsSchema = z.object({
   to: moment,
   clientLog: z.array(z.string().min(1)),
   vendorLog: z.array(z.string().min(1)),
+  archive: z.string().min(1).nullable(),
   findings: z.string().regex(/^\d{1,6}$/, 'must be a whole number').transform(Number).refine((count) => count >= 1 && count <= findingsMaxMax, `must be from 1 to ${findingsMaxMax}`),
   json: z.boolean(),
 });
@@ -29,8 +30,8 @@ const optionsSchema = z.object({
 const explained = `
 It proves: I1 the ledger balances, is a chain and agrees with the grants; I2 grants, leases and usage conserve money; I3 no grant
 is below its floor; I4, I5 each request is billed once, and settled or running; I6 no charge exceeds its hold; I7 rating again gives
-the same amounts, and the ledger has them; I8 rows stay within their organization; I9 events are complete; with logs, I10 client,
-vendor and database agree.
+the same amounts, and the ledger has them; I8 rows stay within their organization; I9 events are complete; exported
+files are unchanged; with logs, I10 client, vendor and database agree.
 
 It reads one snapshot of the live database and changes nothing. Running requests and unrated usage are listed and are not findings.
 
@@ -55,6 +56,7 @@ export const readOptions = (words: readonly string[], callersFolder: string, wri
     .option('--to <when>', 'end of the period, excluded')
     .option('--client-log <file>', "clients' log of their answers, as JSON lines; repeatable", collect, [])
     .option('--vendor-log <file>', "vendors' log of served requests, as JSON lines; repeatable", collect, [])
+    .option('--archive <folder>', 'folder of exported usage files on this machine (default: where they were written)')
     .option('--findings <count>', 'the most findings of a check to list; all are counted', '100')
     .option('--json', 'print one JSON document to standard output', false)
     .addHelpText('after', explained)
@@ -63,7 +65,7 @@ export const readOptions = (words: readonly string[], callersFolder: string, wri
     .allowExcessArguments(false)
     .exitOverride();
   command.parse([...words], { from: 'user' });
-  const { org, from, to, clientLog, vendorLog, findings, json } = optionsSchema.parse({ org: null, from: null, to: null, ...command.opts() });
+  const { org, from, to, clientLog, vendorLog, archive, findings, json } = optionsSchema.parse({ org: null, from: null, to: null, archive: null, ...command.opts() });
   const paths = (files: readonly string[]): string[] => files.map((file) => resolve(callersFolder, file));
-  return { organization: org, from, to, clientLogs: paths(clientLog), vendorLogs: paths(vendorLog), findingsMax: findings, json };
+  return { organization: org, from, to, clientLogs: paths(clientLog), vendorLogs: paths(vendorLog), archiveFolder: archive && resolve(callersFolder, archive), findingsMax: findings, json };
 };

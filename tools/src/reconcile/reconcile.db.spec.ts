@@ -75,6 +75,7 @@ describe('npm run reconcile', () => {
     ['a period that is empty', ['--from', '2027-02-02', '--to', '2027-02-01'], 'books', 'reconcile_period'],
     ['an organization that is none', ['--org', 'nobody'], 'books', 'organization_not_found'],
     ['a log that is not there', ['--client-log', 'nothing.jsonl'], 'books', 'reconcile_log'],
+    ['a folder of exported files that is not there', ['--archive', 'nothing'], 'books', 'reconcile_archive'],
     ['a login that does not see all', [], 'app', 'reconcile_role'],
   ])('could not check: %s: 2', async (_, words, database, code) => {
     const urls: Record<string, string> = { books: books.money.database.ownerUrl, app: books.money.database.appUrl };

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { ReconcileReport } from '@kilotoken/reconcile';
 import { closingLines } from './report.js';
 
-const report = (logs: ReconcileReport['logs']): ReconcileReport => ({
+const report = (logs: ReconcileReport['logs'], archives: ReconcileReport['archives'] = { files: 0, rows: 0, unread: [] }): ReconcileReport => ({
   holds: true,
   organization: null,
   from: null,
@@ -13,6 +13,7 @@ const report = (logs: ReconcileReport['logs']): ReconcileReport => ({
     openLeases: 0, leased: {}, openRequests: 0, unratedFlushes: 0, unratedRows: 0, unratedOldestSeconds: 0, sessions: 1, sessionsSilent: 0,
     quarantined: {}, defaultPartitionRows: 0, archivedRows: 0,
   },
+  archives,
   logs,
   elapsedMs: 1,
 });
@@ -34,5 +35,18 @@ describe('the report of estimated rows', () => {
   it('says nothing of sides without rows, and nothing where no row was estimated', () => {
     expect(closingLines(report({ ...logs, estimated: 1, estimates: { over: none, under: none, equalRows: 1, first: [] } }))).not.toMatch(/too (much|little)/);
     expect(closingLines(report({ ...logs, estimated: 0 }))).not.toContain('estimated');
+  });
+});
+
+describe('the report of exported files', () => {
+  it('says which were read, and of each that was not why', () => {
+    const lines = closingLines(report(null, { files: 2, rows: 1_234, unread: [{ partition: 'usage_2026_01', file: '/archive/usage_2026_01.parquet', reason: 'its folder cannot be reached from here' }] }));
+    expect(lines).toContain('Archive: 2 files with 1,234 rows read');
+    expect(lines).toContain('  not read: usage_2026_01 in /archive/usage_2026_01.parquet: its folder cannot be reached from here');
+  });
+
+  it('says that none was read, and nothing where nothing was exported', () => {
+    expect(closingLines(report(null, { files: 0, rows: 0, unread: [{ partition: 'p', file: 'f', reason: 'r' }] }))).toContain('Archive: no file was read\n  not read: p in f: r');
+    expect(closingLines(report(null))).not.toContain('Archive');
   });
 });

@@ -27,9 +27,14 @@ const inFlightLines = ({ inFlight }: ReconcileReport): string[] => {
     ...(sessionsSilent > 0 ? [`  ${plural(sessionsSilent, 'session')} without a heartbeat for a minute: check that metering, which reaps them, is running`] : []),
     ...(reasons.length > 0 ? [`  in quarantine (npm run kt -- quarantine list): ${reasons.join(', ')}`] : []),
     ...(defaultPartitionRows > 0 ? [`  ${plural(defaultPartitionRows, 'usage row')} in usage_default: no partition covers the time of their ids (a clock is far off, or partitions were not made ahead)`] : []),
-    ...(archivedRows > 0 ? [`  ${plural(archivedRows, 'usage row')} exported and detached: only their sums were checked`] : []),
+    ...(archivedRows > 0 ? [`  ${plural(archivedRows, 'usage row')} exported and detached: the database has only their sums`] : []),
   ];
 };
+
+const archiveLines = ({ archives: { files, rows, unread } }: ReconcileReport): string[] => [
+  ...(files > 0 ? [`\nArchive: ${plural(files, 'file')} with ${plural(rows, 'row')} read`] : unread.length > 0 ? ['\nArchive: no file was read'] : []),
+  ...unread.map(({ partition, file, reason }) => `  not read: ${partition} in ${file}: ${reason}`),
+];
 
 const estimateLines = ({ over, under, equalRows, first }: Estimates): string[] => {
   const side = ({ rows, promptTokens, outputTokens, money }: EstimateSide, what: string): string[] => {
@@ -68,6 +73,7 @@ export const closingLines = (report: ReconcileReport): string => {
   return [
     `\nRunning at ${report.snapshotAt} (not findings):`,
     ...inFlightLines(report),
+    ...archiveLines(report),
     ...logLines(report),
     ...(broken.length > 0 ? ['\nFindings:', ...broken.flatMap(findingLines)] : []),
     `\n${broken.length === 0 ? 'The books hold' : `${plural(total, 'finding')} of ${plural(broken.length, 'check')}`}: ${plural(report.checks.length, 'check')} in ${(report.elapsedMs / 1000).toFixed(1)} s.\n`,

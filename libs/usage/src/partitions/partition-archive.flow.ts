@@ -3,9 +3,9 @@ import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AppError, inTransaction, sqlStateOf } from '@kilotoken/platform';
 import type { Pool, PoolClient } from 'pg';
-import { digestFile, RowDigest, sha256OfFile, writeRows, type TextRow } from './partition-file.store.js';
+import { digestFile, readParts, RowDigest, sha256OfFile, writeRows, type TextRow } from './partition-file.store.js';
 import { isDue, retentionDaysMin, type Column, type Partition } from './partition.js';
-import { detachPartitionTable, dropPartitionTable, findUseOf, listPartitions, lockForDetach, markProven, readColumns, readRows, recordExport, removeEmptyTable } from './partition.store.js';
+import { detachPartitionTable, dropPartitionTable, findUseOf, listPartitions, lockArchive, lockForDetach, markProven, readColumns, readRows, recordExport, removeEmptyTable } from './partition.store.js';
 
 /**
  * How usage leaves the database: a partition is exported to a file that is read back, taken off, proven once more and, on request,
@@ -74,13 +74,15 @@ export const exportPartition = async (pool: Pool, name: string, folder: string, 
   const digest = stored.digest();
   await onStep('written');
   await assertFileHolds(unfinished, columns, stored.rows, digest);
-  const { sha256, bytes } = await sha256OfFile(unfinished);
+  const parts = await readParts(unfinished);
+  const hashed = await sha256OfFile(unfinished, parts);
   await onStep('verified');
-  await rename(unfinished, path);
-  await syncFolder(dirname(path));
-  await onStep('renamed');
   await inTransaction(pool, async (db) => {
-    const counted = await recordExport(db, partition, { rows: stored.rows, digest, path, sha256, bytes });
+    await lockArchive(db);
+    await rename(unfinished, path);
+    await syncFolder(dirname(path));
+    await onStep('renamed');
+    const counted = await recordExport(db, partition, { rows: stored.rows, digest, path, parts, ...hashed });
     if (counted !== stored.rows) throw refuse('partition_changed', `${name} has ${counted} rows now, ${stored.rows} were exported: export it again.`);
     await onStep('recorded');
   });

@@ -71,8 +71,43 @@ export const digestFile = async (path: string, columns: readonly Column[]): Prom
   return digest;
 };
 
-export const sha256OfFile = async (path: string): Promise<{ sha256: string; bytes: bigint }> => {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return { sha256: hash.digest('hex'), bytes: BigInt((await stat(path)).size) };
+/** A part of a file: a row group, or what stands behind the last one. The first begins with the file. */
+export interface FilePart {
+  /** The byte after its last one. */
+  readonly end: bigint;
+  readonly rows: bigint;
+}
+
+/** Where the row groups of a file end, and the file. */
+export const readParts = async (path: string): Promise<FilePart[]> => {
+  const { row_groups: groups } = await parquetMetadataAsync(await asyncBufferFromFile(path));
+  const parts = groups.map(({ num_rows: rows, columns }): FilePart => {
+    const ends = columns.map(({ meta_data: column }) => (column!.dictionary_page_offset ?? column!.data_page_offset) + column!.total_compressed_size);
+    return { end: ends.reduce((last, end) => (end > last ? end : last)), rows };
+  });
+  return [...parts, { end: BigInt((await stat(path)).size), rows: 0n }];
+};
+
+export interface FileDigest {
+  readonly sha256: string;
+  readonly bytes: bigint;
+  /** Of each part. */
+  readonly partSha256: readonly string[];
+}
+
+export const sha256OfFile = async (path: string, parts: readonly FilePart[] = []): Promise<FileDigest> => {
+  const whole = createHash('sha256');
+  const partHashes = parts.map(() => createHash('sha256'));
+  let [bytes, part] = [0n, 0];
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    whole.update(chunk);
+    for (let rest = chunk; rest.length > 0 && part < parts.length; ) {
+      const size = Math.min(rest.length, Number(parts[part]!.end - bytes));
+      partHashes[part]!.update(rest.subarray(0, size));
+      bytes += BigInt(size);
+      rest = rest.subarray(size);
+      if (bytes === parts[part]!.end) part += 1;
+    }
+  }
+  return { sha256: whole.digest('hex'), bytes: BigInt((await stat(path)).size), partSha256: partHashes.map((hash) => hash.digest('hex')) };
 };

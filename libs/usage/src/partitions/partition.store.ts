@@ -1,7 +1,7 @@
 import type { Db } from '@kilotoken/platform';
 import type { PoolClient } from 'pg';
 import { columnOf, textExpression, type Column, type Partition, type PartitionPeriod } from './partition.js';
-import type { TextRow } from './partition-file.store.js';
+import type { FilePart, TextRow } from './partition-file.store.js';
 
 /** Makes the first partition that is missing in [from, until), or answers null. SQLSTATE 55P03: usage_default is in use. */
 export const makePartition = async (db: Db, period: PartitionPeriod, range: { from: Date | null; until: Date }, moveMax: number): Promise<{ name: string; moved: number } | null> => {
@@ -55,17 +55,24 @@ export interface ExportedFile {
   readonly path: string;
   readonly sha256: string;
   readonly bytes: bigint;
+  readonly parts: readonly FilePart[];
+  readonly partSha256: readonly string[];
 }
 
+/** Until the transaction ends nobody records an export, nor reads a file that this one is about to replace and calls it damaged (`reconcile`). */
+export const lockArchive = async (db: PoolClient): Promise<void> => {
+  await db.query("SELECT pg_advisory_xact_lock(hashtextextended('usage_archive', 0))");
+};
+
 /** Records an export with what its rows add up to. Answers how many rows the table has now: more than were exported came late. */
-export const recordExport = async (db: PoolClient, { name, firstId, untilId }: Partition, { rows, digest, path, sha256, bytes }: ExportedFile): Promise<bigint> => {
+export const recordExport = async (db: PoolClient, { name, firstId, untilId }: Partition, { rows, digest, path, sha256, bytes, parts, partSha256 }: ExportedFile): Promise<bigint> => {
   const table = `public.${db.escapeIdentifier(name)}`;
   await db.query(
-    `INSERT INTO usage_archive AS a (partition, first_id, until_id, rows, digest, file, file_sha256, file_bytes, settled_first, settled_last)
-     SELECT $1, $2, $3, $4, $5, $6, $7, $8, min(settled_at), max(settled_at) FROM ${table}
+    `INSERT INTO usage_archive AS a (partition, first_id, until_id, rows, digest, file, file_sha256, file_bytes, part_ends, part_rows, part_sha256, settled_first, settled_last)
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, min(settled_at), max(settled_at) FROM ${table}
      ON CONFLICT (partition) DO UPDATE SET rows = excluded.rows, digest = excluded.digest, file = excluded.file, file_sha256 = excluded.file_sha256,
-       file_bytes = excluded.file_bytes, settled_first = excluded.settled_first, settled_last = excluded.settled_last, exported_at = excluded.exported_at`,
-    [name, firstId, untilId, rows, digest, path, sha256, bytes],
+       file_bytes = excluded.file_bytes, part_ends = excluded.part_ends, part_rows = excluded.part_rows, part_sha256 = excluded.part_sha256, settled_first = excluded.settled_first, settled_last = excluded.settled_last, exported_at = excluded.exported_at`,
+    [name, firstId, untilId, rows, digest, path, sha256, bytes, parts.map(({ end }) => end), parts.map((part) => part.rows), partSha256],
   );
   await db.query('DELETE FROM usage_archive_total WHERE partition = $1', [name]);
   await db.query(
