@@ -3,10 +3,10 @@ import { localModelDefaults, loopbackContextTokens, loopbackModelId } from '@kil
 import { defaultModelSettings, type Listing } from '@kilotoken/marketplace';
 import { parseMoney } from '@kilotoken/money';
 
-/** What the demo sells: the real model of the worker beside it, when there is one, and the engine without a model. */
+/** The demo's models: the worker's local model, if there is one, and the loopback engine. */
 export interface DemoModel {
   readonly id: string;
-  /** What a worker gives each sequence; its default, if left out. */
+  /** The worker's room for a sequence (default: the worker's). */
   readonly contextWindow?: number;
 }
 
@@ -14,7 +14,7 @@ export interface DemoModel {
 const answerTokensMax = 8_192;
 const perMillion = 1_000_000n;
 
-/** What a model of our own worker is sold for, and costs us, per million tokens. */
+/** The sale price and the cost of our own worker's model, per million tokens. */
 export interface WorkerPrices {
   readonly sale: readonly [input: string, output: string];
   /** Our own machine is not for nothing either; the loopback engine is. */

@@ -29,7 +29,7 @@ interface Notice {
 }
 
 const modules = 'node_modules/';
-/** What stands in for the GPU binaries that the default install leaves out; it holds nothing. */
+/** The empty package in place of the GPU binaries, which the default installation omits. */
 const placeholder = 'empty-npm-package';
 
 const row = ({ name, version, license }: Notice): string => `| ${name} | ${version} | ${license} |`;

@@ -80,7 +80,7 @@ export const gatewayApp: AppDefinition<GatewaySettings> = {
         await settlement.finish(deadlineMs);
         const giveBack = async (): Promise<void> => {
           await Promise.all([leases.returnAll(deadlineMs), parts.quota.returnAll(deadlineMs)]);
-          // What is still running after the deadline is cut: only a session without any of it may end before its reaper comes.
+          // Requests that run after the deadline are cut. Only a session without any may end before its reaper comes.
           if (!isBusy()) await session.close();
         };
         // All is settled that could be: without the database the reaper gives back the rest.

@@ -5,5 +5,5 @@ import { z } from 'zod';
 const packageFile = new URL('../../../package.json', import.meta.url);
 const packageSchema = z.object({ version: z.string().min(1) });
 
-/** What a session's row says of the gateway that it belongs to: while an upgrade is under way, gateways of two releases run. */
+/** The gateway's release in its session's row: during an upgrade gateways of two releases run. */
 export const readRelease = (): string => packageSchema.parse(JSON.parse(readFileSync(packageFile, 'utf8'))).version;

@@ -54,7 +54,7 @@ export const answerRequest = async (asked: WorkerRequest, request: FastifyReques
   }
 };
 
-/** What the request's one log line says, read when it is written: also of one whose client left. */
+/** Fields of the request's one log line, read when it is written, also if the client left. */
 const describe = ({ wideEvent, trace }: FastifyRequest, asked: WorkerRequest, generation: Generation, queueMs: () => number | null): void => {
   wideEvent['model'] = asked.model;
   const live = (name: string, get: () => unknown): unknown => Object.defineProperty(wideEvent, name, { enumerable: true, get });

@@ -4,7 +4,7 @@ import { EnginesService } from './engines.service.js';
 import { registerOpenAiFace } from './openai.face.js';
 import { WorkerModule } from './worker.module.js';
 
-/** What a gateway writes is a client's body and a few words of its own: the limit must not refuse what a gateway let through. */
+/** A gateway adds a few fields to a client's body, so this limit must exceed the gateway's. */
 const gatewayAdditionBytesMax = 64 * 1024;
 
 /** The inference worker as a process: gateways reach its engines with the internal token, and nobody else. */

@@ -10,7 +10,7 @@ export const workerSettings = z.object({
   WORKER_PORT: setting.port(8084),
   BODY_LIMIT_BYTES: setting.sizeBytes(20 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
 
-  // What may wait for each engine, beyond what it computes. More is refused with 429.
+  // The most that may wait for each engine. Further requests get 429.
   WORKER_QUEUE_SEQUENCES: setting.wholeNumber({ fallback: 256, min: 0, max: 100_000 }),
   WORKER_QUEUE_TOKENS: setting.wholeNumber({ fallback: 1_048_576, min: 0, max: 1_000_000_000, unit: 'tokens' }),
 

@@ -16,7 +16,7 @@ export interface WorkerRequest {
   readonly stream: { readonly includeUsage: boolean; readonly continuousUsage: boolean } | null;
 }
 
-/** What every engine here honours. */
+/** The parameters that every engine here honours. */
 const honoured: ReadonlySet<Capability> = new Set([...baseCapabilities, 'developer_role']);
 
 /** Throws a ContractError that names the parameter that is wrong, or that no engine here honours. */

@@ -24,7 +24,7 @@ const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
 const isErrorCode = (code: string): code is ErrorCode => code in errorCatalogue;
 const withStatus = (code: ErrorCode, message: string, param: string | null = null): Refusal => ({ status: errorCatalogue[code].status, code, message, param });
 
-/** What a caller is told. What is not ours to tell becomes `internal_error`; the log has the rest. */
+/** The refusal for the caller. An unexpected error becomes `internal_error`; the log has its details. */
 export const toRefusal = (error: unknown): Refusal => {
   if (error instanceof ContractError) return withStatus(error.code, error.message, error.param);
   const { status, code, publicMessage } = toHttpError(error);

@@ -1,7 +1,7 @@
 import type { Dispatcher, DispatchState } from '@kilotoken/inference';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** What an operator watches of the engines. */
+/** Metrics of the engines. */
 export const createWorkerMetrics = (registry: Registry) => {
   const registers = [registry];
   const labelNames = ['model'] as const;

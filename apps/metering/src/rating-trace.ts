@@ -1,7 +1,7 @@
 import type { RatingReport } from '@kilotoken/metering';
 import { flushSpanContext, type Clock, type Tracing } from '@kilotoken/platform';
 
-/** What a collector is told of one rating at most; OpenTelemetry's own limit. */
+/** The most links of one rating's span; OpenTelemetry's own limit. */
 const linksMax = 128;
 
 /** A rating serves many requests of many gateways: its trace links to the flushes that it rates, as theirs do. At most one a second, so all are exported. */

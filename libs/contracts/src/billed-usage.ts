@@ -1,13 +1,13 @@
 import { formatMoney, type Money } from '@kilotoken/money';
 import type { TokenCounts } from './tokens.js';
 
-/** What a request was charged in one unit: a currency, or the unit of a package. */
+/** A request's charge in one unit: a currency, or the unit of a package. */
 export interface UnitCharge {
   readonly unit: string;
   readonly amount: Money;
 }
 
-/** What is billed of an answer: the counts that are charged, and the charge. */
+/** The billed part of an answer: the charged counts, and the charge. */
 export interface BilledUsage {
   readonly counts: TokenCounts;
   /** Some of the counts are ours, since the vendor gave none. */

@@ -1,7 +1,7 @@
 /**
- * What a lane can honour. A parameter that is present and not at its documented default needs its capability. A firm one is
- * refused, by its name, where no lane has it: an answer without it would be another answer. Any other is dropped or refused as the
- * model or the key says, and is named to the client. Nothing that a client asked for is dropped silently.
+ * The capabilities of lanes. A parameter that is present and not at its documented default needs its capability. If no lane has a
+ * firm one, the request is refused with its name, because the answer would differ without it. Any other is dropped or refused, by the
+ * model's or key's policy, and named to the client. No parameter is dropped silently.
  */
 const openAiCapabilities = [
   'temperature',
@@ -63,7 +63,7 @@ export type Capability = (typeof openAiCapabilities)[number] | ExtensionParamete
 
 export const capabilities: readonly Capability[] = [...new Set<Capability>([...openAiCapabilities, ...extensionNames, ...answerFields])];
 
-/** What an answer cannot be right without: never dropped. */
+/** Capabilities without which an answer would be wrong; never dropped. */
 export const firmCapabilities: ReadonlySet<Capability> = new Set<Capability>([
   'n',
   'max_tokens',
@@ -86,14 +86,14 @@ export const firmCapabilities: ReadonlySet<Capability> = new Set<Capability>([
   'best_of',
 ]);
 
-/** What a lane's configuration may declare. Nobody keeps answers for a client yet, so `store` is never declared. */
+/** The capabilities that a lane's configuration may declare. Nobody stores answers for clients yet, so `store` is not among them. */
 export const declarableCapabilities: readonly Capability[] = capabilities.filter((name) => name !== 'store');
 
 /** Null: no lane may ever have it. */
 export type NeededCapability = { readonly capability: Capability | null; readonly param: string; readonly isFirm: boolean };
 
-/** What every lane has, the in-process engine included: nobody declares these. */
+/** The capabilities of every lane, the in-process engine included; they are not declared. */
 export const baseCapabilities: readonly Capability[] = ['temperature', 'top_p', 'stop', 'seed', 'n', 'max_tokens'];
 
-/** What servers that speak OpenAI's API have unless their lane says otherwise. The rest is declared lane by lane. */
+/** The default capabilities of servers with OpenAI's API. Lanes declare the rest. */
 export const openAiLaneCapabilities: readonly Capability[] = [...baseCapabilities, 'penalties'];

@@ -1,8 +1,8 @@
 import type { Capability } from './capabilities.js';
 
 /**
- * What the common servers understand beside OpenAI's parameters, so that a lane can name its server instead of each parameter. What an
- * operator has to switch on at the server (tools, vision, formats of a given backend) is not in it.
+ * The capabilities of common servers beyond OpenAI's parameters, so that a lane can name its server instead of each parameter. It omits
+ * features that an operator has to enable at the server (tools, vision, formats of a given backend).
  */
 const sampling = ['top_k', 'min_p', 'repetition_penalty', 'logit_bias', 'penalties'] as const;
 const ending = ['min_tokens', 'ignore_eos', 'stop_token_ids', 'skip_special_tokens', 'spaces_between_special_tokens'] as const;

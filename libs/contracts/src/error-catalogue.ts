@@ -5,7 +5,7 @@
 type CatalogueEntry = {
   readonly status: number;
   readonly type: string;
-  /** What `x-should-retry` says. OpenAI's SDKs retry 408, 409, 429 and 5xx by themselves unless it is `false`. */
+  /** The value of `x-should-retry`. OpenAI's SDKs retry 408, 409, 429 and 5xx by themselves unless it is `false`. */
   readonly shouldRetry: boolean;
 };
 
@@ -45,7 +45,7 @@ export const errorCatalogue = {
   context_length_exceeded: refusal(400),
   output_ceiling_exceeded: refusal(400),
   price_unavailable: refusal(400),
-  // Who asks, and for what.
+  // Authentication and addresses.
   missing_api_key: refusal(401),
   invalid_api_key: refusal(401),
   expired_api_key: refusal(401),
@@ -77,8 +77,8 @@ export const errorCatalogue = {
 export type ErrorCode = keyof typeof errorCatalogue;
 
 /**
- * What a request's body did wrong. The message is for the caller: it names the parameter and quotes at most a short value,
- * never a prompt.
+ * A fault of a request's body. The message is for the caller: it names the parameter and quotes at most a short value, never a
+ * prompt.
  */
 export class ContractError extends Error {
   constructor(

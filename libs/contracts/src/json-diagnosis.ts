@@ -7,7 +7,7 @@ export type JsonDiagnosis =
   | { readonly kind: 'duplicate_key'; readonly key: string }
   | { readonly kind: 'none' };
 
-/** What may come next. `first` states also allow the container to close at once. */
+/** The parser's states. `first` states also allow the container to close at once. */
 type Expected = 'value' | 'firstItem' | 'firstKey' | 'key' | 'colon' | 'commaOrEnd' | 'end';
 
 type Container = { readonly closing: '}' | ']'; readonly keys: Set<string> };

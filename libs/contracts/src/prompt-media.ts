@@ -1,7 +1,7 @@
 /**
- * What of a prompt is not text. No bytes prove how many tokens a vendor makes of it, so there are two counts: the hold takes the
- * context window, unless nothing but images is there and the model says what one costs at most; token limits and estimates take
- * the documented counts below.
+ * The images, sound and files of a prompt. Their bytes do not bound a vendor's tokens, so there are two counts: the hold takes the
+ * context window, unless the prompt has only images and the model bounds one; token limits and estimates take the documented counts
+ * below.
  */
 export type PromptMedia = {
   readonly images: number;

@@ -22,7 +22,7 @@ export const isPublicAddress = (address: string): boolean => {
   const parsed = ipaddr.parse(address);
   if (parsed.range() !== 'unicast') return false;
   if (parsed.kind() === 'ipv4') return !metadataAddresses.has(parsed.toString());
-  // What is not assigned for global use yet (RFC 4291 §2.4) counts as unicast to the library.
+  // The library takes addresses outside global unicast (RFC 4291 §2.4) for unicast.
   return ipaddr.IPv6.parse('2000::').match(parsed as ipaddr.IPv6, 3);
 };
 

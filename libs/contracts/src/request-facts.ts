@@ -7,6 +7,6 @@ export type RequestFacts = {
   /** An upper bound of the tokens of each prompt's text: one number for a chat, one for each prompt of a legacy completion. */
   readonly promptTokens: readonly number[];
   readonly media: PromptMedia;
-  /** What rejected predictions may add to the answer. */
+  /** The tokens that rejected predictions may add to the answer. */
   readonly predictionTokens: number;
 };

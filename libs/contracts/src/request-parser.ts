@@ -10,7 +10,7 @@ export type Parsed<Parameters, Withheld extends string> = WithoutNulls<Omit<Para
 
 type Contradiction<Parameters> = (payload: z.core.ParsePayload<Parameters>) => void;
 
-/** What a request is beside its parameters, each by its own schema. */
+/** The rules of a request beyond the schemas of its parameters. */
 interface RequestRules<Parameters, Withheld extends string> {
   readonly contradictions: readonly Contradiction<Parameters>[];
   /** Parameters of which only the names are kept, where they ask for anything. */

@@ -26,7 +26,7 @@ export const jsonShapes = new WeakMap<object, JsonShape>();
 type Issues = z.core.$ZodRawIssue[];
 type Bounds = { readonly min?: number; readonly max: number };
 
-/** What a value is parsed to; its faults are added to the issues. */
+/** Parses a value; its faults are added to the issues. */
 type Parse<T> = (value: unknown, issues: Issues) => T;
 
 /** The code of such schemas, which one around them calls without zod in between. */
@@ -132,7 +132,7 @@ export const itemsOf = <T>(item: z.ZodType<T>, { min = 0, max }: Bounds, isPlain
   return shaped(parse, (of) => ({ type: 'array', items: of(item), minItems: min, maxItems: max }));
 };
 
-/** What a schema accepts, changed by `map`, which is called with nothing that the schema refuses. */
+/** A schema's output, changed by `map`, which gets only accepted values. */
 export const mapped = <T, U>(schema: z.ZodType<T>, map: (value: T) => U): z.ZodType<U> => {
   const parse = parserOf(schema);
   return shaped(
@@ -158,7 +158,7 @@ export const textReadBy = (read: (text: string) => string | null, refusal: { rea
     () => ({ type: 'string' }),
   );
 
-/** Whatever a client sends, or nothing. */
+/** Any value, or none. */
 export const anything = z.unknown().optional();
 jsonShapes.set(anything, () => ({ description: 'Accepted, whatever its value.' }));
 

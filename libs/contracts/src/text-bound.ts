@@ -56,7 +56,7 @@ const [openBracket, closeBracket, openBrace, closeBrace] = [0x5b, 0x5d, 0x7b, 0x
 
 const isDigit = (unit: number): boolean => unit >= 0x30 && unit <= 0x39;
 
-/** What Jinja's `tojson` may write as six characters: `&`, `'`, `<`, `>`, and all that is not plain ASCII. */
+/** Characters that Jinja's `tojson` may write as six: `&`, `'`, `<`, `>`, and all beyond ASCII. */
 const isEscapedByTemplates = (unit: number): boolean =>
   unit >= 0x7f || unit === 0x26 || unit === 0x27 || unit === 0x3c || unit === 0x3e;
 

@@ -20,7 +20,7 @@ export type TokenClass = (typeof tokenClasses)[number];
 /** Safe integers ≥ 0 by class; a class that is absent counts zero. */
 export type TokenCounts = Partial<Record<TokenClass, number>>;
 
-/** What a class is priced as where a price book has no rate of its own for it. */
+/** The class whose rate prices a class without its own rate in a price book. */
 export const parentClass: Readonly<Record<TokenClass, 'input' | 'output'>> = {
   input: 'input',
   cached_read: 'input',

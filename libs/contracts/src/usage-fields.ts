@@ -3,7 +3,7 @@
  * them: OpenAI's chat and Responses, Anthropic's, Gemini's and Bedrock's, and what resellers add to them.
  */
 
-/** What a field counts, before it is known which count lies within which. */
+/** The meaning of a field, before it is known which count includes which. */
 export type CountName =
   | 'prompt' | 'completion' | 'total'
   | 'cached' | 'written' | 'writtenHour' | 'writtenFiveMinutes'

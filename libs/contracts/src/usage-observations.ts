@@ -1,9 +1,9 @@
 import { type Fields, isFields } from './fields.js';
 import { type CountName, promptsWithCache, promptsWithoutCache, type UsageField, usageFields } from './usage-fields.js';
 
-/** What a request can have used: counts above it are the vendor's mistake. */
+/** The bounds of a request's usage: counts above them are the vendor's mistake. */
 export interface UsageBounds {
-  /** What the hold was made for: a proven bound of the prompt, and all choices' `max_tokens` with predictions. */
+  /** The bounds of the hold: a proven bound of the prompt, and all choices' `max_tokens` with predictions. */
   readonly promptTokensMax: number;
   readonly completionTokensMax: number;
   /** The most that either side can have in the model's context window, over all choices. No count above this is believed. */

@@ -137,8 +137,8 @@ export class LeaseService {
   }
 
   /**
-   * What the organization can still spend, as far as this process knows: what its grants held at its last ask, and its own
-   * leases. Null before the first ask.
+   * The organization's remaining balance as far as this process knows: its grants at the last ask, and its own leases. Null before
+   * the first ask.
    */
   balance(funds: FundsOf): Money | null {
     const wallet = this.findAccount(funds)?.wallet;
@@ -151,7 +151,7 @@ export class LeaseService {
     return !account || couldCover(account.wallet, request, sinceMs, this.session.nowMs());
   }
 
-  /** What this process's running requests hold of each grant of an organization. */
+  /** The holds of this process's running requests on each grant of an organization. */
   heldByGrant(organizationId: string): Map<string, Money> {
     const held = new Map<string, Money>();
     for (const { wallet } of this.accounts.get(organizationId) ?? []) {

@@ -32,7 +32,7 @@ export interface HoldPart {
   readonly amount: Money;
 }
 
-/** What a request may cost at most, taken from leases in burn order. */
+/** A request's worst-case cost, taken from leases in burn order. */
 export interface Hold {
   readonly id: string;
   readonly total: Money;

@@ -16,8 +16,8 @@ export interface LeaseReturn {
 }
 
 /**
- * What goes back to the grants now: leases that are used up, expired or idle, and those that another gateway recalls. Their
- * free part stops being spendable here with this call; the caller executes the returns until they are known to be done.
+ * Collects the leases to return now: used up, expired or idle ones, and those that another gateway recalls. Their free part
+ * stops being spendable here with this call; the caller executes the returns until they are known to be done.
  */
 export const collectReturns = (wallet: Wallet, recalled: ReadonlySet<string>, nowMs: number): LeaseReturn[] => {
   const idleMs = wallet.nearFloor ? wallet.limits.idleLeaseNearFloorMs : wallet.limits.idleLeaseMs;

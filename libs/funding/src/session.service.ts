@@ -86,12 +86,12 @@ export class SessionService {
     return Math.floor(this.clock.monotonicMs() + this.offsetMs);
   }
 
-  /** What this process's wall clock says beyond the database's. */
+  /** The offset of this process's wall clock to the database's. */
   clockOffsetMs(): number {
     return this.clock.nowMs() - this.nowMs();
   }
 
-  /** What is cached is at most `snapshotAgeMsMax` old, and this session has not been reaped. */
+  /** Whether cached configuration is at most `snapshotAgeMsMax` old and this session has not been reaped. */
   isCurrent(): boolean {
     return !this.ended && this.clock.monotonicMs() - this.polledAtMs <= this.settings.snapshotAgeMsMax;
   }
@@ -166,7 +166,7 @@ export class SessionService {
       if (!answer.alive) return this.end();
       this.version = answer.version;
       this.pollListeners.forEach((listener) => listener(answer));
-      // What the answer says was true when it was sent for, not when it came.
+      // The answer was true when it was requested, not when it arrived.
       this.polledAtMs = sentMs;
     } catch (error) {
       if (this.polledAtMs === -Infinity) throw error;

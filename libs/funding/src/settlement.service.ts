@@ -170,7 +170,7 @@ export class SettlementService {
 
   private async run(): Promise<void> {
     this.running = true;
-    // What finished in this turn of the event loop goes together.
+    // Requests that finish in one turn of the event loop settle together.
     await new Promise(setImmediate);
     try {
       for (let flush = startFlush(this.queue); flush && !this.session.isEnded(); flush = startFlush(this.queue)) await this.flush(flush);
@@ -218,7 +218,7 @@ export class SettlementService {
     }
   }
 
-  /** What throws here is a broken invariant, not a failed flush: it must end the process, not execute the flush again. */
+  /** An exception here is a broken invariant, not a failed flush: it must end the process, not repeat the flush. */
   private finishFlush(flush: Flush<PendingEntry>, executions: number, startedMs: number): void {
     const { number } = flush;
     let traced = false;

@@ -83,11 +83,11 @@ export const bisectFlush = <E extends Entry>(queue: SettlementQueue<E>, flush: F
 export type FlushFailure = 'fenced' | 'data' | 'retry';
 
 /**
- * What an SQLSTATE says about a flush. No state at all is a broken connection: the outcome is unknown, as it is for every
- * state that is not listed; executing the same flush again is right for all of these.
+ * Classifies the failure of a flush by its SQLSTATE. Without one the connection broke: the outcome is unknown, as for every
+ * unlisted state, and executing the same flush again is right for all of these.
  *
- * A check that is violated without a constraint of that name (null) is no fault of a row: it was on its way to the default partition when
- * a partition of its own was made, which the next execution finds.
+ * A violated check without a constraint's name (null) is not a row's fault: the row was on its way to the default partition when
+ * its partition was made, which the next execution finds.
  */
 export const classifyFailure = (sqlState: string | undefined, constraint?: string | null): FlushFailure => {
   if (sqlState === 'KT001') return 'fenced';

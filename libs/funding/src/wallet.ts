@@ -1,6 +1,6 @@
 /**
- * What one gateway may spend of one organization's grants in one unit, and who holds how much of it. Pure: every call is
- * given the time and answers what to do about it; production and the interleaving tests run this same code.
+ * One gateway's leases of one organization's grants in one unit, and the holds on them. Pure: every call gets the time and
+ * returns the actions to take; production and the interleaving tests run this same code.
  *
  *   slice = free + held + settled        for every lease, after every call
  *
@@ -31,7 +31,7 @@ interface Waiter extends HoldRequest {
   readonly deadlineMs: number;
 }
 
-/** What to ask Postgres for; asked again under the same id until the answer is known. */
+/** A request for leases to Postgres, repeated under the same id until the answer is known. */
 export interface Ask {
   readonly id: string;
   readonly model: string;
@@ -85,12 +85,12 @@ export interface Wallet {
   ask: Ask | null;
   /** The last ask that was answered: before the first nothing is known of the grants. */
   answered: { readonly model: string; readonly askedAtMs: number } | null;
-  /** What grants held, and others had leased of them, at the last answer. */
+  /** The grants' available and otherwise leased amounts at the last answer. */
   available: Money;
   leasedElsewhere: Money;
   nearFloor: boolean;
   askedAtMs: number;
-  /** What the last answer gave: a quarter of it left is time to ask ahead. */
+  /** The amount of the last answer; when a quarter of it is left, the wallet asks ahead. */
   lastGranted: Money;
   /** The spare part of an ask, as a multiple of a request's hold: what some seconds spend. */
   spareFactor: bigint;
@@ -133,7 +133,7 @@ export const createWallet = (limits: WalletLimits, nowMs: number): Wallet => ({
 
 const paysFor = (lease: Lease, model: string, nowMs: number): boolean => lease.free > 0n && mayPay(lease, model, nowMs);
 
-/** What the leases that may pay for a model have of something. */
+/** Sums an amount over the leases that may pay for a model. */
 const sumFor = (wallet: Wallet, model: string, nowMs: number, amountOf: (lease: Lease) => Money): Money =>
   wallet.leases.reduce((sum, lease) => (mayPay(lease, model, nowMs) ? sum + amountOf(lease) : sum), 0n);
 
@@ -165,7 +165,7 @@ const take = (wallet: Wallet, request: HoldRequest, amount: Money, nowMs: number
   return { id: request.id, total: amount, parts };
 };
 
-/** What is left to spend here: free and held, whoever ends up with it. */
+/** The unspent amount here, free and held. */
 export const unspent = (wallet: Wallet): Money => wallet.leases.reduce((sum, lease) => sum + unspentOf(lease), 0n);
 
 /** The ask for all that wait for the first waiter's model, and a spare part; null while one is under way. */
@@ -348,7 +348,7 @@ export const tickWallet = (wallet: Wallet, askId: string, nowMs: number): Wallet
       effects.push(waiter.remainder ? { kind: 'admitted', hold: takeRemainder(wallet, waiter, nowMs) } : { kind: 'refused', id: waiter.id, reason: 'balance_held' });
     }
   }
-  // Who left the queue may have stood before somebody that the leases here cover.
+  // The request that left the queue may have stood before one that the leases here cover.
   effects.push(...serve(wallet, null, nowMs));
   if (wallet.waiters.length > 0 && nowMs - wallet.askedAtMs >= wallet.limits.askAgainMs) {
     const ask = nextAsk(wallet, askId, nowMs);

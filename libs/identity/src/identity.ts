@@ -2,8 +2,8 @@ import { maxTokensPolicies, type MaxTokensPolicy, unsupportedParameterPolicies, 
 import { z } from 'zod';
 
 /**
- * Who buys. An organization is a customer: its price book, its time zone, its grants. A project groups its keys, and an
- * API key spends in the name of its project. What a caller gives is parsed here, whoever the caller is.
+ * An organization is a customer with a price book, a time zone and grants. A project groups its keys, and an API key spends
+ * for its project. The schemas here parse every caller's input.
  */
 export interface Organization {
   readonly id: string;
@@ -23,7 +23,7 @@ export interface Project {
   readonly archivedAt: Date | null;
 }
 
-/** What a key says of its requests where that differs from their models; null is as the model says. */
+/** A key's policies for its requests; null takes the model's policy. */
 export interface ApiKeySettings {
   readonly unsupportedParameters: UnsupportedParameterPolicy | null;
   readonly maxTokensAbove: MaxTokensPolicy | null;

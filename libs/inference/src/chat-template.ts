@@ -5,7 +5,7 @@ import type { ChatTurn } from './engine.js';
 /**
  * A conversation as the text that the model was trained to continue, by the template that its file carries.
  *
- * What users write is text: `<|im_end|>` typed into a message must not end it, or anybody could put words into the system
+ * A user's message is text: `<|im_end|>` typed into it must not end it, or anybody could put words into the system
  * prompt. So control tokens inside of messages are replaced by markers before the template is rendered, and come back as
  * segments that are tokenized as plain text.
  */

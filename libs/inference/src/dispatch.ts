@@ -1,5 +1,5 @@
 /**
- * What enters the batch next: first in, first out, bounded by sequences and by projected KV cache, over a queue that is
+ * Decides which run enters the batch next: first in, first out, bounded by sequences and by projected KV cache, over a queue that is
  * bounded by the same two. (The third bound, the tokens of one decode, is kept by `batch.ts`.) Pure: whoever drives it
  * runs what `start` returns and says when it ended.
  */

@@ -97,7 +97,7 @@ export const createDispatcher = (engine: Engine, limits: DispatchLimits, clock: 
     const admission = queue.admit(tickets);
     if (!admission.admitted) throw new AppError(refusals[admission.reason]);
 
-    // What runs leaves by itself when the engine has stopped it; what waits leaves at once.
+    // A running request leaves when the engine has stopped it, a waiting one at once.
     request.cancel.signal.addEventListener('abort', () => tickets.filter(({ running }) => !running).forEach(leave), { once: true });
     const cancel = (): void => request.cancel.abort();
     signal.addEventListener('abort', cancel, { once: true });

@@ -4,7 +4,7 @@ import { z } from 'zod';
 /** The settings that name a server with OpenAI's API: the worker asks it, and whoever enters its model into the catalogue reads the same ones. */
 const urlRight = "must be the address of a server with OpenAI's API, with its version, such as http://127.0.0.1:8000/v1";
 const isEngineUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && !/[?#]/.test(text);
-/** What the cache of one sequence can be at most is the model's business; this keeps a typo from asking for terabytes. */
+/** The model bounds the cache of a sequence; this bound only stops a typo from requesting terabytes. */
 export const engineContextTokensMax = 1_048_576;
 
 export const engineServerSettings = {

@@ -1,5 +1,5 @@
 /**
- * What an engine is. An engine turns prompts into text and counts exactly; it does not queue, bill or speak HTTP.
+ * An engine turns prompts into text and counts exactly; it does not queue, bill or speak HTTP.
  *
  * A request is planned first: the prompt is counted and the request is cut into runs, the units that enter a batch. In
  * process each choice is a run of its own, so that a request of sixteen choices never waits for sixteen free places at
@@ -45,7 +45,7 @@ export interface GenerationRequest {
   readonly sampling: Sampling;
 }
 
-/** What enters a batch as a whole. */
+/** The unit that enters a batch as a whole. */
 export interface Run {
   /** The choices that it answers, by index. */
   readonly choices: readonly number[];

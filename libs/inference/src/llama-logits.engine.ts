@@ -1,6 +1,6 @@
 import type { LlamaContext } from 'node-llama-cpp';
 
-/** What the library, whose version is pinned, has below its public face: the context of the C++ side. */
+/** The C++ context below the public interface of the library, whose version is pinned. */
 interface NativeContext {
   sampleToken(...parameters: unknown[]): Promise<unknown>;
 }

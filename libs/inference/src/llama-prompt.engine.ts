@@ -44,7 +44,7 @@ export const createPromptTokenizer = (model: LlamaModel, contextTokens: number):
   const { bos, eos, shouldPrependBosToken } = model.tokens;
 
   const tokenize = (segments: readonly PromptSegment[]): Token[] => {
-    // What cannot fit is not tokenized: that takes a millisecond for every few thousand characters, and blocks this process.
+    // A prompt that cannot fit is not tokenized, because that blocks this process for a millisecond per few thousand characters.
     if (segments.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) > bytesMax) throw tooLong(null, contextTokens);
     const tokens = segments.flatMap(({ text, control }) => model.tokenize(text, control));
     if (shouldPrependBosToken && bos !== null && tokens[0] !== bos) tokens.unshift(bos);

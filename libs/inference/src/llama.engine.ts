@@ -95,7 +95,7 @@ const createAnswer = ({ choices: [choice], prompt, maxTokens, sampling }: LlamaR
   let text = '';
   let reason: FinishReason | null = null;
 
-  /** What is left in the assembler may still complete a stop string; what is left in the matcher cannot any more. */
+  /** Text in the assembler may still complete a stop string; text in the matcher no longer can. */
   const end = (because: FinishReason): void => {
     const last = matcher.push(assembler.flush());
     text += last.stopped ? last.text : last.text + matcher.flush();

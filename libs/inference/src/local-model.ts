@@ -1,5 +1,5 @@
 /**
- * What the model in process is served with unless settings say otherwise. The worker takes its context from here, and so
+ * The defaults of the local model. The worker takes its context from here, and so
  * does whoever enters the model into the catalogue: a prompt that the catalogue promises to take must fit.
  */
 export const localModelDefaults = {

@@ -1,7 +1,7 @@
 /** `Q4_1`, `IQ3_XS`, `Q4_K_M`, `F16`, `BF16`, …: how a file was quantized is no part of its model's name. */
 const quantization = /[-._](?:i?q\d\w*|b?f16|f32|fp16|mxfp4\w*)$/;
 const part = /-\d{5}-of-\d{5}$/;
-/** What node-llama-cpp puts before the name of a file from Hugging Face: whose it was. */
+/** node-llama-cpp puts the owner before the name of a file from Hugging Face. */
 const downloadedFrom = /^hf_[^_]+_/;
 
 /**

@@ -77,7 +77,7 @@ export const createOpenAiEngine = (settings: OpenAiEngineSettings): Engine<OpenA
       if (response.statusCode !== 200) throw await refusalOf(response);
       await readStream(response.body, choices, sink, signal);
     } catch (error) {
-      // Whoever aborted knows; undici tells it by rejecting.
+      // undici rejects after an abort, which the caller requested.
       if (signal.aborted) return;
       throw error instanceof AppError ? error : failureOf(error);
     }
@@ -142,7 +142,7 @@ const failureOf = (error: unknown): AppError => {
 
 const errorSchema = z.object({ error: z.object({ message: z.string(), code: z.unknown() }).partial().optional(), message: z.string().optional() });
 
-/** What the server's refusal means for the one who asked us. Its own words are passed on where they are about the request. */
+/** Translates the server's refusal for our caller. Its text is passed on if it is about the request. */
 const refusalOf = async (response: HttpClient.ResponseData): Promise<AppError> => {
   const { statusCode } = response;
   const said = await readError(response);

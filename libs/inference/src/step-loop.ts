@@ -46,7 +46,7 @@ interface Seat {
   readonly signal: AbortSignal;
   readonly leave: (error: unknown) => void;
   untold: boolean;
-  /** What went wrong while it was told of a token, between two steps. */
+  /** An error while a token was reported to it, between two steps. */
   failure?: unknown;
 }
 
@@ -124,7 +124,7 @@ export const createStepLoop = (batchTokensMax: number, seatsMax: number): StepLo
     );
     const advances = new Map<Seat, Advance>();
     await Promise.all(present.map(async (seat, index) => advances.set(seat, await advance(seat, shares[index]!))));
-    // Who joined during the step has no advance yet and stays; who was aborted before it has none either and leaves.
+    // A sequence that joined during the step has no advance yet and stays; one that was aborted before it has none and leaves.
     const leaving = seats.filter((seat) => (advances.get(seat) ?? goesOn).goesOn === false || seat.signal.aborted || closed);
     if (leaving.length === 0) return;
     seats = seats.filter((seat) => !leaving.includes(seat));

@@ -4,7 +4,7 @@
  * complete at once, the longer one counts. Pieces of any size thus give the same text.
  */
 export interface StopMatch {
-  /** What may be sent. */
+  /** The text that may be sent. */
   readonly text: string;
   /** A stop string is complete: nothing follows. */
   readonly stopped: boolean;
@@ -12,7 +12,7 @@ export interface StopMatch {
 
 export interface StopMatcher {
   push(piece: string): StopMatch;
-  /** What was held back, when the text ends by itself. */
+  /** The text that was held back, when the answer ends by itself. */
   flush(): string;
 }
 

@@ -10,7 +10,7 @@ export type DecodeTokens = (tokens: readonly number[], previous: readonly number
 export interface TextAssembler {
   /** The text that this token completes, empty while a character is open. */
   push(token: number): string;
-  /** What is left at the end: U+FFFD for a character that never became whole. */
+  /** The rest at the end: U+FFFD for an incomplete character. */
   flush(): string;
 }
 

@@ -9,7 +9,7 @@ import { parseMoney, type Money } from '@kilotoken/money';
 export const laneKinds = ['openai', 'worker'] as const;
 export type LaneKind = (typeof laneKinds)[number];
 
-/** What we owe for one token of a class is `rates[class] ÷ per`; a class that is absent or null costs nothing that we know of. */
+/** We owe `rates[class] ÷ per` for one token of a class; an absent or null class has no known cost. */
 export interface LaneCost {
   readonly currency: string;
   readonly per: bigint;
@@ -34,7 +34,7 @@ export interface Lane {
   readonly kind: LaneKind;
   /** Without a slash at its end; paths such as `/chat/completions` are put behind it. */
   readonly baseUrl: string;
-  /** What the vendor calls the model. */
+  /** The vendor's name for the model. */
   readonly upstreamModel: string;
   /** The environment variable that holds the vendor's key. */
   readonly keyEnv: string | null;

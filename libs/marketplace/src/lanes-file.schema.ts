@@ -81,7 +81,7 @@ const listOf = <Item extends string>(item: z.ZodType<Item>) => z.array(item).max
 
 type Capabilities = { readonly kind: LaneKind; readonly capabilities: readonly string[]; readonly lacks: readonly string[] };
 
-/** What lanes of the kind have, what is declared, the name of an engine standing for all that it understands, but for what is lacking. */
+/** The kind's capabilities and the declared ones, without `lacks`. An engine's name stands for all its capabilities. */
 const expandCapabilities = ({ kind, capabilities, lacks }: Capabilities): string[] => {
   const declared = capabilities.flatMap((name): readonly string[] => (isEngineName(name) ? engineCapabilities[name] : [name]));
   return [...(kind === 'openai' ? openAiLaneCapabilities : baseCapabilities), ...declared].filter((name) => !lacks.includes(name));
@@ -108,7 +108,7 @@ const lane = z
     keyEnv: value.keyEnv ?? null,
     cost: value.cost,
     capabilities: new Set(expandCapabilities(value)),
-    // What a vendor bills us for, it returns. `input` and `output` come always.
+    // A vendor returns the classes that it bills. `input` and `output` are always among them.
     tokenClasses: new Set<TokenClass>([
       'input',
       'output',

@@ -5,11 +5,11 @@ import type { LaneOffer } from './lane.js';
 import type { Listing, ListingOrigin, ModelTerms } from './listing.js';
 
 /**
- * What has to change so that the catalogue agrees with the listings of one origin. What is not named any more is retired,
- * never deleted: usage rows refer to it for ever.
+ * The changes that make the catalogue agree with the listings of one origin. Unnamed models and lanes are retired and never
+ * deleted, because usage rows refer to them for ever.
  *
- * Where a lane leads and what it costs there are never edited. Another address, upstream model, key or cost is another lane,
- * so a usage row's lane tells where the request went, and at which cost, whatever was changed since.
+ * A lane's destination and cost are never edited. A new address, upstream model, key or cost makes a new lane, so a usage row's
+ * lane tells where the request went and at which cost, whatever changed since.
  */
 export interface KnownModel extends ModelTerms {
   readonly origin: ListingOrigin;
@@ -89,7 +89,7 @@ const planLanes = (origin: ListingOrigin, { modelId, lanes: offers }: Listing, k
 const retireLanes = (modelId: string, lanes: readonly KnownLane[]): ListingStep[] =>
   lanes.filter(({ retired }) => !retired).map(({ id, baseUrl }) => ({ kind: 'lane_retired', modelId, laneId: id, baseUrl }));
 
-/** Where a lane leads and what it costs there: what is never edited. */
+/** A lane's destination and cost, which are never edited. */
 const identityOf = ({ kind, baseUrl, upstreamModel, keyEnv, cost }: LaneOffer): string =>
   JSON.stringify([kind, baseUrl, upstreamModel, keyEnv, cost.currency, String(cost.per), ratesOf(cost)]);
 

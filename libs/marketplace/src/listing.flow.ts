@@ -27,7 +27,7 @@ export const applyListings = (client: ControlClient, origin: ListingOrigin, list
     return steps;
   });
 
-/** What `applyListings` would do now. Nothing is written, and nobody is kept waiting. */
+/** Returns the changes that `applyListings` would make now. It writes and locks nothing. */
 const planSteps = async (db: PrismaDb, origin: ListingOrigin, listings: readonly Listing[]): Promise<DatedStep[]> => {
   const priceBookId = (await readPriceBooks(db)).find(({ name }) => name === listPriceBook)?.id ?? noPriceBookId;
   const known = await readKnown(db, priceBookId, origin, listings.map(({ modelId }) => modelId));

@@ -22,7 +22,7 @@ export const readOrigins = async (db: RawDb): Promise<ReadonlyMap<string, Listin
   return new Map(rows.map(({ id, origin }) => [id, originSchema.parse(origin)]));
 };
 
-/** What is known of the models of this origin and of those that are named, retired ones included. */
+/** Reads the models of this origin and the named models, retired ones included. */
 export const readKnown = async (db: PrismaDb, priceBookId: string, origin: ListingOrigin, modelIds: string[]): Promise<KnownCatalogue> => {
   const models = await db.model.findMany({
     where: { OR: [{ origin }, { id: { in: modelIds } }] },

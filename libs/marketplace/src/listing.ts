@@ -9,7 +9,7 @@ import type { LaneOffer } from './lane.js';
 export const listingOrigins = ['seed', 'file', 'console', 'engine'] as const;
 export type ListingOrigin = (typeof listingOrigins)[number];
 
-/** What a model takes and gives, whichever lane answers. */
+/** A model's terms, the same for all its lanes. */
 export interface ModelTerms {
   readonly contextWindow: number;
   readonly maxOutputTokens: number;

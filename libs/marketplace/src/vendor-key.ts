@@ -1,6 +1,6 @@
 import type { Lane } from './lane.js';
 
-/** What is wrong with the value of a vendor's key, said behind the variable's name; null where it can be sent. The value is never repeated. */
+/** The problem with a vendor's key, to follow the variable's name in a sentence; null if it can be sent. Never repeats the value. */
 export const vendorKeyProblem = (value: string | undefined): string | null => {
   if (value === undefined) return 'is not set';
   if (value === '') return 'is empty';

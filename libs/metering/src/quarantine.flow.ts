@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { parseQuarantinedRows, replayKindOf, type QuarantineKey, type QuarantinedRow, type QuarantinedUsage } from './quarantine.js';
 import { adjustRating, findUsage, insertStep, listQuarantined, lockQuarantined, settleRows, takeForRow, type Adjustment, type QuarantineFilter, type Replay } from './quarantine.store.js';
 
-/** Who does something about usage in quarantine, and why. */
+/** The actor and note of a step about usage in quarantine. */
 export interface StepBy {
   readonly actor: string;
   readonly note: string;

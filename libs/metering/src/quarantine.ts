@@ -23,7 +23,7 @@ export interface QuarantinedUsage extends QuarantineKey {
   /** The corrected bytes where there are some, else as it came. */
   readonly raw: string;
   readonly repaired: boolean;
-  /** What ended the case; null while it is open. */
+  /** The step that ended the case; null while it is open. */
   readonly ended: 'replayed' | 'discarded' | null;
 }
 

@@ -34,7 +34,7 @@ export interface UnratedGroup {
   readonly rows: Iterable<UnratedRow>;
 }
 
-/** What an organization's rows of one rating add up to, per unit and cost currency. */
+/** The sums of an organization's rows in one rating, per unit and cost currency. */
 export interface PostingTotal {
   readonly organizationId: string;
   readonly unit: string;
@@ -85,7 +85,7 @@ const proveRow = (usage: UnratedRow, unit: string, price: PriceVersion | undefin
     const { rated, charge } = ratePortions(usage.counts, [{ rates: price.rates, rounding: moneyRounding, hold: usage.hold }])[0]!;
     return { rated, isRight: rated === usage.rated && charge === usage.charge };
   } catch {
-    // Whatever a row holds that cannot be rated: it must not keep the others from being rated, and somebody looks at it.
+    // A row that cannot be rated must not block the others; it goes to quarantine for a person.
     return unratable;
   }
 };

@@ -20,8 +20,8 @@ const privateName = /cost|price|pricing|byok|billing|billed|invoice|credit|balan
 type Kind = 'public' | 'private' | 'inner';
 
 /**
- * What is known of the names of choices' fields, nearly always the same few. `inner`: an object that is looked into; deeper ones
- * are the answer's own (logprobs, arguments of calls). The bound is against a vendor that invents names.
+ * The kinds of choices' fields by name, nearly always the same few. `inner`: an object whose fields are filtered too; deeper ones
+ * are the answer's own (logprobs, arguments of calls). The bound protects against a vendor that invents names.
  */
 const kinds = new Map<string, Kind>(['delta', 'message', 'metadata', 'provider_specific_fields'].map((name) => [name, 'inner']));
 const kindsMax = 1_000;

@@ -8,7 +8,7 @@ import { cacheControl, isPlainText, partsBounds, textPart, withoutNulls } from '
  */
 const toolCallsMax = 128;
 
-/** What each is when it is what its vendor sends; anything else is left out. */
+/** The form of each field as its vendor sends it; any other form is omitted. */
 const answerFieldTypes: Readonly<Record<AnswerField, 'string' | 'array' | 'object'>> = {
   reasoning: 'string',
   reasoning_content: 'string',
@@ -57,7 +57,7 @@ const toolCall = oneOf(({ type }) => (type === 'custom' ? 'custom' : 'function')
   }),
 });
 
-/** What is neither text nor a refusal, such as the thoughts that some vendors put among the parts, is left out. */
+/** Omits parts other than text and refusals, such as the thoughts that some vendors put among them. */
 const part = oneOf(({ type }) => (type === 'text' || type === 'refusal' ? type : 'foreign'), {
   text: mapped(textPart, withoutNulls),
   refusal: z.object({ type: z.literal('refusal'), refusal: z.string() }),

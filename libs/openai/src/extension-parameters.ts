@@ -80,7 +80,7 @@ export const extensionParameters = {
   no_stop_trim: flag,
   skip_special_tokens: flag,
   spaces_between_special_tokens: flag,
-  // What the prompt is made of.
+  // Parts of the prompt.
   chat_template_kwargs: namedArguments,
   add_generation_prompt: flag,
   continue_final_message: flag,
@@ -110,7 +110,7 @@ export const extensionParameters = {
   thinking: thinking.nullish(),
   thinking_budget: countOrNone,
   enable_thinking: flag,
-  // What an answer tells beside its text.
+  // Parts of an answer beside its text.
   prompt_logprobs: z.int().min(0).max(20).nullish(),
   return_token_ids: flag,
   return_tokens_as_token_ids: flag,
@@ -182,7 +182,7 @@ const withheldBy = <Name extends string>(names: readonly Name[]) =>
 
 export const withheldParameters = withheldBy(withheldNames);
 
-/** What legacy completions have, and vLLM's chats too. */
+/** Parameters of legacy completions, and of vLLM's chats. */
 export const chatWithheldNames = [...withheldNames, 'echo'] as const;
 export const chatWithheldParameters = withheldBy(chatWithheldNames);
 

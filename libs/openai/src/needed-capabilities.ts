@@ -93,7 +93,7 @@ const wantsAudio = (request: AnyRequest): boolean => 'modalities' in request && 
 type Need = (capability: Capability, param: string) => void;
 
 /**
- * What the request needs of a lane, in the order of its body, then of its messages: a firm capability once with the first parameter
+ * The request's needs of a lane, in the order of its body, then of its messages: a firm capability once with the first parameter
  * that needs it, every other parameter by itself.
  */
 export const neededCapabilities = (request: AnyRequest): NeededCapability[] => {
@@ -116,7 +116,7 @@ export const neededCapabilities = (request: AnyRequest): NeededCapability[] => {
   return needed;
 };
 
-/** What is known and understood by nobody here. */
+/** Known parameters that nothing here supports. */
 function* neverHonoured({ withheld, stream_options: options }: AnyRequest): Iterable<string> {
   if (withheld) yield* withheld;
   if (options?.include_obfuscation) yield 'stream_options.include_obfuscation';

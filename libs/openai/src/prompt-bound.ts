@@ -13,7 +13,7 @@ import type { CompletionRequest } from './completion.js';
  * 3. What a template adds is bounded by the lane's overhead: by message, part and tool, and once. Templates print tools and
  *    schemas as indented JSON, calls and tool results as one line of it; those count as the longest of such prints.
  *
- * What is not text (images, sound, files, web searches) is counted apart, in `media-bound`.
+ * `media-bound` counts the rest: images, sound, files, web searches.
  */
 export type TemplateOverhead = {
   readonly tokensPerMessage: number;
@@ -45,8 +45,8 @@ export const promptTokensBounds = (request: ChatCompletionRequest | CompletionRe
   'prompt' in request ? legacyBounds(request) : [chatBound(request, overhead)];
 
 /**
- * What predicted outputs may add to an answer: tokens of the prediction that the model rejected are billed as output, and
- * `max_tokens` does not bound them.
+ * The tokens that predicted outputs may add to an answer: tokens of the prediction that the model rejected are billed as output,
+ * and `max_tokens` does not bound them.
  */
 export const predictionTokensBound = ({ prediction, n = 1 }: ChatCompletionRequest): number => {
   if (!prediction) return 0;
@@ -77,7 +77,7 @@ const chatBound = (request: ChatCompletionRequest, overhead: TemplateOverhead): 
   return bound + extensionBound(request, overhead);
 };
 
-/** What parameters of other servers put into a prompt: documents, arguments of its template, and formats that are explained to the model. */
+/** Text that parameters of other servers add to a prompt: documents, template arguments, and formats that are explained to the model. */
 const extensionBound = (request: ChatCompletionRequest, overhead: TemplateOverhead): number => {
   let bound = 0;
   if (request.documents) bound += overhead.tokensForTools + request.documents.length * overhead.tokensPerTool + jsonBytes(request.documents);
@@ -110,7 +110,7 @@ const messageBound = (message: ChatMessage, overhead: TemplateOverhead): number 
   return message.role === 'assistant' ? bound + answerBound(message, overhead) : bound;
 };
 
-/** What an assistant message has beside its content. */
+/** The fields of an assistant message beside its content. */
 const answerBound = (message: Extract<ChatMessage, { role: 'assistant' }>, overhead: TemplateOverhead): number => {
   let bound = textBytes(message.refusal ?? '') + textBytes(message.audio?.transcript ?? '') + fieldsBound(message);
   const calls: { name: string; written: string; id: string }[] = [];

@@ -44,7 +44,7 @@ export const sharedParameters = {
   user: identifier,
 } as const;
 
-/** What the gateway itself uses to tell requests apart. */
+/** Parameters that the gateway itself uses to identify requests. */
 export const labelParameters = {
   metadata: entriesOf(label.max(64), label.max(512), { max: 16 }).nullish(),
   prompt_cache_key: identifier,

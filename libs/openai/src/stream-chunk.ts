@@ -1,8 +1,8 @@
 import { type Fields, isFields } from '@kilotoken/contracts';
 
 /**
- * What the chunks of a chat or legacy completion have said so far: which choices began, which have a finish reason, and the
- * text that was generated (for counts that the vendor does not give). The same code reads the body of a JSON answer, whose
+ * The state of a chat or legacy completion after its chunks so far: which choices began, which have a finish reason, and the
+ * generated text (for counts that the vendor does not give). The same code reads the body of a JSON answer, whose
  * choices have a `message` in place of a `delta`.
  *
  * A finish reason closes a choice, and the last one counts: vendors exist that put `stop` into every chunk. Chunks come from
@@ -39,7 +39,7 @@ export type ChunkObservation =
   | { readonly kind: 'error'; readonly error: Fields };
 
 const finishReasonLengthMax = 32;
-/** What gateways of vendors put in place of a finish reason when their own vendor failed. */
+/** Gateways of vendors send this in place of a finish reason when their own vendor failed. */
 const failedReason = 'error';
 /** In place of a reason without a letter. */
 const unnamedReason = 'stop';
@@ -108,7 +108,7 @@ const observeChoice = (state: StreamState, choice: unknown, seen: Seen): void =>
   const delta = choice['delta'] ?? choice['message'] ?? nothing;
   if (!isFields(delta)) return void (seen.fault = 'the delta of a choice is not an object');
   const reason = finishReasonOf(choice);
-  // Whatever its choice is called and whatever it is, a reason must not reach a client before the charge: it may be taken for an end.
+  // No reason may reach a client before the charge, whatever its choice and value, because the client may take it for an end.
   if (reason !== '') seen.finishes = true;
   // Of a single choice it does not matter what its vendor calls it.
   const index = state.choices === 1 ? 0 : (choice['index'] ?? 0);

@@ -11,15 +11,15 @@ import { messagesFor, toolsFor } from './upstream-messages.js';
 export type UpstreamOptions = {
   /** The model's name at the vendor. */
   readonly model: string;
-  /** What the gateway holds money for, whatever the client wrote. */
+  /** The bound that the gateway holds money for, whatever the client wrote. */
   readonly maxTokens: number;
   readonly maxTokensParam: 'max_tokens' | 'max_completion_tokens';
   readonly stream: boolean;
   /** Whether the lane can report usage with every chunk (vLLM, SGLang), which makes counts of a broken stream exact. */
   readonly continuousUsage: boolean;
   /**
-   * What the lane can honour. What is not in it is at its default or was dropped, and stays away from a server that may not
-   * know it. Absent: everything is passed on.
+   * The lane's capabilities. Other parameters are at their default or were dropped, and are not sent to a server that may not
+   * know them. Absent: everything is passed on.
    */
   readonly capabilities?: ReadonlySet<string>;
 };
@@ -62,7 +62,7 @@ export const buildUpstreamBody = (request: ChatCompletionRequest | CompletionReq
   return body;
 };
 
-/** What a client asks for within an answer's bound is at most the bound that was held for: servers refuse more. */
+/** Caps a client's bound within an answer at the bound that was held for, because servers refuse more. */
 const valueFor = (name: string, value: unknown, { maxTokens, capabilities }: UpstreamOptions): unknown => {
   switch (name) {
     case 'tools':

@@ -2,7 +2,7 @@ import { answerFields } from '@kilotoken/contracts';
 import type { ChatCompletionRequest } from './chat-completion.js';
 import type { ChatMessage } from './chat-message.js';
 
-/** What of messages and tools a lane is sent: vendors' own fields only where it declares them, everything else as the client sent it. */
+/** Messages and tools for a lane: vendors' own fields only if it declares them, everything else as the client sent it. */
 export type LaneCapabilities = ReadonlySet<string>;
 
 /** Fields of messages, parts, calls and tools that need a capability: of the same name, or that of OpenAI's explicit caching. */

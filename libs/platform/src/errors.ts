@@ -60,7 +60,7 @@ export interface HttpError {
 
 const bug: HttpError = { status: httpStatusOfKind.bug, code: 'internal', publicMessage: 'Something went wrong on our side.' };
 
-/** What stands for the framework's own refusals (body too large, unknown route, …), which carry only a status. */
+/** Our errors for the framework's own refusals (body too large, unknown route, …), which have only a status. */
 const refusals: Readonly<Record<number, Omit<HttpError, 'status'>>> = {
   400: { code: 'bad_request', publicMessage: 'The request is malformed.' },
   404: { code: 'not_found', publicMessage: 'There is nothing at this address.' },
@@ -78,7 +78,7 @@ const statusOf = (error: unknown): number | null => {
   return 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : null;
 };
 
-/** What a caller is told of any error. Nothing of an error that is not ours gets out: its message may quote a secret. */
+/** Any error as the caller sees it. Foreign errors reveal nothing, because their messages may quote a secret. */
 export const toHttpError = (error: unknown): HttpError => {
   if (error instanceof AppError) {
     if (error.kind === 'bug') return { ...bug, code: error.code };

@@ -63,7 +63,7 @@ interface Countable {
 
 export interface Counting {
   count(accountRootId: string, row: Countable): void;
-  /** What was counted so far, by counter. */
+  /** The count so far, by counter. */
   readonly increments: () => CounterIncrement[];
 }
 

@@ -90,7 +90,7 @@ const dearestRate = (side: 'input' | 'output', declared: Iterable<TokenClass>, r
   return dearest;
 };
 
-/** What a request can cost at most, as a function of its bounds. Made once per price version and set of lanes. */
+/** A request's worst-case cost as a function of its bounds. Made once per price version and set of lanes. */
 export interface WorstCase {
   /** At most this many tokens of prompt and of answer cost at most this much. */
   hold(promptTokensMax: bigint, outputTokensMax: bigint): Money;

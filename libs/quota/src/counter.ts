@@ -25,7 +25,7 @@ export interface Counter {
   readonly subject: string;
   limit: Limit;
   readonly slices: Slice[];
-  /** What the database had left at the last answer, beside the slices. */
+  /** The amount left in the database at the last answer, beside the slices. */
   remaining: Amount;
   /** At the last answer: when what was needed, and when everything, will have left the window. */
   freeAtMs: number | null;
@@ -42,7 +42,7 @@ export interface Counter {
   /** It stopped a request, or warned of one, and that is to be told; it was told at that time. */
   stopped: boolean;
   toldAtMs: number;
-  /** What a request wants, when this counter is to be asked ahead of need; 0 otherwise. */
+  /** A request's amount if this counter should be asked ahead of need, else 0. */
   aheadWant: Amount;
   askedAtMs: number;
   /** After an answer that gave too little. */
@@ -82,7 +82,7 @@ const sumFree = (counter: Counter, counts: (slice: Slice) => boolean): Amount =>
   return free;
 };
 
-/** What can be reserved now. */
+/** The amount that can be reserved now. */
 export const freeOf = (counter: Counter, nowMs: number): Amount => {
   let free = 0n;
   for (const slice of counter.slices) if (slice.fromMs <= nowMs && nowMs < slice.untilMs) free += slice.free;
@@ -92,11 +92,11 @@ export const freeOf = (counter: Counter, nowMs: number): Amount => {
 /** Also what can be reserved in a moment: this gateway's clock may be a little behind the database's. */
 export const freeSoon = (counter: Counter, nowMs: number): Amount => sumFree(counter, ({ untilMs }) => nowMs < untilMs);
 
-/** What will still be free when the part of a rolling window that is now has passed. */
+/** The amount that will still be free after the current part of a rolling window. */
 export const freeAhead = (counter: Counter, nowMs: number): Amount =>
   counter.limit.windowKind === 'rolling' ? sumFree(counter, ({ startMs }) => nowMs < startMs) : freeOf(counter, nowMs);
 
-/** What a request may not use at the moment; for headers. */
+/** The amount that a request may not use at the moment, for headers. */
 export const remainingOf = (counter: Counter, nowMs: number): Amount => counter.remaining + freeSoon(counter, nowMs);
 
 export interface ReservedPart {
@@ -165,8 +165,8 @@ export const hasReturns = (counter: Counter, times: KeepTimes, nowMs: number): b
   );
 
 /**
- * What this gateway keeps of each of its slices, as absolute amounts, so that saying it again changes nothing. What it does
- * not keep stops being usable here with this call. A closed slice is forgotten.
+ * The part of each slice that this gateway keeps, as absolute amounts, so that repeating it changes nothing. The rest stops
+ * being usable here with this call. A closed slice is forgotten.
  */
 export const collectKeeps = (counter: Counter, times: KeepTimes, nowMs: number): Keep[] => {
   const keeps: Keep[] = [];

@@ -1,4 +1,4 @@
-/** What a gateway gives back and takes in one call to the database. Pure. */
+/** The slices that a gateway returns and takes in one call to the database. Pure. */
 import { assert } from './assert.js';
 import { applySlices, collectKeeps, createCounter, freeOf, hasReturns, type Counter } from './counter.js';
 import type { Amount, Limit } from './limit.js';
@@ -19,7 +19,7 @@ interface Wanted {
   first: Amount;
 }
 
-/** What those that wait lack of each counter that may be asked about now. */
+/** The waiting requests' shortage of each counter that may be asked for now. */
 const wantedBy = (quota: Quota, nowMs: number): Map<Counter, Wanted> => {
   const wanted = new Map<Counter, Wanted>();
   for (const { parts } of quota.waiters) {

@@ -1,5 +1,5 @@
 /**
- * What a limit is: so much of a measure, for a subject, in a window. Pure.
+ * A limit is an amount of a measure, for a subject, in a window. Pure.
  *
  *   { subjectKind: 'key', measure: 'requests', windowKind: 'rolling', windowMs: 60_000, amount: 10 }   10 requests a minute
  */
@@ -43,7 +43,7 @@ export const wholePart = (amount: Amount): bigint => amount / one;
 
 const isCalendar = ({ windowKind }: Limit): boolean => windowKind !== 'rolling' && windowKind !== 'none';
 
-/** What is meant for days and weeks rather than for the moment: a retry within seconds does not help. */
+/** Whether a limit is meant for days and weeks, so that a retry within seconds does not help. */
 export const isBudget = (limit: Limit): boolean => limit.measure === 'money' || (isCalendar(limit) && limit.measure !== 'requests');
 
 const span = (windowMs: number): string => {

@@ -1,8 +1,8 @@
-/** What a gateway knows of one organization's limits, and what is asked of it and answered by it. Pure. */
+/** A gateway's state of one organization's limits, and the messages to and from it. Pure. */
 import type { Counter, Keep, KeepTimes, ReservedPart, SliceState } from './counter.js';
 import type { Amount, Limit } from './limit.js';
 
-/** What a request may use of one limit at most. `least`: what would do where little is left; equal to `want` where nothing less would. */
+/** A request's most use of one limit. `least`: the smallest amount worth running; equal to `want` if no smaller one is. */
 export interface Need {
   readonly limit: Limit;
   readonly subject: string;

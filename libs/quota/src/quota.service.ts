@@ -32,7 +32,7 @@ export interface QuotaSession {
   end(): void;
 }
 
-/** What a poll says that matters here. */
+/** The parts of a poll that concern limits. */
 export interface QuotaNews {
   /** Null: more changes than are listed. */
   readonly changes: readonly { readonly organizationId: string | null }[] | null;
@@ -131,7 +131,7 @@ export class QuotaService {
     this.perform(account, endReservation(account.quota, reservation, used, this.session.nowMs()));
   }
 
-  /** What the session's poll brought: changed limits, and slices that other gateways need. */
+  /** Takes the session's poll: changed limits, and slices that other gateways need. */
   onPoll({ changes, recalledLimits }: QuotaNews): void {
     if (changes === null) for (const { quota } of this.accounts.values()) recallAll(quota);
     for (const { organizationId } of changes ?? []) {

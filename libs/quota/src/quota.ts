@@ -1,6 +1,6 @@
 /**
- * What one gateway may admit for one organization under its limits, and who reserved how much of it. Pure: every call is
- * given the time and answers what to do about it; production and the property tests run this same code.
+ * One gateway's slices of an organization's limits, and the reservations on them. Pure: every call gets the time and returns
+ * the actions to take; production and the property tests run this same code.
  *
  * A request reserves its worst case in every limit that it is under, or in none. Where slices here do not cover it, it waits
  * for one exchange with the database at a time, which gives back what is not needed and takes what is. It is refused when
@@ -104,7 +104,7 @@ const lookAhead = (quota: Quota, parts: readonly Part[], nowMs: number): boolean
 /** Reserves at once where the slices cover it, else waits or is refused. `askId` is used if an exchange is due. */
 export const requestReservation = (quota: Quota, request: QuotaRequest, askId: string, nowMs: number): QuotaEffect[] => {
   const parts = request.needs.map((need): Part => ({ limit: need.limit, subject: need.subject, want: need.want, least: need.least, counter: counterOf(quota, need, nowMs) }));
-  // Who came before waits for the same: it is served first.
+  // Earlier requests wait for the same and are served first.
   const attempt = parts.some(({ counter }) => counter.waiting > 0) ? lacking : tryAll(parts, nowMs);
   if (attempt.kind === 'refuse') return [refuse(request.id, parts, attempt.shortage, nowMs)];
   if (attempt.kind === 'take') {
@@ -234,7 +234,7 @@ const expireWaiters = (quota: Quota, nowMs: number): QuotaEffect[] => {
       continue;
     }
     const short = parts.find(({ counter, want }) => freeOf(counter, nowMs) < want);
-    // Whoever comes now would wait in vain as long.
+    // A later request would wait in vain as long.
     if (short && !quota.exchange) short.counter.shortUntilMs = nowMs + quota.times.shortMs;
     effects.push(refuse(id, parts, short ? { limit: short.limit, counter: short.counter, want: short.want, retryAtMs: null, tooLarge: false } : tooMany, nowMs));
   }

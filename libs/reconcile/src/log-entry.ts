@@ -13,7 +13,7 @@ const storable = (schema: z.ZodString): z.ZodString => schema.refine((value) => 
 const text = storable(z.string().max(500));
 const charges = z.array(z.object({ unit: storable(z.string().min(1).max(64)), amount })).max(16);
 
-/** What a client was answered: one line a request. */
+/** A client's log: one line per request. */
 export const clientLogEntry = z.object({
   /** `x-request-id` of the answer; null where no answer came. */
   requestId: z.uuid().nullable(),
@@ -32,7 +32,7 @@ export const clientLogEntry = z.object({
   charge: amount.nullish(),
 });
 
-/** What a vendor served: one line a request that reached it. */
+/** A vendor's log: one line per request that reached it. */
 export const vendorLogEntry = z.object({
   /** The response's id. */
   id: storable(z.string().min(1).max(500)),
@@ -56,7 +56,7 @@ const uuid = z.uuid();
 /** A request id that is none of ours is of somebody else's request. */
 export const isOurs = ({ requestId }: VendorLogEntry): boolean => requestId === null || uuid.safeParse(requestId).success;
 
-/** What is stored of a line to be compared; the names are the temporary tables' columns. */
+/** The stored part of a line; the names are the temporary tables' columns. */
 export const clientRow = (line: number, entry: ClientLogEntry): object => {
   const told = entry.cost ?? entry.usage?.cost ?? null;
   return { ...tokensRow(line, entry), cost: typeof told === 'string' ? told : null, cost_number: typeof told === 'number' ? told : null };

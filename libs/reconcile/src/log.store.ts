@@ -4,7 +4,7 @@ import type { Estimates, EstimateSide, Finding, LogSummary, VendorOnly } from '.
 import { scopeParameters, scopeSql } from './scope.js';
 import type { CheckOptions, Snapshot } from './snapshot.store.js';
 
-/** What the logs say besides what is checked: what nobody billed, and what could not be compared. */
+/** Results from the logs beside the checks: answers that nobody billed, and rows that could not be compared. */
 export const summarizeLogs = async (snapshot: Snapshot, logs: LoadedLogs, options: CheckOptions): Promise<LogSummary> => {
   const { clientEntries, vendorEntries } = logs;
   if (vendorEntries === null) return { clientEntries, vendorEntries, tooRecent: 0, estimated: 0, vendorOnly: null };

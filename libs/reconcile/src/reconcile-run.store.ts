@@ -1,7 +1,7 @@
 import type { Db } from '@kilotoken/platform';
 import type { ReconcileReport } from './reconcile.js';
 
-/** What a run came to: its report, or in words why there is none. */
+/** The outcome of a run: its report, or the reason why there is none. */
 export type RunEnd = { readonly report: ReconcileReport } | { readonly reason: string };
 
 const countFindings = ({ checks }: ReconcileReport): number => checks.reduce((sum, { found }) => sum + found, 0);

@@ -15,12 +15,12 @@ export interface Check {
   readonly invariant: Invariant;
   /** The guarantee, as a sentence. */
   readonly says: string;
-  /** What is counted as checked. */
+  /** The things that are counted as checked. */
   readonly subjects: string;
-  /** What the numbers of a finding are: `expected 3 (what its usage rows allocate), found 4 (what it says it settled)`. */
+  /** The meaning of a finding's values: `expected 3 (taken by usage rows), found 4 (settled)`. */
   readonly expected: string;
   readonly found: string;
-  /** What to do about a finding. */
+  /** The remedy for a finding. */
   readonly advice: string;
   /** Looks at what belongs to no organization: left out when one organization is asked for. */
   readonly wholeDatabaseOnly?: boolean;
@@ -50,7 +50,7 @@ export interface CheckResult extends Pick<Check, 'name' | 'invariant' | 'says' |
   readonly elapsedMs: number;
 }
 
-/** What is under way, or set aside: printed, never a finding. */
+/** Running or quarantined work: printed, never a finding. */
 export interface InFlight {
   readonly openLeases: number;
   /** Slices of open leases, by unit, as exact decimals. */
@@ -70,7 +70,7 @@ export interface InFlight {
   readonly archivedRows: number;
 }
 
-/** What vendors served and no usage row knows: our cost. */
+/** Vendors' answers without a usage row: our cost. */
 export interface VendorOnly {
   readonly entries: number;
   readonly promptTokens: string;
@@ -86,7 +86,7 @@ export interface EstimateSide {
   readonly money: Readonly<Record<string, string>>;
 }
 
-/** What rows with estimated counts charged, against what the vendor's counts cost at their prices and holds. No finding. */
+/** Charges of rows with estimated counts, compared with the vendor's counts at their prices and holds. Not findings. */
 export interface Estimates {
   /** Customers paid too much; the differences are above zero or, of tokens that another class paid for, below it. */
   readonly over: EstimateSide;

@@ -19,7 +19,7 @@ export const runRecordedReconcile = async (pool: pg.Pool, options: ReconcileOpti
     return report;
   } catch (error) {
     const reason = (error instanceof AppError ? error.publicMessage : String(error)).slice(0, reasonCharactersMax);
-    // Whoever is away is away for this too; the error itself is what the caller has to know.
+    // An unreachable database cannot record the run either; the caller gets the error itself.
     await insertRun(pool, id, performance.now() - startedMs, { reason }).catch(() => undefined);
     throw error;
   }

@@ -1,7 +1,7 @@
 /**
- * What a reconciliation looks at: one organization or all, a period or everything. A period is one of usage ids, which carry
- * the time of their request's admission; leases belong to the period in which they closed, ratings and postings to the one
- * in which they were posted. So the periods of a calendar, each looked at once, look at everything once. Pure.
+ * The scope of a reconciliation: one organization or all, a period or everything. A period is a range of usage ids, which carry
+ * the time of their request's admission; leases belong to the period of their closing, ratings and postings to that of their
+ * posting. So consecutive periods cover everything once. Pure.
  */
 export interface Scope {
   readonly organizationId: string | null;
@@ -37,7 +37,7 @@ const timeOf = (id: string): number => Number.parseInt(id.replaceAll('-', '').sl
  */
 export const ratedFromOf = (goneUntilId: string | null): Date | null => (goneUntilId === null ? null : new Date(timeOf(goneUntilId) + slackMs));
 
-/** What is known of the snapshot. */
+/** The facts about the snapshot. */
 export interface Moment {
   readonly takenAt: Date;
   readonly ratedFrom: Date | null;

@@ -8,7 +8,7 @@ export interface Snapshot extends Moment {
   readonly db: pg.PoolClient;
 }
 
-/** What is sorted or hashed beyond this goes to files of the server: its memory does not grow with the tables. */
+/** Sorts and hashes beyond this go to files of the server, so its memory does not grow with the tables. */
 const workMemoryMegabytes = 64;
 
 /** Begins the snapshot and makes sure that it can be judged. Throws an AppError otherwise. */

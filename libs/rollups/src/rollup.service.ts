@@ -34,7 +34,7 @@ export class RollupService {
     private readonly onAdded: (rows: number) => void,
   ) {
     const onError = (error: unknown): void => logger.warn({ event: 'rollup.failed', sqlState: sqlStateOf(error), error });
-    // What is new goes before what is old.
+    // New usage is added before old rollups are pruned.
     const once = async (): Promise<number> => ((await this.addOnce()) || (await this.pruneOnce()) ? 0 : settings.pauseMs);
     this.loop = new PollLoop({ once, onError });
   }

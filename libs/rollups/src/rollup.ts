@@ -1,6 +1,6 @@
 /**
- * What was used, summed by time and by who used it. Pure: what may be asked, and how rows that differ in their units alone
- * become one.
+ * Sums of usage by time, project, key, model and lane. Pure: the queries, and the merging of rows that differ only in their
+ * units.
  *
  * A day of Europe/Berlin on 2026-03-29 has 23 hours: it is the sum of its 92 quarters of an hour, from 2026-03-28T23:00Z to
  * 2026-03-29T22:00Z. A zone's days begin and end on quarters, so sums of quarters are exact whatever the zone and its clock do.
@@ -26,7 +26,7 @@ export const restTag = '(other)';
 export const granularities = ['minute', 'hour', 'day', 'month'] as const;
 export type Granularity = (typeof granularities)[number];
 
-/** What a query may be divided by; `tag:team` divides by the values of one tag. */
+/** The dimensions of a query; `tag:team` divides by the values of one tag. */
 export const dimensions = ['project', 'apiKey', 'model', 'lane'] as const;
 
 const isTimeZone = (name: string): boolean => {

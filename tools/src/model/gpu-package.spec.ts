@@ -62,8 +62,8 @@ describe('llama.cpp for a GPU', () => {
   });
 
   it.each([
-    ['npm fails', "console.error('npm error network'); process.exit(1);", /npm error network.*leave KILOTOKEN_GPU out/],
-    ['npm leaves the binary out', "install('node-llama-cpp');", /linux-x64-cuda is not there/],
+    ['npm fails', "console.error('npm error network'); process.exit(1);", /npm error network.*unset KILOTOKEN_GPU/],
+    ['npm leaves the binary out', "install('node-llama-cpp');", /linux-x64-cuda is missing/],
     ['the disk is full', "console.error('npm error ENOSPC: no space left on device'); process.exit(1);", /disk is full/],
   ])('%s: the message says so and what to do', async (_name, body, message) => {
     await expect(ensureGpuPackage({ home, gpu: 'cuda' }, sources(body))).rejects.toThrow(message);

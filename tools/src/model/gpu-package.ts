@@ -10,9 +10,9 @@ import type { ReportProgress } from './progress.js';
 import { runProgram, type Command } from './run-program.js';
 
 /**
- * llama.cpp for a GPU. The installation itself carries the CPU's binary alone and replaces the others by nothing, and what is
- * replaced cannot be installed beside it: so a GPU's binary, with a copy of node-llama-cpp that loads it, has a folder of its
- * own under the data folder. On a Mac the binary for Metal is the only one there is, and is already installed.
+ * llama.cpp for a GPU. The installation has only the CPU's binary and overrides the others with an empty package, so they cannot
+ * be installed beside it. A GPU's binary, with a copy of node-llama-cpp that loads it, therefore has its own folder in the data
+ * folder. On a Mac the binary for Metal is the only one, and is already installed.
  */
 export type Gpu = 'cuda' | 'vulkan' | 'metal';
 
@@ -30,10 +30,10 @@ export interface GpuSources {
 }
 
 const libraryPackage = 'node-llama-cpp';
-/** A package that is empty stands for every binary that is not wanted. */
+/** An empty package replaces every unwanted binary. */
 const nothing = 'npm:empty-npm-package@1.0.0';
 const binaryPackages = ['linux-arm64', 'linux-armv7l', 'linux-riscv64', 'linux-x64', 'linux-x64-cuda', 'linux-x64-cuda-ext', 'linux-x64-vulkan', 'mac-arm64-metal', 'mac-x64', 'win-arm64', 'win-x64', 'win-x64-cuda', 'win-x64-cuda-ext', 'win-x64-vulkan'];
-/** What is needed where: the names after `@node-llama-cpp/`. */
+/** The binaries for each platform and GPU: the names after `@node-llama-cpp/`. */
 const binariesOf: Readonly<Record<string, Partial<Record<Gpu, readonly string[]>>>> = {
   'linux-x64': { cuda: ['linux-x64-cuda', 'linux-x64-cuda-ext'], vulkan: ['linux-x64-vulkan'] },
   'win32-x64': { cuda: ['win-x64-cuda', 'win-x64-cuda-ext'], vulkan: ['win-x64-vulkan'] },
@@ -42,10 +42,10 @@ const binariesOf: Readonly<Record<string, Partial<Record<Gpu, readonly string[]>
 
 const usualSources = (): GpuSources => ({ npmCommand: ['npm'], environment: readEnvironment(), platform: `${process.platform}-${process.arch}`, timeoutMs: 15 * 60_000 });
 
-/** Installs what `KILOTOKEN_GPU` needs, once a version. Rejects with a ModelError that says what to do. */
+/** Installs the binaries for `KILOTOKEN_GPU`, once per version. Rejects with a ModelError that names the remedy. */
 export const ensureGpuPackage = async ({ home, gpu, onProgress = () => undefined }: EnsureGpuOptions, sources: GpuSources = usualSources()): Promise<void> => {
   const binaries = binariesOf[sources.platform]?.[gpu];
-  if (!binaries) throw new ModelError(`KILOTOKEN_GPU is wrong: there is no ${gpu} binary of llama.cpp for ${sources.platform}. Leave it out to compute on the CPU.`);
+  if (!binaries) throw new ModelError(`KILOTOKEN_GPU is wrong: there is no ${gpu} binary of llama.cpp for ${sources.platform}. Unset it to compute on the CPU.`);
   if (binaries.length === 0) return;
   const version = installedVersion();
   const wanted = { gpu, version, binaries };
@@ -61,7 +61,7 @@ export const ensureGpuPackage = async ({ home, gpu, onProgress = () => undefined
     refuseMissing(folder, binaries);
   } catch (error) {
     const reason = isDiskFull(error) ? 'the disk is full; a GPU package takes up to 1 GB' : reasonOf(error);
-    throw new ModelError(`llama.cpp for ${gpu} could not be installed into ${folder}: ${reason}. Mend that and start again, or leave KILOTOKEN_GPU out to compute on the CPU.`, { cause: error });
+    throw new ModelError(`llama.cpp for ${gpu} could not be installed into ${folder}: ${reason}. Fix that and start again, or unset KILOTOKEN_GPU to compute on the CPU.`, { cause: error });
   }
   writeAtomically(join(folder, 'complete.json'), JSON.stringify(wanted), 0o644);
 };
@@ -79,7 +79,7 @@ const manifestOf = ({ version, binaries }: Wanted) => ({
   overrides: Object.fromEntries(binaryPackages.filter((name) => !binaries.includes(name)).map((name) => [`@node-llama-cpp/${name}`, nothing])),
 });
 
-/** The version that this installation runs, so that both speak to the same llama.cpp. */
+/** The version of this installation, so that both use the same llama.cpp. */
 const installedVersion = (): string => {
   const main = createRequire(import.meta.url).resolve(libraryPackage);
   return z.object({ version: z.string() }).parse(readJson(join(dirname(dirname(main)), 'package.json'))).version;
@@ -87,7 +87,7 @@ const installedVersion = (): string => {
 
 const completeSchema = z.object({ gpu: z.string(), version: z.string() });
 
-/** The record is written last, so what it speaks of is whole. */
+/** The record is written last, so the packages that it names are complete. */
 const isInstalled = (folder: string, { gpu, version }: Wanted): boolean => {
   const complete = completeSchema.safeParse(readJson(join(folder, 'complete.json')));
   return complete.success && complete.data.gpu === gpu && complete.data.version === version;
@@ -95,7 +95,7 @@ const isInstalled = (folder: string, { gpu, version }: Wanted): boolean => {
 
 const refuseMissing = (folder: string, binaries: readonly string[]): void => {
   for (const name of [libraryPackage, ...binaries.map((binary) => `@node-llama-cpp/${binary}`)]) {
-    if (readJson(join(folder, 'node_modules', name, 'package.json')) === null) throw new Error(`npm ended well, but ${name} is not there`);
+    if (readJson(join(folder, 'node_modules', name, 'package.json')) === null) throw new Error(`npm succeeded, but ${name} is missing`);
   }
 };
 
@@ -103,7 +103,7 @@ const readJson = (path: string): unknown => {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    // Absent or half written: both mean that it has to be made.
+    // Absent or half written: the folder must be made again.
     return null;
   }
 };

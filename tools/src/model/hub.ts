@@ -1,12 +1,12 @@
 import type { ReportProgress } from './progress.js';
 
-/** Downloads by node-llama-cpp's own `hf:` URIs. It resumes what was broken off, and renames a file when it is whole. */
+/** Downloads by node-llama-cpp's own `hf:` URIs. It resumes interrupted downloads, and renames a file when it is complete. */
 export interface HubOptions {
   readonly uri: string;
   readonly modelsFolder: string;
   /** Null lets the library name the file after its origin. */
   readonly fileName: string | null;
-  /** Without a byte for so long the download is given up. */
+  /** A download without a byte for this long is given up. */
   readonly idleMs: number;
   readonly onProgress: ReportProgress;
 }

@@ -1,6 +1,6 @@
 /**
- * The model that an installation has unless it is told otherwise: SmolLM2-135M-Instruct (Apache-2.0), small enough to answer
- * on two CPU cores. Its file is known to the last byte, wherever it comes from.
+ * The default model of an installation: SmolLM2-135M-Instruct (Apache-2.0), small enough for two CPU cores. The checksum of its
+ * file is known, whatever its source.
  */
 export interface KnownModel {
   readonly fileName: string;

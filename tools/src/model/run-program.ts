@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** A program as it is started: the first word is found on the PATH. */
+/** A program and its arguments; the first word is found on the PATH. */
 export type Command = readonly [program: string, ...parameters: string[]];
 
 export interface RunOptions {
@@ -9,21 +9,21 @@ export interface RunOptions {
   readonly workingFolder?: string;
 }
 
-/** The end of what a program says is where it says what went wrong. */
+/** Programs report errors at the end of their output. */
 const outputCharactersMax = 4_000;
 
 export class ProgramError extends Error {
   override readonly name = 'ProgramError';
   constructor(
     message: string,
-    /** The program is not there at all. */
+    /** The program does not exist. */
     readonly isMissing: boolean,
   ) {
     super(message);
   }
 }
 
-/** Runs a program to its end, quietly. Rejects with a ProgramError that ends with the last line that it said. */
+/** Runs a program to its end without output. Rejects with a ProgramError that ends with the last line of its output. */
 export const runProgram = async ([program, ...parameters]: Command, { environment, timeoutMs, workingFolder }: RunOptions): Promise<void> =>
   new Promise((resolve, reject) => {
     const isWindows = process.platform === 'win32';

@@ -4,8 +4,8 @@ import { pipeline } from 'node:stream/promises';
 import { open, type Entry, type ZipFile } from 'yauzl';
 
 /**
- * Writes some entries of a zip file to places of our choice. Nothing of a name in the archive becomes part of a path.
- * Rejects when an entry is missing, or its contents are not of the length and checksum that the archive says.
+ * Writes some entries of a zip file to given paths. No name in the archive becomes part of a path. Rejects if an entry is
+ * missing, or if its contents do not match the archive's length and checksum.
  */
 export const extractEntries = async (archive: string, destinations: ReadonlyMap<string, string>): Promise<void> => {
   const zip = await openZip(archive);

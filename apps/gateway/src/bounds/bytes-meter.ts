@@ -26,9 +26,9 @@ export interface BytesMeter {
   readonly inFlightMax: number;
 }
 
-/** What takes more than this at once is large. */
+/** A reservation above this is large. */
 const smallMax = 64 * 1024;
-/** What large reservations leave to small ones. */
+/** The share that large reservations leave to small ones. */
 const shareOfSmall = 0.25;
 
 /** Counts by name; a name without bytes takes no memory. */

@@ -78,7 +78,7 @@ export class AnswerMeter {
     }
   }
 
-  /** What is known at once; the rest of what has come is counted meanwhile, for the next time. */
+  /** The counts that are known at once; the rest of the received text is counted for the next call. */
   soFar(state: StreamState): TokenCounts {
     this.take(state);
     return countsOf(state, [...this.choices.values()].map(({ output, reasoning }) => [output.known(), reasoning.known()]));

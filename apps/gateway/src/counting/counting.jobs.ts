@@ -6,7 +6,7 @@ import { sampleOf } from './sample.js';
 import { countText, createTextCounter, windowLength, type Encoding, type TextCounter } from './text-counter.js';
 import { buildVocabulary, openVocabulary } from './vocabulary.js';
 
-/** What worker threads do for counts. Each job's work is bounded by its input's length, which the caller bounds. */
+/** The counting jobs of worker threads. A job's work is bounded by its input's length, which the caller bounds. */
 export interface CountingJobs {
   /** Reads an encoding's tokens from its package; the block is shared by all threads. */
   loadVocabulary(tokenizer: TokenizerName): SharedArrayBuffer;

@@ -9,7 +9,7 @@ import type { PromptOutput } from './counting.jobs.js';
 import { promptPartsOf, type PromptParts } from './prompt-parts.js';
 import type { TokenCounter } from './token-counter.service.js';
 
-/** What an estimate needs to know of the request that it is for. */
+/** The facts about a request that its estimate needs. */
 export interface Estimated {
   readonly request: ReadRequest;
   readonly organizationId: string;
@@ -53,7 +53,7 @@ export class Estimator {
     return Promise.all([prompt, answer]).then(([sent, delivered]) => join(sent, delivered, estimated, lane));
   }
 
-  /** What is known at once; null until the prompt has been counted. What is not known is counted for the next time. */
+  /** The counts that are known at once; null until the prompt has been counted. Unknown parts are counted for the next call. */
   soFar(estimated: Estimated, lane: EstimatedLane, state: StreamState): TokenCounts | null {
     const answer = this.meter(state, lane.tokenizer, estimated.organizationId).soFar(state);
     const { known } = this.prompt(estimated, lane.tokenizer);
@@ -85,7 +85,7 @@ export class Estimator {
     return { known: counts, counts };
   }
 
-  /** What the sample of a body says is text may be an image: so it is at most what the text can be. */
+  /** Text in the sample of a body may belong to an image, so the estimate is bounded by the possible text. */
   private async countLarge({ raw, facts }: LargeRequest, tokenizer: string, bound: number, organizationId: string): Promise<PromptOutput> {
     const parts = await this.counter.countPrompt(tokenizer, raw.raw, bound, organizationId);
     const textTokensMax = facts.promptTokens.reduce((sum, tokens) => sum + tokens, 0);

@@ -1,14 +1,14 @@
 import { audioBytesPerToken, type Fields, fileBytesPerToken, isFields, searchTokens } from '@kilotoken/contracts';
 
 /**
- * What of a request a lane's prompt is made of, for a count where the vendor gave none. Pure, and tolerant: it reads the
- * parsed request as well as a body that nobody has checked. Whatever a client can send and a vendor charges for is in it,
- * because a client that leaves early chooses to be billed by this.
+ * The parts of a request that make up a lane's prompt, for a count if the vendor gave none. Pure and tolerant: it reads parsed
+ * requests and unchecked bodies alike. It includes everything that a client can send and a vendor charges for, because a client
+ * that leaves early is billed by it.
  */
 export interface PromptParts {
   /** Text in the order in which a template prints it; tools and schemas as JSON. */
   readonly texts: string[];
-  /** What a template adds, and the bounds of files. */
+  /** The template's additions, and the bounds of files. */
   tokens: number;
   images: number;
   audioTokens: number;

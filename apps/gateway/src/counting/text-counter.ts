@@ -24,7 +24,7 @@ export interface TextCounter {
    * is left out; `end` may then be `start`.
    */
   window(text: string, start: number, isWhole: boolean): Counted;
-  /** What has been done so far, in steps of bounded time. */
+  /** The work so far, in steps of bounded time. */
   work(): number;
 }
 

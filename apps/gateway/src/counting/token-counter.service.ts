@@ -9,9 +9,9 @@ import { countText } from './text-counter.js';
 export const inlineLengthMax = 2_048;
 /** Many small counts in one turn of the loop are no better than a large one: what goes beyond this leaves the loop too. */
 export const inlineLengthPerTurnMax = 16_384;
-/** What a thread counts before somebody else has a turn. */
+/** The characters that a thread counts before another organization has a turn. */
 export const jobLengthMax = 65_536;
-/** What is counted here where no thread can: the fallback must not hold up the loop either. */
+/** The characters that the event loop counts if no thread can: the fallback must not block the loop. */
 const fallbackSize = { length: inlineLengthMax, pieceLength: 256 };
 
 const fallbackTokenizer: TokenizerName = 'o200k_base';

@@ -26,7 +26,7 @@ const readAgainMs = 1_000;
 const tooManyReads = (waitMs: number): Refusal =>
   new Refusal('rate_limit_exceeded', 'You read your account or models too often. Try again shortly.', null, {}, { 'retry-after': String(Math.ceil(waitMs / 1_000)), 'retry-after-ms': String(waitMs) });
 
-/** What a customer may see of its own money: every grant, and every line of a request's arithmetic. */
+/** Shows customers their own money: every grant, and every line of a request's arithmetic. */
 @Injectable()
 export class AccountService {
   private readonly pool: Pool;

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 /** Origins whose pages may call this gateway from a browser: some, or all of them. */
 export type CorsOrigins = ReadonlySet<string> | '*';
 
-/** What scripts may read of an answer beside its body. A test keeps this equal to the headers that the gateway sends. */
+/** The headers of an answer that scripts may read. A test keeps this list equal to the headers that the gateway sends. */
 export const exposedHeaders = [
   'allow',
   'retry-after',

@@ -47,7 +47,7 @@ export const describeGeneration = (id: string, attempts: readonly UsageView[], l
     charges: chargeList(units.map((unit) => ({ unit, amount: totalIn(portions, unit).charge }))),
     hold: formatMoney(money.hold),
     lines: linesOf(last, portions, pinned),
-    // What exceeds the hold is ours to bear: lines − not_charged = cost.
+    // We bear the amount above the hold: lines − not_charged = cost.
     not_charged: formatMoney(notCharged),
     price_version: last.price,
     allocations: last.allocations.map(({ grant, unit, tokens, amount }) => ({ grant, unit, tokens, amount })),

@@ -15,8 +15,8 @@ const lookupsMax = 1_000;
 const invalidKey = (): Refusal => new Refusal('invalid_api_key', 'Incorrect API key provided. Check it, or create a new one.');
 
 /**
- * Who a key belongs to, from memory where it can be. What is cached was read after the last change that this gateway has
- * seen; a change that the poll reports forgets the organization's keys, so revocation is effective everywhere within a second.
+ * Finds a key's caller, from memory if possible. A cached caller was read after the last change that this gateway has seen. A
+ * change that the poll reports drops the organization's keys, so revocation takes effect everywhere within a second.
  */
 @Injectable()
 export class KeyService {

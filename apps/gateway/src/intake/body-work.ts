@@ -12,12 +12,12 @@ const perByteBeyondAscii = 8;
 const perByteWithLongNumbers = 16;
 /** An address of an image or a file is taken apart and judged, which takes 20 to 30 microseconds; its part has four keys. */
 const perKeyBesideMedia = 2_048;
-/** Whatever a part with an address has in its text, unless it is written in escapes. */
+/** Texts in every part with an address, unless it is written in escapes. */
 const mayHaveMedia = /image|file|\\u/;
 
 /** Bodies of more bytes than this go to a worker thread unseen. */
 export const loopBytesMax = 64 * 1024;
-/** What one body may cost on the event loop: about a millisecond, and a few for the worst. */
+/** The most work of one body on the event loop: about a millisecond, and a few for the worst bodies. */
 export const loopWorkMax = 256 * 1024;
 
 export const workOf = ({ text, isAscii, hasLongNumbers, keyCount, valueCount }: ScannedBody, bytes: number): number => {

@@ -30,6 +30,6 @@ const linger = (socket: Socket): void => {
     clearTimeout(pausing);
     clearTimeout(cutting);
   });
-  // What Node calls once the last answer is out.
+  // Node calls this after the last answer is out.
   socket.destroySoon = () => socket.end();
 };

@@ -33,7 +33,7 @@ export const chunkOfAnswer = (answer: Fields): StreamChunk => {
   };
 };
 
-/** What vendors repeat with each delta; everything else that is a text grows by each delta. */
+/** Fields that vendors repeat with each delta; every other text grows by each delta. */
 const repeated: ReadonlySet<string> = new Set(['role', 'id', 'type', 'index', 'format', 'signature']);
 
 const addTo = (target: Fields, delta: Fields): void => {

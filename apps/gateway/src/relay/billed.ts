@@ -3,7 +3,7 @@ import { formatMoney } from '@kilotoken/money';
 import { totalIn, type Charge } from '@kilotoken/usage';
 import type { Generation } from './generation.js';
 
-/** What the counts of a request can be: by its hold, and by the context window of its model. */
+/** The bounds of a request's counts, by its hold and by its model's context window. */
 export const usageBoundsOf = ({ plan, maxTokens }: Pick<Generation, 'plan' | 'maxTokens'>): UsageBounds => ({
   promptTokensMax: Number(plan.promptTokensMax),
   completionTokensMax: plan.choices * maxTokens + Number(plan.predictedTokensMax),
@@ -27,7 +27,7 @@ export const amountsText = ({ plan }: Pick<Generation, 'plan'>, amounts: readonl
   return amounts.map(({ unit, amount }) => `${formatMoney(amount)} ${unit}`).join(', ');
 };
 
-/** What a client is told: the counts and the charge of its usage row. */
+/** The counts and the charge of a usage row, for the client. */
 export const billedUsageOf = (generation: Pick<Generation, 'plan'>, charge: Charge): BilledUsage => ({
   counts: charge.counts,
   estimated: charge.estimated,

@@ -1,7 +1,7 @@
 import { publicAnswer } from '@kilotoken/openai';
 
 /**
- * What the chunks of one stream have in common. Pure. Nearly all of a chunk's text says what the chunk before it said:
+ * The common parts of one stream's chunks. Pure. Nearly all of a chunk's text repeats the chunk before it:
  *
  *   {"id":"c-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"Hi"}}]}
  *   └─────────────────────────────── head ───────────────────────────────────────┘└──────── choices ──────────────────┘└┘ tail

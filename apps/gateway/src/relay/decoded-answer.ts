@@ -122,7 +122,7 @@ export class DecodedAnswer implements Dispatcher.DispatchHandler, Dispatcher.Dis
   }
 
   onResponseError(_source: Dispatcher.DispatchController, error: Error): void {
-    // What came before the connection broke is decoded and delivered first, unless the attempt itself ended it.
+    // Bytes from before the connection broke are decoded and delivered first, unless the attempt itself ended it.
     if (this.decoder && !this.source?.aborted) this.endInput(error, {});
     else this.fail(error);
   }

@@ -1,7 +1,7 @@
 /**
- * What a usage row says beside its money: labels of clients, ids and reasons of vendors, clocks, sizes. Pure. None of it may keep
- * the row from being stored, so each is brought within bounds that every database accepts; `usage_storable` in the migration
- * `diagnostics` has the same bounds.
+ * The diagnostics of a usage row: labels of clients, ids and reasons of vendors, clocks, sizes. Pure. None of them may prevent the
+ * row from being stored, so each is brought within bounds that every database accepts. `usage_storable` (prisma/functions) has the
+ * same bounds.
  */
 
 export const textLengths = { endUser: 512, tagKey: 64, tagValue: 512, upstreamId: 128, reason: 128 } as const;

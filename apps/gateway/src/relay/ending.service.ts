@@ -27,8 +27,8 @@ export class EndingService {
   ) {}
 
   /**
-   * What an answer is worth: by the vendor's counts where it gave them, and then at once; else by an estimate over what was
-   * sent and delivered, for which a long text is counted in another thread. Without a state nothing was delivered.
+   * The charge of an answer: by the vendor's counts, at once, if it gave them; else by an estimate of the sent and delivered text,
+   * for which another thread counts a long text. Without a state nothing was delivered.
    */
   chargeOf(generation: Generation, lane: Lane, request: ReadRequest, reading: UsageReading, state: StreamState | null): Charge | Promise<Charge> {
     if (isComplete(reading)) return chargeFor(generation, lane, reading.counts, false);
@@ -37,7 +37,7 @@ export class EndingService {
     return chargeWith(generation, lane, reading, estimate);
   }
 
-  /** What a running answer is worth as far as it is known at once; null until its prompt has been counted. */
+  /** The charge of a running answer as far as it is known at once; null until its prompt has been counted. */
   chargeSoFar(generation: Generation, lane: Lane, request: ReadRequest, reading: UsageReading, state: StreamState): Charge | null {
     if (isComplete(reading)) return chargeFor(generation, lane, reading.counts, false);
     const estimate = this.estimator.soFar(estimatedOf(generation, request), lane, state);
@@ -111,7 +111,7 @@ export class EndingService {
     generation.limits?.end(noCharge);
   }
 
-  /** What is left to spend, as far as this gateway knows; null where it never asked, as for a free model. */
+  /** The remaining balance as far as this gateway knows; null if it never asked, as for a free model. */
   balance({ caller, plan }: Generation): string | null {
     const balance = this.leases.balance({ organizationId: caller.organizationId, unit: plan.price.currency });
     return balance === null ? null : formatMoney(balance);

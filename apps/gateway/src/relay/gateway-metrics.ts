@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Generation, Ending } from './generation.js';
 
-/** What an operator watches of the request path. Money stands in the ledger: here are counts alone. */
+/** Metrics of the request path. They have counts only; money is in the ledger. */
 export const createGatewayMetrics = (registry: Registry, read: { unsettled: () => number; running: () => number }) => {
   const registers = [registry];
   const requests = new Counter({ name: 'kilotoken_requests_total', help: 'Dispatched requests by how they ended.', labelNames: ['model', 'outcome'], registers });

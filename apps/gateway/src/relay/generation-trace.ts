@@ -4,9 +4,9 @@ import { flushSpanContext, traceIdHeader, type ChildSpan, type RequestDescriptio
 import type { Attempt, Ending, Generation, GenerationMarks } from './generation.js';
 
 /**
- * What the trace of a request says of its generation, by OpenTelemetry's conventions for generative AI
- * (https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/). Made only for a trace that is exported; until then a
- * few times are kept. Never what was asked or answered.
+ * The generation's spans in a request's trace, by OpenTelemetry's conventions for generative AI
+ * (https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/). They are built only for an exported trace; until then a few
+ * times are kept. They never contain a prompt or an answer.
  */
 /** Numbers of a request's spans; those of its attempts begin at 1. */
 const spanNumbers = { attempts: 1, leaseWait: 0x80, settle: 0x81 } as const;
@@ -129,7 +129,7 @@ const usageOf = ({ charge, finishReason }: Ending): SpanAttributes => ({
   ...(finishReason === null ? {} : { 'gen_ai.response.finish_reasons': [finishReason] }),
 });
 
-/** What the lane of the latest attempt is told; null where no traces are made. */
+/** The `traceparent` for the lane of the latest attempt; null without tracing. */
 export const traceparentOf = ({ trace, attempts }: Generation): string | null => (trace === null ? null : trace.request.traceparentOf(attemptSpanNumber(attempts.length - 1)));
 
 const noHeader: Readonly<Record<string, string>> = {};

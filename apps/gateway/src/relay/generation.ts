@@ -49,7 +49,7 @@ export interface Generation {
   readonly holding: Holding;
   /** The runs of the holding, in burn order, with the rates of their units. */
   readonly held: readonly HeldTerms[];
-  /** What it reserved under its limits; null where it is under none. */
+  /** Its reservation under its limits; null without limits. */
   readonly limits: LimitHold | null;
   readonly maxTokens: number;
   readonly admittedMs: number;
@@ -79,7 +79,7 @@ export const chargeFor = ({ held }: Pick<Generation, 'held'>, lane: Lane, counts
 /** The charge of each unit of the holding, in its order. */
 export const chargesByUnit = ({ holding }: Pick<Generation, 'holding'>, { portions }: Charge): Money[] => holding.units.map(({ unit }) => totalIn(portions, unit).charge);
 
-/** What an estimate of this request needs; no count is above what the hold was made for. */
+/** The inputs of an estimate of this request; no count exceeds the bounds of its hold. */
 export const estimatedOf = ({ plan, caller, maxTokens }: Generation, request: ReadRequest): Estimated => ({
   request,
   organizationId: caller.organizationId,
@@ -115,7 +115,7 @@ const allocationsOf = ({ holding }: Generation, { portions }: Charge): Allocatio
 
 export interface Ending {
   readonly outcome: Outcome;
-  /** What the client was answered, or would have been. */
+  /** The status that the client got, or would have got. */
   readonly status: number;
   readonly errorCode: string | null;
   readonly finishReason: string | null;
@@ -186,6 +186,6 @@ const usageRows = (generation: Generation, ending: Ending): UsageRow[] =>
 /** The rows as `usage_insert` reads them. */
 export const usageRowsJson = (generation: Generation, ending: Ending): string => writeUsageRows(usageRows(generation, ending));
 
-/** What an open row says is held, for whoever asks another gateway for the balance. */
+/** The holds in an open row, for balances that other gateways report. */
 export const holdsJson = ({ holding }: Generation): object[] =>
   holding.units.flatMap(({ hold }) => hold.parts.map(({ lease, amount }) => ({ lease: lease.id, grant: lease.grantId, amount: formatMoney(amount) })));

@@ -117,7 +117,7 @@ export const createJsonAttempt = (attempt: Attempt, bytesMax: number, nowMs: () 
       finish(answer ? { answer } : { failure: malformedAnswer() });
     },
     onResponseError(_controller, error) {
-      // What the connection did once the answer was whole does not matter.
+      // After a complete answer the state of the connection does not matter.
       const answer = over || aborted || attempt.upstreamStatus !== 200 ? null : body.answer();
       finish(answer ? { answer } : { failure: connectionFailure(error) });
     },

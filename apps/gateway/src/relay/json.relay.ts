@@ -144,7 +144,7 @@ const send = ({ generation, client, ending, deadlines, limits }: RelayContext, a
   if (bytes.isReserved()) response.once('close', bytes.release);
   response.writeHead(200, headers);
   response.end(body);
-  // What the kernel took at once is off our hands; a client that does not take the rest in time is cut.
+  // The kernel holds the bytes that it took at once; a client that does not take the rest in time is cut.
   if (response.writableLength === 0) return;
   const callOff = deadlines.add(limits.clientStallMsMax, () => response.destroy());
   response.once('close', callOff);

@@ -10,7 +10,7 @@ const rememberedMax = 1_000;
 export interface LaneNoticeLog {
   warn(fields: Readonly<Record<string, unknown>>): void;
   count(lane: Lane, kind: OperatorNotice['kind']): void;
-  /** What must not be logged whatever its looks: the lane's key. */
+  /** The lane's key, which must never be logged. */
   secretsOf(lane: Lane): readonly string[];
 }
 

@@ -49,7 +49,7 @@ export interface RelayContext {
 
 export const pathOf = ({ operation }: Generation): string => (operation === 'chat.completions' ? '/chat/completions' : '/completions');
 
-/** What was asked in vain, by name. */
+/** The names of dropped parameters. */
 export const droppedHeader = ({ plan }: Generation): { 'x-kilotoken-dropped'?: string } =>
   plan.dropped.length > 0 ? { 'x-kilotoken-dropped': plan.dropped.join(', ') } : {};
 

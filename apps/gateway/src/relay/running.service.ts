@@ -15,7 +15,7 @@ export interface RunningSettings {
 /** A request between its hold and its settlement. */
 export interface Running {
   readonly generation: Generation;
-  /** What it is worth so far, as far as that is known at once; null before its first token. What is not known is counted for the next time. */
+  /** The request's charge so far, as far as it is known at once; null before the first token. Unknown parts are counted for the next call. */
   readonly chargeSoFar: () => Charge | null;
   /** Stops and resumes reading from the lane: what could not be checkpointed must not grow. */
   readonly setPaused?: (paused: boolean) => void;

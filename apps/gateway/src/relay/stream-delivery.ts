@@ -2,9 +2,9 @@ import type { SessionService } from '@kilotoken/funding';
 import type { StreamWriter } from './stream-writer.js';
 
 /**
- * What a client is sent of a stream while it runs. Nothing leaves while this process cannot know that its session is alive:
- * a reaper may have billed the stream as it was, and nobody pays for what leaves after that (I4). Such text is kept until
- * the session is confirmed, and the lane is not read meanwhile.
+ * Delivers a running stream to its client. Nothing leaves while this process cannot know that its session is alive: a reaper
+ * may have billed the stream, and text that leaves after that is unpaid (I4). The text is kept until the session is confirmed,
+ * and the lane is not read meanwhile.
  */
 export interface StreamDelivery {
   /** Sends text now, or keeps it. */

@@ -15,10 +15,10 @@ import { createStreamAttempt, type StreamAttempt, type StreamEnd } from './strea
 import type { StreamDelivery } from './stream-delivery.js';
 import { createTerminalEvents } from './terminal-events.js';
 
-/** What comes before the first content is a few chunks with roles; a vendor that sends more than this sends no answer. */
+/** A few chunks with roles precede the first content; a vendor that sends more than this is not answering. */
 const openingLengthMax = 1024 * 1024;
 
-/** What one lane has said of a stream so far. */
+/** The state of a stream from one lane. */
 export interface Said {
   readonly lane: Lane;
   readonly state: StreamState;
@@ -28,15 +28,15 @@ export interface Said {
 }
 
 export interface Streamed extends Said {
-  /** What leaves once the charge is committed: the finish reasons, and what came before any content where none came. */
+  /** Sent after the charge is committed: the finish reasons, and the first chunks of an answer without content. */
   readonly withheld: string;
   readonly outcome: Outcome;
   readonly failure: Failure | null;
 }
 
 /**
- * What the vendor's counts are worth. Before the end of an answer they are no more than a floor, except our own workers', who
- * say exact counts with every chunk.
+ * Reads the vendor's counts. Before the end of an answer they are only a floor, except those of our own workers, which send
+ * exact counts with every chunk.
  */
 export const readSaid = ({ lane, state, usage }: Said, isCompleted: boolean): UsageReading =>
   usage.read(state.generatedLength, lane.kind !== 'worker' && !isCompleted && !isFinished(state));
@@ -74,7 +74,7 @@ interface Reading {
   readonly said: Said;
   /** Takes events as they came; answers why the stream is broken off, or null. */
   take(events: readonly StreamEvent[]): Failure | null;
-  /** What was not sent while the stream ran. */
+  /** The part that was not sent while the stream ran. */
   withheld(): string;
 }
 
@@ -200,7 +200,7 @@ interface Ended {
   readonly begun: boolean;
 }
 
-/** What an attempt that has ended amounts to: a complete answer, an interrupted one, or a failure for which another lane may answer. */
+/** The outcome of an ended attempt: a complete answer, an interrupted one, or a failure that another lane may make up for. */
 const judge = ({ said, withheld }: Reading, { end, ranOut, client, isStarted, begun }: Ended): AttemptOutcome<Streamed> => {
   const answer = (outcome: Outcome, failure: Failure | null): AttemptOutcome<Streamed> => ({
     answer: { ...said, outcome, failure, withheld: outcome === 'completed' ? withheld() : '' },

@@ -35,7 +35,7 @@ const chunkOf = (text: string): string => `${Buffer.byteLength(text).toString(16
 export const createStreamWriter = ({ response }: Client, { headers, stallMsMax, onBlocked, onWritten }: StreamWriterOptions): StreamWriter => {
   let begun = false;
   let stall: NodeJS.Timeout | undefined;
-  /** Who says when the client takes more. */
+  /** Emits `drain` when the client takes more. */
   let waitingOn: ServerResponse | Socket | null = null;
   const cut = (): void => void response.destroy();
 

@@ -34,7 +34,7 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>;
 /** Whether HTTP says where the body ends (RFC 9112 §6.3); undici reports a body that stops before that as an error. */
 const isDelimited = (headers: Headers): boolean => headers['content-length'] !== undefined || String(headers['transfer-encoding'] ?? '').toLowerCase().includes('chunked');
 
-/** What the bytes of an answer make of its attempt. */
+/** The effect of an answer's bytes on its attempt. */
 interface Progress {
   isOver(): boolean;
   /** False when the connection is to be closed. */

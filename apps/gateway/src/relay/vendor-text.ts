@@ -1,13 +1,13 @@
 import { withoutSecrets } from '@kilotoken/platform';
 
-/** What of a vendor's text may be shown, to a customer and to an operator. Pure. */
+/** Filters a vendor's text for customers and for operators. Pure. */
 const customerLengthMax = 300;
 const operatorLengthMax = 500;
 
 // eslint-disable-next-line no-control-regex -- control characters are what must not pass
 const inOneLine = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
 
-/** What an error quotes, such as a name or text of the customer's, says nothing of whose problem it is. */
+/** Quoted parts of an error, such as a name or text of the customer, do not tell whose problem it is. */
 export const withoutQuotes = (text: string): string => text.replace(/"[^"]*"|`[^`]*`|(?<=^|[\s([:=])'[^']*'(?=$|[\s)\].,:;])/g, ' ');
 
 /** Keys by their looks, whole or masked by the vendor: `sk-proj-12…`, `AIza…`, `gsk_…`, `sk-ab****yz`. */
@@ -41,8 +41,8 @@ const replacements: readonly [RegExp, string][] = [
 ];
 
 /**
- * What a customer may read of a vendor's text about the request: no account, address, id or key, and no sentence that is about
- * these. Null when nothing is left. `hidden` are names of ours for the lane, such as what the vendor calls the model.
+ * A vendor's text about the request, for the customer: without accounts, addresses, ids and keys, and without sentences about
+ * them. Null if nothing remains. `hidden` lists our names for the lane, such as the vendor's name for the model.
  */
 export const customerText = (text: string, hidden: readonly string[] = []): string | null => {
   let safe = inOneLine(text)

@@ -2,7 +2,7 @@ import type { Charge } from '@kilotoken/usage';
 import { amountsText, chargesOf, heldOf } from './billed.js';
 import type { Generation, Outcome } from './generation.js';
 
-/** What the request's one log line says of it; never a prompt, an answer or a key. */
+/** The fields of the request's one log line; never a prompt, an answer or a key. */
 export const describeCharge = (event: Record<string, unknown>, generation: Generation, charge: Charge, outcome: Outcome): void => {
   event['organizationId'] = generation.caller.organizationId;
   event['apiKeyId'] = generation.caller.apiKeyId;

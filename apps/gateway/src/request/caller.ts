@@ -7,7 +7,7 @@ export interface Pack {
   readonly models: readonly string[] | null;
 }
 
-/** Who asks: what the request path needs to know of an API key. */
+/** The facts about an API key that the request path needs. */
 export interface Caller {
   readonly organizationId: string;
   readonly accountRootId: string;

@@ -1,13 +1,13 @@
 import type { RequestTrace } from '@kilotoken/platform';
 import type { ServerResponse } from 'node:http';
 
-/** Who waits for the answer: a response that may go away at any moment, and that may be slow to take what it is given. */
+/** The client of a request: its response may close at any moment, and may be slow to take bytes. */
 export interface Client {
   isGone(): boolean;
   /** Calls `listener` once when the client leaves before its answer ended; answers how to stop listening. */
   onGone(listener: () => void): () => void;
   readonly response: ServerResponse;
-  /** What goes into the request's one log line. */
+  /** Fields for the request's one log line. */
   readonly event: Record<string, unknown>;
   /** Null where no traces are made. */
   readonly trace: RequestTrace | null;

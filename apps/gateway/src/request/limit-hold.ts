@@ -1,11 +1,11 @@
 import type { Charge } from '@kilotoken/usage';
 
-/** What a request reserved under its limits. It is ended or given back, once. */
+/** A request's reservation under its limits. It is ended or returned, once. */
 export interface LimitHold {
   /** The moment that it is counted at. */
   readonly atMs: number;
   readonly outputTokens: number;
-  /** What the client is told of its limits with its answer. */
+  /** The headers about limits for the client's answer. */
   headers(): Record<string, string>;
   /** The request ran: with what it used. */
   end(charge: Charge): void;

@@ -18,7 +18,7 @@ export interface Plan {
   readonly price: PriceVersion;
   /** An upper bound of the prompt's tokens: its bytes and its template's, at most the context window. */
   readonly promptTokensMax: bigint;
-  /** What token limits count for the prompt: less than the bound where it has images, sound or files, whose bound is the window. */
+  /** The prompt's tokens for token limits: below the bound if it has images, sound or files, whose bound is the window. */
   readonly promptTokensCounted: bigint;
   /** Answers that the vendor may write: prompts × max(n, best_of). */
   readonly choices: number;

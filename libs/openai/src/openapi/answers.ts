@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { errorCatalogue, tokenClasses } from '@kilotoken/contracts';
 
-/** What the gateway answers, as schemas. Objects are open where a vendor's own fields pass through. */
+/** Schemas of the gateway's answers. Objects are open if a vendor's own fields pass through. */
 const amount = z.string().regex(/^-?\d+(\.\d{1,12})?$/).meta({ description: 'An exact decimal, at most 12 places.' });
 const count = z.int().min(0);
 const id = z.uuid();

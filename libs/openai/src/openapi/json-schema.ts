@@ -4,12 +4,12 @@ import { jsonShapes } from '@kilotoken/contracts';
 export type JsonSchema = Record<string, unknown>;
 
 /**
- * What a schema accepts, as JSON Schema 2020-12, which is OpenAPI 3.1's. Rules between parameters have no words there: the
- * document says what is refused in any case, and the gateway may refuse more.
+ * Describes a schema's input as JSON Schema 2020-12, which is OpenAPI 3.1's. It cannot express rules between parameters, so the
+ * gateway may refuse more than the document says.
  */
 export const acceptedBy = (schema: z.ZodType): JsonSchema => describe(schema, 'input');
 
-/** What a schema of an answer says. */
+/** Describes the schema of an answer. */
 export const answeredAs = (schema: z.ZodType): JsonSchema => describe(schema, 'output');
 
 const describe = (schema: z.ZodType, io: 'input' | 'output'): JsonSchema => {

@@ -111,8 +111,8 @@ async function writeLogin(client: pg.Client, loginName: string, password: string
 }
 
 /**
- * What Postgres stores for a password (RFC 5803, as `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`). Computed here
- * so that the password itself never stands in a statement, which a server may log.
+ * Postgres' stored form of a password (RFC 5803, as `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`). Computed here so
+ * that no statement contains the password itself, because a server may log statements.
  */
 function scramVerifier(password: string): string {
   assert(/^[\x21-\x7e]+$/.test(password), 'Other characters would have to be normalized first (RFC 4013).');

@@ -10,7 +10,7 @@ interface ServerSettings {
   readonly synchronousCommit: string;
 }
 
-/** What stands between a COMMIT that was acknowledged and its being on disk, in words that say what to do. Pure. */
+/** Finds settings that let an acknowledged COMMIT be lost, each with its remedy. Pure. */
 export const durabilityProblems = (settings: ServerSettings): string[] => {
   const problems: string[] = [];
   if (settings.version < serverVersionMin) {

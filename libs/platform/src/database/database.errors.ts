@@ -11,7 +11,7 @@ export const sqlStateOf = (error: unknown): string | null => (error instanceof p
 /** Deadlock or serialization failure: the whole transaction may run again, a bounded number of times. */
 export const isRetryable = (error: unknown): boolean => ['40001', '40P01'].includes(sqlStateOf(error) ?? '');
 
-/** What pg throws without a code when a connection cannot be had or stops answering. */
+/** pg's errors without a code for a connection that cannot be made or stops answering. */
 const awayMessages = /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|The client is closed)/;
 const awayCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT']);
 

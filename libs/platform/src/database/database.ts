@@ -4,7 +4,7 @@ import pg from 'pg';
 import { isServerAnswer } from './database.errors.js';
 import { AppError } from '../errors.js';
 
-/** What a store's function takes first: code inside a transaction cannot reach the pool by accident. */
+/** The first argument of a store's function, so that code inside a transaction cannot reach the pool by accident. */
 export type Db = pg.Pool | pg.PoolClient;
 
 export interface PoolSettings {

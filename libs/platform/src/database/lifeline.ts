@@ -8,13 +8,13 @@ import { sqlStateOf } from './database.errors.js';
  */
 export type Lifeline = () => Promise<void>;
 
-/** Who starts next does the work, so nothing is gained by outwaiting a database's restart. */
+/** The next process does the work, so waiting for a database's restart gains nothing. */
 const askEveryMs = 1_000;
 /** One after the other. They are counted, and no time is measured: a machine that stood still for seconds has heard no silence. */
 const unansweredMax = 3;
 const tooManyConnections = '53300';
 
-/** What the work comes to; false once the lifeline was silent several times in a row, and then nobody waits for the work any more. */
+/** Resolves with the work's result, or with false without waiting any longer once the lifeline was silent several times in a row. */
 export const whileAnswering = async <Result>(ask: Lifeline, work: Promise<Result>): Promise<Result | false> => {
   const over = new AbortController();
   try {

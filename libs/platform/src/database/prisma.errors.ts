@@ -1,6 +1,6 @@
 /**
- * What went wrong below Prisma. Errors are told apart by shape, not by class, so that a store which only wants to know
- * whether a name was taken need not load the client.
+ * Errors from below Prisma. They are distinguished by shape, not by class, so that a store that only checks whether a name was
+ * taken need not load the client.
  */
 interface DriverCause {
   readonly kind?: string;

@@ -10,7 +10,7 @@ import { PrismaClient, type Prisma } from '../generated/prisma/client.js';
  */
 export type { Prisma, PrismaClient };
 
-/** What a control-plane store takes first: the client, or the transaction that its caller is in. */
+/** The first argument of a control-plane store: the client, or its caller's transaction. */
 export type PrismaDb = Prisma.TransactionClient;
 
 const transactionWaitMsMax = 5_000;

@@ -43,7 +43,7 @@ export const createFace = ({ clock, internalToken, bodyLimitBytes = bodyLimitByt
     keepAliveTimeout: keepAliveTimeoutMs,
     http: { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: connectionsCheckMs },
     forceCloseConnections: 'idle',
-    // Who comes while the server closes is refused by our own hook, in the shape of all our errors.
+    // While the server closes, our own hook refuses requests in the shape of all our errors.
     return503OnClosing: false,
     requestIdHeader: false,
     genReqId: () => mintRequestId(Math.max(0, clock.nowMs())),

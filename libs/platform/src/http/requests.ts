@@ -14,7 +14,7 @@ export interface WideEvent extends Record<string, unknown> {
   requestId: string;
   readonly method: string;
   readonly route: string;
-  /** What follows is known at the end alone. */
+  /** The fields from here on are known only at the end. */
   status: number;
   latencyMs: number;
   /** The client left, or the connection broke, before the whole answer was out. Status 0: before any of it was. */
@@ -110,7 +110,7 @@ const beginTrace = (tracing: Tracing, request: FastifyRequest, reply: FastifyRep
   if (request.trace.sampled) reply.header(traceIdHeader, request.trace.traceId);
 };
 
-/** What failed: by its status, or by what its log line says of an answer that had begun. What a caller did wrong is no failure. */
+/** The failure by status, or by the log line's code for an answer that had begun. A caller's error is not a failure. */
 const errorTypeOf = ({ wideEvent }: FastifyRequest, status: number): string | null => {
   const code = typeof wideEvent['code'] === 'string' ? wideEvent['code'] : null;
   if (status >= 500) return code ?? String(status);

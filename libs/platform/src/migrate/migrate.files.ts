@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
  *   -- Statement timeout: 30 min            one statement may take so long (s or min); ten minutes unless said
  *   -- Not in a transaction: …why…          for CREATE INDEX CONCURRENTLY and the like
  *
- * What runs outside a transaction may be cut anywhere and is then run from its beginning: each of its statements can be
+ * A migration outside a transaction may be interrupted anywhere and is then run from its start: each of its statements can be
  * executed again, ends a line with its semicolon, and holds no function bodies.
  */
 export interface Migration {

@@ -22,7 +22,7 @@ export { describeHolder, type LockHolder } from './migrate.waiting.js';
 /** Prisma's migration lock: whoever holds it, Prisma or we, is the only one that migrates this database. */
 const PRISMA_ADVISORY_LOCK = 72707369;
 const LOCK_WAIT_MS_MAX = 60_000;
-/** Whoever comes after a waiting migration waits behind it: it gives way soon, and comes again. */
+/** Later statements wait behind a waiting migration, so it gives way soon and tries again. */
 const TABLE_LOCK_WAIT_MS_MAX = 2_000;
 const TABLE_LOCK_ATTEMPTS_MAX = 12;
 const CONNECT_MS_MAX = 10_000;
@@ -105,7 +105,7 @@ async function watched(databaseUrl: string, client: pg.Client, name: string, opt
   options.onApplied?.(name, performance.now() - startedAt);
 }
 
-/** What is still to apply; throws when the history and the code do not belong together. */
+/** The migrations still to apply; throws if the history and the code do not belong together. */
 function selectPending(migrations: Migration[], history: AppliedMigration[]): Migration[] {
   const byName = new Map(migrations.map((migration) => [migration.name, migration]));
   for (const row of history) {

@@ -21,7 +21,7 @@ const HOLDERS = `
   FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1)) ORDER BY xact_start`;
 
 export interface WaitObserver {
-  /** Who was in the way when it was last seen to wait; empty when it never waited for long enough to be seen. */
+  /** The holders when it was last seen waiting; empty if it never waited long enough to be seen. */
   lastHolders(): readonly LockHolder[];
   stop(): Promise<void>;
 }

@@ -19,7 +19,7 @@ import { observeRequests, refuseWhileDraining, type RequestTracker } from '../ht
 import { openTracing } from '../telemetry/tracing.open.js';
 import type { Tracing } from '../telemetry/tracing.js';
 
-/** What the process has before any of its own parts exist. */
+/** The base of a process, before any of its own parts exist. */
 export interface Platform<Settings extends ProcessSettings = ProcessSettings> {
   readonly name: string;
   readonly settings: Settings;

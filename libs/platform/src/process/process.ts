@@ -1,6 +1,6 @@
 /**
- * What a process with a face is made of: Nest, Fastify, the log and metrics. It stands apart from the rest of the platform (`@kilotoken/platform/process`) because loading it takes most of a
- * second on a slow machine, and a command line should not pay for it.
+ * The parts of a process with a face: Nest, Fastify, the log and metrics. It has its own entry (`@kilotoken/platform/process`), because loading it
+ * takes most of a second on a slow machine, which command lines should not pay for.
  */
 export { startApp } from './bootstrap.js';
 export { DatabaseModule, databasePool, databaseReadiness } from '../database/database.module.js';

@@ -3,7 +3,7 @@ import { startApp, type AppDefinition, type RunningApp } from './bootstrap.js';
 import { ConfigError, type ProcessSettings } from '../config/config.js';
 import { openLog, type Log } from '../telemetry/logging.js';
 
-/** What a process says by its exit code, for whoever supervises it. */
+/** Exit codes of a process, for its supervisor. */
 export const exitCodes = {
   /** Asked to stop; everything that was running ended. */
   stopped: 0,

@@ -36,7 +36,7 @@ const toHrTime = (epochMs: number): HrTime => {
   return [seconds, Math.round((epochMs - seconds * 1_000) * 1e6)];
 };
 
-/** Whatever is exported counts as sampled, chosen before it began or after it failed. */
+/** Every exported span counts as sampled, whether it was chosen before it began or after it failed. */
 const toContext = ({ traceId, spanId }: SpanContext): OtelContext => ({ traceId, spanId, traceFlags: TraceFlags.SAMPLED });
 
 export const openSpanExport = ({ endpoint, headers, serviceName }: SpanExportSettings, registry: Registry): SpanExport => {

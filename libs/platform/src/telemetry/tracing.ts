@@ -39,7 +39,7 @@ export type SpanSink = (span: SpanRecord) => void;
 /** A child of a request's span, without what all children share. `number` is from 1 to 255 and unique in its request. */
 export type ChildSpan = Omit<SpanRecord, 'traceId' | 'spanId' | 'parentSpanId'> & { readonly number: number };
 
-/** What a request's own span says beside what every request's says, and the spans below it. */
+/** The special attributes of a request's span, and the spans below it. */
 export interface RequestDescription {
   readonly attributes: SpanAttributes;
   readonly children: readonly ChildSpan[];
@@ -52,7 +52,7 @@ export interface RequestEnding {
 }
 
 const version00 = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
-/** What a later version adds stands behind another dash. */
+/** A later version of the format appends its fields after another dash. */
 const laterVersion = /^(?!00|ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
 const zeros = /^0+$/;
 const sampledFlag = 1;

@@ -63,7 +63,7 @@ export const columnOf = (name: string, type: string, nullable: boolean): Column 
   return { name, kind, nullable };
 };
 
-/** What Postgres is asked for: times in whole microseconds, all else as it prints itself. */
+/** The columns to select: times in whole microseconds, every other value in Postgres' own text. */
 export const textExpression = ({ name, kind }: Column): string =>
   kind === 'timestamp' ? `((extract(epoch FROM ${name}) * 1000000)::bigint)::text` : `${name}::text`;
 
