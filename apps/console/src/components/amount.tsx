@@ -1,0 +1,24 @@
+import { Text, type TextProps } from '@mantine/core';
+import { countText, formatAmount } from '../format/amount.ts';
+import { useLocale } from '../format/locale.ts';
+
+interface AmountProps extends TextProps {
+  readonly value: string;
+  readonly unit: string;
+}
+
+/** An exact amount, every digit of it; decimals past the usual ones are quieter. */
+export function Amount({ value, unit, ...rest }: AmountProps) {
+  const { head, tail, after } = formatAmount(value, unit, useLocale());
+  return (
+    <Text span inherit className="numeric" {...rest}>
+      {head}
+      {tail !== '' && <span className="quiet">{tail}</span>}
+      {after}
+    </Text>
+  );
+}
+
+export function Count({ value }: { readonly value: string | number }) {
+  return <span className="numeric">{countText(value, useLocale())}</span>;
+}
