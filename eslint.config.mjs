@@ -51,7 +51,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['prisma.config.ts'] }, tsconfigRootDir: import.meta.dirname } },
     rules: {
       // The compiler knows every name; these are what only types can tell, and each was a bug in somebody's gateway.
@@ -81,6 +81,11 @@ export default tseslint.config(
         { patterns: [{ group: effectfulImports, allowTypeImports: true, message: 'A file without a role suffix is pure: effects belong to a file with a role: .store.ts, .flow.ts, .service.ts, .client.ts or .engine.ts.' }] },
       ],
     },
+  },
+  {
+    // Runs in a browser, as it stands.
+    files: ['apps/console/public/*.js'],
+    languageOptions: { globals: { document: 'readonly', localStorage: 'readonly', matchMedia: 'readonly' } },
   },
   {
     files: ['**/config.ts', '**/config.mjs', 'tools/*.mjs', 'test/**', '**/*.spec.ts', '*.config.mjs', 'prisma.config.ts'],

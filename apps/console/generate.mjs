@@ -1,6 +1,6 @@
 // Writes src/graphql/generated from the api's schema and the operations in src/graphql/*.graphql: types.ts holds the types of all operations, and each
 // file of operations gets a module of its own with ready syntax trees, so that a page's chunk carries its own operations and no GraphQL parser.
-// operations.json lists every operation by the SHA-256 of its text. In production the api runs these and no others for a person's session.
+// persisted-operations.json lists every operation by the SHA-256 of its text. In production the api runs these and no others for a person's session.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -25,7 +25,7 @@ const withTypenames = (document) =>
     },
   });
 
-const schema = parse(readFileSync(join(here, '../api/schema.graphql'), 'utf8'));
+const schema = parse(readFileSync(join(here, 'planned.graphql'), 'utf8'));
 const files = readdirSync(source)
   .filter((name) => name.endsWith('.graphql'))
   .sort()
@@ -35,7 +35,6 @@ const definitions = files.flatMap(({ document }) => document.definitions);
 const fragments = new Map(definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION).map((definition) => [definition.name.value, definition]));
 
 const problems = validate(buildASTSchema(schema), { kind: Kind.DOCUMENT, definitions });
-// Fragments may serve one file alone, and be unused in another.
 if (problems.length > 0) {
   process.stderr.write(`The console's operations do not fit the api's schema:\n${problems.map(({ message }) => `  ${message}`).join('\n')}\n`);
   process.exit(1);
@@ -77,7 +76,7 @@ for (const { name, document } of files) {
   const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
   if (operations.length > 0) write(`${name}.ts`, operations.map(emit).join('\n'), "import type { TypedDocumentNode } from '@apollo/client';\nimport type * as Types from './types.ts';\n\n");
 }
-write('operations.json', `${JSON.stringify({ format: 'apollo-persisted-query-manifest', version: 1, operations: manifest }, null, 1)}\n`);
+write('persisted-operations.json', `${JSON.stringify(Object.fromEntries(manifest), null, 1)}\n`);
 
 function emit(operation) {
   const document = { kind: Kind.DOCUMENT, definitions: [operation, ...[...fragmentsOf(operation)].map((name) => fragments.get(name))] };
@@ -85,7 +84,7 @@ function emit(operation) {
   const id = createHash('sha256').update(body).digest('hex');
   const name = operation.name.value;
   const suffix = { query: 'Query', mutation: 'Mutation', subscription: 'Subscription' }[operation.operation];
-  manifest.push({ id, name, type: operation.operation, body });
+  manifest.push([id, body]);
   const tree = JSON.stringify({ ...document, __meta__: { hash: id } });
   return `export const ${name}Document = ${tree} as unknown as TypedDocumentNode<Types.${name}${suffix}, Types.${name}${suffix}Variables>;\n`;
 }

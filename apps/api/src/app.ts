@@ -1,12 +1,15 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AppDefinition } from '@kilotoken/platform';
 import { databaseReadiness } from '@kilotoken/platform/process';
 import { ApiModule, type ApiParts } from './api.module.js';
 import { readApiSettings, type ApiSettings } from './config.js';
+import { registerConsoleFace } from './console/console.face.js';
 import { registerGraphqlFace } from './graphql/server/face.js';
 import { readPersistedOperations } from './graphql/server/persisted-operations.js';
 
-const persistedFile = fileURLToPath(new URL('../../console/dist/persisted-operations.json', import.meta.url));
+const consoleFolder = fileURLToPath(new URL('../../console/dist', import.meta.url));
+const persistedFile = join(consoleFolder, 'persisted-operations.json');
 
 /** The api as a process: its face is public, so its metrics stand on a port of their own. */
 export const createApiApp = (parts: ApiParts): AppDefinition<ApiSettings> => ({
@@ -21,8 +24,9 @@ export const createApiApp = (parts: ApiParts): AppDefinition<ApiSettings> => ({
   module: (platform) => {
     return ApiModule.compose(platform, parts);
   },
-  wire: ({ app, fastify, platform }) => {
+  wire: async ({ app, fastify, platform }) => {
     registerGraphqlFace(fastify, { origins: platform.settings.API_CORS_ORIGINS ?? new Set(), persisted: parts.persisted });
+    await registerConsoleFace(fastify, { folder: consoleFolder, gatewayUrl: platform.settings.API_GATEWAY_URL });
     return { readiness: [databaseReadiness(app)] };
   },
 });

@@ -18,6 +18,8 @@ export const apiSettings = z.object({
   APP_DATABASE_URL: setting.databaseUrl(),
   KILOTOKEN_MODE: z.enum(['development', 'production'], { error: 'must be development or production' }).prefault('development'),
   API_CORS_ORIGINS: origins(),
+  /** Base URL that customers give to their SDK. The console shows it, and its playground calls it. */
+  API_GATEWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an address such as https://api.example.com/v1' }).prefault('http://127.0.0.1:8080/v1'),
 });
 
 export type ApiSettings = z.infer<typeof apiSettings>;

@@ -67,9 +67,13 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
       WORKER_CONTEXT_TOKENS: String(settings.WORKER_CONTEXT_TOKENS),
       DRAIN_MS: String(settings.DRAIN_MS),
       LOG_LEVEL: settings.LOG_LEVEL,
+      API_GATEWAY_URL: environment['API_GATEWAY_URL'] ?? gatewayUrlOf(settings),
     },
   };
 }
+
+/** Base URL for SDKs on this machine. */
+export const gatewayUrlOf = (settings: LauncherSettings): string => `${originOf(settings, 'GATEWAY_PORT')}/v1`;
 
 /** The process's origin on this machine; loopback if it binds to every address. */
 export function originOf(settings: LauncherSettings, port: PortSetting): string {

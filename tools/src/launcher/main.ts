@@ -1,7 +1,7 @@
 import { readEnvironment, type Environment } from '@kilotoken/platform';
 import { stopOrphanedPostgres } from '../postgres/index.js';
 import { stopOrphans } from './app-process.js';
-import { originOf } from './apps.js';
+import { gatewayUrlOf } from './apps.js';
 import { prepareContent } from './content.js';
 import { createPostgres, hasEmbeddedDatabase, openDatabase } from './database.js';
 import { takeFolderLock } from './folder-lock.js';
@@ -93,7 +93,7 @@ async function startEverything(start: Start): Promise<void> {
     return { result: undefined, detail: 'gateway, api, metering, backoffice, inference-worker' };
   });
   refuseToGoOn(stop);
-  const quickstart: Quickstart = { ...content, model: content.engineModel ?? content.localModel ?? content.loopbackModel, gatewayUrl: `${originOf(settings, 'GATEWAY_PORT')}/v1`, databaseUrl: database.ownerUrl, controlDatabaseUrl: database.controlUrl };
+  const quickstart: Quickstart = { ...content, model: content.engineModel ?? content.localModel ?? content.loopbackModel, gatewayUrl: gatewayUrlOf(settings), databaseUrl: database.ownerUrl, controlDatabaseUrl: database.controlUrl };
   writeQuickstart(home.quickstartFile, quickstart);
   printSummary(terminal, home, quickstart, performance.now() - start.startedMs);
 }

@@ -1,6 +1,6 @@
-import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, type OperationVariables } from '@apollo/client';
+import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
-import type { DocumentNode } from 'graphql';
+import { OperationTypeNode, type DocumentNode } from 'graphql';
 import { lazySocketLink } from './socket-link.ts';
 
 /** The id that `generate.mjs` gave an operation: the SHA-256 of its text, by which the api knows it in production. */
@@ -9,9 +9,6 @@ export const hashOf = (document: DocumentNode): string => {
   if (!meta) throw new Error('An operation of the console lacks its hash: write it in src/graphql and run the build.');
   return meta.hash;
 };
-
-const isSubscription = (document: DocumentNode): boolean =>
-  document.definitions.some((definition) => definition.kind === 'OperationDefinition' && definition.operation === 'subscription');
 
 const http = ApolloLink.from([
   new PersistedQueryLink({ generateHash: hashOf }),
@@ -23,9 +20,7 @@ const merged = { merge: true } as const;
 
 export const createClient = (): ApolloClient =>
   new ApolloClient({
-    link: ApolloLink.split(({ query }) => isSubscription(query), lazySocketLink(), http),
+    link: ApolloLink.split(({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION, lazySocketLink(), http),
     cache: new InMemoryCache({ typePolicies: { Viewer: merged, AlertSettings: merged, Member: { keyFields: false }, Model: { keyFields: false } } }),
     defaultOptions: { watchQuery: { fetchPolicy: 'cache-and-network' } },
   });
-
-export type Variables = OperationVariables;

@@ -1,9 +1,9 @@
 import type { TFunction } from 'i18next';
 import type { Measure } from './series.ts';
 
-/** What a chart can show: spend in each unit apart, since amounts of two units have no sum. */
+/** Measures that a chart can show. Spend stands under the name of its unit, each apart, since amounts of two units have no sum. */
 export const measureChoices = (t: TFunction, units: readonly string[], withTokens: boolean): { readonly value: string; readonly label: string }[] => [
-  ...units.map((unit) => ({ value: `charge ${unit}`, label: t('charts.spendIn', { unit }) })),
+  ...units.map((unit) => ({ value: `charge ${unit}`, label: unit })),
   { value: 'requests', label: t('charts.requests') },
   ...(withTokens ? [{ value: 'tokens', label: t('charts.tokens') }] : []),
 ];

@@ -11,7 +11,7 @@ export interface AmountText {
   readonly head: string;
   /** Further decimals, which are shown quieter; empty for most amounts. */
   readonly tail: string;
-  /** What follows the digits in this locale: a currency's sign, or a unit's name. */
+  /** A currency's sign where the locale writes it last, or a unit's name. */
   readonly after: string;
 }
 

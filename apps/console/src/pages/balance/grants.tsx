@@ -59,7 +59,7 @@ export function Grants({ organizationId, actionsOf }: GrantsProps) {
             key: 'actions',
             title: '',
             align: 'right',
-            render: (grant) => <RowMenu name={grant.reference} actions={actionsOf(grant).map(({ kind, run }) => ({ label: t(`grantActions.${kind}`), icon: icons[kind], run }))} />,
+            render: (grant) => <RowMenu name={grant.reference ?? grant.source} actions={actionsOf(grant).map(({ kind, run }) => ({ label: t(`grantActions.${kind}`), icon: icons[kind], run }))} />,
           },
         ]}
       />
