@@ -57,8 +57,9 @@ export const composeNotices = (lockText: string): string => {
 const page = (used: string, rest: string): string => `# Third-party notices
 
 Kilotoken is licensed under the Apache License 2.0 (see LICENSE). It runs on the work of others, each under its own
-licence. None of it is copied into this repository: packages are installed by npm, and each carries its licence's text
-in its own folder. This page is written by \`npm run notices\` from package-lock.json.
+licence. None of it is copied into this repository but numbers of public traces, whose sources and licences
+tools/demo-traces/README.md states. Packages are installed by npm, and each carries its licence's text in its own
+folder. This page is written by \`npm run notices\` from package-lock.json.
 
 ## Packages that it uses itself
 

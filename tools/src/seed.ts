@@ -71,6 +71,8 @@ const markAsDemo = async (databaseUrl: string): Promise<void> => {
   const owner = createPool({ connectionString: databaseUrl, max: 1, applicationName: 'kilotoken-seed', sessionOptions: actorSession(seedActor) });
   try {
     await owner.query("UPDATE database_mark SET kind = 'demo' WHERE kind = 'production'");
+    // A load of the demo's history shifts the clock, and sets it back unless it is killed hard.
+    await owner.query("UPDATE database_mark SET clock_shift = '0' WHERE kind = 'demo' AND clock_shift <> '0'");
   } finally {
     await owner.end();
   }

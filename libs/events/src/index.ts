@@ -11,7 +11,7 @@ export * from './nightly.service.js';
 export * from './notice.js';
 export { BalanceWatchService, getNoticeSettings, setNotices } from './notice.service.js';
 export { OutboxService, type OutboxSettings } from './outbox.service.js';
-export { pruneOutbox, readQueueStates, type QueueState, type Retention } from './outbox.store.js';
+export { dispatchEvents, pruneOutbox, readQueueStates, type QueueState, type Retention } from './outbox.store.js';
 export * from './queue-table.js';
 export { QueueWatchService, type QueueWatchSettings } from './queue-watch.service.js';
 export * from './retry.js';

@@ -1,5 +1,5 @@
 export { assert } from './assert.js';
-export { listGrantBalances, type GrantBalance, type PollAnswer } from './funding.store.js';
+export { listGrantBalances, returnLeases, takeLeases, type GrantBalance, type PollAnswer } from './funding.store.js';
 export * from './funding.js';
 export * from './holding.service.js';
 export * from './lease.js';

@@ -45,12 +45,14 @@ export class GrantEndService {
     await Promise.all(this.loops.map((loop) => loop.stop()));
   }
 
-  private async finishRefunds(): Promise<void> {
+  /** Once, of grants that nobody leases any more. */
+  async finishRefunds(): Promise<void> {
     const closed = await finishRefunds(this.pool, refundsPerLookMax);
     if (closed > 0) this.logger.info({ event: 'grants.refunded', grants: closed });
   }
 
-  private async expire(): Promise<void> {
+  /** Once, of grants that are past their time. */
+  async expire(): Promise<void> {
     const expired = await expireGrants(this.pool, expiredPerLookMax);
     if (expired > 0) this.logger.info({ event: 'grants.expired', grants: expired });
   }

@@ -5,3 +5,4 @@ export * from './limits.flow.js';
 export * from './quota.service.js';
 export * from './quota.js';
 export * from './quota-state.js';
+export { exchangeLimits } from './quota.store.js';

@@ -10,6 +10,7 @@ import { createSupervisorSettings, Installation } from './installation.js';
 import { explainFailure, StartInterrupted } from './launcher-error.js';
 import { startLogRotation } from './log-rotation.js';
 import { findModel } from './model.js';
+import { offerHistory } from './offer-history.js';
 import { refuseTakenPorts } from './ports.js';
 import { writeQuickstart, type Quickstart } from './quickstart.js';
 import { ensureSecrets } from './secrets.js';
@@ -83,6 +84,7 @@ async function startEverything(start: Start): Promise<void> {
   const { terminal, settings, home, installation, postgres, secrets, stop } = start;
   const database = await openDatabase(terminal, postgres, secrets, settings);
   refuseToGoOn(stop);
+  await offerHistory({ terminal, settings, database, signal: stop.requested });
   const model = await unlessStopped(stop, findModel(terminal, settings, home));
   const localModel = model && { id: model.id, contextWindow: settings.WORKER_CONTEXT_TOKENS };
   const content = await unlessStopped(stop, prepareContent({ terminal, settings, home, ownerUrl: database.ownerUrl, controlUrl: database.controlUrl, localModel }));

@@ -1,3 +1,4 @@
+import { hasHistory } from '../demo/catalogue.js';
 import type { Home } from './home.js';
 import type { Quickstart } from './quickstart.js';
 import type { Terminal } from './terminal.js';
@@ -13,6 +14,7 @@ export function printSummary(terminal: Terminal, home: Home, quickstart: Quickst
   row('models', quickstart.models.join(', ') || dim('none yet: set KILOTOKEN_LANES to a lanes file'));
   row('keys', quickstart.apiKey ? home.quickstartFile : dim('create one: npm run kt -- keys create --help'));
   row('logs', home.logs);
+  if (quickstart.apiKey && !hasHistory(quickstart.models)) row('history', dim('none yet: npm run demo -- --fresh fills the console with 90 days of it'));
   const { model } = quickstart;
   if (quickstart.apiKey && model) {
     terminal.line();
