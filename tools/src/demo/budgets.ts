@@ -12,9 +12,9 @@ import type { Account } from './accounts.js';
 import type { Draft } from './traffic.js';
 
 const weekMs = 7 * 86_400_000;
-/** Slices stay with the gateway until their window is over. Times short of a second are those of production: at zero, a limit that is reached would be asked for without an end. */
+/** Slices stay with the gateway until their window is over. `shortMs` is never zero: a limit that is reached would be asked for without an end. */
 const times: QuotaTimes = {
-  waitMs: 60_000, answerMs: 60_000, askAgainMs: 100, shortMs: 250, returnMs: 250, idleMs: weekMs, idleNearLimitMs: weekMs, forgetMs: weekMs, rowsMax: 200, restMs: weekMs, countersMax: 20_000, waitersMax: 1,
+  waitMs: 60_000, answerMs: 60_000, askAgainMs: 100, shortMs: 3_600_000, returnMs: 250, idleMs: weekMs, idleNearLimitMs: weekMs, forgetMs: weekMs, rowsMax: 200, restMs: weekMs, countersMax: 20_000, waitersMax: 1,
 };
 /** As for leases: a slice covers a day or so. */
 const spareFactor = 30n;
