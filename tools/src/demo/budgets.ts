@@ -3,7 +3,7 @@ import type { Holding } from '@kilotoken/funding';
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import type { ControlClient } from '@kilotoken/platform/prisma';
 import {
-  cancelRequest, createQuota, endReservation, exchangeLimits, listLimits, receiveStates, recallAll, requestReservation, setLimit, tickQuota, whole,
+  cancelRequest, createQuota, endReservation, exchangeLimits, hasFree, listLimits, receiveStates, recallAll, requestReservation, setLimit, tickQuota, whole,
   type Amount, type Limit, type Need, type NewLimit, type Quota, type QuotaEffect, type QuotaTimes, type Reservation,
 } from '@kilotoken/quota';
 import { totalIn, type Charge } from '@kilotoken/usage';
@@ -14,10 +14,11 @@ import type { Draft } from './traffic.js';
 const weekMs = 7 * 86_400_000;
 /** Slices stay with the gateway until their window is over. `shortMs` is never zero: a limit that is reached would be asked for without an end. */
 const times: QuotaTimes = {
-  waitMs: 60_000, answerMs: 60_000, askAgainMs: 100, shortMs: 3_600_000, returnMs: 250, idleMs: weekMs, idleNearLimitMs: weekMs, forgetMs: weekMs, rowsMax: 200, restMs: weekMs, countersMax: 20_000, waitersMax: 1,
+  waitMs: 60_000, answerMs: 60_000, askAgainMs: 100, shortMs: 3_600_000, returnMs: 0, idleMs: weekMs, idleNearLimitMs: weekMs, forgetMs: weekMs, rowsMax: 200, restMs: weekMs, countersMax: 20_000, waitersMax: 1,
 };
 /** As for leases: a slice covers a day or so. */
 const spareFactor = 30n;
+const roundsMax = 20;
 
 export interface BudgetSettings {
   readonly pool: pg.Pool;
@@ -85,7 +86,10 @@ export class DemoBudgets {
   async giveBack(all: boolean): Promise<void> {
     for (const [organizationId, limited] of this.organizations) {
       if (all) recallAll(limited.quota);
-      await this.perform(organizationId, limited, tickQuota(limited.quota, this.settings.mintId(), this.settings.nowMs()));
+      const tick = (): Promise<void> => this.perform(organizationId, limited, tickQuota(limited.quota, this.settings.mintId(), this.settings.nowMs()));
+      await tick();
+      // An exchange holds so many rows at most.
+      for (let rounds = 1; all && hasFree(limited.quota) && rounds < roundsMax; rounds += 1) await tick();
     }
   }
 

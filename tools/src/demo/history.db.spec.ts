@@ -72,7 +72,7 @@ describe('the history of the demo', () => {
     expect(rows[0].models).toBeGreaterThan(4);
     expect(plan.untilMs - (rows[0].last as Date).getTime()).toBeLessThan(3_600_000);
     expect(await clockShift(loaded)).toBe('00:00:00');
-    expect((await loaded.owner.query('SELECT FROM unrated_batch UNION ALL SELECT FROM unrolled_batch UNION ALL SELECT FROM usage_default UNION ALL SELECT FROM usage_quarantine')).rowCount).toBe(0);
+    expect((await loaded.owner.query('SELECT FROM unrated_batch UNION ALL SELECT FROM unrolled_batch UNION ALL SELECT FROM usage_default UNION ALL SELECT FROM usage_quarantine UNION ALL SELECT FROM limit_slice')).rowCount).toBe(0);
 
     await expectInvariants(loaded.database.ownerUrl);
     const audit = openAuditPool(loaded.database.ownerUrl);
