@@ -44,7 +44,12 @@ beforeAll(async () => {
   const { ownerUrl } = database;
   await migrateDatabase(ownerUrl, { migrationsFolder: previous.migrationsFolder });
   appUrl = await ensureAppLogin(ownerUrl, appLoginName(new URL(ownerUrl).pathname.slice(1)), randomBytes(16).toString('hex'));
-  tenant = await withOwner(ownerUrl, (owner) => seedTenant(owner, { models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], grants: ['2', '100'] }));
+  tenant = await withOwner(ownerUrl, async (owner) => {
+    const seeded = await seedTenant(owner, { models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], grants: [] });
+    // The previous release's own function: its database has no other.
+    for (const amount of ['2', '100']) await owner.query("SELECT grant_issue($1, uuidv7(), 'USD', $2, 'prepaid', $3, NULL, NULL, NULL, NULL)", [seeded.organizationId, amount, `grant of ${amount}`]);
+    return seeded;
+  });
 }, UPGRADE_MS_MAX);
 afterAll(async () => {
   await Promise.all(processes.map((app) => app.kill()));

@@ -158,7 +158,7 @@ export async function seedKey(owner: pg.Client, { organizationId, projectId }: P
 export async function seedGrant(owner: pg.Client, organizationId: string, seed: string | SeedGrant): Promise<string> {
   const { amount, unit = 'USD', models = null, expiresInMs = null, priority = null } = typeof seed === 'string' ? { amount: seed } : seed;
   const { rows } = await owner.query<{ id: string }>(
-    "SELECT grant_issue($1, uuidv7(), $2, $3, 'prepaid', $4, $7::smallint, $5, NULL, kt_now() + make_interval(secs => $6::float8 / 1000)) AS id",
+    "SELECT grant_issue_against($1, uuidv7(), $2, $3, 'prepaid', $4, $7::smallint, $5, NULL, kt_now() + make_interval(secs => $6::float8 / 1000), NULL) AS id",
     [organizationId, unit, amount, randomUUID(), models, expiresInMs, priority],
   );
   return rows[0]!.id;

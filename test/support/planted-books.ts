@@ -116,7 +116,7 @@ export class PlantedBooks {
   }
 
   private async issue(name: string, organization: string, amount: string, source = name, ends: string | null = null): Promise<void> {
-    const rows = await this.money.sql<{ id: string }>("SELECT grant_issue($1, uuidv7(), 'USD', $2, $3, $4, NULL, NULL, NULL, kt_now() + $5::interval) AS id", [this.ids[organization], amount, source, `${name}-1`, ends]);
+    const rows = await this.money.sql<{ id: string }>("SELECT grant_issue_against($1, uuidv7(), 'USD', $2, $3, $4, NULL, NULL, NULL, kt_now() + $5::interval, NULL) AS id", [this.ids[organization], amount, source, `${name}-1`, ends]);
     this.ids[name] = rows[0]!.id;
     this.ids[`${name}Issued`] = await this.transaction(organization, 'grant_issued', rows[0]!.id);
   }
@@ -164,7 +164,7 @@ export class PlantedBooks {
       await money.sql("INSERT INTO burn_table (id, unit, effective_at) VALUES ($1, 'pack', now() + $2::interval)", [ids[name], effective]);
       await money.sql("INSERT INTO burn_weight (burn_table_id, token_class, amount, per) VALUES ($1, 'input', $2, 1), ($1, 'output', 4, 1)", [ids[name], name === 'burnTable' ? 1 : 2]);
     }
-    const [grant] = await money.sql<{ id: string }>("SELECT grant_issue($1, uuidv7(), 'pack', 50, 'package', 'child-pack', NULL, NULL, NULL, NULL) AS id", [ids['child']]);
+    const [grant] = await money.sql<{ id: string }>("SELECT grant_issue_against($1, uuidv7(), 'pack', 50, 'package', 'child-pack', NULL, NULL, NULL, NULL, NULL) AS id", [ids['child']]);
     const [taken] = await money.sql<{ answer: { leases: { leaseId: string }[] } }>("SELECT lease_take($1, $2, $3, 'pack', 'mock', 20, 20, 0, $4) AS answer", [ids['session'], ids['child'], money.mintId(), money.mintId()]);
     Object.assign(ids, { packGrant: grant!.id, packLease: taken!.answer.leases[0]!.leaseId });
   }
@@ -269,19 +269,19 @@ export class PlantedBooks {
     await this.issue('refunded', 'parent', '70', 'package');
     await this.issue('closing', 'child', '80', 'package');
     await this.issue('allowance', 'other', '15');
-    await money.sql("SELECT grant_adjust($1, $2, 2.5, 'ticket-1', 'a gesture')", [ids['parent'], ids['package']]);
-    await money.sql("SELECT grant_adjust($1, $2, -1.5, 'ticket-2', 'issued twice')", [ids['other'], ids['allowance']]);
+    await money.sql("SELECT grant_adjust_against($1, $2, 2.5, 'ticket-1', 'a gesture', NULL)", [ids['parent'], ids['package']]);
+    await money.sql("SELECT grant_adjust_against($1, $2, -1.5, 'ticket-2', 'issued twice', NULL)", [ids['other'], ids['allowance']]);
     ids['adjustedTransaction'] = await this.transaction('parent', 'grant_adjusted', 'ticket-1');
-    await money.sql("SELECT grant_refund_request($1, $2, 'refund-1', 'not wanted')", [ids['parent'], ids['refunded']]);
+    await money.sql("SELECT grant_refund_against($1, $2, NULL, 'refund-1', 'not wanted', NULL)", [ids['parent'], ids['refunded']]);
     ids['refundedTransaction'] = await this.transaction('parent', 'grant_refunded', ids['refunded']!);
     await money.sql("SELECT grant_refund_against($1, $2, 3, 'refund-3', 'a part of it', NULL)", [ids['other'], ids['allowance']]);
     const [transfer] = await money.sql<{ id: string; to: string }>("SELECT t.id, t.to_grant_id AS to FROM grant_transfer_to($1, $2, $3, uuidv7(), 12, 'transfer-1', 'for the child') t", [ids['parent'], ids['prepaid'], ids['child']]);
     Object.assign(ids, { transfer: transfer!.id, received: transfer!.to });
     // A lease keeps it from being refunded yet.
     await this.lease('closingLease', 'session', 'child', '5', 'closing');
-    await money.sql("SELECT grant_refund_request($1, $2, 'refund-2', 'moving on')", [ids['child'], ids['closing']]);
+    await money.sql("SELECT grant_refund_against($1, $2, NULL, 'refund-2', 'moving on', NULL)", [ids['child'], ids['closing']]);
     for (const [name, usage] of [['lowered', 'dear'], ['raised', 'cheap']] as const) {
-      const rows = await money.sql<{ id: string }>("SELECT (rating_adjust($1, $2, 0::smallint, 5, 'wrong price')).id", [ids['parent'], ids[usage]]);
+      const rows = await money.sql<{ id: string }>("SELECT (rating_adjust_unit($1, $2, 0::smallint, 'USD', 5, 'wrong price')).id", [ids['parent'], ids[usage]]);
       Object.assign(ids, { [name]: rows[0]!.id, [`${name}Transaction`]: await this.transaction('parent', 'rating_adjusted', rows[0]!.id) });
     }
   }

@@ -86,7 +86,7 @@ class Pair {
     const granted = BigInt(this.random.between(1, 60)) * half;
     const id = money.mintId();
     this.grants += 1;
-    await money.sql("SELECT grant_issue($1, $2::uuid, $8, $3, $4, $2::text, $5::smallint, $6, NULL, kt_now() + make_interval(hours => $7))", [
+    await money.sql("SELECT grant_issue_against($1, $2::uuid, $8, $3, $4, $2::text, $5::smallint, $6, NULL, kt_now() + make_interval(hours => $7), NULL)", [
       this.organizationId, id, amount(granted), 'prepaid', priority, models, hours, unit,
     ]);
     const { nowMs } = this.simulated;

@@ -99,7 +99,7 @@ describe('lease_take', () => {
     const issueAll = async (): Promise<string[]> => {
       const { organizationId } = await money.newTenant();
       const ids = terms.map(({ id }) => `${organizationId.slice(0, 24)}${String(id).padStart(12, '0')}`);
-      for (const id of [...ids].reverse()) await money.sql("SELECT grant_issue($1, $2::uuid, 'USD', 1, 'prepaid', $2::text, 100::smallint, NULL, NULL, NULL)", [organizationId, id]);
+      for (const id of [...ids].reverse()) await money.sql("SELECT grant_issue_against($1, $2::uuid, 'USD', 1, 'prepaid', $2::text, 100::smallint, NULL, NULL, NULL, NULL)", [organizationId, id]);
       const rows = terms.map((term, index) => ({ ...term, id: ids[index] }));
       await money.sql(
         `UPDATE credit_grant g SET priority = t.priority, promotional = t.promotional, expires_at = now() + make_interval(hours => t.expires),

@@ -292,7 +292,7 @@ describe('the application', () => {
 
   test('can neither issue a grant nor post by itself', async () => {
     const own = (sql: string) => asOrganization(app, organizationId, (client) => client.query(sql, [organizationId]));
-    await expect(own(`SELECT grant_issue($1, uuidv7(), 'USD', 10, 'package', 'x', 1::smallint, NULL, NULL, NULL)`)).rejects.toMatchObject({ code: '42501' });
+    await expect(own(`SELECT grant_issue_against($1, uuidv7(), 'USD', 10, 'package', 'x', 1::smallint, NULL, NULL, NULL, NULL)`)).rejects.toMatchObject({ code: '42501' });
     await expect(own(`SELECT ledger_post($1, 'x', 'x', '[]')`)).rejects.toMatchObject({ code: '42501' });
   });
 });

@@ -156,7 +156,7 @@ describe('use that was rated wrongly', () => {
 
   it('too high, of a grant that is over, becomes a new grant for thirty days', async () => {
     const key = await mischarge(1);
-    await money.sql("SELECT grant_refund_request($1, $2, 'refund', 'test')", [key.organizationId, money.tenant.grantIds[0]]);
+    await money.sql("SELECT grant_refund_against($1, $2, NULL, 'refund', 'test', NULL)", [key.organizationId, money.tenant.grantIds[0]]);
     await replayQuarantined(money.control, key, by);
     const [grant] = await money.sql<{ available: string; days: number }>(
       "SELECT trim_scale(available)::text AS available, round(extract(epoch FROM expires_at - kt_now()) / 86400)::int AS days FROM credit_grant WHERE organization_id = $1 AND id <> $2",
@@ -169,7 +169,7 @@ describe('use that was rated wrongly', () => {
   it('is adjusted once', async () => {
     const key = await mischarge(3);
     await Promise.allSettled([replayQuarantined(money.control, key, by), replayQuarantined(money.control, key, by)]);
-    await money.sql('SELECT rating_adjust($1, $2, 0::smallint, 3, $3)', [key.organizationId, key.usageId, 'again']);
+    await money.sql("SELECT rating_adjust_unit($1, $2, 0::smallint, 'USD', 3, $3)", [key.organizationId, key.usageId, 'again']);
     expect(await money.sql('SELECT FROM rating_adjustment WHERE organization_id = $1', [key.organizationId])).toHaveLength(1);
   });
 });

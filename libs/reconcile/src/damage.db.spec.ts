@@ -45,7 +45,7 @@ it('a session whose heartbeat row is gone is counted as silent', async () => {
 
 it('what was put right by an adjustment, or waits in quarantine, is no finding', async () => {
   await plant("UPDATE usage SET rated = 7, charge = 7, allocations = jsonb_set(allocations, '{0,amount}', '\"7\"') WHERE id = $rated");
-  await books.money.sql('SELECT rating_adjust($1, $2, 0::smallint, 1, $3)', [books.ids['organization'], books.ids['rated'], 'wrong price']);
+  await books.money.sql("SELECT rating_adjust_unit($1, $2, 0::smallint, 'USD', 1, $3)", [books.ids['organization'], books.ids['rated'], 'wrong price']);
   expect(Object.keys(await findings())).not.toContain('usage-rerated');
   expect(Object.keys(await findings())).not.toContain('usage-charged');
 });

@@ -78,7 +78,7 @@ const insertOrganizations = async (owner: pg.Client, priceBookId: string, minted
     [ids, minted.map(({ keyId }) => keyId), projectIds, minted.map(({ hash }) => hash), minted.map(({ prefix }) => prefix)],
   );
   await owner.query(
-    "SELECT grant_issue(o, g, 'USD', $3, 'prepaid', 'bench', NULL, NULL, NULL, NULL) FROM unnest($1::uuid[], $2::uuid[]) AS r(o, g)",
+    "SELECT grant_issue_against(o, g, 'USD', $3, 'prepaid', 'bench', NULL, NULL, NULL, NULL, NULL) FROM unnest($1::uuid[], $2::uuid[]) AS r(o, g)",
     [ids, minted.map(({ grantId }) => grantId), grantAmount],
   );
   await owner.query('COMMIT');

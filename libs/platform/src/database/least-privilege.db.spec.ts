@@ -218,7 +218,7 @@ describe('a gateway that was taken over', () => {
     ['puts no event', "SELECT outbox_put(gen_random_uuid(), 'grant.issued', 'k', '{}')"],
     ['posts nothing to the ledger', "SELECT rating_post(gen_random_uuid(), '[]', '[]', '[]', '[]')"],
     ['rates nothing', "SELECT rating_claim(gen_random_uuid(), '{0}', 1, 1)"],
-    ['issues no grant', "SELECT grant_issue(gen_random_uuid(), gen_random_uuid(), 'USD', 1, 'promotion', 'x', NULL, NULL, NULL, NULL)"],
+    ['issues no grant', "SELECT grant_issue_against(gen_random_uuid(), gen_random_uuid(), 'USD', 1, 'promotion', 'x', NULL, NULL, NULL, NULL, NULL)"],
     ['reaps nobody', 'SELECT session_reap(gen_random_uuid())'],
     ['reaps nobody who is silent', 'SELECT session_reap_silent(gen_random_uuid(), 0)'],
     ['learns of no other session', 'SELECT * FROM session'],

@@ -200,7 +200,7 @@ describe('the application', () => {
     ['a function of its own', 'CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS $$SELECT 1$$'],
     ["the definer's rights", 'SET ROLE kilotoken_definer'],
     ['a posting', "SELECT ledger_post(gen_random_uuid(), 'gift', 'gift', '[]')"],
-    ['a grant', "SELECT grant_issue(gen_random_uuid(), gen_random_uuid(), 'USD', 1, 'prepaid', 'gift', NULL, NULL, NULL, NULL)"],
+    ['a grant', "SELECT grant_issue_against(gen_random_uuid(), gen_random_uuid(), 'USD', 1, 'prepaid', 'gift', NULL, NULL, NULL, NULL, NULL)"],
     ['a return without the fence', "SELECT lease_shrink(gen_random_uuid(), '[]')"],
     ['usage without the fence', "SELECT usage_insert(gen_random_uuid(), 1, '[]')"],
     ['a change of configuration', "SELECT config_changed('catalogue', NULL)"],
