@@ -4,6 +4,7 @@ export * from './engine-capabilities.js';
 export * from './error-catalogue.js';
 export * from './events.js';
 export * from './exact-numbers.js';
+export * from './exact-text.js';
 export * from './fields.js';
 export * from './jobs.js';
 export * from './json-body.js';

@@ -1,6 +1,7 @@
 import type { Db } from '@kilotoken/platform';
 import type { z } from 'zod';
 import type { Delivery, deliveryPageSchema, replaySchema } from './delivery.js';
+import { fromTheStart } from './job.store.js';
 
 export const findDeliveries = async (
   db: Db,
@@ -26,7 +27,7 @@ export const resetDeliveries = async (
   limit: number,
 ): Promise<number> => {
   const { rowCount } = await db.query(
-    `UPDATE outbox_job SET status = 'waiting', attempts = 0, next_at = kt_now(), handed_at = NULL, claim_id = NULL, claimed_until = NULL, finished_at = NULL
+    `UPDATE outbox_job SET ${fromTheStart}
      WHERE organization_id = $1 AND id IN (
        SELECT id FROM outbox_job WHERE organization_id = $1 AND event_id IS NOT NULL AND (id = $2 OR ($2::uuid IS NULL AND status = 'dead'))
          AND ($3::text IS NULL OR payload ->> 'endpoint_id' = $3) AND ($4::text IS NULL OR queue = $4)

@@ -2,6 +2,9 @@ import type { Db } from '@kilotoken/platform';
 import type { z } from 'zod';
 import type { jobPageSchema, jobRetrySchema, ListedJob } from './job.js';
 
+/** Columns of a job that has all its attempts again, from now. */
+export const fromTheStart = "status = 'waiting', attempts = 0, next_at = kt_now(), handed_at = NULL, claim_id = NULL, claimed_until = NULL, finished_at = NULL";
+
 export const findJobs = async (db: Db, { organizationId, queue, status, after, limit }: z.output<typeof jobPageSchema>): Promise<ListedJob[]> => {
   const { rows } = await db.query<ListedJob>(
     `SELECT * FROM (
@@ -19,7 +22,7 @@ export const findJobs = async (db: Db, { organizationId, queue, status, after, l
 export const resetJobs = async (db: Db, retry: z.output<typeof jobRetrySchema>, limit: number): Promise<number> => {
   const [id, queue, organizationId] = 'id' in retry ? [retry.id, null, null] : [null, retry.queue, retry.organizationId ?? null];
   const { rowCount } = await db.query(
-    `UPDATE outbox_job SET status = 'waiting', attempts = 0, next_at = kt_now(), handed_at = NULL, claim_id = NULL, claimed_until = NULL, finished_at = NULL
+    `UPDATE outbox_job SET ${fromTheStart}
      WHERE (organization_id, id) IN (
        SELECT organization_id, id FROM outbox_job WHERE (id = $1 OR ($1::uuid IS NULL AND status = 'dead' AND queue = $2))
          AND ($3::uuid IS NULL OR organization_id = $3) AND (claimed_until IS NULL OR claimed_until <= kt_now())

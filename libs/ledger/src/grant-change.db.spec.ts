@@ -1,8 +1,8 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { parseMoney } from '@kilotoken/money';
-import { createPrisma, type PrismaClient } from '@kilotoken/platform/prisma';
-import { expectInvariants } from '../../../test/support/invariants.js';
-import { MoneyDatabase } from '../../../test/support/money-database.js';
+import type { PrismaClient } from '@kilotoken/platform/prisma';
+import { closeGrants, useGrantBooks } from '../../../test/support/grant-books.js';
+import type { MoneyDatabase } from '../../../test/support/money-database.js';
 import type { NewGrantAdjustment } from './grant-change.js';
 import { adjustGrant, refundGrant } from './grant-change.flow.js';
 
@@ -11,26 +11,14 @@ let prisma: PrismaClient;
 let organizationId: string;
 let grantId: string;
 
-beforeAll(async () => {
-  money = await MoneyDatabase.create();
-  prisma = createPrisma(money.database.ownerUrl, { applicationName: 'test' });
-});
-beforeEach(async () => {
-  const tenant = await money.newTenant('10');
-  organizationId = tenant.organizationId;
-  grantId = tenant.grantIds[0]!;
-});
-afterEach(async () => {
-  await expectInvariants(money.database.ownerUrl);
-});
-afterAll(async () => {
-  await prisma.$disconnect();
-  await money.drop();
+const books = useGrantBooks();
+beforeEach(() => {
+  ({ money, prisma, organizationId, grantId } = books);
 });
 
 const refund = (reference = 'ticket-1') => refundGrant(prisma, { organizationId, grantId, reference, reason: 'not wanted' });
 const adjust = (amount: string, change: Partial<NewGrantAdjustment> = {}) => adjustGrant(prisma, { organizationId, grantId, amount, reference: 'ticket-2', reason: 'a mistake', ...change });
-const close = async (): Promise<number> => (await money.app.query<{ n: number }>('SELECT grants_close(100) AS n')).rows[0]!.n;
+const close = (): Promise<number> => closeGrants(books);
 
 describe('a refund', () => {
   test('of what nobody holds is done at once, and once', async () => {

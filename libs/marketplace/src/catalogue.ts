@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies } from '@kilotoken/contracts';
+import { maxTokensPolicies, tokenClasses, unsupportedParameterPolicies, wholeText } from '@kilotoken/contracts';
 import { groupRates, priceKey, type BurnTable, type PriceVersion, type RateRow } from '@kilotoken/pricing';
 import { capabilitiesOf, costRatesSchema, laneKinds, laneTimeoutsSchema, type Lane } from './lane.js';
 import type { ModelTerms } from './listing.js';
@@ -27,8 +27,6 @@ export interface Catalogue {
   /** By pack unit, latest first, as far back as `prices`. */
   readonly burnTables: ReadonlyMap<string, readonly BurnTable[]>;
 }
-
-const wholeText = z.string().regex(/^\d+$/).transform(BigInt);
 
 /** Rows as the store reads them: money and 64-bit numbers as text, whatever type parsers the pool has. */
 export const modelRow = z.object({

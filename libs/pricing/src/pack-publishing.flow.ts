@@ -1,4 +1,4 @@
-import { tokenClasses } from '@kilotoken/contracts';
+import { exactDecimal, tokenClasses } from '@kilotoken/contracts';
 import { formatMoney, parseMoney, roundingModes } from '@kilotoken/money';
 import { AppError, mintId, readDatabaseNow } from '@kilotoken/platform';
 import type { PrismaDb } from '@kilotoken/platform/prisma';
@@ -6,13 +6,7 @@ import { z } from 'zod';
 import { packUnitPattern } from './pack.js';
 import { soonestEffectiveAt } from './price-version.js';
 
-const exactWeight = z.string().refine((text) => {
-  try {
-    return parseMoney(text) >= 0n;
-  } catch {
-    return false;
-  }
-}, 'must be an exact decimal, such as "0.1"');
+const weightSchema = exactDecimal('must be an exact decimal, such as "0.1"');
 
 const newPackUnitSchema = z.object({
   unit: z.string().regex(packUnitPattern, 'must be lower-case letters, digits and dashes, such as qwen-pack'),
@@ -26,7 +20,7 @@ const newBurnTableSchema = z.object({
   /** Null: every model without its own table. */
   modelId: z.string().nullable(),
   /** By token class: units for `per` tokens; null keeps the class out of the scope of the pack. */
-  weights: z.partialRecord(z.enum(tokenClasses), exactWeight.nullable()).refine((weights) => Object.values(weights).some((weight) => weight !== null && weight !== '0'), 'must have a weight above zero'),
+  weights: z.partialRecord(z.enum(tokenClasses), weightSchema.nullable()).refine((weights) => Object.values(weights).some((weight) => weight !== null && weight !== '0'), 'must have a weight above zero'),
   per: z.bigint().min(1n).default(1n),
   /** Null: as soon as every gateway knows the table. */
   effectiveAt: z.date().nullable().default(null),

@@ -4,7 +4,7 @@
  *
  *   qwen-pack   input 1, output 4, cached_read 0.1 a token; audio_out null: outside its scope
  */
-import { parentClass, tokenClasses, type TokenClass } from '@kilotoken/contracts';
+import { parentClass, tokenClasses, wholeText, type TokenClass } from '@kilotoken/contracts';
 import { parseMoney, roundingModes, type Money, type Rounding } from '@kilotoken/money';
 import { z } from 'zod';
 import type { PriceVersion } from './price.js';
@@ -23,8 +23,6 @@ export interface BurnTable {
   /** The unit's: declared with it and never changed. */
   readonly rounding: Rounding;
 }
-
-const wholeText = z.string().regex(/^\d+$/).transform(BigInt);
 
 /** One row a token class of a burn table, as the store reads it: money and 64-bit numbers as text. */
 export const burnRow = z.object({

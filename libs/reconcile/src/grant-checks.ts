@@ -3,6 +3,7 @@
  * columns add up, its `leased` and `settled` are those of its leases, and what a lease settled is what usage rows took of it. Pure.
  */
 import { allocationsOfUsage, exact } from './arithmetic.js';
+import { besideItsRows } from './grant-sums.js';
 import type { Check } from './reconcile.js';
 
 const GRANT = "jsonb_build_object('grant', g.id, 'unit', g.unit)";
@@ -49,11 +50,12 @@ export const grantChecks: readonly Check[] = [
     expected: 'the sum of its adjustments',
     found: 'adjusted',
     advice: 'The grant or an adjustment was changed by hand. Compare both with a backup, and correct the grant with grant_adjust, which posts.',
-    sql: (s) => `
-      WITH adjustment AS (SELECT j.organization_id, j.grant_id, sum(j.amount) AS amount FROM grant_adjustment j WHERE true${s.organization('j.organization_id')} GROUP BY 1, 2)
-      SELECT g.organization_id, ${GRANT} AS place, ${exact('coalesce(j.amount, 0)')} AS expected, ${exact('g.adjusted')} AS found, g.adjusted <> coalesce(j.amount, 0) AS is_wrong
-      FROM credit_grant g LEFT JOIN adjustment j ON j.organization_id = g.organization_id AND j.grant_id = g.id
-      WHERE true${s.organization('g.organization_id')}`,
+    sql: (s) => besideItsRows(s, 'grant_adjustment', {
+      sums: 'sum(r.amount) AS amount',
+      expected: exact('coalesce(x.amount, 0)'),
+      found: exact('g.adjusted'),
+      isWrong: 'g.adjusted <> coalesce(x.amount, 0)',
+    }),
   },
   {
     name: 'lease-settled',

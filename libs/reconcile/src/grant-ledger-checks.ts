@@ -3,6 +3,7 @@
  * accounts, the unit, the amount and the moment that the grant's own rows say; and every transaction has the row that it is of. Pure.
  */
 import { exact } from './arithmetic.js';
+import { besideItsRows } from './grant-sums.js';
 import type { Check } from './reconcile.js';
 import type { ScopeSql } from './scope.js';
 
@@ -101,12 +102,12 @@ export const grantLedgerChecks: readonly Check[] = [
     name: 'grant-closing', invariant: 'I2', subjects: 'grants', expected: 'refunded; closing or not, by its refunds', found: 'refunded; closing or not, by the grant',
     says: 'a grant is closing since a refund of the rest was requested, and its refunded amount is the sum of its refunds',
     advice: 'A refund was lost, or was made or changed by hand. Compare the rows of grant_refund with a backup.',
-    sql: (s) => `
-      WITH refund AS (SELECT r.organization_id, r.grant_id, coalesce(sum(r.amount), 0) AS amount, min(r.requested_at) FILTER (WHERE r.asked IS NULL) AS since FROM grant_refund r WHERE true${s.organization('r.organization_id')} GROUP BY 1, 2)
-      SELECT g.organization_id, jsonb_build_object('grant', g.id, 'unit', g.unit) AS place,
-        format('%s; %s', ${exact('coalesce(r.amount, 0)')}, coalesce(r.since::text, 'open')) AS expected, format('%s; %s', ${exact('g.refunded')}, coalesce(g.closing_at::text, 'open')) AS found,
-        g.refunded <> coalesce(r.amount, 0) OR g.closing_at IS DISTINCT FROM r.since AS is_wrong
-      FROM credit_grant g LEFT JOIN refund r ON r.organization_id = g.organization_id AND r.grant_id = g.id WHERE true${s.organization('g.organization_id')}`,
+    sql: (s) => besideItsRows(s, 'grant_refund', {
+      sums: 'coalesce(sum(r.amount), 0) AS amount, min(r.requested_at) FILTER (WHERE r.asked IS NULL) AS since',
+      expected: `format('%s; %s', ${exact('coalesce(x.amount, 0)')}, coalesce(x.since::text, 'open'))`,
+      found: `format('%s; %s', ${exact('g.refunded')}, coalesce(g.closing_at::text, 'open'))`,
+      isWrong: 'g.refunded <> coalesce(x.amount, 0) OR g.closing_at IS DISTINCT FROM x.since',
+    }),
   },
   {
     name: 'grant-adjustments', invariant: 'I1', ...texts,
@@ -123,11 +124,12 @@ export const grantLedgerChecks: readonly Check[] = [
     name: 'grant-transfers', invariant: 'I2', subjects: 'grants', expected: 'rolled over; transferred, by the transfers', found: 'rolled over; transferred, by the grant',
     says: 'a grant’s transferred amount is the sum of its transfers, and it has no rolled-over amount, which nothing posts yet',
     advice: 'A transfer was lost, or was made or changed by hand, or somebody wrote these columns. Compare the rows of grant_transfer with a backup.',
-    sql: (s) => `
-      WITH given AS (SELECT t.organization_id, t.grant_id, sum(t.amount) AS amount FROM grant_transfer t WHERE true${s.organization('t.organization_id')} GROUP BY 1, 2)
-      SELECT g.organization_id, jsonb_build_object('grant', g.id, 'unit', g.unit) AS place, '0; ' || ${exact('coalesce(t.amount, 0)')} AS expected, format('%s; %s', ${exact('g.rolled_over')}, ${exact('g.transferred')}) AS found,
-        g.rolled_over <> 0 OR g.transferred <> coalesce(t.amount, 0) AS is_wrong
-      FROM credit_grant g LEFT JOIN given t ON t.organization_id = g.organization_id AND t.grant_id = g.id WHERE true${s.organization('g.organization_id')}`,
+    sql: (s) => besideItsRows(s, 'grant_transfer', {
+      sums: 'sum(r.amount) AS amount',
+      expected: `'0; ' || ${exact('coalesce(x.amount, 0)')}`,
+      found: `format('%s; %s', ${exact('g.rolled_over')}, ${exact('g.transferred')})`,
+      isWrong: 'g.rolled_over <> 0 OR g.transferred <> coalesce(x.amount, 0)',
+    }),
   },
   {
     name: 'grant-given', invariant: 'I1', ...texts,
