@@ -17,7 +17,9 @@ GRANT SELECT ON grant_adjustment, grant_counter_account, grant_refund, grant_tra
 GRANT SELECT ON limit_counter TO kilotoken_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON usage_limit TO kilotoken_api;
 GRANT SELECT ON quarantine_step, rating_adjustment, usage, usage_quarantine TO kilotoken_api;
-GRANT SELECT ON control_change, database_mark TO kilotoken_api;
+GRANT SELECT ON approval_threshold, audit_entry, budget_alert, control_change, database_mark TO kilotoken_api;
+GRANT SELECT, INSERT, UPDATE (decision, decided_by_kind, decided_by_id, decided_at, reason, result) ON approval TO kilotoken_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON transfer_rule TO kilotoken_api;
 GRANT SELECT ON rollup_horizon, rollup_tag, usage_archive, usage_archive_total, usage_rollup TO kilotoken_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON membership TO kilotoken_api;
 GRANT SELECT (organization_id, id, email, role, invited_by, created_at, expires_at, accepted_at, accepted_by, revoked_at), INSERT,

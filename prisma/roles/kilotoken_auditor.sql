@@ -13,6 +13,7 @@ GRANT SELECT ON grant_adjustment, grant_counter_account, grant_refund, grant_tra
   ledger_transaction TO kilotoken_auditor;
 GRANT SELECT ON opened_request, quarantine_step, rated_batch, rated_flush, rating_adjustment, rating_position, unrated_batch, usage, usage_default,
   usage_quarantine, usage_seal, usage_seal_horizon TO kilotoken_auditor;
+GRANT SELECT ON audit_chain, audit_entry TO kilotoken_auditor;
 GRANT SELECT ON _prisma_migrations, database_mark TO kilotoken_auditor;
 GRANT SELECT, INSERT ON reconcile_run TO kilotoken_auditor;
 GRANT SELECT ON rollup_horizon, rollup_tag, unrolled_batch, usage_archive, usage_archive_total, usage_rollup TO kilotoken_auditor;

@@ -17,7 +17,10 @@ GRANT SELECT ON grant_adjustment, grant_counter_account, grant_refund, grant_tra
 GRANT SELECT ON limit_counter TO kilotoken_control;
 GRANT SELECT, INSERT, UPDATE, DELETE ON usage_limit TO kilotoken_control;
 GRANT SELECT ON quarantine_step, rating_adjustment, unrated_batch, usage, usage_quarantine TO kilotoken_control;
-GRANT SELECT ON control_change, database_mark TO kilotoken_control;
+GRANT SELECT ON audit_entry, control_change, database_mark TO kilotoken_control;
+GRANT SELECT, INSERT, UPDATE (decision, decided_by_kind, decided_by_id, decided_at, reason, result) ON approval TO kilotoken_control;
+GRANT SELECT, INSERT, UPDATE, DELETE ON approval_threshold, transfer_rule TO kilotoken_control;
+GRANT SELECT ON budget_alert TO kilotoken_control;
 GRANT SELECT ON rollup_horizon, rollup_tag, unrolled_batch, usage_archive, usage_archive_total, usage_rollup TO kilotoken_control;
 GRANT SELECT, INSERT, UPDATE, DELETE ON membership TO kilotoken_control;
 GRANT SELECT (organization_id, id, email, role, invited_by, created_at, expires_at, accepted_at, accepted_by, revoked_at), INSERT,

@@ -29,7 +29,12 @@ GRANT SELECT, INSERT ON quarantine_step, rated_batch, rated_flush, rating_adjust
 GRANT SELECT, INSERT, UPDATE ON rating_counter, rating_position TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON unrated_batch TO kilotoken_definer;
 GRANT SELECT ON database_mark TO kilotoken_definer;
-GRANT INSERT ON control_change TO kilotoken_definer;
+GRANT SELECT, INSERT ON control_change TO kilotoken_definer;
+GRANT SELECT, INSERT ON audit_entry TO kilotoken_definer;
+GRANT SELECT, INSERT, UPDATE ON audit_chain TO kilotoken_definer;
+GRANT SELECT, INSERT ON budget_alert TO kilotoken_definer;
+GRANT SELECT, UPDATE ON transfer_rule TO kilotoken_definer;
+GRANT SELECT ON approval TO kilotoken_definer;
 GRANT SELECT ON usage_archive TO kilotoken_definer;
 GRANT SELECT, INSERT ON rollup_tag TO kilotoken_definer;
 GRANT SELECT, UPDATE ON rollup_horizon TO kilotoken_definer;

@@ -22,6 +22,7 @@ GRANT SELECT ON grant_adjustment, grant_counter_account, grant_refund, grant_tra
   ledger_rule, ledger_transaction TO kilotoken_staff;
 GRANT SELECT ON limit_counter, usage_limit TO kilotoken_staff;
 GRANT SELECT ON quarantine_step, rating_adjustment, usage, usage_quarantine TO kilotoken_staff;
+GRANT SELECT ON approval, approval_threshold, audit_entry, budget_alert, transfer_rule TO kilotoken_staff;
 GRANT SELECT ON control_change, database_mark, nightly_run, reconcile_run TO kilotoken_staff;
 GRANT SELECT ON rollup_horizon, rollup_tag, usage_archive, usage_archive_total, usage_rollup TO kilotoken_staff;
 GRANT SELECT ON membership, person TO kilotoken_staff;

@@ -5,6 +5,7 @@ export const sharedTables: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['burn_table', 'burn_weight', 'lane', 'lane_cost', 'model', 'pack_unit', 'price_book', 'price_version', 'rate'].map((table) => [table, 'the catalogue is for all'])),
   _prisma_migrations: 'which migrations ran',
   applied_definition: 'which texts of functions and rights were applied',
+  approval_threshold: 'above which amounts of a unit a second person is needed, whoever\'s',
   control_change: 'who changed what; of an organization where it is one\'s, and apart by policy',
   config_change: "what changed; read by gateway_poll alone, of everybody's for every gateway's caches",
   config_version: 'one number',
@@ -77,5 +78,8 @@ export const fillTenant = async (money: MoneyDatabase): Promise<string> => {
   await money.sql("INSERT INTO membership VALUES ($1, $2, 'owner')", [organizationId, person]);
   await money.sql("INSERT INTO invitation (organization_id, id, email, role, token_hash, expires_at) VALUES ($1, $2::uuid, 'bob@example.com', 'viewer', sha256($2::uuid::text::bytea), now() + interval '1 day')", [organizationId, person]);
   await money.sql("INSERT INTO service_token (organization_id, id, name, prefix, hash, role, expires_at) VALUES ($1, $2::uuid, 'ci', 'kst_abcd', sha256($2::uuid::text::bytea), 'viewer', now() + interval '1 day')", [organizationId, person]);
+  await money.sql("INSERT INTO approval (organization_id, id, kind, reference, payload, unit, amount, requested_by_kind, requested_by_id, expires_at) VALUES ($1, $1, 'grant.issue', 'r', '{}', 'USD', 5000, 'system', (SELECT control_actor() ->> 'id'), now() + interval '1 day')", [organizationId]);
+  await money.sql("INSERT INTO transfer_rule (organization_id, child_id, unit, threshold, amount, cap_per_month) VALUES ($1, $2, 'USD', 1, 1, 1)", [organizationId, child]);
+  await money.sql("INSERT INTO budget_alert (organization_id, limit_id, period_start, percent, amount, used) VALUES ($1, $1, now(), 50, 5, 3)", [organizationId]);
   return organizationId;
 };

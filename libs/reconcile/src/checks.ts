@@ -1,5 +1,6 @@
 import { adjustmentChecks } from './adjustment-checks.js';
 import { archiveChecks } from './archive-checks.js';
+import { auditChecks } from './audit-checks.js';
 import { eventChecks } from './event-checks.js';
 import { grantChecks } from './grant-checks.js';
 import { grantLedgerChecks } from './grant-ledger-checks.js';
@@ -18,5 +19,5 @@ import { usageChecks } from './usage-checks.js';
 /** All checks of the database, in the order in which they run and are printed. */
 export const checks: readonly Check[] = [
   ...ledgerChecks, ...grantLedgerChecks, ...adjustmentChecks, ...grantChecks, ...leaseChecks, ...usageChecks, ...sealChecks, ...priceChecks, ...ratingChecks, ...periodChecks, ...referenceChecks,
-  ...limitChecks, ...eventChecks, ...rollupChecks, ...archiveChecks,
+  ...limitChecks, ...eventChecks, ...rollupChecks, ...archiveChecks, ...auditChecks,
 ];

@@ -21,6 +21,7 @@ export const references: readonly Reference[] = [
   reference('burn_table', 'model_id', 'model', 'id'),
   reference('burn_weight', 'burn_table_id', 'burn_table', 'id'),
   reference('organization', 'price_book_id', 'price_book', 'id'),
+  reference('organization', 'parent_id', 'organization', 'id'),
   reference('organization_price_book', 'organization_id', 'organization', 'id'),
   reference('organization_price_book', 'price_book_id', 'price_book', 'id'),
   reference('project', 'organization_id', 'organization', 'id'),

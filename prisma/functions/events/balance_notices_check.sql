@@ -1,27 +1,18 @@
--- Checks the next p_limit balances that somebody wants to be told of, in the order of their keys after (p_organization, p_unit). A balance
--- is the available amount of grants that may be spent now, plus the leased amount that is not yet used; the latter is counted, from usage,
--- only where it decides. Answers {checked, crossed, organization, unit}, the last two to go on from.
+-- Checks the next p_limit balances (`balance_left`) that somebody wants to be told of, in the order of their keys after (p_organization, p_unit). Answers
+-- {checked, crossed, organization, unit}, the last two to go on from.
 CREATE OR REPLACE FUNCTION balance_notices_check(p_organization uuid, p_unit text, p_limit integer) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE n record; v_balance numeric; v_checked integer := 0; v_crossed integer := 0; v_crossing bigint; v_organization uuid; v_unit text;
 BEGIN
   FOR n IN
-    SELECT b.organization_id, b.unit, b.threshold, b.is_low, s.available, s.leased FROM balance_notice b CROSS JOIN LATERAL (
-      SELECT coalesce(sum(g.available), 0) AS available, coalesce(sum(g.leased), 0) AS leased FROM credit_grant g
-      WHERE g.organization_id = b.organization_id AND g.unit = b.unit AND g.closing_at IS NULL
-        AND g.effective_at <= kt_now() AND (g.expires_at IS NULL OR g.expires_at > kt_now())) s
+    SELECT b.organization_id, b.unit, b.threshold, b.is_low FROM balance_notice b
     WHERE b.threshold IS NOT NULL AND (p_organization IS NULL OR (b.organization_id, b.unit) > (p_organization, p_unit))
     ORDER BY b.organization_id, b.unit LIMIT p_limit LOOP
     v_checked := v_checked + 1;
     v_organization := n.organization_id;
     v_unit := n.unit;
-    v_balance := n.available + n.leased;
-    IF n.available < n.threshold AND v_balance >= n.threshold THEN
-      SELECT coalesce(sum(g.available + g.leased - g.spent_open), 0) INTO v_balance FROM grant_balances(n.organization_id, NULL) g
-        JOIN credit_grant c ON c.organization_id = n.organization_id AND c.id = g.id
-        WHERE g.unit = n.unit AND c.closing_at IS NULL AND g.effective_at <= kt_now() AND (g.expires_at IS NULL OR g.expires_at > kt_now());
-    END IF;
+    v_balance := balance_left(n.organization_id, n.unit, n.threshold);
     IF v_balance >= n.threshold AND n.is_low THEN
       UPDATE balance_notice SET is_low = false WHERE organization_id = n.organization_id AND unit = n.unit AND is_low AND threshold = n.threshold;
     ELSIF v_balance < n.threshold AND NOT n.is_low THEN

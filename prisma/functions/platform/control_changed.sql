@@ -1,20 +1,24 @@
--- Trigger: records who changed a row (`control_actor`), in the transaction that changes it. The trigger's arguments are the columns of the table's
--- key. An update that changes nothing is not recorded.
+-- Trigger: records who changed a row (`control_actor`), in the transaction that changes it, with the values that may be kept (`control_values`). The
+-- trigger's arguments are the columns of the table's key. An update that changes nothing is not recorded. Each change gets an entry of the
+-- audit log at the transaction's end (`control_change_audited`).
 CREATE OR REPLACE FUNCTION control_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
   v_actor jsonb := control_actor();
-  v_row jsonb := CASE TG_OP WHEN 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END;
+  v_old jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+  v_new jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+  v_row jsonb := coalesce(v_new, v_old);
   v_columns text[];
 BEGIN
   IF TG_OP = 'UPDATE' THEN
-    SELECT array_agg(n.key ORDER BY n.key) INTO v_columns FROM jsonb_each(v_row) n JOIN jsonb_each(to_jsonb(OLD)) o USING (key) WHERE n.value IS DISTINCT FROM o.value;
+    SELECT array_agg(n.key ORDER BY n.key) INTO v_columns FROM jsonb_each(v_new) n JOIN jsonb_each(v_old) o USING (key) WHERE n.value IS DISTINCT FROM o.value;
     IF v_columns IS NULL THEN RETURN NULL; END IF;
   END IF;
-  INSERT INTO control_change (organization_id, actor_kind, actor_id, actor_name, table_name, row_key, change, columns)
+  INSERT INTO control_change (organization_id, actor_kind, actor_id, actor_name, table_name, row_key, change, columns, before, after)
     VALUES (CASE TG_TABLE_NAME WHEN 'organization' THEN v_row ->> 'id' ELSE v_row ->> 'organization_id' END::uuid, v_actor ->> 'kind', v_actor ->> 'id',
-      v_actor ->> 'name', TG_TABLE_NAME, (SELECT jsonb_object_agg(key, v_row -> key) FROM unnest(TG_ARGV) key), lower(TG_OP), coalesce(v_columns, '{}'));
+      v_actor ->> 'name', TG_TABLE_NAME, (SELECT jsonb_object_agg(key, v_row -> key) FROM unnest(TG_ARGV) key), lower(TG_OP), coalesce(v_columns, '{}'),
+      control_values(TG_TABLE_NAME, v_old, v_columns), control_values(TG_TABLE_NAME, v_new, v_columns));
   RETURN NULL;
 END $$;
 
@@ -61,3 +65,8 @@ CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON invitation
   FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
 CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE OF name, role, permissions, expires_at, revoked_at ON service_token
   FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE ON approval_threshold
+  FOR EACH ROW EXECUTE FUNCTION control_changed('kind', 'unit');
+CREATE TRIGGER control_changed AFTER INSERT OR UPDATE ON approval FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
+CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE OF threshold, amount, cap_per_month ON transfer_rule
+  FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'child_id', 'unit');

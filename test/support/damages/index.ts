@@ -1,3 +1,4 @@
+import { auditDamages } from './audit.js';
 import type { Damage } from './damage.js';
 import { grantDamages } from './grants.js';
 import { guardDamages } from './guards.js';
@@ -7,4 +8,4 @@ import { ratingDamages } from './ratings.js';
 import { reportDamages } from './reports.js';
 import { usageDamages } from './usage.js';
 
-export const damages: readonly Damage[] = [...usageDamages, ...ledgerDamages, ...grantDamages, ...leaseDamages, ...ratingDamages, ...reportDamages, ...guardDamages];
+export const damages: readonly Damage[] = [...usageDamages, ...ledgerDamages, ...grantDamages, ...leaseDamages, ...ratingDamages, ...reportDamages, ...guardDamages, ...auditDamages];

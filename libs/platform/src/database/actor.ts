@@ -8,6 +8,17 @@ export interface Actor {
   readonly id: string;
   /** As people know it. */
   readonly name: string | null;
+  /** Named in the audit log's entry of its changes. */
+  readonly act?: Act;
+}
+
+export interface Act {
+  /** Such as `apiKey.revoke`; without one the entry is named for the first row that changed. */
+  readonly action?: string;
+  readonly ip?: string;
+  readonly requestId?: string;
+  /** The organization whose pages a member of staff looks at. */
+  readonly onBehalfOf?: string;
 }
 
 export interface Acting {

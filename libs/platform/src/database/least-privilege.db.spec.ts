@@ -22,12 +22,12 @@ const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
     'usage_partition_make',
   ],
   backoffice: [
-    'balance_notices_check', 'current_organization', 'events_dispatch', 'kt_now', 'nightly_claim', 'nightly_end', 'nightly_enqueue', 'outbox_backlog', 'outbox_dispatch',
+    'balance_notices_check', 'budget_alerts_check', 'current_organization', 'events_dispatch', 'kt_now', 'nightly_claim', 'nightly_end', 'nightly_enqueue', 'outbox_backlog', 'outbox_dispatch',
     'outbox_enqueue', 'outbox_forget', 'outbox_job_claim', 'outbox_job_end', 'outbox_job_renew', 'outbox_jobs_due', 'outbox_jobs_take', 'outbox_prune', 'outbox_state',
-    'platform_organization', 'webhook_attempted', 'webhook_delivery',
+    'platform_organization', 'transfer_rule_run', 'transfer_rules_due', 'webhook_attempted', 'webhook_delivery',
   ],
   api: [
-    'calendar_window', 'current_organization', 'grant_adjust_against', 'grant_balances', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'iso_moment', 'kt_now', 'ledger_genesis',
+    'audit_append', 'calendar_window', 'current_organization', 'grant_adjust_against', 'grant_balances', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'iso_moment', 'kt_now', 'ledger_genesis',
     'ledger_hash', 'ledger_line', 'ledger_lock', 'limit_rest', 'limit_window', 'organization_descendants', 'outbox_put', 'person_mail_put', 'rating_lag', 'rollup_lag', 'rollup_rest', 'uuid_floor', 'uuid_moment',
     'viewer_of_session', 'viewer_of_token', 'visible_organizations',
   ],
@@ -36,7 +36,7 @@ const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
 /** Functions of the control plane, which changes one organization under `control_fence`, and of roles that the api becomes for a transaction. */
 const functionsOfRoles: Readonly<Record<string, readonly string[]>> = {
   kilotoken_control: [
-    'calendar_window', 'current_organization', 'grant_adjust_against', 'grant_balances', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'iso_moment', 'kt_now', 'ledger_genesis',
+    'audit_append', 'calendar_window', 'current_organization', 'grant_adjust_against', 'grant_balances', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'iso_moment', 'kt_now', 'ledger_genesis',
     'ledger_hash', 'ledger_line', 'ledger_lock', 'limit_rest', 'limit_window', 'organization_descendants', 'outbox_put', 'person_mail_put', 'quarantine_adjust', 'quarantine_lock', 'quarantine_settle', 'quarantine_step_put',
     'quarantine_take', 'rating_lag', 'rollup_lag', 'rollup_rebuild', 'rollup_rest', 'sees_all_organizations', 'uuid_floor', 'uuid_moment',
   ],
@@ -49,6 +49,7 @@ const functionsOfRoles: Readonly<Record<string, readonly string[]>> = {
 
 /** What no service calls: parts of other functions, triggers, what the owner alone does, and what only the release before calls. */
 const functionsOfNobody = [
+  'approval_by_actor', 'audit_genesis', 'audit_hash', 'audit_is_final', 'balance_left', 'budget_used', 'control_change_audited', 'control_values', 'transfer_rule_fits',
   'catalogue_changed', 'checkpoint_write', 'config_changed', 'control_actor', 'control_change_is_final', 'control_changed', 'control_fence', 'diagnostic_number', 'grant_adjust',
   'grant_counter_account_of', 'grant_event', 'grant_issue', 'grant_refund_advance', 'grant_refund_book', 'grant_refund_request', 'grant_refund_take',
   'grant_unit_known', 'idempotency_keys_max', 'idempotency_slot', 'json_storable', 'key_event', 'lane_cost_put', 'lease_shrink', 'ledger_is_final', 'ledger_pair',
@@ -73,7 +74,7 @@ type Reader = keyof typeof tablesOf;
 const signInTables = ['credential', 'second_factor', 'sign_in_attempt', 'sign_in_session', 'sign_in_verification'];
 
 /** Hashes of the ledger's chain are named like a secret and are none. */
-const secretLike = ['ledger_chain.hash', 'ledger_transaction.hash', 'ledger_transaction.previous_hash'];
+const secretLike = ['audit_entry.hash', 'audit_entry.previous_hash', 'ledger_chain.hash', 'ledger_transaction.hash', 'ledger_transaction.previous_hash'];
 
 const forbidden = '42501';
 
@@ -136,8 +137,9 @@ describe.each(databaseServices.map((service) => ({ service, role: `kilotoken_${s
 });
 
 describe('the api', () => {
-  it('has the tables of the control plane, but for the queues of flushes, and no other', async () => {
-    const rights = (await rightsOf('kilotoken_control')).filter(({ table }) => table !== 'unrated_batch' && table !== 'unrolled_batch');
+  it('has the tables of the control plane, but for the queues of flushes, and no other; thresholds of approvals it only reads', async () => {
+    const rights = (await rightsOf('kilotoken_control')).filter(({ table }) => table !== 'unrated_batch' && table !== 'unrolled_batch')
+      .filter(({ table, right }) => table !== 'approval_threshold' || right === 'SELECT');
     expect(await rightsOf('kilotoken_api')).toEqual(rights);
   });
 

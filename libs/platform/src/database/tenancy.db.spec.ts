@@ -10,17 +10,17 @@ import { asOrganization, inTransaction } from './database.js';
 
 /** What crosses organizations by nature. */
 const crossingFunctions = [
-  'balance_notices_check', 'checkpoint_requests', 'events_dispatch', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim',
+  'balance_notices_check', 'budget_alerts_check', 'checkpoint_requests', 'events_dispatch', 'gateway_poll', 'grants_close', 'grants_expire', 'idempotency_bind', 'idempotency_claim',
   'idempotency_expire', 'idempotency_release', 'key_caller', 'key_resolve_caller', 'lease_return', 'lease_take', 'limit_exchange', 'nightly_claim',
   'nightly_end', 'nightly_enqueue', 'outbox_backlog', 'outbox_dispatch', 'outbox_enqueue', 'outbox_forget', 'outbox_job_claim', 'outbox_job_end', 'outbox_job_renew', 'outbox_jobs_due',
   'outbox_jobs_take', 'outbox_prune', 'outbox_put', 'outbox_state',
   'rating_claim', 'rating_claim_rows', 'rating_counters_add', 'rating_counters_take', 'rating_flushes', 'rating_lag', 'rating_post', 'rating_quarantine', 'rollup_add', 'rollup_lag', 'rollup_prune',
-  'session_confirm', 'session_end', 'session_fence', 'session_open', 'session_pulses', 'session_reap', 'session_reap_silent', 'session_start', 'settle', 'usage_quarantine_put', 'webhook_attempted',
+  'session_confirm', 'session_end', 'session_fence', 'session_open', 'session_pulses', 'session_reap', 'session_reap_silent', 'session_start', 'settle', 'transfer_rule_run', 'transfer_rules_due', 'usage_quarantine_put', 'webhook_attempted',
   'webhook_delivery',
 ];
 /** Functions that the control plane calls or sets off, and no service (two keep histories): they write for the organization that the caller names. */
 const controlFunctions = [
-  'catalogue_changed', 'control_changed', 'grant_adjust_against', 'grant_event', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'key_event', 'lane_cost_put', 'ledger_lock', 'limit_changed',
+  'approval_by_actor', 'audit_append', 'catalogue_changed', 'control_change_audited', 'control_changed', 'transfer_rule_fits', 'grant_adjust_against', 'grant_event', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'key_event', 'lane_cost_put', 'ledger_lock', 'limit_changed',
   'organization_changed', 'organization_price_book_put', 'organization_tree', 'organization_zone_changed', 'role_fits', 'membership_keeps_owner', 'person_mail_put',
   'quarantine_adjust', 'quarantine_lock', 'quarantine_settle', 'quarantine_step_put', 'quarantine_take', 'rollup_rebuild',
 ];
@@ -32,12 +32,12 @@ const ownersFunctions = ['usage_default_rows', 'usage_partition_make'];
 const ownFunctions = ['current_organization', 'grant_balances', 'iso_moment', 'kt_now', 'platform_organization', 'uuid_floor'];
 
 /** What functions alone may read. */
-const hiddenTables = ['invitation', 'limit_ask', 'membership', 'opened_request', 'organization_price_book', 'outbox_position', 'refused_ask', 'service_token', 'webhook_secret'];
+const hiddenTables = ['approval', 'audit_chain', 'audit_entry', 'budget_alert', 'transfer_rule', 'invitation', 'limit_ask', 'membership', 'opened_request', 'organization_price_book', 'outbox_position', 'refused_ask', 'service_token', 'webhook_secret'];
 const readableTables = (): string[] => tenantTables.filter((table) => !hiddenTables.includes(table));
 
 /** What proofs of the books read, of all organizations, as a role that only the nightly job logs in with. */
 const auditedTables = [
-  'api_key', 'credit_grant', 'grant_adjustment', 'grant_refund', 'grant_transfer', 'idempotency_claim', 'ledger_chain', 'ledger_posting', 'ledger_transaction', 'lease', 'limit_counter', 'limit_slice', 'open_request',
+  'api_key', 'audit_chain', 'audit_entry', 'credit_grant', 'grant_adjustment', 'grant_refund', 'grant_transfer', 'idempotency_claim', 'ledger_chain', 'ledger_posting', 'ledger_transaction', 'lease', 'limit_counter', 'limit_slice', 'open_request',
   'opened_request', 'organization', 'organization_price_book', 'outbox_event', 'outbox_job', 'outbox_position', 'project', 'quarantine_step', 'rating_adjustment', 'rollup_tag', 'usage', 'usage_archive_total',
   'usage_limit', 'usage_quarantine', 'usage_rollup',
 ];
@@ -287,7 +287,10 @@ describe('the definer', () => {
     );
     expect(Object.fromEntries(rights.map(({ table, rights: of }) => [table, of]))).toEqual({
       api_key_use: 'INSERT UPDATE',
+      audit_chain: 'INSERT UPDATE',
+      audit_entry: 'INSERT',
       balance_notice: 'UPDATE',
+      budget_alert: 'INSERT',
       config_change: 'DELETE INSERT',
       config_version: 'UPDATE',
       control_change: 'INSERT',
@@ -329,6 +332,7 @@ describe('the definer', () => {
       service_token: 'UPDATE',
       session: 'INSERT UPDATE',
       session_heartbeat: 'INSERT UPDATE',
+      transfer_rule: 'UPDATE',
       sign_in_session: 'DELETE',
       sign_in_verification: 'DELETE',
       unrated_batch: 'DELETE INSERT UPDATE',

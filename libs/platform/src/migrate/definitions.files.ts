@@ -35,7 +35,7 @@ export interface Definitions {
 
 export const DEFINITIONS_FOLDER = fileURLToPath(new URL('../../../../prisma', import.meta.url));
 
-const ruleStatement = /^CREATE (TRIGGER|POLICY) (\w+)\s[^;]*?\bON (\w+)[^;]*;$/gm;
+const ruleStatement = /^CREATE (?:CONSTRAINT )?(TRIGGER|POLICY) (\w+)\s[^;]*?\bON (\w+)[^;]*;$/gm;
 
 export async function readDefinitions(folder: string): Promise<Definitions> {
   const [roles, functions, policies] = await Promise.all(['roles', 'functions', 'policies'].map((part) => readFolder(folder, part)));
@@ -62,7 +62,7 @@ async function readDefinition(folder: string, file: string): Promise<Definition>
 
 /** Triggers stand behind the function; they are compared, not executed with it. */
 function endOfBody(sql: string): number {
-  const trigger = /^CREATE TRIGGER /m.exec(sql.slice(sql.lastIndexOf('$$')));
+  const trigger = /^CREATE (CONSTRAINT )?TRIGGER /m.exec(sql.slice(sql.lastIndexOf('$$')));
   return trigger ? sql.lastIndexOf('$$') + trigger.index : sql.length;
 }
 
