@@ -1,11 +1,12 @@
 import { Inject, Module, type BeforeApplicationShutdown, type DynamicModule, type FactoryProvider, type OnApplicationShutdown } from '@nestjs/common';
+import { AccountWatchService } from '@kilotoken/accounts';
 import { BalanceWatchService, JobRunnerService, NightlyService, OutboxService, QueueWatchService, WebhookSender, type MailTransport } from '@kilotoken/events';
 import type { Platform } from '@kilotoken/platform';
 import { DatabaseModule, databasePool } from '@kilotoken/platform/process';
 import type { QueueStore } from '@kilotoken/platform/queue';
 import type { BackofficeSettings } from './config.js';
 import { createMetrics, watchQueues } from './metrics.js';
-import { createBalanceWatch, createNights, createOutbox, createQueueWatch, createRunner, createSender, openMail, openQueues } from './providers.js';
+import { createAccountWatch, createBalanceWatch, createNights, createOutbox, createQueueWatch, createRunner, createSender, openMail, openQueues } from './providers.js';
 import { createQueueTable } from './queue-table.js';
 
 const databaseConnectionsMax = 5;
@@ -30,6 +31,7 @@ export class BackofficeModule implements BeforeApplicationShutdown, OnApplicatio
     @Inject(OutboxService) private readonly outbox: OutboxService,
     @Inject(JobRunnerService) private readonly runner: JobRunnerService,
     @Inject(BalanceWatchService) private readonly balances: BalanceWatchService,
+    @Inject(AccountWatchService) private readonly accounts: AccountWatchService,
     @Inject(NightlyService) private readonly nights: NightlyService,
     @Inject(WebhookSender) private readonly sender: WebhookSender,
     @Inject(queueStore) private readonly queues: QueueStore,
@@ -40,12 +42,13 @@ export class BackofficeModule implements BeforeApplicationShutdown, OnApplicatio
     this.runner.start();
     this.outbox.start();
     this.balances.start();
+    this.accounts.start();
     this.nights.start();
   }
 
   /** Takes no new work and waits for running work. A second call waits for the same. */
   async drain(): Promise<void> {
-    await Promise.all([this.outbox.stop(), this.balances.stop(), this.nights.stop(), this.runner.drain()]);
+    await Promise.all([this.outbox.stop(), this.balances.stop(), this.accounts.stop(), this.nights.stop(), this.runner.drain()]);
   }
 
   /** Nest calls this on all modules before the first one shuts down, so no pool is closed yet. A job that still runs is cut, and another process does it again. */
@@ -82,6 +85,7 @@ const partsOf = (platform: Platform<BackofficeSettings>): FactoryProvider[] => {
       },
     },
     { provide: BalanceWatchService, inject: [databasePool], useFactory: (pool) => createBalanceWatch(platform, pool) },
+    { provide: AccountWatchService, inject: [databasePool], useFactory: (pool) => createAccountWatch(platform, pool) },
     { provide: NightlyService, inject: [databasePool], useFactory: (pool) => createNights(platform, pool) },
   ];
 };

@@ -30,7 +30,7 @@ export const backofficeSettings = z.object({
   JOBS_PER_ORGANIZATION: setting.wholeNumber({ fallback: 8, min: 1, max: 10_000 }),
   /** Days for which ended jobs and their events are kept. */
   EVENTS_KEPT_DAYS: setting.wholeNumber({ fallback: 30, min: 1, max: 3_650 }),
-  /** Pause between two rounds over the balances that have a threshold. */
+  /** Pause between two rounds over the balances that have a threshold, over transfer rules, and over budgets. */
   BALANCE_CHECK_MS: setting.durationMs(5_000, 100, 3_600_000),
   /** Pause between two looks for nightly jobs that are due. */
   NIGHTLY_CHECK_MS: setting.durationMs(60_000, 100, 3_600_000),

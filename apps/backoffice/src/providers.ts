@@ -1,3 +1,4 @@
+import { AccountWatchService } from '@kilotoken/accounts';
 import {
   BalanceWatchService,
   JobRunnerService,
@@ -72,6 +73,8 @@ export const createQueueWatch = ({ settings, clock }: Backoffice, table: QueueTa
 
 export const createBalanceWatch = ({ settings, logger }: Backoffice, pool: Pool): BalanceWatchService =>
   new BalanceWatchService(pool, logger, settings.BALANCE_CHECK_MS);
+
+export const createAccountWatch = ({ settings, logger }: Backoffice, pool: Pool): AccountWatchService => new AccountWatchService(pool, logger, settings.BALANCE_CHECK_MS);
 
 export const createNights = ({ settings, logger }: Backoffice, pool: Pool): NightlyService => {
   if (!settings.AUDIT_DATABASE_URL) logger.warn({ event: 'reconcile.not_scheduled', hint: 'AUDIT_DATABASE_URL is not set: the books are not proven at night' });

@@ -94,6 +94,15 @@ export const eventCatalogue = {
     mailed: true,
     example: { ...exampleGrant, amount: '12.5' },
   }),
+  'budget.alerted': kind({
+    says: 'The use of a budget reached one of its percents: 50, 80 and 100, or those that were set. One event for each percent in a period; a changed amount begins anew.',
+    data: budget.extend({
+      percent: z.int().min(1).describe('the percent of the amount that was reached'),
+      used: amount.describe('what was used of the amount so far'),
+    }),
+    mailed: true,
+    example: { ...exampleBudget, percent: 80, used: '40.0125' },
+  }),
   'budget.warned': kind({ says: 'A budget that only warns is used up; requests go on.', data: budget, mailed: true, example: exampleBudget }),
   'budget.reached': kind({ says: 'A budget that stops is used up: requests are refused until its window has room again.', data: budget, mailed: true, example: exampleBudget }),
   'key.created': kind({ says: 'An API key was made.', data: key, mailed: false, example: exampleKey }),

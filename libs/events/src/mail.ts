@@ -15,6 +15,7 @@ const subjects: Readonly<Record<EventName, (data: Readonly<Record<string, unknow
   'grant.low': ({ balance, unit }) => `Balance low: ${balance} ${unit} left`,
   'grant.exhausted': ({ amount, unit, reference }) => `Used up: ${amount} ${unit} (${reference})`,
   'grant.expired': ({ amount, unit, reference }) => `Expired: ${amount} ${unit} (${reference})`,
+  'budget.alerted': ({ percent, amount, unit, window }) => `Budget at ${percent} %: of ${amount} ${unit} a ${window}`,
   'budget.warned': ({ amount, unit, window }) => `Budget passed: ${amount} ${unit} a ${window}`,
   'budget.reached': ({ amount, unit, window }) => `Budget used up: ${amount} ${unit} a ${window}`,
   'key.created': ({ name, prefix }) => `New API key: ${name} (${prefix}…)`,

@@ -12,6 +12,10 @@ export interface Organization {
   readonly priceBook: string;
   readonly timeZone: string;
   readonly status: string;
+  /** The organization above it in its account tree. */
+  readonly parentId: string | null;
+  /** `company`: the seller's own, of which there is one. */
+  readonly kind: string;
   readonly createdAt: Date;
 }
 
@@ -79,6 +83,8 @@ export const newOrganizationSchema = z.strictObject({
   slug: slugSchema,
   priceBook: z.string().min(1),
   timeZone: timeZoneSchema.default('UTC'),
+  /** Below which organization it stands, for good. */
+  parentId: z.uuid().nullish(),
 });
 export type NewOrganization = z.input<typeof newOrganizationSchema>;
 

@@ -1,4 +1,4 @@
-import { changeAs, mintId, type RawDb, readDatabaseNow, takenConstraintOf } from '@kilotoken/platform';
+import { changeAs, mintId, prismaSqlStateOf, type RawDb, readDatabaseNow, takenConstraintOf } from '@kilotoken/platform';
 import type { ControlClient } from '@kilotoken/platform/prisma';
 import { ambiguous, candidatesMax, conflict, invalid, isUuid, notFound, parseInput } from './identity.errors.js';
 import {
@@ -28,19 +28,20 @@ import {
   updateTimeZone,
 } from './organization.store.js';
 
-/** Throws `identity_invalid`, `price_book_not_found` or `organization_exists`. */
+/** Throws `identity_invalid`, `price_book_not_found`, `organization_exists`, or `organization_parent_invalid` below the company, nobody, or too many levels. */
 export const createOrganization = async (client: ControlClient, input: NewOrganization): Promise<Organization> => {
-  const { priceBook, ...organization } = parseInput(newOrganizationSchema, input);
+  const { priceBook, parentId = null, ...organization } = parseInput(newOrganizationSchema, input);
   const timeZone = await getTimeZone(client, organization.timeZone);
   try {
     const id = mintId((await readDatabaseNow(client)).getTime());
     return await changeAs(client, id, async (db) => {
       const priceBookId = await findPriceBookId(db, priceBook);
       if (!priceBookId) throw notFound('price_book', `There is no price book "${priceBook}".`);
-      return insertOrganization(db, { ...organization, timeZone, id, priceBookId });
+      return insertOrganization(db, { ...organization, timeZone, id, priceBookId, parentId });
     });
   } catch (error) {
     if (takenConstraintOf(error) === 'organization_slug_key') throw conflict('organization_exists', `The organization "${organization.slug}" already exists.`);
+    if (prismaSqlStateOf(error) === 'KT052') throw conflict('organization_parent_invalid', 'The parent must be a customer, in an account tree of at most 8 levels.');
     throw error;
   }
 };

@@ -9,21 +9,23 @@ const withPriceBook = { priceBook: { select: { name: true } } } as const;
 
 type OrganizationRow = Omit<Organization, 'priceBook'> & { readonly priceBook: { readonly name: string } };
 
-const toOrganization = ({ id, name, slug, priceBook, timeZone, status, createdAt }: OrganizationRow): Organization => ({
+const toOrganization = ({ id, name, slug, priceBook, timeZone, status, parentId, kind, createdAt }: OrganizationRow): Organization => ({
   id,
   name,
   slug,
   priceBook: priceBook.name,
   timeZone,
   status,
+  parentId,
+  kind,
   createdAt,
 });
 
 export const insertOrganization = async (
   db: PrismaDb,
-  organization: { id: string; name: string; slug: string; priceBookId: string; timeZone: string },
+  organization: { id: string; name: string; slug: string; priceBookId: string; timeZone: string; parentId: string | null },
 ): Promise<Organization> =>
-  // Trees of organizations come later; until then each is the root of its own.
+  // A trigger gives one with a parent its tree's root.
   toOrganization(await db.organization.create({ data: { ...organization, accountRootId: organization.id }, include: withPriceBook }));
 
 /** Null: there is no such organization. */
@@ -41,7 +43,7 @@ export const findTimeZone = async (db: RawDb, name: string): Promise<string | nu
 /** By id, slug or name, of which only the name may be several's; at most `limit`, in the order of their slugs. */
 export const findOrganizations = (db: RawDb, { id, slug, name }: { id?: string; slug?: string; name?: string }, limit: number): Promise<Organization[]> =>
   db.$queryRaw<Organization[]>`
-    SELECT o.id::text, o.name, o.slug, b.name AS "priceBook", o.time_zone AS "timeZone", o.status, o.created_at AS "createdAt"
+    SELECT o.id::text, o.name, o.slug, b.name AS "priceBook", o.time_zone AS "timeZone", o.status, o.parent_id::text AS "parentId", o.kind, o.created_at AS "createdAt"
     FROM organization o JOIN price_book b ON b.id = o.price_book_id
     WHERE o.id = ${id ?? null}::uuid OR o.slug = ${slug ?? null}::text OR o.name = ${name ?? null}::text
     ORDER BY o.slug LIMIT ${limit}::int`;
@@ -49,7 +51,7 @@ export const findOrganizations = (db: RawDb, { id, slug, name }: { id?: string; 
 /** In the order of their slugs. */
 export const listOrganizationRows = (db: RawDb, afterSlug: string | undefined, limit: number): Promise<Organization[]> =>
   db.$queryRaw<Organization[]>`
-    SELECT o.id::text, o.name, o.slug, b.name AS "priceBook", o.time_zone AS "timeZone", o.status, o.created_at AS "createdAt"
+    SELECT o.id::text, o.name, o.slug, b.name AS "priceBook", o.time_zone AS "timeZone", o.status, o.parent_id::text AS "parentId", o.kind, o.created_at AS "createdAt"
     FROM organization o JOIN price_book b ON b.id = o.price_book_id
     WHERE o.slug > ${afterSlug ?? ''}::text ORDER BY o.slug LIMIT ${limit}::int`;
 

@@ -24,12 +24,14 @@ export const amountSchema = z.string({ error: 'must be an exact decimal string, 
   return z.NEVER;
 });
 
+export const unitSchema = z.string().regex(/^([A-Z]{3}|[a-z][a-z0-9-]{1,62})$/, 'must be a currency such as USD, or a pack unit (lower-case letters, digits, dashes)');
+
 /** The account that stands against a grant; the chart says which a source may have. Null: its source's usual one. */
 export const counterAccountSchema = z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, 'must be the name of an account, such as cash_clearing').nullish();
 
 export const newGrantSchema = z.strictObject({
   organizationId: z.uuid(),
-  unit: z.string().regex(/^([A-Z]{3}|[a-z][a-z0-9-]{1,62})$/, 'must be a currency such as USD, or a pack unit (lower-case letters, digits, dashes)'),
+  unit: unitSchema,
   amount: amountSchema,
   source: z.enum(grantSources),
   reference: referenceSchema,

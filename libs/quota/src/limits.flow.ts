@@ -25,6 +25,8 @@ const newLimitSchema = z
     window: z.union([z.enum(calendarKinds), z.int().min(1_000, 'must be at least 1 second').max(windowMsMax, 'must be at most 31 days')]).nullable(),
     amount: amountSchema,
     mode: z.enum(['hard', 'soft']),
+    /** Of a budget: at which percents of its amount somebody is told. Left out: those that it has, or 50, 80 and 100. */
+    alertPercents: z.array(z.int().min(1).max(1_000)).max(10).optional(),
   })
   .refine(({ measure, window }) => (measure === 'concurrency') === (window === null), { path: ['window'], error: 'is required for every measure except concurrency, which has none' })
   .refine(({ measure, currency }) => (measure === 'money') === (currency != null), { path: ['currency'], error: 'is required for money, and allowed for it only' })
@@ -51,7 +53,7 @@ const notFound = (code: string, publicMessage: string): AppError => new AppError
  * amount and mode and keeps its count. Throws `limit_invalid`, `project_not_found` or `api_key_not_found`.
  */
 export const setLimit = async (client: ControlClient, input: NewLimit): Promise<StoredLimit> => {
-  const { organizationId, subject, measure, currency, window, amount, mode } = parse(newLimitSchema, input);
+  const { organizationId, subject, measure, currency, window, amount, mode, alertPercents } = parse(newLimitSchema, input);
   return changeAs(client, organizationId, async (db) => {
     const subjectIdOf = async (): Promise<string> => {
       if (subject.kind === 'project') return (await getProject(db, organizationId, subject.project)).id;
@@ -75,7 +77,7 @@ export const setLimit = async (client: ControlClient, input: NewLimit): Promise<
       amount: exact,
       mode,
     };
-    const id = await upsertLimit(db, organizationId, limit, formatMoney(exact));
+    const id = await upsertLimit(db, organizationId, limit, formatMoney(exact), alertPercents ? [...new Set(alertPercents)].sort((one, other) => one - other) : null);
     return (await listLimitRows(db, organizationId)).find((stored) => stored.id === id)!;
   });
 };

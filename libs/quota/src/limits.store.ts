@@ -6,6 +6,8 @@ import type { Amount, Limit } from './limit.js';
 /** A limit as people see it; `counted`: what it counts now, where it has one subject. */
 export interface StoredLimit extends Limit {
   readonly counted: Amount | null;
+  /** Of a budget: at which percents of its amount its organization is told. */
+  readonly alertPercents: readonly number[];
   readonly createdAt: Date;
   readonly changedAt: Date;
 }
@@ -21,6 +23,7 @@ interface LimitRow {
   amount: string;
   mode: Limit['mode'];
   counted: string | null;
+  alert_percents: number[];
   created_at: Date;
   changed_at: Date;
 }
@@ -36,18 +39,20 @@ const toLimit = (row: LimitRow): StoredLimit => ({
   amount: parseMoney(row.amount),
   mode: row.mode,
   counted: row.counted === null ? null : parseMoney(row.counted),
+  alertPercents: row.alert_percents,
   createdAt: row.created_at,
   changedAt: row.changed_at,
 });
 
-/** A limit is what it is on, what it counts and in which window; setting it again changes how much, and whether it stops. */
-export const upsertLimit = async (db: PrismaDb, organizationId: string, limit: Limit, amount: string): Promise<string> => {
+/** A limit is what it is on, what it counts and in which window; setting it again changes how much, whether it stops, and of what it tells. */
+export const upsertLimit = async (db: PrismaDb, organizationId: string, limit: Limit, amount: string, alertPercents: readonly number[] | null): Promise<string> => {
+  const percents = alertPercents && [...alertPercents];
   const rows = await db.$queryRaw<{ id: string }[]>`
-    INSERT INTO usage_limit (organization_id, id, subject_kind, subject_id, measure, unit, window_kind, window_ms, amount, mode)
+    INSERT INTO usage_limit (organization_id, id, subject_kind, subject_id, measure, unit, window_kind, window_ms, amount, mode, alert_percents)
     VALUES (${organizationId}::uuid, ${limit.id}::uuid, ${limit.subjectKind}, ${limit.subjectId}::uuid, ${limit.measure}, ${limit.unit}, ${limit.windowKind}, ${limit.windowMs}::bigint,
-      ${amount}::numeric, ${limit.mode})
+      ${amount}::numeric, ${limit.mode}, coalesce(${percents}::smallint[], '{50,80,100}'))
     ON CONFLICT (organization_id, subject_kind, subject_id, measure, unit, window_kind, window_ms)
-      DO UPDATE SET amount = excluded.amount, mode = excluded.mode, changed_at = kt_now()
+      DO UPDATE SET amount = excluded.amount, mode = excluded.mode, alert_percents = coalesce(${percents}::smallint[], usage_limit.alert_percents), changed_at = kt_now()
     RETURNING id::text`;
   return rows[0]!.id;
 };
@@ -55,7 +60,7 @@ export const upsertLimit = async (db: PrismaDb, organizationId: string, limit: L
 /** In the order of their making. What a counter counts includes what gateways have set aside and not used yet. */
 export const listLimitRows = async (db: RawDb, organizationId: string): Promise<StoredLimit[]> => {
   const rows = await db.$queryRaw<LimitRow[]>`
-    SELECT l.id::text, l.subject_kind, l.subject_id::text, l.measure, l.unit, l.window_kind, l.window_ms, l.amount::text, l.mode, l.created_at, l.changed_at,
+    SELECT l.id::text, l.subject_kind, l.subject_id::text, l.measure, l.unit, l.window_kind, l.window_ms, l.amount::text, l.mode, l.alert_percents, l.created_at, l.changed_at,
       CASE WHEN l.subject_kind <> 'end_user' THEN (SELECT coalesce(sum(c.taken), 0)::text FROM limit_counter c
         WHERE c.organization_id = l.organization_id AND c.limit_id = l.id AND c.window_end_ms > w.counted_from_ms) END AS counted
     FROM usage_limit l JOIN organization o ON o.id = l.organization_id CROSS JOIN LATERAL limit_window(l, o.time_zone, kt_now()) w

@@ -1,0 +1,11 @@
+export {
+  approvalDays, approvalKinds, type ActorRef, type Approval, type ApprovalDecision, type ApprovalKind, type ApprovalSearch, type ApprovalStatus, type ApprovalThreshold, type MoneyActs, type MoneyResults,
+  type Outcome,
+} from './approval.js';
+export { AccountWatchService } from './account-watch.service.js';
+export { cancelApproval, decideApproval, getApproval, listApprovals, mayDecide, requestOrDo } from './approval.flow.js';
+export { burnDays, type BalanceFacts } from './balance-facts.js';
+export { listBudgets, readBalanceFacts, type BudgetState } from './balance-facts.flow.js';
+export { listApprovalThresholds, setApprovalThreshold } from './threshold.flow.js';
+export { describeRule, type NewTransferRule, type TransferRule, type TransferRulePlace } from './transfer-rule.js';
+export { listTransferRules, removeTransferRule, setTransferRule } from './transfer-rule.flow.js';
