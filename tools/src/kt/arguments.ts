@@ -24,6 +24,10 @@ export const parseMoment = (option: string, text: string, now: Date): Date => {
   return new Date(text);
 };
 
+/** The same, but a span lies before now. */
+export const parsePast = (option: string, text: string, now: Date): Date =>
+  spanPattern.test(text) ? new Date(now.getTime() - parseSpan(option, text)) : parseMoment(option, text, now);
+
 export const parseNames = (option: string, text: string): string[] => {
   const names = text.split(',').map((name) => name.trim());
   if (names.some((name) => name === '')) throw invalid(option, 'must be names separated by commas');

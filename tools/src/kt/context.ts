@@ -27,6 +27,8 @@ export class Context {
   private readonly warnings: string[] = [];
   private connections: ControlPool | null = null;
   private ownersConnections: pg.Pool | null = null;
+  /** The command that runs, as the audit log names its changes: `kt.keys.revoke`. */
+  private action: string | null = null;
 
   constructor(
     private readonly config: KtConfig,
@@ -35,10 +37,15 @@ export class Context {
     private readonly output: Output,
   ) {}
 
+  /** Says which command runs. */
+  name(command: Command): void {
+    this.action = ['kt', command.parent?.name(), command.name()].filter((name) => name !== undefined).join('.');
+  }
+
   /** For commands that write; the login that runs the command is the actor. Loaded on first use, because Prisma takes longer to load than everything else together. */
   async prisma(): Promise<ControlClient> {
     const { createControlClient } = await import('@kilotoken/platform/prisma');
-    return (this.client ??= createControlClient(this.config.findControlUrl(), readActor(), { applicationName, statementTimeoutMs: statementMsMax, sessionOptions: operatorSession }));
+    return (this.client ??= createControlClient(this.config.findControlUrl(), readActor(this.action), { applicationName, statementTimeoutMs: statementMsMax, sessionOptions: operatorSession }));
   }
 
   /** One transaction that changes rows of an organization. The login that runs the command is its actor. */
@@ -52,12 +59,12 @@ export class Context {
   }
 
   get pool(): ControlPool {
-    return (this.connections ??= createControlPool(readActor(), { connectionString: this.config.findControlUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: operatorSession }));
+    return (this.connections ??= createControlPool(readActor(this.action), { connectionString: this.config.findControlUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: operatorSession }));
   }
 
   /** With the owner's login: only it may make and detach partitions. */
   get owner(): pg.Pool {
-    return (this.ownersConnections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: actorSession(readActor()) }));
+    return (this.ownersConnections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: actorSession(readActor(this.action)) }));
   }
 
   /** Whether webhooks may use http and reach this machine; for development. */
@@ -109,7 +116,7 @@ export class Context {
 }
 
 /** The operating system's login that runs the command, and its machine. */
-const readActor = (): Actor => ({ kind: 'kt', id: `${userInfo().username}@${hostname()}`, name: null });
+const readActor = (action: string | null): Actor => ({ kind: 'kt', id: `${userInfo().username}@${hostname()}`, name: null, ...(action === null ? {} : { act: { action } }) });
 
 const wantsJson = (command: Command): boolean => command.opts<{ json?: boolean }>().json === true;
 

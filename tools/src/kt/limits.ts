@@ -3,7 +3,7 @@ import { findApiKey, getOrganization } from '@kilotoken/identity';
 import { formatMoney } from '@kilotoken/money';
 import { AppError } from '@kilotoken/platform';
 import { calendarKinds, describeLimit, isBudget, listLimits, removeLimit, setLimit, type NewLimit, type StoredLimit } from '@kilotoken/quota';
-import { parseSpan } from './arguments.js';
+import { parseNames, parseSpan, parseWhole } from './arguments.js';
 import { addCommand, iso, organizationOption, type Context } from './context.js';
 import type { Row } from './output.js';
 
@@ -18,6 +18,7 @@ const limitRow = (limit: StoredLimit): Row => ({
   amount: formatMoney(limit.amount),
   counted: limit.counted === null ? null : formatMoney(limit.counted),
   mode: limit.mode,
+  ...(isBudget(limit) ? { alertPercents: limit.alertPercents.map(String) } : {}),
   description: describeLimit(limit),
   createdAt: iso(limit.createdAt),
   changedAt: iso(limit.changedAt),
@@ -83,22 +84,26 @@ export const addLimitCommands = (limits: Command, context: Context): void => {
   addListing(limits, context, 'limits', () => true);
 };
 
+const alertsOf = (text: string | undefined): Pick<NewLimit, 'alertPercents'> =>
+  text === undefined ? {} : { alertPercents: text === 'none' ? [] : parseNames('--alerts', text).map((percent) => parseWhole('--alerts', percent)) };
+
 export const addBudgetCommands = (budgets: Command, context: Context): void => {
   const set = addCommand(budgets, 'set', 'set a budget, or change its amount; every gateway applies it within a second', async (command) => {
-    const options = command.opts<SubjectOptions & { amount?: string; currency: string; tokens?: string; per: string }>();
+    const options = command.opts<SubjectOptions & { amount?: string; currency: string; tokens?: string; per: string; alerts?: string }>();
     const { amount, tokens } = options;
     if ((amount === undefined) === (tokens === undefined)) {
       throw new AppError({ code: 'argument_invalid', kind: 'invalid', publicMessage: 'give either --amount or --tokens' });
     }
     const { id: organizationId } = await getOrganization(context.reader, options.org);
     const counted = tokens === undefined ? { measure: 'money' as const, currency: options.currency, amount: amount! } : { measure: 'tokens' as const, amount: tokens };
-    const limit = await setLimit(await context.prisma(), { organizationId, subject: await subjectOf(context, organizationId, options), ...counted, window: windowOf('--per', options.per), mode: options.soft ? 'soft' : 'hard' });
+    const limit = await setLimit(await context.prisma(), { organizationId, subject: await subjectOf(context, organizationId, options), ...counted, window: windowOf('--per', options.per), mode: options.soft ? 'soft' : 'hard', ...alertsOf(options.alerts) });
     context.printRow(command, limitRow(limit));
   })
     .option('--amount <decimal>', 'the most money')
     .option('--currency <unit>', "the amount's unit: a currency or a pack unit", 'USD')
     .option('--tokens <count>', 'the most tokens, input and output together')
-    .option('--per <window>', "day, week or month in the organization's time zone, or a rolling span such as 24h", 'month');
+    .option('--per <window>', "day, week or month in the organization's time zone, or a rolling span such as 24h", 'month')
+    .option('--alerts <percents>', 'tell at these percents of the amount, such as 50,90, or at none (the ones that it has, or 50,80,100, if left out)');
   addSubjectOptions(set);
   addListing(budgets, context, 'budgets', isBudget);
 };

@@ -51,6 +51,7 @@ export const runKt = async (words: readonly string[], { environment, workingFold
     const context = new Context(readKtConfig(environment, workingFolder), callersFolder, output);
     try {
       const program = createProgram(output, asJson, words);
+      program.hook('preAction', (_, command) => context.name(command));
       await addSubjects(program, context, words);
       await program.parseAsync([...words], { from: 'user' });
     } finally {

@@ -4,13 +4,14 @@ import { ensureListPriceBook, listPriceBook } from '@kilotoken/marketplace';
 import { addCommand, addPageOptions, iso, organizationOption, readPage, type Context } from './context.js';
 import type { Row } from './output.js';
 
-const organizationRow = ({ id, slug, name, priceBook, timeZone, status, createdAt }: Organization): Row => ({
+const organizationRow = ({ id, slug, name, priceBook, timeZone, status, parentId, createdAt }: Organization): Row => ({
   id,
   slug,
   name,
   priceBook,
   timeZone,
   status,
+  ...(parentId === null ? {} : { parentId }),
   createdAt: iso(createdAt),
 });
 
@@ -20,13 +21,16 @@ const timeZoneOption = ['--time-zone <zone>', 'the time zone of its days, such a
 
 export const addOrganizationCommands = (orgs: Command, context: Context): void => {
   addCommand(orgs, 'create', 'add an organization', async (command) => {
-    const { slug, name = slug, priceBook, timeZone } = command.opts<{ slug: string; name?: string; priceBook: string; timeZone: string }>();
+    const { slug, name = slug, timeZone, parent: parentText, ...given } = command.opts<{ slug: string; name?: string; priceBook?: string; timeZone: string; parent?: string }>();
+    const parent = parentText === undefined ? null : await getOrganization(context.reader, parentText);
+    const priceBook = given.priceBook ?? parent?.priceBook ?? listPriceBook;
     if (priceBook === listPriceBook) await ensureListPriceBook(await context.prisma());
-    context.printRow(command, organizationRow(await createOrganization(await context.prisma(), { slug, name, priceBook, timeZone })));
+    context.printRow(command, organizationRow(await createOrganization(await context.prisma(), { slug, name, priceBook, timeZone, parentId: parent?.id ?? null })));
   })
     .requiredOption('--slug <slug>', 'a short name of lower-case letters, digits and dashes')
     .option('--name <name>', 'its display name (default: the slug)')
-    .option('--price-book <name>', 'the price book that it pays by', listPriceBook)
+    .option('--price-book <name>', `the price book that it pays by (default: that of its parent, or ${listPriceBook})`)
+    .option('--parent <slug, name or id>', 'the organization above it in its account tree, which may pay for it by transfers')
     .option(...timeZoneOption, 'UTC');
 
   addCommand(orgs, 'set', "change an organization's time zone from now on", async (command) => {
