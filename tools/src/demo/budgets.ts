@@ -3,7 +3,7 @@ import type { Holding } from '@kilotoken/funding';
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import type { ControlClient } from '@kilotoken/platform/prisma';
 import {
-  cancelRequest, createQuota, endReservation, exchangeLimits, hasFree, listLimits, receiveStates, recallAll, requestReservation, setLimit, tickQuota, whole,
+  cancelRequest, createQuota, endReservation, exchangeLimits, listLimits, receiveStates, recallAll, requestReservation, setLimit, tickQuota, whole,
   type Amount, type Limit, type Need, type NewLimit, type Quota, type QuotaEffect, type QuotaTimes, type Reservation,
 } from '@kilotoken/quota';
 import { totalIn, type Charge } from '@kilotoken/usage';
@@ -32,10 +32,10 @@ export const limitsOf = ({ organizationId, customer, keys }: Account, perMonth: 
   const usd = (amount: Money, mode: 'hard' | 'soft', subject: NewLimit['subject'] = { kind: 'organization' }): NewLimit => ({
     organizationId, subject, measure: 'money', currency: 'USD', window: 'month', mode, amount: formatMoney((amount / parseMoney('1') + 1n) * parseMoney('1')),
   });
-  if (customer.slug !== 'demo') return customer.hasBudget ? [usd((perMonth * 3n) / 2n, 'hard')] : [];
+  if (customer.slug !== 'demo') return customer.hasBudget ? [usd(perMonth * 2n, 'hard')] : [];
   const continuousIntegration = customer.projects.flatMap((project) => project.keys).findIndex(({ name }) => name === 'continuous-integration');
   return [
-    usd(perMonth * 2n, 'hard'),
+    usd(perMonth * 4n, 'hard'),
     usd(perMonth / 4n, 'soft', { kind: 'project', project: 'research' }),
     { organizationId, subject: { kind: 'key', keyId: keys[continuousIntegration]!.id }, measure: 'requests', window: 'day', amount: '60', mode: 'hard' },
     { organizationId, subject: { kind: 'organization' }, measure: 'tokens', window: 'day', amount: '40000000', mode: 'soft' },
@@ -85,11 +85,13 @@ export class DemoBudgets {
   /** Gives back slices of windows that are over, or all of them. */
   async giveBack(all: boolean): Promise<void> {
     for (const [organizationId, limited] of this.organizations) {
+      // A slice that was used is closed once nobody has used it for a while: for a gateway that ends, that while is over.
+      const nowMs = this.settings.nowMs() + (all ? times.forgetMs : 0);
       if (all) recallAll(limited.quota);
-      const tick = (): Promise<void> => this.perform(organizationId, limited, tickQuota(limited.quota, this.settings.mintId(), this.settings.nowMs()));
-      await tick();
       // An exchange holds so many rows at most.
-      for (let rounds = 1; all && hasFree(limited.quota) && rounds < roundsMax; rounds += 1) await tick();
+      for (let rounds = 0; rounds === 0 || (all && limited.quota.size > 0 && rounds < roundsMax); rounds += 1) {
+        await this.perform(organizationId, limited, tickQuota(limited.quota, this.settings.mintId(), nowMs));
+      }
     }
   }
 
