@@ -159,6 +159,15 @@ describe('a decision', () => {
     expect(await grants()).toHaveLength(1);
   });
 
+  it('is not made by the person who made the token that asked', async () => {
+    const [tokenId, maker] = [money.mintId(), money.mintId()];
+    await money.sql("INSERT INTO person (id, name, email) VALUES ($1::uuid, 'Maker', $1::uuid || '@example.com')", [maker]);
+    await money.sql("INSERT INTO service_token (organization_id, id, name, prefix, hash, role, created_by, expires_at) VALUES ($1, $2::uuid, 'ci', 'kst_abcd', sha256($2::uuid::text::bytea), 'viewer', $3, now() + interval '1 day')", [organizationId, tokenId, maker]);
+    const { id } = await pendingOf(ask({ kind: 'token', id: tokenId, name: null }, 'grant.issue', grantOf('2000')));
+    await expect(decide(person(maker), id)).rejects.toMatchObject({ code: 'approval_by_requester' });
+    expect(await decide(grace, id)).toMatchObject({ status: 'approved' });
+  });
+
   it('rejects with a reason, and does nothing', async () => {
     const { id } = await pendingOf(ask(ada, 'grant.issue', grantOf('2000')));
     await expect(as(grace, (db) => decideApproval(db, viewerOf(grace), { organizationId, id, approve: false }))).rejects.toMatchObject({ code: 'accounts_invalid' });

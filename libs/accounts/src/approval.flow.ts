@@ -1,5 +1,5 @@
 import { allows, type Viewer } from '@kilotoken/access';
-import { mintId, readDatabaseNow, type RawDb } from '@kilotoken/platform';
+import { mintId, prismaSqlStateOf, readDatabaseNow, sqlStateOf, type RawDb } from '@kilotoken/platform';
 import { conflict, forbidden, notFound, parseInput } from './accounts.errors.js';
 import {
   approvalDays, approvalSearchSchema, cancellationSchema, decisionSchema, isAbove, type ActorRef, type Approval, type ApprovalDecision, type ApprovalKind, type ApprovalSearch, type MoneyActs,
@@ -56,7 +56,7 @@ const tryOut = async (db: RawDb, work: () => Promise<unknown>): Promise<void> =>
 
 /**
  * Decides on an approval in the caller's transaction, and does the approved act in it, exactly once. The decider is a person with the permission
- * `staff.approve`, other than the one who asked.
+ * `staff.approve`, other than the one who asked or made the token that asked.
  *
  * Throws `approval_not_found`, `approval_needs_person`, `approval_forbidden`, `approval_by_requester`, `approval_decided`, `approval_expired`, and what the
  * ledger throws where the act cannot be done any more.
@@ -71,7 +71,11 @@ export const decideApproval = async (db: RawDb, viewer: Viewer, decision: Approv
   if (approval.status === 'expired') throw conflict('approval_expired', `The approval expired at ${approval.expiresAt.toISOString()}. What it asked for is asked for again.`);
   if (approve && approval.requestedBy.kind === by.kind && approval.requestedBy.id === by.id) throw forbidden('approval_by_requester', 'Another person than the one who asked approves.');
   const result = approve ? await perform(db, approval) : null;
-  await writeDecision(db, { organizationId, id, decision: approve ? 'approved' : 'rejected', by, reason, result });
+  try {
+    await writeDecision(db, { organizationId, id, decision: approve ? 'approved' : 'rejected', by, reason, result });
+  } catch (error) {
+    throw (sqlStateOf(error) ?? prismaSqlStateOf(error)) === 'KT065' ? forbidden('approval_by_requester', 'Another person than the one who made the token that asked approves.') : error;
+  }
   return getApproval(db, organizationId, id);
 };
 

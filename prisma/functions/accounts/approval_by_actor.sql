@@ -1,6 +1,8 @@
 -- Trigger: whoever asks for an approval, and whoever decides on it, is the transaction's actor (`control_actor`). A decision is made once, and an
 -- approval that has expired can only be cancelled.
--- Errors: KT060 it was decided; KT061 it names another than the actor, or begins decided; KT062 it has expired.
+-- A person who made the token that asked is the one who asked.
+-- Errors: KT060 it was decided; KT061 it names another than the actor, or begins decided; KT062 it has expired; KT065 the
+-- actor made the token that asked.
 CREATE OR REPLACE FUNCTION approval_by_actor() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -17,6 +19,10 @@ BEGIN
     RAISE EXCEPTION 'an approval is decided by its actor' USING ERRCODE = 'KT061';
   END IF;
   IF NEW.decision <> 'cancelled' AND OLD.expires_at <= kt_now() THEN RAISE EXCEPTION 'approval % has expired', OLD.id USING ERRCODE = 'KT062'; END IF;
+  IF NEW.decision = 'approved' AND OLD.requested_by_kind = 'token'
+    AND EXISTS (SELECT FROM service_token t WHERE t.id::text = OLD.requested_by_id AND t.created_by::text = v_actor ->> 'id') THEN
+    RAISE EXCEPTION 'approval % was asked for by a token of its actor', OLD.id USING ERRCODE = 'KT065';
+  END IF;
   RETURN NEW;
 END $$;
 
