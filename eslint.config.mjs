@@ -19,7 +19,7 @@ const browserConstraints = ['money', 'contracts', 'protocol'].map((layer) => ({
 /** What tests share is no project; a pattern, since every project reaches it from its own depth. */
 const testSupport = ['^(\\.\\./)+test/support/'];
 
-const domainLibs = ['money', 'contracts', 'openai', 'identity', 'ledger', 'pricing', 'usage', 'marketplace', 'inference', 'funding', 'quota', 'metering', 'rollups', 'reconcile', 'events', 'access', 'audit', 'accounts'];
+const domainLibs = ['money', 'contracts', 'openai', 'identity', 'ledger', 'pricing', 'usage', 'marketplace', 'inference', 'funding', 'quota', 'metering', 'rollups', 'reconcile', 'events', 'access', 'audit', 'accounts', 'people'];
 const effectfulImports = ['@nestjs/*', 'pg', 'pg-*', 'undici', 'fastify', 'prom-client', 'node-llama-cpp', 'node:fs', 'node:fs/*', 'node:net', 'node:http', 'node:https', 'node:child_process'];
 
 const environmentMessage = 'Settings are parsed once, by a zod schema in the config file of the app or tool.';

@@ -11,3 +11,5 @@ END $$;
 
 GRANT SELECT, INSERT, UPDATE ON person TO kilotoken_sign_in;
 GRANT SELECT, INSERT, UPDATE, DELETE ON credential, second_factor, sign_in_attempt, sign_in_session, sign_in_verification TO kilotoken_sign_in;
+-- kt_now() reads it.
+GRANT SELECT ON database_mark TO kilotoken_sign_in;

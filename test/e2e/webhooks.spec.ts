@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from '@jest/globals';
 import { type EventEnvelope, eventEnvelopeSchema } from '@kilotoken/contracts';
 import { createWebhookEndpoint, listDeliveries, replayDeliveries, rotateWebhookSecret, setNotices, WebhookGuard } from '@kilotoken/events';
+import { createKeyring } from '@kilotoken/platform';
 import { Webhook } from 'standardwebhooks';
-import { createBackoffice, startReceiver, type Backoffice, type ReceivedWebhook, type Receiver } from '../support/backoffice.js';
+import { createBackoffice, startReceiver, testSecretKey, type Backoffice, type ReceivedWebhook, type Receiver } from '../support/backoffice.js';
 import { EventsDatabase } from '../support/events-database.js';
 import { queueStores } from '../support/queue-stores.js';
 import { until } from '../support/until.js';
+
+const keyring = createKeyring([testSecretKey]);
 
 /** A real backoffice carries events from their cause in the database to a customer's receiver and mailbox. */
 let events: EventsDatabase;
@@ -28,7 +31,7 @@ beforeEach(async () => {
 });
 afterEach(() => receiver.close());
 
-const addEndpoint = (kinds: string[] | null = null) => createWebhookEndpoint(events.money.owner, guard, { organizationId, url: `${receiver.url}/hook`, kinds });
+const addEndpoint = (kinds: string[] | null = null) => createWebhookEndpoint(events.money.owner, keyring, guard, { organizationId, url: `${receiver.url}/hook`, kinds });
 
 const envelopeOf = ({ body }: ReceivedWebhook): EventEnvelope => eventEnvelopeSchema.parse(JSON.parse(body));
 
@@ -96,12 +99,12 @@ describe.each(queueStores)('with queues in $name, webhooks', ({ needs, start, st
 
   needs('are signed by the old secret too while its owner changes over', async () => {
     const endpoint = await addEndpoint();
-    const { secret } = await rotateWebhookSecret(events.money.owner, { organizationId, id: endpoint.id, overlapMs: 3_600_000 });
+    const { secret } = await rotateWebhookSecret(events.money.owner, keyring, { organizationId, id: endpoint.id, overlapMs: 3_600_000 });
     await events.money.issue('1');
     await until('it arrived', () => receiver.received.length === 1);
     const [{ body, headers }] = receiver.received as [ReceivedWebhook];
     for (const valid of [secret, endpoint.secret]) new Webhook(valid).verify(body, headers as Record<string, string>);
-    const third = await rotateWebhookSecret(events.money.owner, { organizationId, id: endpoint.id, overlapMs: 0 });
+    const third = await rotateWebhookSecret(events.money.owner, keyring, { organizationId, id: endpoint.id, overlapMs: 0 });
     await events.money.issue('1');
     await until('it arrived', () => receiver.received.length === 2);
     new Webhook(third.secret).verify(receiver.received[1]!.body, receiver.received[1]!.headers as Record<string, string>);
@@ -111,7 +114,7 @@ describe.each(queueStores)('with queues in $name, webhooks', ({ needs, start, st
   needs('to an endpoint that answers 410 end at once, and another endpoint of its organization is told', async () => {
     const other = await startReceiver();
     await addEndpoint(['grant.issued']);
-    await createWebhookEndpoint(events.money.owner, guard, { organizationId, url: `${other.url}/hook`, kinds: ['webhook.disabled'] });
+    await createWebhookEndpoint(events.money.owner, keyring, guard, { organizationId, url: `${other.url}/hook`, kinds: ['webhook.disabled'] });
     receiver.answer = (response) => void response.writeHead(410).end();
     await events.money.issue('1');
     await until('the other is told', () => other.received.length === 1);

@@ -41,7 +41,7 @@ const createApp = async (app: AppName): Promise<AppProcess> => {
   const [port, metricsPort] = [await findFreePort(), await findFreePort()];
   const ports = { [`${app.toUpperCase()}_PORT`]: String(port), API_METRICS_PORT: String(metricsPort) };
   const home = mkdtempSync(join(testRunFolder(), 'home-'));
-  const env = { HOST: '127.0.0.1', INTERNAL_TOKEN: cluster.internalToken, LOG_LEVEL: 'info', DRAIN_MS, APP_DATABASE_URL: proxy.through(app === 'inference-worker' ? cluster.appUrl : serviceUrl(cluster.appUrl, app)), KILOTOKEN_HOME: home, ...ports };
+  const env = { HOST: '127.0.0.1', INTERNAL_TOKEN: cluster.internalToken, LOG_LEVEL: 'info', DRAIN_MS, APP_DATABASE_URL: proxy.through(app === 'inference-worker' ? cluster.appUrl : serviceUrl(cluster.appUrl, app)), KILOTOKEN_HOME: home, KILOTOKEN_SECRET_KEY: cluster.internalToken.repeat(2), ...ports };
   return new AppProcess({ app, name: `${app}-${randomBytes(3).toString('hex')}`, port, env });
 };
 

@@ -1,8 +1,8 @@
 import type { Viewer } from '@kilotoken/access';
-import { parseConfig, type RunningApp } from '@kilotoken/platform';
+import type { RunningApp } from '@kilotoken/platform';
 import { openLog, startApp } from '@kilotoken/platform/process';
 import { createApiApp } from '../../apps/api/src/app.js';
-import { apiSettings } from '../../apps/api/src/config.js';
+import { readApiSettings } from '../../apps/api/src/config.js';
 import type { PersistedOperations } from '../../apps/api/src/graphql/server/persisted-operations.js';
 import { createTestDatabase, serviceUrl, type TestDatabase } from './postgres.js';
 
@@ -31,8 +31,8 @@ export const startTestApi = async ({ persisted = new Map(), settings = {}, datab
   const own = database ?? (await createTestDatabase());
   const viewers = new Map<string, Viewer>();
   const app = createApiApp({ persisted, resolveViewer: async (headers) => viewers.get(String(headers[viewerHeader])) ?? null });
-  const parsed = parseConfig(apiSettings, {
-    API_PORT: '0', API_METRICS_PORT: '0', INTERNAL_TOKEN: 'a-token-of-24-characters', LOG_LEVEL: 'silent', APP_DATABASE_URL: serviceUrl(own.appUrl, 'api'),
+  const parsed = readApiSettings({
+    API_PORT: '0', API_METRICS_PORT: '0', INTERNAL_TOKEN: 'a-token-of-24-characters', LOG_LEVEL: 'silent', APP_DATABASE_URL: serviceUrl(own.appUrl, 'api'), KILOTOKEN_SECRET_KEY: 'k'.repeat(32),
     API_CORS_ORIGINS: 'https://console.example.com', ...settings,
   });
   const running: RunningApp = await startApp(app, parsed, await openLog({ name: 'api', level: 'silent' }));

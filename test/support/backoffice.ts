@@ -7,6 +7,9 @@ import { findFreePort } from '@kilotoken/tools/free-port';
 import { AppProcess } from './cluster-process.js';
 import { serviceUrl, testRunFolder } from './postgres.js';
 
+/** Encrypts stored secrets of tests. */
+export const testSecretKey = 'a-key-of-stored-secrets-for-tests-alone';
+
 export type Backoffice = AppProcess & { readonly token: string; readonly home: string };
 
 /** A real backoffice process on a test's database, that looks at everything far more often than one needs to. */
@@ -22,6 +25,7 @@ export const createBackoffice = async (appUrl: string, env: Record<string, strin
     BACKOFFICE_PORT: String(port),
     APP_DATABASE_URL: serviceUrl(appUrl, 'backoffice'),
     WEBHOOK_ALLOW_PRIVATE: '1',
+    KILOTOKEN_SECRET_KEY: testSecretKey,
     KILOTOKEN_HOME: home,
     ...often,
     ...env,

@@ -64,7 +64,7 @@ type Definitions = { readonly [Queue in QueueName]?: Partial<QueueDefinition<Que
 /** A table of the queues that a test works on, with three attempts and bounds that no test reaches unless it says so. */
 export const tableOf = (definitions: Definitions): QueueTable => {
   const usual = { waitsSeconds: [5, 300], concurrency: 1, timeoutMs: 15_000, dueMsMax: 600_000, keptDays: 30 };
-  const table = { 'deliver-webhook': null, 'send-mail': null, 'prune-events': null, 'prove-books': null };
+  const table = { 'deliver-webhook': null, 'send-mail': null, 'mail-person': null, 'prune-events': null, 'prove-books': null };
   return { ...table, ...Object.fromEntries(Object.entries(definitions).map(([queue, definition]) => [queue, { ...usual, ...definition }])) };
 };
 

@@ -45,6 +45,20 @@ const isKeyOf = async (key: string, slug: string): Promise<boolean> => {
 };
 
 describe('the demo', () => {
+  test('has one person of each role, two of finance, and an admin token, the same after another start', async () => {
+    const first = await seed();
+    expect(first.users.map(({ role }) => role)).toEqual(['owner', 'developer', 'billing', 'viewer', 'admin', 'finance', 'finance', 'support', 'sales_manager', 'seller']);
+    expect(new Set(first.users.map(({ password }) => password)).size).toBe(10);
+    expect(statSync(join(home, 'demo-people.json')).mode & 0o777).toBe(0o600);
+    const again = await seed();
+    expect([again.users, again.serviceToken]).toEqual([first.users, first.serviceToken]);
+    const { rows } = await app.query('SELECT FROM organization');
+    expect(rows).toEqual([]);
+    const [kinds] = await prisma.$queryRaw<{ company: bigint; members: bigint; tokens: bigint }[]>`SELECT (SELECT count(*) FROM organization WHERE kind = 'company') AS company,
+      (SELECT count(*) FROM membership m JOIN organization o ON o.id = m.organization_id WHERE o.kind = 'company') AS members, (SELECT count(*) FROM service_token) AS tokens`;
+    expect(kinds).toEqual({ company: 1n, members: 6n, tokens: 1n });
+  });
+
   test('has exactly 10 USD to spend, and the bench organization never runs out', async () => {
     const { apiKey, benchApiKey } = await seed();
     expect(await grantsOf('demo')).toEqual([expect.objectContaining({ source: 'package', unit: 'USD', granted: parseMoney('10'), available: parseMoney('10') })]);
@@ -70,7 +84,7 @@ describe('the demo', () => {
     const before = await loadCatalogue(app);
     expect(await seed()).toEqual(first);
     expect(await loadCatalogue(app)).toEqual(before);
-    expect([await prisma.organization.count(), await prisma.project.count(), await prisma.apiKey.count(), await prisma.creditGrant.count()]).toEqual([2, 2, 2, 2]);
+    expect([await prisma.organization.count(), await prisma.project.count(), await prisma.apiKey.count(), await prisma.creditGrant.count()]).toEqual([3, 2, 2, 2]);
   });
 
   test('keeps its keys where only their owner reads them', async () => {

@@ -6,6 +6,7 @@ import { applyListings, listPriceBook } from '@kilotoken/marketplace';
 import { type Actor, actorSession, changeAs, createPool, operatorSession } from '@kilotoken/platform';
 import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import { ensureDemoKeys, mintDemoKey, writeDemoKeys, type DemoKeys } from './demo-keys.js';
+import { seedDemoPeople, type DemoPeople } from './demo-people.js';
 import { demoListings, type DemoModel } from './demo-listings.js';
 
 /**
@@ -27,7 +28,7 @@ export interface SeedDemo {
   readonly embedded: boolean;
 }
 
-export interface SeededDemo extends DemoKeys {
+export interface SeededDemo extends DemoKeys, DemoPeople {
   readonly models: string[];
   readonly localModel: string | null;
   readonly loopbackModel: string;
@@ -60,7 +61,9 @@ export const seedDemo = async ({ databaseUrl, controlUrl, home, internalWorkerUr
       const usable = await seedTenant(prisma, tenant, keys[tenant.key], (key) => writeDemoKeys(keysFile, { ...keys, [tenant.key]: key }));
       keys = { ...keys, [tenant.key]: usable };
     }
-    return { ...keys, models: listings.map(({ modelId }) => modelId), localModel: localModel?.id ?? null, loopbackModel: loopbackModelId };
+    const demoOrganizationId = (await findOrganizationBy(prisma, tenants[0]!.slug))!.id;
+    const people = await seedDemoPeople({ controlUrl: controlUrl ?? databaseUrl, home, demoOrganizationId, actor: seedActor });
+    return { ...keys, ...people, models: listings.map(({ modelId }) => modelId), localModel: localModel?.id ?? null, loopbackModel: loopbackModelId };
   } finally {
     await prisma.$disconnect();
   }

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { parseConfig, type RunningApp } from '@kilotoken/platform';
+import type { RunningApp } from '@kilotoken/platform';
 import { openLog, startApp } from '@kilotoken/platform/process';
 import { createTestDatabase, serviceUrl } from '../../../test/support/postgres.js';
 import { apiApp } from './app.js';
-import { apiSettings } from './config.js';
+import { readApiSettings } from './config.js';
 
 const token = 'a-token-of-24-characters';
 let running: RunningApp | null = null;
@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 const start = async (databaseUrl: string): Promise<{ url: string; metricsUrl: string }> => {
-  const settings = parseConfig(apiSettings, { API_PORT: '0', API_METRICS_PORT: '0', INTERNAL_TOKEN: token, APP_DATABASE_URL: databaseUrl, LOG_LEVEL: 'silent' });
+  const settings = readApiSettings({ API_PORT: '0', API_METRICS_PORT: '0', INTERNAL_TOKEN: token, KILOTOKEN_SECRET_KEY: 'k'.repeat(32), APP_DATABASE_URL: databaseUrl, LOG_LEVEL: 'silent' });
   running = await startApp(apiApp, settings, await openLog({ name: 'api', level: 'silent' }));
   return { url: `http://127.0.0.1:${running.port}`, metricsUrl: `http://127.0.0.1:${running.metricsPort}/metrics` };
 };

@@ -4,20 +4,24 @@ import { DatabaseModule } from '@kilotoken/platform/process';
 import type { ApiSettings } from './config.js';
 import { GraphqlModule, type ResolveViewer } from './graphql/graphql.module.js';
 import type { PersistedOperations } from './graphql/server/persisted-operations.js';
+import { SignInModule } from './sign-in/sign-in.module.js';
 
 export interface ApiParts {
   readonly persisted: PersistedOperations;
-  readonly resolveViewer: ResolveViewer;
+  /** Null: by a session's cookie or a service token. */
+  readonly resolveViewer: ResolveViewer | null;
 }
 
 /** The control plane for people and programs. */
 @Module({})
 export class ApiModule {
-  static compose({ name, settings, logger }: Platform<ApiSettings>, parts: ApiParts): DynamicModule {
+  static compose(platform: Platform<ApiSettings>, parts: ApiParts): DynamicModule {
+    const { name, settings, logger } = platform;
     return {
       module: ApiModule,
       imports: [
         DatabaseModule.compose({ connectionString: settings.APP_DATABASE_URL, max: databaseConnectionsMax, applicationName: name, logger }),
+        SignInModule.compose(platform),
         GraphqlModule.compose({ ...parts, logger, isProduction: settings.KILOTOKEN_MODE === 'production' }),
       ],
     };

@@ -1,12 +1,16 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { AppDefinition } from '@kilotoken/platform';
+import { ViewerService } from '@kilotoken/people';
+import type { SignIn } from '@kilotoken/people/sign-in';
+import type { AppDefinition, ControlPool } from '@kilotoken/platform';
 import { databaseReadiness } from '@kilotoken/platform/process';
 import { ApiModule, type ApiParts } from './api.module.js';
 import { readApiSettings, type ApiSettings } from './config.js';
 import { registerConsoleFace } from './console/console.face.js';
 import { registerGraphqlFace } from './graphql/server/face.js';
 import { readPersistedOperations } from './graphql/server/persisted-operations.js';
+import { registerSignInFace } from './sign-in/sign-in.face.js';
+import { signInPool, signInService } from './sign-in/sign-in.module.js';
 
 const consoleFolder = fileURLToPath(new URL('../../console/dist', import.meta.url));
 const persistedFile = join(consoleFolder, 'persisted-operations.json');
@@ -21,15 +25,20 @@ export const createApiApp = (parts: ApiParts): AppDefinition<ApiSettings> => ({
     portSetting: 'API_PORT',
     metrics: { port: API_METRICS_PORT, portSetting: 'API_METRICS_PORT' },
   }),
-  module: (platform) => {
-    return ApiModule.compose(platform, parts);
-  },
-  wire: async ({ app, fastify, platform }) => {
-    registerGraphqlFace(fastify, { origins: platform.settings.API_CORS_ORIGINS ?? new Set(), persisted: parts.persisted });
-    await registerConsoleFace(fastify, { folder: consoleFolder, gatewayUrl: platform.settings.API_GATEWAY_URL });
+  module: (platform) => ApiModule.compose(platform, parts),
+  wire: async ({ app, fastify, platform: { settings, logger } }) => {
+    registerGraphqlFace(fastify, { origins: settings.API_CORS_ORIGINS ?? new Set(), persisted: parts.persisted });
+    await registerSignInFace(fastify, {
+      signIn: app.get<SignIn>(signInService),
+      pool: app.get<ControlPool>(signInPool),
+      viewers: app.get(ViewerService),
+      publicUrl: settings.API_PUBLIC_URL,
+      trustedProxies: settings.API_TRUSTED_PROXIES,
+      logger,
+    });
+    await registerConsoleFace(fastify, { folder: consoleFolder, gatewayUrl: settings.API_GATEWAY_URL });
     return { readiness: [databaseReadiness(app)] };
   },
 });
 
-/** Nobody can sign in yet. */
-export const apiApp = createApiApp({ persisted: readPersistedOperations(persistedFile), resolveViewer: async () => null });
+export const apiApp = createApiApp({ persisted: readPersistedOperations(persistedFile), resolveViewer: null });

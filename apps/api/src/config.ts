@@ -1,5 +1,15 @@
-import { parseConfig, processSettings, readEnvironment, setting } from '@kilotoken/platform';
+import { ConfigError, parseConfig, processSettings, readEnvironment, setting, type Environment } from '@kilotoken/platform';
 import { z } from 'zod';
+import { parseNetworks } from './sign-in/client-address.js';
+
+const isNetworks = (text: string): boolean => {
+  try {
+    return parseNetworks(text).length > 0;
+  } catch {
+    // ipaddr.js throws for what is no address.
+    return false;
+  }
+};
 
 const originsRight = 'must be origins such as https://app.example.com, with commas between them';
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text.toLowerCase();
@@ -20,8 +30,21 @@ export const apiSettings = z.object({
   API_CORS_ORIGINS: origins(),
   /** Base URL that customers give to their SDK. The console shows it, and its playground calls it. */
   API_GATEWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an address such as https://api.example.com/v1' }).prefault('http://127.0.0.1:8080/v1'),
+  /** The address of the console in browsers. Unset: this machine's, at API_PORT. */
+  API_PUBLIC_URL: setting.publicUrl().optional(),
+  /** Proxies that are believed about whom they speak for. */
+  API_TRUSTED_PROXIES: z.string().refine(isNetworks, 'must be addresses or networks such as 10.0.0.0/8, with commas between them').optional(),
+  /** The first key encrypts stored secrets and signs cookies; all decrypt. */
+  KILOTOKEN_SECRET_KEY: setting.secretKeys(),
 });
 
-export type ApiSettings = z.infer<typeof apiSettings>;
+export type ApiSettings = z.infer<typeof apiSettings> & { readonly API_PUBLIC_URL: string };
 
-export const readApiSettings = (): ApiSettings => parseConfig(apiSettings, readEnvironment());
+/** The settings with the public address filled in. Production needs it said. */
+export const completeApiSettings = (settings: z.infer<typeof apiSettings>): ApiSettings => {
+  const { API_PUBLIC_URL: publicUrl, API_PORT: port, KILOTOKEN_MODE: mode } = settings;
+  if (publicUrl === undefined && mode === 'production') throw new ConfigError(['API_PUBLIC_URL is not set: in production it must be the address that browsers use, such as https://console.example.com']);
+  return { ...settings, API_PUBLIC_URL: publicUrl ?? `http://127.0.0.1:${port}` };
+};
+
+export const readApiSettings = (environment: Environment = readEnvironment()): ApiSettings => completeApiSettings(parseConfig(apiSettings, environment));

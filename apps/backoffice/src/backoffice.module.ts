@@ -6,7 +6,7 @@ import { DatabaseModule, databasePool } from '@kilotoken/platform/process';
 import type { QueueStore } from '@kilotoken/platform/queue';
 import type { BackofficeSettings } from './config.js';
 import { createMetrics, watchQueues } from './metrics.js';
-import { createAccountWatch, createBalanceWatch, createNights, createOutbox, createQueueWatch, createRunner, createSender, openMail, openQueues } from './providers.js';
+import { createAccountWatch, createBalanceWatch, createNights, createOutbox, createQueueWatch, createRunner, createSender, openKeyring, openMail, openQueues } from './providers.js';
 import { createQueueTable } from './queue-table.js';
 
 const databaseConnectionsMax = 5;
@@ -71,7 +71,7 @@ const partsOf = (platform: Platform<BackofficeSettings>): FactoryProvider[] => {
     {
       provide: queueTable,
       inject: [databasePool, WebhookSender, mailTransport],
-      useFactory: (pool, sender, transport) => createQueueTable(platform, { pool, sender, transport, metrics }),
+      useFactory: (pool, sender, transport) => createQueueTable(platform, { pool, sender, transport, keyring: openKeyring(platform), metrics }),
     },
     { provide: OutboxService, inject: [queueTable, databasePool, queueStore], useFactory: (table, pool, queues) => createOutbox(platform, table, pool, queues, metrics) },
     { provide: JobRunnerService, inject: [queueTable, databasePool, queueStore], useFactory: (table, pool, queues) => createRunner(platform, table, pool, queues, metrics) },

@@ -36,6 +36,8 @@ export const backofficeSettings = z.object({
   NIGHTLY_CHECK_MS: setting.durationMs(60_000, 100, 3_600_000),
   /** Allows webhooks over http and to this machine and its network; for development and tests. */
   WEBHOOK_ALLOW_PRIVATE: yesOrNo('0'),
+  /** Opens stored secrets. Unset: mails to people are not sent, and webhooks whose secrets are encrypted fail. */
+  KILOTOKEN_SECRET_KEY: setting.secretKeys().optional(),
   SMTP_URL: z.string().refine(isSmtpUrl, 'must be an address such as smtp://user:password@mail.example.com:587').optional(),
   MAIL_FROM: z.email({ error: 'must be an address such as notices@example.com' }).optional(),
   /** Without SMTP_URL mails are written as files to its folder `mail`. */

@@ -13,7 +13,7 @@ import {
   type QueueTable,
 } from '@kilotoken/events';
 import type { QueueName } from '@kilotoken/contracts';
-import type { Platform } from '@kilotoken/platform';
+import { createKeyring, type Keyring, type Platform } from '@kilotoken/platform';
 import { openQueueStore, type QueueStore } from '@kilotoken/platform/queue';
 import type { Pool } from 'pg';
 import { mailFolderOf, type BackofficeSettings } from './config.js';
@@ -44,6 +44,12 @@ export const openMail = ({ settings, logger }: Backoffice): MailTransport => {
   const folder = mailFolderOf(settings);
   logger.warn({ event: 'mail.to_files', folder, hint: 'SMTP_URL is not set: mails are written to files and sent to nobody' });
   return openMailboxFolder(folder, settings.MAIL_FROM ?? developmentSender);
+};
+
+export const openKeyring = ({ settings, logger }: Backoffice): Keyring | null => {
+  if (settings.KILOTOKEN_SECRET_KEY) return createKeyring(settings.KILOTOKEN_SECRET_KEY);
+  logger.warn({ event: 'secrets.no_key', hint: 'KILOTOKEN_SECRET_KEY is not set: mails to people are not sent, and webhooks with encrypted secrets fail' });
+  return null;
 };
 
 export const createSender = ({ settings }: Backoffice): WebhookSender =>

@@ -5,6 +5,7 @@ import {
   mailJobMsMax,
   mailWaitsSeconds,
   nightWaitsSeconds,
+  PersonMailService,
   queuesOf,
   WebhookDeliveryService,
   webhookWaitsSeconds,
@@ -12,7 +13,7 @@ import {
   type QueueTable,
   type WebhookSender,
 } from '@kilotoken/events';
-import type { Platform } from '@kilotoken/platform';
+import type { Keyring, Platform } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { BackofficeSettings } from './config.js';
 import type { BackofficeMetrics } from './metrics.js';
@@ -22,6 +23,8 @@ interface Parts {
   readonly pool: Pool;
   readonly sender: WebhookSender;
   readonly transport: MailTransport;
+  /** Null: no key is set, and another process sends mails to people. */
+  readonly keyring: Keyring | null;
   readonly metrics: BackofficeMetrics;
 }
 
@@ -31,13 +34,14 @@ const hourMs = 3_600_000;
  * The table of this process's queues. A new queue is a name and a payload in `contracts`, and an entry here: workers, dispatcher,
  * retention, metrics and readiness follow.
  */
-export const createQueueTable = ({ settings, clock, logger }: Platform<BackofficeSettings>, { pool, sender, transport, metrics }: Parts): QueueTable => {
+export const createQueueTable = ({ settings, clock, logger }: Platform<BackofficeSettings>, { pool, sender, transport, keyring, metrics }: Parts): QueueTable => {
   const { JOB_CONCURRENCY: concurrency, JOB_STUCK_MS: dueMsMax, EVENTS_KEPT_DAYS: keptDays, AUDIT_DATABASE_URL: auditUrl, USAGE_ARCHIVE_FOLDER: archiveFolder } = settings;
   const bounds = { concurrency, dueMsMax, keptDays };
   const nightly = { waitsSeconds: nightWaitsSeconds, concurrency: 1, dueMsMax, keptDays, endsOnDrain: true } as const;
   const table: QueueTable = {
-    'deliver-webhook': { ...bounds, processor: new WebhookDeliveryService(pool, sender, clock), waitsSeconds: webhookWaitsSeconds, timeoutMs: deliveryMsMax },
+    'deliver-webhook': { ...bounds, processor: new WebhookDeliveryService(pool, sender, clock, keyring), waitsSeconds: webhookWaitsSeconds, timeoutMs: deliveryMsMax },
     'send-mail': { ...bounds, processor: new MailService(pool, transport), waitsSeconds: mailWaitsSeconds, timeoutMs: mailJobMsMax },
+    'mail-person': keyring && { ...bounds, processor: new PersonMailService(transport, keyring), waitsSeconds: mailWaitsSeconds, timeoutMs: mailJobMsMax },
     'prune-events': { ...nightly, processor: pruningEvents(pool, () => ({ queues: queuesOf(table), eventDays: keptDays })), timeoutMs: hourMs },
     'prove-books': auditUrl ? { ...nightly, processor: provingBooks(logger, { auditUrl, archiveFolder: archiveFolder === undefined ? null : resolve(archiveFolder) }, metrics), timeoutMs: 8 * hourMs } : null,
   };

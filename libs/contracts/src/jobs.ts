@@ -19,6 +19,8 @@ const night = z.strictObject({ night: z.iso.date() });
 export const jobCatalogue = {
   'deliver-webhook': kind('organization', z.strictObject({ endpoint_id: z.uuid() })),
   'send-mail': kind('organization', z.strictObject({ address: z.string().min(3).max(254) })),
+  /** An invitation or a new password, encrypted: its link opens an account. */
+  'mail-person': kind('platform', z.strictObject({ sealed: z.string().min(1).max(20_000) })),
   'prune-events': kind('platform', night),
   'prove-books': kind('platform', night),
 } as const satisfies Record<string, JobKind>;

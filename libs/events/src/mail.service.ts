@@ -28,14 +28,19 @@ export class MailService implements JobProcessor<'send-mail'> {
     const { type } = envelope;
     if (!isEventName(type)) throw new Error(`no mail is written for ${type}`);
     const mail = renderMail({ ...envelope, type }, organizationName);
-    try {
-      await this.transport.send({ ...mail, to, id: jobId, sentAt: event.createdAt });
-      return { ok: true, reason: 'sent' };
-    } catch (error) {
-      return { ok: false, reason: failureOf(error), isFinal: isFinal(error) };
-    }
+    return mailOutcome(this.transport.send({ ...mail, to, id: jobId, sentAt: event.createdAt }));
   }
 }
+
+/** The attempt's end by what the next server said. */
+export const mailOutcome = async (sending: Promise<void>): Promise<JobOutcome> => {
+  try {
+    await sending;
+    return { ok: true, reason: 'sent' };
+  } catch (error) {
+    return { ok: false, reason: failureOf(error), isFinal: isFinal(error) };
+  }
+};
 
 const smtpCode = (error: unknown): number => (error instanceof Error && 'responseCode' in error && typeof error.responseCode === 'number' ? error.responseCode : 0);
 

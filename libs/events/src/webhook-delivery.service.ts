@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Clock, Db } from '@kilotoken/platform';
+import type { Clock, Db, Keyring } from '@kilotoken/platform';
 import type { Pool } from 'pg';
 import type { Job, JobOutcome, JobProcessor } from './queue-table.js';
 import { attemptMsMax, type WebhookAnswer, type WebhookSender } from './webhook-sender.client.js';
+import { openWebhookSecret } from './webhook-secret.js';
 import { disableAfterMs, toEnvelope } from './webhook.js';
 import { findDelivery, noteAttempt } from './webhook.store.js';
 
@@ -21,13 +22,16 @@ export class WebhookDeliveryService implements JobProcessor<'deliver-webhook'> {
     private readonly pool: Pool,
     private readonly sender: WebhookSender,
     private readonly clock: Clock,
+    /** Null: no key is set, and secrets that are encrypted cannot be used. */
+    private readonly keyring: Keyring | null,
   ) {}
 
   async run({ organizationId, eventId, payload }: WebhookJob): Promise<JobOutcome> {
     const delivery = eventId === null ? null : await findDelivery(this.pool, organizationId, payload.endpoint_id, eventId);
     if (!delivery) return notSent('the endpoint was removed');
     if (delivery.disabled) return notSent('the endpoint is disabled');
-    const { url, secrets, event } = delivery;
+    const { url, event } = delivery;
+    const secrets = delivery.secrets.map((stored) => openWebhookSecret(this.keyring, organizationId, payload.endpoint_id, stored));
     const body = JSON.stringify(toEnvelope(event));
     return judge(await this.sender.send({ url, secrets, id: event.id, body, sentAt: new Date(this.clock.nowMs()) }));
   }

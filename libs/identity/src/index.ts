@@ -1,5 +1,6 @@
 export { apiKeyLength, apiKeyPrefix, fingerprintApiKey, mintApiKey, parseApiKey, type MintedApiKey, type ParsedApiKey, type RandomBytes } from './api-key.js';
 export { createApiKey, findApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, setApiKey, type IssuedApiKey } from './api-key.flow.js';
+export { nameSchema } from './identity.js';
 export type { ApiKey, ApiKeyPlace, ApiKeySettings, ApiKeySettingsChange, NewApiKey, NewOrganization, NewProject, Organization, OrganizationTimeZone, Page, Project, RollApiKey } from './identity.js';
 export {
   createOrganization,

@@ -14,6 +14,7 @@ export { databaseLifeline, whileAnswering } from './database/lifeline.js';
 export type { Log, LogSettings } from './telemetry/logging.js';
 export * from './migrate/migrate.js';
 export { withoutSecrets } from './telemetry/redaction.js';
+export * from './secrets/keyring.js';
 export { PollLoop } from './poll-loop.js';
 export { traceIdHeader } from './http/requests.js';
 export * from './telemetry/tracing.js';

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION person_mail_put(p_key text, p_sealed text) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
-  SELECT outbox_enqueue(platform_organization(), 'send-person-mail', p_key, jsonb_build_object('sealed', p_sealed))
+  SELECT outbox_enqueue(platform_organization(), 'mail-person', p_key, jsonb_build_object('sealed', p_sealed))
 $$;
 
 ALTER FUNCTION person_mail_put OWNER TO kilotoken_definer;

@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import type { Command } from 'commander';
-import { actorSession, changeAs, createControlPool, createPool, operatorSession, readDatabaseNow, throughPg, type Actor, type ControlPool, type RawDb } from '@kilotoken/platform';
+import { actorSession, AppError, changeAs, createControlPool, createKeyring, createPool, operatorSession, readDatabaseNow, throughPg, type Actor, type ControlPool, type Keyring, type RawDb } from '@kilotoken/platform';
 import type { ControlClient, PrismaDb } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { parseWhole } from './arguments.js';
@@ -29,6 +29,7 @@ export class Context {
   private ownersConnections: pg.Pool | null = null;
   /** The command that runs, as the audit log names its changes: `kt.keys.revoke`. */
   private action: string | null = null;
+  private signInConnections: ControlPool | null = null;
 
   constructor(
     private readonly config: KtConfig,
@@ -65,6 +66,19 @@ export class Context {
   /** With the owner's login: only it may make and detach partitions. */
   get owner(): pg.Pool {
     return (this.ownersConnections ??= createPool({ connectionString: this.config.findDatabaseUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions: actorSession(readActor(this.action)) }));
+  }
+
+  /** For people's passwords and sessions: the same login becomes the role that alone reads them. */
+  get signIn(): ControlPool {
+    const sessionOptions = `-c role=kilotoken_sign_in ${actorSession(readActor(this.action))}`;
+    return (this.signInConnections ??= createControlPool(readActor(this.action), { connectionString: this.config.findControlUrl(), max: 1, applicationName, statementTimeoutMs: statementMsMax, sessionOptions }));
+  }
+
+  /** The keys of stored secrets. Throws `secret_key_missing`. */
+  keyring(): Keyring {
+    const keys = this.config.findSecretKeys();
+    if (keys) return createKeyring(keys);
+    throw new AppError({ code: 'secret_key_missing', kind: 'invalid', publicMessage: 'KILOTOKEN_SECRET_KEY is not set: set it to the keys that the api and the backoffice have.' });
   }
 
   /** Whether webhooks may use http and reach this machine; for development. */
@@ -112,6 +126,7 @@ export class Context {
     await this.client?.$disconnect();
     await this.connections?.end();
     await this.ownersConnections?.end();
+    await this.signInConnections?.end();
   }
 }
 

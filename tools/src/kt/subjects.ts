@@ -10,6 +10,8 @@ interface Subject {
 
 const subjects: readonly Subject[] = [
   { name: 'orgs', description: 'organizations: the customers', load: async () => (await import('./organizations.js')).addOrganizationCommands },
+  { name: 'users', description: 'people, their roles and passwords', load: async () => (await import('./users.js')).addUserCommands },
+  { name: 'tokens', description: 'service tokens: access of machines to GraphQL', load: async () => (await import('./users.js')).addTokenCommands },
   { name: 'projects', description: 'projects of an organization; each key belongs to one', load: async () => (await import('./organizations.js')).addProjectCommands },
   { name: 'keys', description: 'API keys of requests', load: async () => (await import('./keys.js')).addKeyCommands },
   { name: 'grants', description: 'grants: amounts that an organization can spend', load: async () => (await import('./grants.js')).addGrantCommands },
@@ -28,6 +30,7 @@ const subjects: readonly Subject[] = [
   { name: 'webhooks', description: 'webhooks: addresses that receive events of an organization', load: async () => (await import('./webhooks.js')).addWebhookCommands },
   { name: 'jobs', description: 'jobs of the queues, dead ones included', load: async () => (await import('./jobs.js')).addJobCommands },
   { name: 'notices', description: 'notices: mails to an organization, and its low-balance threshold', load: async () => (await import('./notices.js')).addNoticeCommands },
+  { name: 'secrets', description: 'stored secrets: encrypt them under a new key', load: async () => (await import('./secrets.js')).addSecretCommands },
 ];
 
 /** Adds every subject by its name, and the commands of those that stand among the words. */

@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 
 const run = (words: string[], settings: Record<string, string> = {}): Promise<Ran> =>
-  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(database.appUrl, 'control'), ...settings }, workingFolder: '/', callersFolder: '/', output }));
+  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl, KILOTOKEN_SECRET_KEY: 'k'.repeat(32), CONTROL_DATABASE_URL: serviceUrl(database.appUrl, 'control'), ...settings }, workingFolder: '/', callersFolder: '/', output }));
 
 const runJson = async (...words: string[]) => {
   const { exitCode, out, error } = await run([...words, '--json'], { WEBHOOK_ALLOW_PRIVATE: '1' });

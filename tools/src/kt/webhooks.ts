@@ -60,7 +60,7 @@ export const addWebhookCommands = (webhooks: Command, context: Context): void =>
     const guard = new WebhookGuard({ allowPrivate: context.allowPrivateWebhooks });
     const organizationId = await organizationIdOf(command);
     const asked = kinds === undefined ? null : parseNames('--kinds', kinds);
-    printWithSecret(command, await createWebhookEndpoint(context.pool, guard, { organizationId, url, kinds: asked, ...(description === undefined ? {} : { description }) }));
+    printWithSecret(command, await createWebhookEndpoint(context.pool, context.keyring(), guard, { organizationId, url, kinds: asked, ...(description === undefined ? {} : { description }) }));
   })
     .requiredOption(...organizationOption)
     .requiredOption('--url <https://…>', 'the address that receives events')
@@ -76,7 +76,7 @@ export const addWebhookCommands = (webhooks: Command, context: Context): void =>
   addCommand(webhooks, 'rotate <id>', 'create a new secret; the old one also signs for a while', async (command) => {
     const { overlap } = command.opts<{ overlap?: string }>();
     const overlapMs = overlap === undefined ? {} : { overlapMs: parseSpan('--overlap', overlap) };
-    printWithSecret(command, await rotateWebhookSecret(context.pool, { ...(await placeOf(command)), ...overlapMs }));
+    printWithSecret(command, await rotateWebhookSecret(context.pool, context.keyring(), { ...(await placeOf(command)), ...overlapMs }));
   })
     .requiredOption(...organizationOption)
     .option('--overlap <span>', 'how long the old secret still signs, up to 7d (default: 24h)');

@@ -61,6 +61,9 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
       APP_DATABASE_URL: serviceUrls[app.name in serviceUrls ? (app.name as DatabaseService) : 'api'],
       AUDIT_DATABASE_URL: app.name === 'backoffice' ? (auditDatabaseUrl ?? undefined) : undefined,
       REDIS_URL: settings.REDIS_URL,
+      // The two that open stored secrets.
+      KILOTOKEN_SECRET_KEY: app.name === 'api' || app.name === 'backoffice' ? secretKeyOf(context) : undefined,
+      API_PUBLIC_URL: app.name === 'api' ? publicUrlOf(settings) : undefined,
       KILOTOKEN_HOME: home.folder,
       KILOTOKEN_MODEL_PATH: modelPath ?? undefined,
       KILOTOKEN_GPU: settings.KILOTOKEN_GPU,
@@ -74,6 +77,11 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
 
 /** Base URL for SDKs on this machine. */
 export const gatewayUrlOf = (settings: LauncherSettings): string => `${originOf(settings, 'GATEWAY_PORT')}/v1`;
+/** The console's address in browsers. */
+export const publicUrlOf = (settings: LauncherSettings): string => settings.API_PUBLIC_URL ?? originOf(settings, 'API_PORT');
+
+/** The installation's own key, unless it is told others. */
+export const secretKeyOf = ({ settings, secrets }: Pick<AppContext, 'settings' | 'secrets'>): string => settings.KILOTOKEN_SECRET_KEY?.join(',') ?? secrets.secretKey;
 
 /** The process's origin on this machine; loopback if it binds to every address. */
 export function originOf(settings: LauncherSettings, port: PortSetting): string {

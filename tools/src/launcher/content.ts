@@ -25,7 +25,7 @@ export interface ContentSource {
 /** The actor of the catalogue's changes at a start. */
 const launcherActor: Actor = { kind: 'system', id: 'launcher', name: null };
 
-export type Content = Pick<Quickstart, 'apiKey' | 'benchApiKey' | 'models' | 'engineModel' | 'localModel' | 'loopbackModel'>;
+export type Content = Pick<Quickstart, 'apiKey' | 'benchApiKey' | 'models' | 'engineModel' | 'localModel' | 'loopbackModel' | 'users' | 'serviceToken'>;
 
 export async function prepareContent(source: ContentSource): Promise<Content> {
   const { terminal, settings, ownerUrl, controlUrl } = source;
@@ -44,11 +44,11 @@ export async function prepareContent(source: ContentSource): Promise<Content> {
 async function prepareDemo({ terminal, settings, home, ownerUrl, controlUrl, localModel }: ContentSource): Promise<Omit<Content, 'models' | 'engineModel'>> {
   const embedded = settings.DATABASE_URL === undefined;
   const wanted = settings.KILOTOKEN_DEMO === undefined ? embedded : settings.KILOTOKEN_DEMO === '1';
-  if (!wanted) return { apiKey: null, benchApiKey: null, localModel: null, loopbackModel: null };
+  if (!wanted) return { apiKey: null, benchApiKey: null, localModel: null, loopbackModel: null, users: [], serviceToken: null };
   return runStep(terminal, 'demo', 'seeding the demo organizations', async () => {
     const internalWorkerUrl = originOf(settings, 'WORKER_PORT');
     const { models: _models, ...demo } = await seedDemo({ databaseUrl: ownerUrl, controlUrl, home: home.folder, internalWorkerUrl, localModel, embedded });
-    return { result: demo, detail: 'organizations demo (10 USD prepaid) and bench' };
+    return { result: { ...demo, users: [...demo.users] }, detail: 'organizations demo (10 USD prepaid) and bench, and people of every role' };
   });
 }
 

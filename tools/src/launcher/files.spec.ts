@@ -21,9 +21,19 @@ describe('ensureSecrets', () => {
     const file = join(folder, 'secrets.json');
     const made = ensureSecrets(file, false);
     expect(ensureSecrets(file, true)).toEqual(made);
-    expect(new Set(Object.values(made)).size).toBe(3);
+    expect(new Set(Object.values(made)).size).toBe(4);
     expect(modeOf(file)).toBe('600');
     expect(readdirSync(folder)).toEqual(['secrets.json']);
+  });
+
+  it('adds the key that an older installation has none of, and keeps the rest', () => {
+    const file = join(folder, 'secrets.json');
+    const { secretKey: _none, ...older } = ensureSecrets(file, false);
+    writeFileSync(file, JSON.stringify(older));
+    const upgraded = ensureSecrets(file, true);
+    expect(upgraded).toMatchObject(older);
+    expect(upgraded.secretKey).toMatch(/^[0-9a-f]{64}$/);
+    expect(ensureSecrets(file, true)).toEqual(upgraded);
   });
 
   it('refuses to make new ones for a database that was made with others', () => {
@@ -48,6 +58,13 @@ describe('writeQuickstart', () => {
       benchApiKey: null,
       databaseUrl: 'postgresql://127.0.0.1/kilotoken',
       controlDatabaseUrl: null,
+      consoleUrl: 'http://127.0.0.1:8081/',
+      graphqlUrl: 'http://127.0.0.1:8081/graphql',
+      graphqlWsUrl: 'ws://127.0.0.1:8081/graphql',
+      signInUrl: 'http://127.0.0.1:8081/api/auth/sign-in/email',
+      serviceToken: null,
+      users: [],
+      mailFolder: null,
       models: ['loopback'],
       model: 'loopback',
       engineModel: null,

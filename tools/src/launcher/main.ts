@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import { readEnvironment, type Environment } from '@kilotoken/platform';
 import { stopOrphanedPostgres } from '../postgres/index.js';
 import { stopOrphans } from './app-process.js';
-import { gatewayUrlOf } from './apps.js';
+import { gatewayUrlOf, publicUrlOf } from './apps.js';
 import { prepareContent } from './content.js';
 import { createPostgres, hasEmbeddedDatabase, openDatabase } from './database.js';
 import { takeFolderLock } from './folder-lock.js';
@@ -95,9 +96,28 @@ async function startEverything(start: Start): Promise<void> {
     return { result: undefined, detail: 'gateway, api, metering, backoffice, inference-worker' };
   });
   refuseToGoOn(stop);
-  const quickstart: Quickstart = { ...content, model: content.engineModel ?? content.localModel ?? content.loopbackModel, gatewayUrl: gatewayUrlOf(settings), databaseUrl: database.ownerUrl, controlDatabaseUrl: database.controlUrl };
+  const quickstart: Quickstart = {
+    ...content,
+    ...addressesOf(settings),
+    model: content.engineModel ?? content.localModel ?? content.loopbackModel,
+    databaseUrl: database.ownerUrl,
+    controlDatabaseUrl: database.controlUrl,
+    mailFolder: settings.SMTP_URL === undefined ? join(home.folder, 'mail') : null,
+  };
   writeQuickstart(home.quickstartFile, quickstart);
   printSummary(terminal, home, quickstart, performance.now() - start.startedMs);
+}
+
+/** The addresses of gateway and console, and of the faces that programs use. */
+function addressesOf(settings: LauncherSettings): Pick<Quickstart, 'gatewayUrl' | 'consoleUrl' | 'graphqlUrl' | 'graphqlWsUrl' | 'signInUrl'> {
+  const publicUrl = publicUrlOf(settings);
+  return {
+    gatewayUrl: gatewayUrlOf(settings),
+    consoleUrl: `${publicUrl}/`,
+    graphqlUrl: `${publicUrl}/graphql`,
+    graphqlWsUrl: `${publicUrl.replace(/^http/, 'ws')}/graphql`,
+    signInUrl: `${publicUrl}/api/auth/sign-in/email`,
+  };
 }
 
 /** Rejects at once when a stop is requested. The work is abandoned, because the process is about to end. */

@@ -21,6 +21,19 @@ const quickstartSchema = z.object({
   localModel: z.string().nullable(),
   /** The deterministic engine, which says so in every answer. */
   loopbackModel: z.string().nullable(),
+  /** The console in a browser. */
+  consoleUrl: z.url(),
+  graphqlUrl: z.url(),
+  /** Subscriptions, by graphql-ws. */
+  graphqlWsUrl: z.url(),
+  /** POST {email, password} sets the cookie. */
+  signInUrl: z.url(),
+  /** An admin's, in a demo. */
+  serviceToken: z.string().nullable(),
+  /** The people of the demo. */
+  users: z.array(z.object({ role: z.string(), email: z.string(), password: z.string(), organizationId: z.string() })),
+  /** Where mails become files. Null: a mail server sends them. */
+  mailFolder: z.string().nullable(),
 });
 
 export type Quickstart = z.infer<typeof quickstartSchema>;

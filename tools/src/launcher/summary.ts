@@ -11,10 +11,17 @@ export function printSummary(terminal: Terminal, home: Home, quickstart: Quickst
   terminal.line(`  ${bold('Kilotoken is running')} ${dim(`after ${(elapsedMs / 1000).toFixed(1)} s. Ctrl-C stops it.`)}`);
   terminal.line();
   row('gateway', bold(quickstart.gatewayUrl));
+  row('console', bold(quickstart.consoleUrl));
   row('models', quickstart.models.join(', ') || dim('none yet: set KILOTOKEN_LANES to a lanes file'));
   row('keys', quickstart.apiKey ? home.quickstartFile : dim('create one: npm run kt -- keys create --help'));
   row('logs', home.logs);
   if (quickstart.apiKey && !hasHistory(quickstart.models)) row('history', dim('none yet: npm run demo -- --fresh fills the console with 90 days of it'));
+  if (quickstart.users.length > 0) {
+    terminal.line();
+    terminal.line('  Sign in to the console as:');
+    terminal.line();
+    for (const { role, email, password } of quickstart.users) terminal.line(`    ${role.padEnd(14)} ${email.padEnd(32)} ${password}`);
+  }
   const { model } = quickstart;
   if (quickstart.apiKey && model) {
     terminal.line();

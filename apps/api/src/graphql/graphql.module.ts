@@ -2,6 +2,7 @@ import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { GraphQLModule } from '@nestjs/graphql';
 import type { Viewer } from '@kilotoken/access';
+import { ViewerService } from '@kilotoken/people';
 import { readAs, readAsStaff } from '@kilotoken/platform';
 import { databasePool } from '@kilotoken/platform/process';
 import type { FastifyRequest } from 'fastify';
@@ -24,8 +25,8 @@ export interface GraphqlSettings {
   readonly isProduction: boolean;
   readonly persisted: PersistedOperations;
   readonly logger: Logger;
-  /** Null: nobody is signed in. */
-  readonly resolveViewer: ResolveViewer;
+  /** Answers null where nobody is signed in. Null: by a session's cookie or a service token. */
+  readonly resolveViewer: ResolveViewer | null;
 }
 
 /** GraphQL at `/graphql`. */
@@ -34,7 +35,13 @@ export class GraphqlModule {
   static compose(settings: GraphqlSettings): DynamicModule {
     return {
       module: GraphqlModule,
-      imports: [GraphQLModule.forRootAsync<ApolloDriverConfig>({ driver: ApolloDriver, inject: [databasePool], useFactory: (pool: Pool) => serverOptions(settings, accessThrough(pool)) })],
+      imports: [
+        GraphQLModule.forRootAsync<ApolloDriverConfig>({
+          driver: ApolloDriver,
+          inject: [databasePool, ViewerService],
+          useFactory: (pool: Pool, viewers: ViewerService) => serverOptions({ ...settings, resolveViewer: settings.resolveViewer ?? (async (headers) => (await viewers.resolve(headers))?.viewer ?? null) }, accessThrough(pool)),
+        }),
+      ],
       providers: [...resolvers],
     };
   }
@@ -45,7 +52,7 @@ const accessThrough = (pool: Pool): ReadAccess => ({
   asStaff: (read) => readAsStaff(pool, read),
 });
 
-const serverOptions = ({ isProduction, persisted, logger, resolveViewer }: GraphqlSettings, access: ReadAccess): ApolloDriverConfig => ({
+const serverOptions = ({ isProduction, persisted, logger, resolveViewer }: GraphqlSettings & { readonly resolveViewer: ResolveViewer }, access: ReadAccess): ApolloDriverConfig => ({
   path: graphqlPath,
   autoSchemaFile: true,
   sortSchema: true,

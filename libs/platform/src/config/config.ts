@@ -141,8 +141,26 @@ const proxyUrl = () =>
     .refine(isProxyUrl, proxyRight)
     .optional();
 
+const secretKeysRight = 'must be keys of 32 to 512 letters, digits or -._~+/= with commas between them, the one that encrypts first (each for example the output of `openssl rand -hex 32`)';
+
+/** Keys under which secrets are stored; see `createKeyring`. */
+const secretKeys = () =>
+  z
+    .string({ error: secretKeysRight })
+    .regex(/^[A-Za-z0-9\-._~+/=]{32,512}(,[A-Za-z0-9\-._~+/=]{32,512}){0,9}$/, secretKeysRight)
+    .transform((text) => text.split(','));
+
+const publicUrlRight = 'must be the address that browsers use, without a path, such as https://console.example.com';
+
+/** The origin of a public face. */
+const publicUrl = () =>
+  z
+    .string({ error: publicUrlRight })
+    .refine((text) => isHttpUrl(text) && new URL(text).pathname === '/' && new URL(text).username === '', publicUrlRight)
+    .transform((text) => new URL(text).origin);
+
 /** Building blocks for schemas of settings. */
-export const setting = { wholeNumber, port, durationMs, sizeBytes, host, internalToken, logLevel, logFile, databaseUrl, redisUrl, ratio, collectorUrl, proxyUrl, headers };
+export const setting = { secretKeys, publicUrl, wholeNumber, port, durationMs, sizeBytes, host, internalToken, logLevel, logFile, databaseUrl, redisUrl, ratio, collectorUrl, proxyUrl, headers };
 
 /** The settings of every process with an HTTP face; an app's schema adds its port and its own settings. */
 export const processSettings = {

@@ -193,7 +193,7 @@ describe.each(Object.entries(functionsOfRoles))('%s', (role, functions) => {
 describe('sign-in', () => {
   it('writes people and how they sign in, and nothing else', async () => {
     const rights = await rightsOf('kilotoken_sign_in');
-    expect([...new Set(rights.map(({ table }) => table))]).toEqual([...signInTables, 'person'].sort());
+    expect([...new Set(rights.map(({ table }) => table))]).toEqual([...signInTables, 'database_mark', 'person'].sort());
     expect(rights.filter(({ table, right }) => right === 'DELETE' && table === 'person')).toEqual([]);
   });
 });

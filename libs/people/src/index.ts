@@ -1,0 +1,14 @@
+export { ensureCompany } from './company.flow.js';
+export * from './invitation.flow.js';
+export * from './membership.flow.js';
+export * from './people.js';
+export * from './person.flow.js';
+export type { Mailing } from './person-mail.store.js';
+export { isServiceToken } from './secret-text.js';
+export * from './secrets-rotate.flow.js';
+export * from './service-token.flow.js';
+export * from './session.flow.js';
+export { sessionCookieName } from './session-cookie.js';
+export { originsOf } from './sign-in.js';
+export * from './throttle.flow.js';
+export { ViewerService, type ResolvedViewer, type ViewerHeaders } from './viewer.service.js';
