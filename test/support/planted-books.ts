@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { detachPartition, dropPartition, exportPartition, makePartition } from '@kilotoken/usage/partitions';
+import { findUnsealed } from '@kilotoken/reconcile';
 import { MoneyDatabase, type Usage } from './money-database.js';
 import { rate } from './reconcile-fixture.js';
 
@@ -221,7 +222,7 @@ export class PlantedBooks {
     const [name, now] = [this.id(`${month}Partition`), new Date()];
     await exportPartition(this.money.owner, name, this.archiveFolder, now);
     await detachPartition(this.money.owner, name, now);
-    await dropPartition(this.money.owner, name);
+    await dropPartition(this.money.owner, name, findUnsealed);
   }
 
   private async raiseLaneCost(): Promise<void> {

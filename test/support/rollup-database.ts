@@ -60,7 +60,7 @@ export class RollupDatabase {
 
   /** Nothing of before: usage, queues, rollups, archives. */
   async clear(): Promise<void> {
-    await this.money.sql('TRUNCATE usage, unrated_batch, unrolled_batch, usage_rollup, rollup_tag, usage_archive_total, usage_archive');
+    await this.money.sql('TRUNCATE usage, usage_seal, unrated_batch, unrolled_batch, usage_rollup, rollup_tag, usage_archive_total, usage_archive');
     await this.money.sql("UPDATE rollup_horizon SET minutes_from = 'epoch'");
   }
 

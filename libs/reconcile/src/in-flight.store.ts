@@ -31,7 +31,8 @@ export const countInFlight = async (snapshot: Snapshot, scope: Scope): Promise<I
          WHERE NOT EXISTS (SELECT FROM quarantine_step t WHERE t.organization_id = q.organization_id AND t.usage_id = q.id AND t.attempt = q.attempt
            AND t.reason = q.reason AND t.step <> 'repaired')${s.organization('q.organization_id')}${s.ids('q.id')} GROUP BY 1) q) AS quarantined,
        (SELECT count(*)::float8 FROM usage_default u WHERE true${s.organization('u.organization_id')}) AS "defaultPartitionRows",
-       (SELECT coalesce(sum(x.rows), 0)::float8 FROM usage_archive x WHERE x.detached_at IS NOT NULL) AS "archivedRows"`,
+       (SELECT coalesce(sum(x.rows), 0)::float8 FROM usage_archive x WHERE x.detached_at IS NOT NULL) AS "archivedRows",
+       (SELECT coalesce(sum(x.rows), 0)::float8 FROM usage_archive x WHERE x.dropped_at IS NOT NULL) AS "droppedRows"`,
     [...s.values],
   );
   return rows[0]!;

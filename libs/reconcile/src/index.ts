@@ -3,3 +3,4 @@ export { describeFinding, type CheckResult, type Estimates, type EstimateSide, t
 export { runReconcile, type ReconcileOptions } from './reconcile.flow.js';
 export { runRecordedReconcile } from './recorded-run.flow.js';
 export { guardsFile, listGuards } from './guard.store.js';
+export { findUnsealed } from './seal.store.js';

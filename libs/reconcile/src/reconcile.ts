@@ -68,6 +68,8 @@ export interface InFlight {
   readonly defaultPartitionRows: number;
   /** Usage rows that were exported and have left the database: of them only sums per lease are still proven. */
   readonly archivedRows: number;
+  /** Those of them whose table was dropped. Their seals went with it: their file alone proves a row. */
+  readonly droppedRows: number;
 }
 
 /** Vendors' answers without a usage row: our cost. */

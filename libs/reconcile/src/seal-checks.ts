@@ -29,6 +29,25 @@ const SEAL = (s: ScopeSql): string => `
     FROM usage_seal e CROSS JOIN LATERAL unnest(e.organization_ids, e.usage_ids, e.attempts, e.digests) AS k (organization_id, id, attempt, digest)
     WHERE true${s.organization('k.organization_id')}${s.ids('k.id')} GROUP BY 1, 2, 3, 4, 5, 6)`;
 
+/** Seals against rows of `table`, which are all of the scope's but those of ranges that `isMissed` leaves out. */
+const sealedSql = (s: ScopeSql, table: string, isMissed: string): string => `
+      WITH ${SEAL(s)}, row AS (SELECT u.*, ${digestOf('u')} AS digest FROM ${table} u WHERE true${s.usage('u')})
+      SELECT coalesce(u.organization_id, e.organization_id) AS organization_id,
+        jsonb_build_object('usage', coalesce(u.id, e.id), 'attempt', coalesce(u.attempt, e.attempt), 'session', coalesce(u.session_id, e.session_id), 'flush', coalesce(u.flush, e.flush)) AS place,
+        coalesce(encode(e.digest, 'hex'), 'none') AS expected, CASE WHEN u.id IS NULL THEN 'none' WHEN e.id IS NULL THEN 'one that was never sealed' ELSE encode(u.digest, 'hex') END AS found,
+        CASE WHEN u.id IS NULL THEN ${isMissed} WHEN e.id IS NULL THEN u.settled_at >= h.sealed_from
+          ELSE e.version = 1 AND (u.digest <> e.digest OR e.times <> 1 OR e.other_digest <> e.digest) END AS is_wrong
+      FROM row u FULL JOIN seal e ON e.organization_id = u.organization_id AND e.id = u.id AND e.attempt = u.attempt CROSS JOIN ${HORIZON} h`;
+
+const vanishedSql = (s: ScopeSql, table: string, isMissed: string): string => `
+      SELECT q.organization_id, jsonb_build_object('request', q.id, 'session', q.session_id, 'opened', q.opened_at) AS place, 'one' AS expected, 'none' AS found,
+        NOT EXISTS (SELECT FROM open_request o WHERE o.organization_id = q.organization_id AND o.id = q.id) AND NOT EXISTS (SELECT FROM ${table} u WHERE u.organization_id = q.organization_id AND u.id = q.id)
+          AND NOT EXISTS (SELECT FROM usage_quarantine x WHERE x.organization_id = q.organization_id AND x.id = q.id AND (x.reason LIKE 'settle:%' OR x.reason LIKE 'reap:%')) AND ${isMissed} AS is_wrong
+      FROM opened_request q WHERE true${s.organization('q.organization_id')}${s.ids('q.id')}`;
+
+/** The same for the table of a partition that was taken off; the scope is its range. */
+export const detachedSealsSql = (s: ScopeSql, table: string): readonly string[] => [sealedSql(s, table, 'true'), vanishedSql(s, table, 'true')];
+
 export const sealChecks: readonly Check[] = [
   {
     name: 'usage-sealed', invariant: 'I5',
@@ -37,14 +56,7 @@ export const sealChecks: readonly Check[] = [
     expected: 'the row as sealed',
     found: 'the row as it is',
     advice: 'Somebody changed, deleted or forged this row, which is evidence. Compare it with a backup and with the logs, and correct the money with an adjustment.',
-    sql: (s) => `
-      WITH ${SEAL(s)}, row AS (SELECT u.*, ${digestOf('u')} AS digest FROM usage u WHERE true${s.usage('u')})
-      SELECT coalesce(u.organization_id, e.organization_id) AS organization_id,
-        jsonb_build_object('usage', coalesce(u.id, e.id), 'attempt', coalesce(u.attempt, e.attempt), 'session', coalesce(u.session_id, e.session_id), 'flush', coalesce(u.flush, e.flush)) AS place,
-        coalesce(encode(e.digest, 'hex'), 'none') AS expected, CASE WHEN u.id IS NULL THEN 'none' WHEN e.id IS NULL THEN 'one that was never sealed' ELSE encode(u.digest, 'hex') END AS found,
-        CASE WHEN u.id IS NULL THEN NOT ${isGone('e.id')} WHEN e.id IS NULL THEN u.settled_at >= h.sealed_from
-          ELSE e.version = 1 AND (u.digest <> e.digest OR e.times <> 1 OR e.other_digest <> e.digest) END AS is_wrong
-      FROM row u FULL JOIN seal e ON e.organization_id = u.organization_id AND e.id = u.id AND e.attempt = u.attempt CROSS JOIN ${HORIZON} h`,
+    sql: (s) => sealedSql(s, 'usage', `NOT ${isGone('e.id')}`),
   },
   {
     name: 'seal-horizon', invariant: 'I5',
@@ -57,7 +69,7 @@ export const sealChecks: readonly Check[] = [
     sql: () => `
       SELECT NULL::uuid AS organization_id, jsonb_build_object('table', 'usage_seal_horizon') AS place, 'one' AS expected, concat_ws('; ', count(h.only_row), max(h.sealed_from)) AS found,
         -- A mark that was lifted though no row is older than the first seal: there was usage only since.
-        count(h.only_row) <> 1 OR (max(h.sealed_from) IS NULL AND NOT EXISTS (SELECT FROM usage_archive) AND NOT EXISTS (
+        count(h.only_row) <> 1 OR max(h.sealed_from) > (SELECT e.sealed_at + interval '1 minute' FROM usage_seal e ORDER BY e.id LIMIT 1) OR (max(h.sealed_from) IS NULL AND NOT EXISTS (SELECT FROM usage_archive) AND NOT EXISTS (
           SELECT FROM usage u WHERE u.settled_at < (SELECT e.sealed_at + interval '1 minute' FROM usage_seal e ORDER BY e.id LIMIT 1)
             AND NOT EXISTS (SELECT FROM usage_seal e WHERE e.session_id = u.session_id AND e.flush = u.flush))) AS is_wrong
       FROM usage_seal_horizon h`,
@@ -69,11 +81,7 @@ export const sealChecks: readonly Check[] = [
     expected: 'an open request, a usage row, or one in quarantine',
     found: 'what there is',
     advice: 'Its answer may have been delivered unbilled. Look for it in the gateway’s log and the vendor’s, and bill it by hand if the customer owes it.',
-    sql: (s) => `
-      SELECT q.organization_id, jsonb_build_object('request', q.id, 'session', q.session_id, 'opened', q.opened_at) AS place, 'one' AS expected, 'none' AS found,
-        NOT EXISTS (SELECT FROM open_request o WHERE o.organization_id = q.organization_id AND o.id = q.id) AND NOT EXISTS (SELECT FROM usage u WHERE u.organization_id = q.organization_id AND u.id = q.id)
-          AND NOT EXISTS (SELECT FROM usage_quarantine x WHERE x.organization_id = q.organization_id AND x.id = q.id AND (x.reason LIKE 'settle:%' OR x.reason LIKE 'reap:%')) AND NOT ${isGone('q.id')} AS is_wrong
-      FROM opened_request q WHERE true${s.organization('q.organization_id')}${s.ids('q.id')}`,
+    sql: (s) => vanishedSql(s, 'usage', `NOT ${isGone('q.id')}`),
   },
   {
     name: 'request-remembered', invariant: 'I4',

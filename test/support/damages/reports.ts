@@ -52,7 +52,7 @@ export const reportDamages: readonly Damage[] = [
   archive('a partition that left with another range', 'until_id = uuid_floor(kt_now())', 'archive-rows'),
   archive('a partition that left, attached again by its record', 'detached_at = NULL, proven_at = NULL, dropped_at = NULL', 'archive-rows'),
   archive('a partition that was never proven', 'proven_at = NULL', 'archive-rows'),
-  damage('a partition that left, forgotten', 'DELETE FROM usage_archive WHERE partition = $gonePartition', 'usage-sealed', '$goneUsage'),
+  damage('a partition that left, forgotten', 'DELETE FROM usage_archive WHERE partition = $gonePartition', 'references', 'usage_archive_total', '$gonePartition'),
   damage('the export of a partition forgotten', 'DELETE FROM usage_archive WHERE partition = $exportedPartition', 'references', 'usage_archive_total', '$exportedPartition'),
   total('what left with another charge', 'amount = amount + 1', 'charge', 'archive-totals', '$gonePartition', '$parent'),
   total('what left with another cost', 'amount = amount + 1', 'cost', 'usage-posted', '$parent', 'vendor_cost'),

@@ -70,6 +70,7 @@ export const usageDamages: readonly Damage[] = [
   damage('usage that settled after its session was reaped', "UPDATE usage SET settled_at = settled_at + interval '10 minutes' WHERE id = $reapedUsage", 'session-fenced', '$reapedUsage', '$reaped'),
   damage('the seal of a row deleted', 'DELETE FROM usage_seal WHERE usage_ids @> ARRAY[$rated]::uuid[]', 'usage-sealed', '$rated', 'never sealed'),
   damage('a seal doubled', 'INSERT INTO usage_seal (session_id, flush, version, organization_ids, usage_ids, attempts, digests) SELECT session_id, flush, version, organization_ids, usage_ids, attempts, digests FROM usage_seal WHERE usage_ids @> ARRAY[$rated]::uuid[]', 'usage-sealed', '$rated'),
+  damage('the mark from when on usage is sealed moved', "UPDATE usage_seal_horizon SET sealed_from = kt_now() + interval '1 day'", 'seal-horizon', 'usage_seal_horizon'),
   damage('the mark from when on usage is sealed deleted', 'DELETE FROM usage_seal_horizon', 'seal-horizon', 'usage_seal_horizon'),
   damage('an open request that vanished', 'DELETE FROM open_request WHERE id = $running', 'request-vanished', '$running'),
   damage('a reaper’s bill that vanished', 'DELETE FROM usage WHERE id = $reapedOpen', 'request-vanished', '$reapedOpen'),

@@ -4,6 +4,7 @@ import {
   countDefaultRows, detachPartition, dropPartition, exportPartition, isDue, listPartitions, makePartition, partitionPeriods, removeEmptyPartition, retentionDaysMin, type Partition, type PartitionPeriod,
 } from '@kilotoken/usage/partitions';
 import { AppError } from '@kilotoken/platform';
+import { findUnsealed } from '@kilotoken/reconcile';
 import { parseMoment, parseSpan, parseWhole } from './arguments.js';
 import { addCommand, iso, type Context } from './context.js';
 import type { Row } from './output.js';
@@ -110,7 +111,7 @@ export const addPartitionCommands = (partitions: Command, context: Context): voi
       for (const { name, state } of await choosePartitions(context, command.processedArgs[0] as string | undefined, olderThan, now)) {
         if (state === 'attached') await exportPartition(context.owner, name, resolve(context.callersFolder, to!), now);
         const detached = await detachPartition(context.owner, name, now);
-        rows.push(partitionRow(drop === true ? await dropPartition(context.owner, name) : detached));
+        rows.push(partitionRow(drop === true ? await dropPartition(context.owner, name, findUnsealed) : detached));
       }
       context.printRows(command, rows, { columns, nothing: 'No partition is old enough.' });
     }).option('--drop', 'also drop the tables, after every row was found in its file'),

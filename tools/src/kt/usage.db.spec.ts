@@ -72,6 +72,10 @@ describe('kt partitions', () => {
     expect(existsSync(join(folder, 'files', 'usage_2024_03.parquet'))).toBe(true);
     expect((await run('partitions', 'detach', '--older-than', '5000d', '--to', 'files')).out).toEqual([]);
     expect((await runWith({ USAGE_RETENTION_DAYS: '400' }, 'partitions', 'detach', '--to', 'files')).out).toMatchObject([{ name: 'usage_2024_03', state: 'detached' }]);
+    // Seals of other rows: nothing proves those of the partition.
+    await rollups.money.sql('UPDATE usage_seal SET attempts = ARRAY(SELECT (attempt + 1)::smallint FROM unnest(attempts) attempt)');
+    expect(await run('partitions', 'detach', 'usage_2024_03', '--to', 'files', '--drop')).toMatchObject({ exitCode: 1, error: 'partition_changed' });
+    await rollups.money.sql('UPDATE usage_seal SET attempts = ARRAY(SELECT (attempt - 1)::smallint FROM unnest(attempts) attempt)');
     expect((await run('partitions', 'detach', 'usage_2024_03', '--to', 'files', '--drop')).out).toMatchObject([{ name: 'usage_2024_03', state: 'dropped' }]);
     const { out } = await run('partitions', 'list');
     expect(out[0]).toMatchObject({ name: 'usage_2024_03', state: 'dropped', from: '2024-03-01T00:00:00.000Z', until: '2024-04-01T00:00:00.000Z', rows: '2', file: join(folder, 'files', 'usage_2024_03.parquet') });

@@ -11,7 +11,7 @@ const report = (logs: ReconcileReport['logs'], archives: ReconcileReport['archiv
   checks: [],
   inFlight: {
     openLeases: 0, leased: {}, openRequests: 0, unratedFlushes: 0, unratedRows: 0, unratedOldestSeconds: 0, sessions: 1, sessionsSilent: 0,
-    quarantined: {}, defaultPartitionRows: 0, archivedRows: 0,
+    quarantined: {}, defaultPartitionRows: 0, archivedRows: 30, droppedRows: 20,
   },
   archives,
   logs,
@@ -29,6 +29,7 @@ describe('the report of estimated rows', () => {
     expect(lines).toContain("1 row paid 0.5 USD too much (4 + -1 tokens against the vendor's)");
     expect(lines).toContain("2 rows paid 1 EUR, 0.206 USD too little (-81995 + 0 tokens against the vendor's)");
     expect(lines).toContain('usage u1, client_closed: vendor 82000 + 9 tokens, 0.208, billed 5 + 9 tokens, 0.002');
+    expect(lines).toContain('30 usage rows exported and detached: the database has only their sums\n  20 usage rows of them dropped with their seals: only their files prove single rows and requests');
     expect(lines).toContain('The books hold');
   });
 

@@ -18,7 +18,7 @@ const findingLines = (check: CheckResult): string[] => [
 ];
 
 const inFlightLines = ({ inFlight }: ReconcileReport): string[] => {
-  const { openLeases, leased, openRequests, unratedFlushes, unratedRows, unratedOldestSeconds, sessions, sessionsSilent, quarantined, defaultPartitionRows, archivedRows } = inFlight;
+  const { openLeases, leased, openRequests, unratedFlushes, unratedRows, unratedOldestSeconds, sessions, sessionsSilent, quarantined, defaultPartitionRows, archivedRows, droppedRows } = inFlight;
   const amounts = Object.entries(leased).map(([unit, amount]) => `${amount} ${unit}`);
   const reasons = Object.entries(quarantined).map(([reason, rows]) => `${reason} ${count(rows)}`);
   return [
@@ -28,6 +28,7 @@ const inFlightLines = ({ inFlight }: ReconcileReport): string[] => {
     ...(reasons.length > 0 ? [`  in quarantine (npm run kt -- quarantine list): ${reasons.join(', ')}`] : []),
     ...(defaultPartitionRows > 0 ? [`  ${plural(defaultPartitionRows, 'usage row')} in usage_default: no partition covers the time of their ids (a clock is far off, or partitions were not made ahead)`] : []),
     ...(archivedRows > 0 ? [`  ${plural(archivedRows, 'usage row')} exported and detached: the database has only their sums`] : []),
+    ...(droppedRows > 0 ? [`  ${plural(droppedRows, 'usage row')} of them dropped with their seals: only their files prove single rows and requests`] : []),
   ];
 };
 

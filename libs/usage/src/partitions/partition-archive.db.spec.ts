@@ -6,7 +6,7 @@ import { createIdMinter } from '@kilotoken/platform';
 import { parquetMetadata } from 'hyparquet';
 import { MoneyDatabase, sqlStateFrom } from '../../../../test/support/money-database.js';
 import { until } from '../../../../test/support/until.js';
-import { detachPartition, dropPartition, exportPartition, type ArchiveStep } from './partition-archive.flow.js';
+import { detachPartition, dropPartition, exportPartition, type ArchiveStep, type ProveSeals } from './partition-archive.flow.js';
 import { digestFile } from './partition-file.store.js';
 import { listPartitions, makePartition, readColumns } from './partition.store.js';
 
@@ -56,6 +56,8 @@ beforeEach(async () => {
   await rateAll();
 });
 
+/** The proof of seals is reconcile's. */
+const nothingUnsealed: ProveSeals = () => Promise.resolve([]);
 const stateOf = async () => (await listPartitions(money.owner)).find((one) => one.name === name)!;
 const file = (): string => join(folder, `${name}.parquet`);
 const stored = async (): Promise<number> => Number((await money.sql<{ count: bigint }>(`SELECT count(*) FROM usage WHERE id >= uuid_floor($1) AND id < uuid_floor($2)`, [begins, new Date(begins.getTime() + 86_400_000)]))[0]!.count);
@@ -168,7 +170,7 @@ describe('a range that has left', () => {
     const sum = (): Promise<{ requests: string }[]> => money.sql<{ requests: string }>("SELECT sum(requests)::text AS requests FROM usage_rollup WHERE grain_minutes = 1440 AND tag_key = ''");
     const before = await sum();
     await archive();
-    await dropPartition(money.owner, name);
+    await dropPartition(money.owner, name, nothingUnsealed);
     expect(await sum()).toEqual(before);
   });
 
@@ -201,7 +203,7 @@ describe('detaching', () => {
     await expect(detachPartition(money.owner, name, now, { onStep: (step) => { if (step === 'detach_committed') throw stopped; } })).rejects.toBe(stopped);
     await money.sql(`UPDATE ${name} SET cost = cost + 1`);
     await expect(detachPartition(money.owner, name, now)).rejects.toMatchObject({ code: 'partition_changed' });
-    await expect(dropPartition(money.owner, name)).rejects.toThrow();
+    await expect(dropPartition(money.owner, name, nothingUnsealed)).rejects.toThrow();
   });
 
   it.each([
@@ -254,18 +256,44 @@ describe('a detached partition', () => {
 describe('dropping', () => {
   it('needs a file that is whole', async () => {
     await exportPartition(money.owner, name, folder, now);
-    await expect(dropPartition(money.owner, name)).rejects.toMatchObject({ code: 'partition_not_detached' });
+    await expect(dropPartition(money.owner, name, nothingUnsealed)).rejects.toMatchObject({ code: 'partition_not_detached' });
     await detachPartition(money.owner, name, now);
     const bytes = readFileSync(file());
     writeFileSync(file(), bytes.subarray(0, bytes.length - 1));
-    await expect(dropPartition(money.owner, name)).rejects.toMatchObject({ code: 'partition_file_differs' });
+    await expect(dropPartition(money.owner, name, nothingUnsealed)).rejects.toMatchObject({ code: 'partition_file_differs' });
     rmSync(file());
-    await expect(dropPartition(money.owner, name)).rejects.toMatchObject({ code: 'partition_file_missing' });
+    await expect(dropPartition(money.owner, name, nothingUnsealed)).rejects.toMatchObject({ code: 'partition_file_missing' });
     expect(await exportPartition(money.owner, name, folder, now)).toMatchObject({ state: 'detached', rows: BigInt(rowCount) });
-    expect(await dropPartition(money.owner, name)).toMatchObject({ state: 'dropped' });
+    expect(await dropPartition(money.owner, name, nothingUnsealed)).toMatchObject({ state: 'dropped' });
     expect(await money.sql('SELECT to_regclass($1)::text AS there', [name])).toEqual([{ there: null }]);
-    expect(await dropPartition(money.owner, name)).toMatchObject({ state: 'dropped' });
+    expect(await dropPartition(money.owner, name, nothingUnsealed)).toMatchObject({ state: 'dropped' });
     await expect(exportPartition(money.owner, name, folder, now)).rejects.toMatchObject({ code: 'partition_dropped' });
+  });
+});
+
+describe('the seals and opened requests of a range', () => {
+  it('leave with its table, and others stay, also those of a flush that has rows of both', async () => {
+    const [there, here] = [mint(begins.getTime() + 700), money.mintId()];
+    await money.sql('UPDATE usage_seal_horizon SET sealed_from = NULL');
+    const [horizon] = await money.sql("SELECT sealed_at + interval '1 minute' AS sealed_from FROM usage_seal ORDER BY id LIMIT 1");
+    await settle([{ ...hardRow(101), id: there }, money.usageRow({ id: here, charge: 0, counts: {} })]);
+    await money.sql('INSERT INTO opened_request (organization_id, id, session_id) SELECT $1, k.id, $2 FROM unnest($3::uuid[]) AS k (id)', [money.tenant.organizationId, session, [there, here]]);
+    await rateAll();
+    await archive();
+    await dropPartition(money.owner, name, nothingUnsealed);
+    const left = await money.sql<{ ids: string[]; digests: Buffer[] }>('SELECT usage_ids AS ids, digests FROM usage_seal WHERE session_id = $1 AND flush = $2', [session, flush]);
+    expect(left).toEqual([{ ids: [here], digests: [expect.any(Buffer)] }]);
+    const next = new Date(Date.UTC(2020, month, 1));
+    expect(await money.sql('SELECT FROM usage_seal e CROSS JOIN LATERAL unnest(e.usage_ids) AS k (id) WHERE k.id >= uuid_floor($1) AND k.id < uuid_floor($2)', [begins, next])).toEqual([]);
+    expect(await money.sql('SELECT id FROM opened_request WHERE id = ANY ($1)', [[there, here]])).toEqual([{ id: here }]);
+    expect(await money.sql('SELECT sealed_from FROM usage_seal_horizon')).toEqual([horizon]);
+  });
+
+  it('stay, with the table, where a row is not as it was sealed', async () => {
+    await archive();
+    const before = await money.sql('SELECT count(*) FROM usage_seal');
+    await expect(dropPartition(money.owner, name, (_db, partition) => Promise.resolve([`a row of ${partition.name}`]))).rejects.toMatchObject({ code: 'partition_changed', publicMessage: expect.stringContaining(`a row of ${name}`) });
+    expect([await stateOf(), await money.sql('SELECT count(*) FROM usage_seal')]).toMatchObject([{ state: 'detached' }, before]);
   });
 });
 
@@ -283,7 +311,7 @@ describe('whoever is killed', () => {
     const all = async (onStep: (step: ArchiveStep) => Promise<void>): Promise<void> => {
       await exportPartition(money.owner, name, folder, now, { rowsPerGroup: 10, onStep });
       await detachPartition(money.owner, name, now, { onStep });
-      await dropPartition(money.owner, name, { onStep });
+      await dropPartition(money.owner, name, nothingUnsealed, { onStep });
     };
     await expect(all(die)).rejects.toThrow('killed');
     const { state } = await stateOf();
@@ -291,7 +319,7 @@ describe('whoever is killed', () => {
     if (state !== 'attached') expect((await digestFile(file(), await readColumns(money.owner))).rows).toBe(BigInt(rowCount));
     if (state === 'detached') expect(await money.sql(`SELECT count(*) FROM ${name}`)).toEqual([{ count: BigInt(rowCount) }]);
 
-    if (state === 'dropped') await dropPartition(money.owner, name);
+    if (state === 'dropped') await dropPartition(money.owner, name, nothingUnsealed);
     else await all(async () => undefined);
     const dropped = await stateOf();
     expect(dropped).toMatchObject({ state: 'dropped', rows: BigInt(rowCount) });

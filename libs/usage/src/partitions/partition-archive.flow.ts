@@ -5,7 +5,7 @@ import { AppError, inTransaction, sqlStateOf } from '@kilotoken/platform';
 import type { Pool, PoolClient } from 'pg';
 import { digestFile, readParts, RowDigest, sha256OfFile, writeRows, type TextRow } from './partition-file.store.js';
 import { isDue, retentionDaysMin, type Column, type Partition } from './partition.js';
-import { detachPartitionTable, dropPartitionTable, findUseOf, listPartitions, lockArchive, lockForDetach, markProven, readColumns, readRows, recordExport, removeEmptyTable } from './partition.store.js';
+import { detachPartitionTable, dropPartitionTable, findUseOf, listPartitions, lockArchive, lockForDetach, markProven, pruneProofs, readColumns, readRows, recordExport, removeEmptyTable } from './partition.store.js';
 
 /**
  * How usage leaves the database: a partition is exported to a file that is read back, taken off, proven once more and, on request,
@@ -160,8 +160,14 @@ const withLockRetries = async (name: string, detach: () => Promise<void>): Promi
   }
 };
 
-/** Drops a detached partition's table, once its file was read whole and has each of its rows. */
-export const dropPartition = async (pool: Pool, name: string, options: ArchiveOptions = {}): Promise<Partition> => {
+/** Answers the rows of a detached partition that are not as their seals say: of `reconcile`, which is above this library. */
+export type ProveSeals = (db: PoolClient, partition: Partition) => Promise<readonly string[]>;
+
+/**
+ * Drops a detached partition's table, once its file was read whole and has each of its rows, and each row is proven by its seal. The seals
+ * leave with it.
+ */
+export const dropPartition = async (pool: Pool, name: string, proveSeals: ProveSeals, options: ArchiveOptions = {}): Promise<Partition> => {
   const { onStep = nothing } = options;
   const partition = await getPartition(pool, name);
   if (partition.state === 'dropped') return partition;
@@ -171,6 +177,9 @@ export const dropPartition = async (pool: Pool, name: string, options: ArchiveOp
   await assertFileHolds(partition.file, await readColumns(pool), partition.rows!, partition.digest!);
   if (!(await holdsWhatWasExported(pool, partition))) throw refuse('partition_file_differs', `${name} has other rows than its file: detach it again.`);
   await inTransaction(pool, async (db) => {
+    const unsealed = await proveSeals(db, partition);
+    if (unsealed.length > 0) throw refuse('partition_changed', `${name} is not dropped, because usage of it is not as it was sealed: ${unsealed.join('; ')}`);
+    await pruneProofs(db, partition);
     await dropPartitionTable(db, name);
     await onStep('dropped');
   });

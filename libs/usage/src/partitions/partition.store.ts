@@ -136,6 +136,24 @@ export const markProven = async (db: Db, name: string): Promise<void> => {
   await db.query('UPDATE usage_archive SET proven_at = kt_now() WHERE partition = $1', [name]);
 };
 
+/**
+ * Forgets the seals and the opened requests of a range whose rows leave. From when on rows are sealed is kept first, since the first seal
+ * tells it otherwise. A flush at the edge of a range has seals of both sides: those outside stay.
+ */
+export const pruneProofs = async (db: PoolClient, { firstId, untilId }: Pick<Partition, 'firstId' | 'untilId'>): Promise<void> => {
+  await db.query("UPDATE usage_seal_horizon SET sealed_from = (SELECT sealed_at + interval '1 minute' FROM usage_seal ORDER BY id LIMIT 1) WHERE sealed_from IS NULL");
+  await db.query('DELETE FROM opened_request WHERE id >= $1 AND id < $2', [firstId, untilId]);
+  await db.query('DELETE FROM usage_seal e WHERE NOT EXISTS (SELECT FROM unnest(e.usage_ids) AS k (id) WHERE k.id < $1 OR k.id >= $2)', [firstId, untilId]);
+  await db.query(
+    `UPDATE usage_seal e SET organization_ids = k.organization_ids, usage_ids = k.usage_ids, attempts = k.attempts, digests = k.digests
+     FROM (SELECT o.id, array_agg(r.organization_id) AS organization_ids, array_agg(r.usage_id) AS usage_ids, array_agg(r.attempt) AS attempts, array_agg(r.digest) AS digests
+       FROM usage_seal o CROSS JOIN LATERAL unnest(o.organization_ids, o.usage_ids, o.attempts, o.digests) AS r (organization_id, usage_id, attempt, digest)
+       WHERE r.usage_id < $1 OR r.usage_id >= $2 GROUP BY 1) k
+     WHERE k.id = e.id AND cardinality(k.usage_ids) < cardinality(e.usage_ids)`,
+    [firstId, untilId],
+  );
+};
+
 export const dropPartitionTable = async (db: PoolClient, name: string): Promise<void> => {
   await db.query(`DROP TABLE public.${db.escapeIdentifier(name)}`);
   await db.query('UPDATE usage_archive SET dropped_at = kt_now() WHERE partition = $1', [name]);
