@@ -130,5 +130,7 @@ export const drawCustomers = (random: DemoRandom, count: number): Customer[] => 
       projects,
     };
   });
-  return [demoCustomer, ...others].slice(0, count);
+  // A subsidiary is there from its parent's day on at the earliest.
+  const joinsAt = (customer: Customer): number => Math.max(customer.joinsAt, others.find(({ slug }) => slug === customer.parent)?.joinsAt ?? 0);
+  return [demoCustomer, ...others.map((customer) => ({ ...customer, joinsAt: joinsAt(customer) }))].slice(0, count);
 };

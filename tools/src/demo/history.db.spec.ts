@@ -93,6 +93,17 @@ describe('the history of the demo', () => {
     expect(first).toEqual(second);
   });
 
+  test('has subsidiaries in the account trees of their parents, and its books hold', async () => {
+    const loaded = await makeDatabase();
+    await load(loaded, { ...short, organizations: 40, days: 1 });
+    const { rows } = await loaded.owner.query('SELECT c.slug, p.slug AS parent, c.account_root_id = p.id AS shares FROM organization c JOIN organization p ON p.id = c.parent_id ORDER BY 1');
+    expect(rows).toEqual([
+      { slug: 'kestrel-aviation-parts', parent: 'kestrel-aviation', shares: true },
+      { slug: 'northwind-trading-asia', parent: 'northwind-trading', shares: true },
+    ]);
+    await expectInvariants(loaded.database.ownerUrl);
+  });
+
   test('that is stopped half-way leaves the clock as it was', async () => {
     const loaded = await makeDatabase();
     const stop = new AbortController();

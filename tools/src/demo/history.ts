@@ -157,7 +157,8 @@ class History {
     const nowMs = this.clock.nowMs();
     for (const [index, customer] of this.customers.entries()) {
       if (this.accounts.has(index) || customer.joinsAt * plan.days >= day + 1) continue;
-      const account = await openAccount(this.prisma, customer);
+      const parent = [...this.accounts.values()].find((other) => other.customer.slug === customer.parent) ?? null;
+      const account = await openAccount(this.prisma, customer, parent);
       this.accounts.set(index, account);
       await this.treasury.welcome(account, index, this.catalogue, nowMs);
       await this.gateway.budgets.set(this.prisma, account, limitsOf(account, this.treasury.perMonthOf(account, nowMs)));
