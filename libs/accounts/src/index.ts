@@ -7,5 +7,5 @@ export { cancelApproval, decideApproval, getApproval, listApprovals, mayDecide, 
 export { burnDays, type BalanceFacts } from './balance-facts.js';
 export { listBudgets, readBalanceFacts, type BudgetState } from './balance-facts.flow.js';
 export { listApprovalThresholds, setApprovalThreshold } from './threshold.flow.js';
-export { describeRule, type NewTransferRule, type TransferRule, type TransferRulePlace } from './transfer-rule.js';
+export type { NewTransferRule, TransferRule, TransferRulePlace } from './transfer-rule.js';
 export { listTransferRules, removeTransferRule, setTransferRule } from './transfer-rule.flow.js';

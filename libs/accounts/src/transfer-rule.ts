@@ -1,5 +1,5 @@
 import { amountSchema, unitSchema } from '@kilotoken/ledger';
-import { formatMoney, type Money } from '@kilotoken/money';
+import type { Money } from '@kilotoken/money';
 import { z } from 'zod';
 
 /**
@@ -29,6 +29,3 @@ export type NewTransferRule = z.input<typeof newTransferRuleSchema>;
 
 export const transferRulePlaceSchema = z.strictObject({ organizationId: z.uuid(), childId: z.uuid(), unit: unitSchema });
 export type TransferRulePlace = z.input<typeof transferRulePlaceSchema>;
-
-export const describeRule = ({ unit, threshold, amount, capPerMonth }: TransferRule): string =>
-  `${formatMoney(amount)} ${unit} below ${formatMoney(threshold)} ${unit}, at most ${formatMoney(capPerMonth)} ${unit} a month`;

@@ -133,7 +133,7 @@ describe('the chain', () => {
   });
 
   it.each(['UPDATE audit_entry SET action = action', 'DELETE FROM audit_entry', 'TRUNCATE audit_entry'])('is only added to, by the owner too: %s', async (statement) => {
-    expect(await sqlStateFrom(money.sql(statement))).toBe('KT042');
+    expect(await sqlStateFrom(money.sql(statement))).toBe('KT066');
   });
 
   it.each(['INSERT INTO audit_entry SELECT * FROM audit_entry', 'UPDATE audit_chain SET seq = 0', 'DELETE FROM audit_chain'])('is beyond a login of the control plane: %s', async (statement) => {

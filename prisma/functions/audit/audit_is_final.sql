@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION audit_is_final() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-  RAISE EXCEPTION 'the audit log is only added to' USING ERRCODE = 'KT042';
+  RAISE EXCEPTION 'the audit log is only added to' USING ERRCODE = 'KT066';
 END $$;
 
 REVOKE ALL ON FUNCTION audit_is_final FROM PUBLIC;
