@@ -1,7 +1,7 @@
 import { Badge, Button, createTheme, Modal, Paper, Table, Tooltip, type MantineColorsTuple } from '@mantine/core';
 
 const iris: MantineColorsTuple = ['#f0f1fe', '#dfe1fb', '#bcc0f5', '#979df0', '#787fea', '#6169e2', '#4c50d3', '#4044b8', '#363a99', '#2b2e78'];
-const slate: MantineColorsTuple = ['#f7f8f9', '#eff0f3', '#e3e5e9', '#d0d4da', '#9aa1ac', '#6b7280', '#565d6a', '#414753', '#2b303a', '#171a20'];
+const slate: MantineColorsTuple = ['#f8f9fa', '#f1f3f5', '#e6e8ec', '#dde0e5', '#d0d4da', '#9aa1ac', '#656c79', '#4a515e', '#2b303a', '#171a20'];
 const night: MantineColorsTuple = ['#e8eaed', '#c5c9d0', '#a2a8b3', '#8a919d', '#3d434e', '#2c313a', '#22262e', '#16181d', '#101216', '#0a0b0e'];
 
 export const theme = createTheme({
