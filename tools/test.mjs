@@ -9,7 +9,7 @@ import { join, relative } from 'node:path';
 import { explainProblem, prepareWorkspace, ROOT } from './prepare.mjs';
 import { createTerminal } from './terminal.mjs';
 
-const PROCESS_TESTS = '/test/(e2e|concurrency|faults)/';
+const PROCESS_TESTS = '/test/(e2e|concurrency|faults|console)/';
 const NEVER_TESTS = ['/node_modules/', '/dist/', '/\\.kilotoken/'];
 const WORKERS = 2;
 /** A round that hangs is stopped after this time. */
@@ -24,7 +24,7 @@ const failOnSkip = process.argv.includes(FAIL_ON_SKIP);
 
 const rounds = [
   ['--maxWorkers', String(WORKERS), '--testPathIgnorePatterns', ...NEVER_TESTS, PROCESS_TESTS],
-  ['--runInBand', '--testMatch', '**/test/{e2e,concurrency,faults}/**/*.spec.ts'],
+  ['--runInBand', '--testMatch', '**/test/{e2e,concurrency,faults,console}/**/*.spec.ts'],
 ];
 
 const terminal = createTerminal();

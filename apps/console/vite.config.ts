@@ -43,6 +43,6 @@ export default defineConfig({
   resolve: { conditions: ['@kilotoken/source', ...defaultClientConditions] },
   // The api replaces it in every answer, so that styles which libraries insert pass a content policy without 'unsafe-inline'.
   html: { cspNonce: 'CONSOLE_CSP_NONCE' },
-  build: { target: 'es2022', manifest: true, assetsInlineLimit: 0, chunkSizeWarningLimit: 700, modulePreload: { polyfill: false }, rolldownOptions: { output: { codeSplitting: { groups } } } },
+  build: { target: 'es2022', cssTarget: ['chrome123', 'firefox120', 'safari17.5'], manifest: true, assetsInlineLimit: 0, chunkSizeWarningLimit: 700, modulePreload: { polyfill: false }, rolldownOptions: { output: { codeSplitting: { groups } } } },
   server: { proxy: { '/graphql': { target: api, ws: true }, '/api': api } },
 });

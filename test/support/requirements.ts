@@ -9,7 +9,7 @@ import { hasPreviousRelease } from './previous-release.js';
  * `npm test` needs only Node. A proof that needs more says so, is skipped where it is missing, and is counted and named
  * at the end of the run; `.ci/run` installs everything and lets nothing be skipped.
  */
-export type Requirement = 'linux' | 'root' | 'strace' | 'libfaketime' | 'tmpfs' | 'python-openai' | 'redis' | 'fixtures' | 'previous-release';
+export type Requirement = 'linux' | 'root' | 'strace' | 'libfaketime' | 'tmpfs' | 'python-openai' | 'redis' | 'fixtures' | 'previous-release' | 'chromium';
 
 const COMMAND_MS_MAX = 10_000;
 const FAKETIME_LIBRARIES = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].map((triplet) => `/usr/lib/${triplet}/faketime/libfaketime.so.1`);
@@ -22,6 +22,9 @@ export const libfaketimePath = (): string => FAKETIME_LIBRARIES.find((path) => e
 
 /** A Python that can import `openai`; only where `python-openai` is met. */
 export const pythonPath = (): string => process.env['KILOTOKEN_PYTHON'] ?? 'python3';
+
+/** The browser: CHROMIUM_PATH, else Debian's name on the PATH. */
+export const chromiumPath = (): string => process.env['CHROMIUM_PATH'] ?? 'chromium';
 
 /** The folder of recorded workloads; only where `fixtures` is met. */
 export const fixturesFolder = (): string => process.env['KILOTOKEN_FIXTURES'] ?? '';
@@ -36,11 +39,12 @@ const checks: Record<Requirement, () => boolean> = {
   redis: () => runs('redis-server', ['--version']),
   fixtures: () => existsSync(fixturesFolder()),
   'previous-release': hasPreviousRelease,
+  chromium: () => runs(chromiumPath(), ['--version']),
 };
 
 const known = new Map<Requirement, boolean>();
 
-function isMet(requirement: Requirement): boolean {
+export function isMet(requirement: Requirement): boolean {
   const met = known.get(requirement) ?? checks[requirement]();
   known.set(requirement, met);
   return met;

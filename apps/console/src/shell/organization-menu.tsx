@@ -1,19 +1,19 @@
 import { Avatar, Group, Menu, Text, UnstyledButton } from '@mantine/core';
 import { Check, ChevronsUpDown, Headset } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
-import { Link, useParams } from 'react-router';
+import { Link, useMatch } from 'react-router';
 import { useViewer, type OrganizationName } from '../session/viewer.tsx';
 import classes from './menus.module.css';
 
 /** Which organization is open, and a way to the others; staff find their own area here too. */
 export function OrganizationMenu() {
   const { t } = useTranslation();
-  const { slug } = useParams();
+  const slug = useMatch('/o/:slug/*')?.params.slug;
   const { memberships, impersonating, staffRole } = useViewer();
   const own = memberships.map(({ organization }) => organization).filter(({ kind }) => kind === 'CUSTOMER');
   const all = impersonating ? [impersonating, ...own] : own;
   const open = all.find((organization) => organization.slug === slug);
-  const title = open?.name ?? slug ?? t('shell.staff');
+  const title = open?.name ?? slug ?? (staffRole ? t('shell.staff') : t('shell.organizations'));
   return (
     <Menu width="target" position="bottom-start" shadow="md">
       <Menu.Target>

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { expect } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { consolePages } from '@kilotoken/tools/console-pages';
+import { demoSlug, settled, type ConsoleWorld } from '../support/console.js';
+import { itNeeds } from '../support/requirements.js';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const themes = ['light', 'dark'] as const;
+const PAGES_MS_MAX = 600_000;
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string | null;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
+}
+
+/** Runs in the page, which knows `axe` from its source. */
+const findViolations = (page: Page): Promise<Violation[]> => page.evaluate("axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)");
+
+const describeViolation = (where: string, { id, nodes }: Violation): string => `${where}: ${id}: ${nodes[0]?.html.slice(0, 160)} ${nodes[0]?.failureSummary?.replace(/\s+/g, ' ').slice(0, 240) ?? ''}`;
+
+export const proveAccessibility = (world: () => ConsoleWorld): void => {
+  itNeeds('chromium')(
+    'has nothing serious for axe to find, in both themes, and writes no error to the console',
+    async () => {
+      const pages = { owner: await world().pageOf('owner'), admin: await world().pageOf('admin'), nobody: await world().newPage() };
+      world().complaints.length = 0;
+      const found: string[] = [];
+      for (const { name, path, as } of consolePages(demoSlug)) {
+        const page = pages[as ?? 'nobody'];
+        await page.goto(path);
+        await settled(page);
+        await page.evaluate(axe);
+        for (const theme of themes) {
+          await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+          const violations = await findViolations(page);
+          found.push(...violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map((violation) => describeViolation(`${name} in ${theme}`, violation)));
+        }
+      }
+      expect(found).toEqual([]);
+      expect(world().complaints).toEqual([]);
+    },
+    PAGES_MS_MAX,
+  );
+};
