@@ -37,6 +37,13 @@ export interface TwoFactorSetUp {
   readonly backupCodes: readonly string[];
 }
 
+export interface InvitationFacts {
+  readonly organizationName: string;
+  readonly email: string;
+  /** The address has an account already, so its password is asked for and no name. */
+  readonly isKnown: boolean;
+}
+
 export const auth = {
   signIn: (email: string, password: string) => call<SignInAnswer>('POST', 'sign-in/email', { email, password }),
   verifyCode: (code: string) => call<object>('POST', 'two-factor/verify-totp', { code }),
@@ -44,7 +51,8 @@ export const auth = {
   signOut: () => call<object>('POST', 'sign-out', {}),
   requestReset: (email: string) => call<object>('POST', 'request-password-reset', { email, redirectTo: '/reset-password' }),
   resetPassword: (token: string, newPassword: string) => call<object>('POST', 'reset-password', { token, newPassword }),
-  acceptInvitation: (token: string, name: string, password: string) => call<object>('POST', 'invitations/accept', { token, name, password }),
+  lookUpInvitation: (token: string) => call<InvitationFacts>('POST', 'invitations/look-up', { token }),
+  acceptInvitation: (token: string, name: string, password: string) => call<object>('POST', 'invitations/accept', { token, password, ...(name !== '' && { name }) }),
   changePassword: (currentPassword: string, newPassword: string) => call<object>('POST', 'change-password', { currentPassword, newPassword, revokeOtherSessions: true }),
   updateName: (name: string) => call<object>('POST', 'update-user', { name }),
   beginTwoFactor: (password: string) => call<TwoFactorSetUp>('POST', 'two-factor/enable', { password }),

@@ -4,6 +4,7 @@ import type { AuthAnswer } from '../api/auth.ts';
 const reasons = {
   INVALID_EMAIL_OR_PASSWORD: 'wrongPassword',
   INVALID_PASSWORD: 'wrongPassword',
+  PASSWORD_WRONG: 'wrongPassword',
   INVALID_CODE: 'wrongCode',
   INVALID_BACKUP_CODE: 'wrongCode',
   INVALID_TWO_FACTOR_COOKIE: 'startAgain',
