@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants } from 'node:zlib';
 import react from '@vitejs/plugin-react';
@@ -16,19 +18,13 @@ const persistedOperations = (): Plugin => ({
   },
 });
 
-/** Each file also stands compressed beside itself, so that the api never compresses the same file twice. */
+/** Each file also stands compressed beside itself, so that the api never compresses the same file twice. Done when the files are written: until then Vite changes them. */
 const compressed = (): Plugin => ({
   name: 'compressed',
   apply: 'build',
-  enforce: 'post',
-  async generateBundle(_options, bundle) {
-    const texts = Object.values(bundle).filter(({ fileName }) => /^assets\/.*\.(js|css)$/.test(fileName));
-    await Promise.all(
-      texts.map(async (file) => {
-        const source = await compress(file.type === 'chunk' ? file.code : file.source, { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } });
-        this.emitFile({ type: 'asset', fileName: `${file.fileName}.br`, source });
-      }),
-    );
+  async writeBundle({ dir }, bundle) {
+    const paths = Object.keys(bundle).filter((name) => /^assets\/.*\.(js|css)$/.test(name)).map((name) => join(dir!, name));
+    await Promise.all(paths.map(async (path) => writeFile(`${path}.br`, await compress(await readFile(path), { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } }))));
   },
 });
 
