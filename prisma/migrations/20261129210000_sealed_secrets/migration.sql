@@ -3,5 +3,5 @@
 -- Locks: ACCESS EXCLUSIVE on webhook_secret for a moment; the new check is validated under a lock that lets reads and writes through.
 ALTER TABLE webhook_secret DROP CONSTRAINT webhook_secret_secret_check;
 ALTER TABLE webhook_secret ADD CONSTRAINT webhook_secret_secret_check
-  CHECK (secret ~ '^(whsec_[A-Za-z0-9+/]{32,88}={0,2}|kt1\.[0-9a-f]{8}\.[A-Za-z0-9_-]{40,400})$') NOT VALID;
+  CHECK (length(secret) <= 500 AND secret ~ '^(whsec_[A-Za-z0-9+/]{32,88}={0,2}|kt1\.[0-9a-f]{8}\.[A-Za-z0-9_-]{40,})$') NOT VALID;
 ALTER TABLE webhook_secret VALIDATE CONSTRAINT webhook_secret_secret_check;
