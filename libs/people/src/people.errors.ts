@@ -6,7 +6,7 @@ export const notFound = (what: 'person' | 'member' | 'invitation' | 'service_tok
 
 export const conflict = (code: string, publicMessage: string): AppError => new AppError({ code, kind: 'conflict', publicMessage });
 
-export const invalid = (publicMessage: string, cause?: unknown): AppError => new AppError({ code: 'people_invalid', kind: 'invalid', publicMessage, cause });
+const invalid = (publicMessage: string, cause?: unknown): AppError => new AppError({ code: 'people_invalid', kind: 'invalid', publicMessage, cause });
 
 /** Throws an AppError `people_invalid` that names each wrong field. */
 export const parseInput = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {

@@ -81,7 +81,7 @@ export const gatewayUrlOf = (settings: LauncherSettings): string => `${originOf(
 export const publicUrlOf = (settings: LauncherSettings): string => settings.API_PUBLIC_URL ?? originOf(settings, 'API_PORT');
 
 /** The installation's own key, unless it is told others. */
-export const secretKeyOf = ({ settings, secrets }: Pick<AppContext, 'settings' | 'secrets'>): string => settings.KILOTOKEN_SECRET_KEY?.join(',') ?? secrets.secretKey;
+const secretKeyOf = ({ settings, secrets }: Pick<AppContext, 'settings' | 'secrets'>): string => settings.KILOTOKEN_SECRET_KEY?.join(',') ?? secrets.secretKey;
 
 /** The process's origin on this machine; loopback if it binds to every address. */
 export function originOf(settings: LauncherSettings, port: PortSetting): string {

@@ -12,8 +12,12 @@ const connectionsMax = 5;
 /** The pool that reads passwords and sessions, and nothing else does. */
 export const signInPool = Symbol('the pool of sign-in');
 export const signInService = Symbol('sign-in by better-auth');
+/** @public Mutations of webhooks inject it. */
 export const keyring = Symbol('the keys of stored secrets');
-/** How mails to people are made: `inviteMember` takes it. */
+/**
+ * How mails to people are made: `inviteMember` takes it.
+ * @public Mutations of invitations inject it.
+ */
 export const mailing = Symbol('mails to people');
 
 /** Tells who asks (`ViewerService`), and lets people in. */
