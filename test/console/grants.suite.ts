@@ -13,7 +13,6 @@ const issue = async (page: Page): Promise<void> => {
   await dialog.getByLabel('Amount').fill(ABOVE_THE_LIMIT);
   await dialog.getByLabel('Unit').fill('USD');
   await dialog.getByLabel('Reference').fill('browser test');
-  await dialog.getByLabel('Reason').fill('A contract that is larger than the limit');
   await dialog.getByRole('button', { name: 'Issue grant' }).click();
   await page.getByText('This waits for a second person').waitFor();
 };

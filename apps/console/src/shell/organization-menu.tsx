@@ -13,7 +13,7 @@ export function OrganizationMenu() {
   const own = memberships.map(({ organization }) => organization).filter(({ kind }) => kind === 'CUSTOMER');
   const all = impersonating ? [impersonating, ...own] : own;
   const open = all.find((organization) => organization.slug === slug);
-  const title = open?.name ?? slug ?? (staffRole ? t('shell.staff') : t('shell.organizations'));
+  const title = open?.name ?? slug ?? (staffRole ? t('shell.staff') : (own[0]?.name ?? t('shell.organizations')));
   return (
     <Menu width="target" position="bottom-start" shadow="md">
       <Menu.Target>

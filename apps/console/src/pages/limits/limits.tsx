@@ -17,7 +17,7 @@ import { useMay, useOrganization } from '../../session/organization.tsx';
 import { readSubject, SubjectName, SubjectSelect } from './subject.tsx';
 
 const measures = ['requests', 'tokens', 'input_tokens', 'output_tokens', 'concurrency'] as const;
-const windows = ['1s', '1m', '1h', '24h', 'day', 'week', 'month'] as const;
+const windows = ['1s', '60s', '3600s', '86400s', 'day', 'week', 'month'] as const;
 type Measure = (typeof measures)[number];
 type Window = (typeof windows)[number];
 
@@ -60,9 +60,9 @@ function SetLimit({ onClose }: { readonly onClose: () => void }) {
   const { id } = useOrganization();
   const command = useCommandForm({
     document: SetLimitDocument,
-    initialValues: { subject: 'organization', measure: 'requests', window: '1m', amount: '', mode: 'hard' },
+    initialValues: { subject: 'organization', measure: 'requests', window: '60s', amount: '', mode: 'hard' },
     validate: { amount: (amount: string) => (/^[1-9]\d{0,17}$/.test(amount.trim()) ? null : t('forms.whole')) },
-    toInput: ({ subject, measure, window, amount, mode }) => ({ organizationId: id, subject: readSubject(subject), measure, window, amount: amount.trim(), mode }),
+    toInput: ({ subject, measure, window, amount, mode }) => ({ organizationId: id, subject: readSubject(subject), measure, window: measure === 'concurrency' ? 'none' : window, amount: amount.trim(), mode }),
     refetch: ['Limits'],
     onDone: () => {
       tell(t('common.saved'));

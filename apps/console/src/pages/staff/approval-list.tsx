@@ -17,7 +17,7 @@ import { DecideApprovalDocument, OrganizationApprovalsDocument } from '../../gra
 import type { ApprovalFieldsFragment, ApprovalStatus, OrganizationApprovalsQuery } from '../../graphql/generated/types.ts';
 import { ActorName } from '../audit/audit-list.tsx';
 
-const colors: Readonly<Record<ApprovalStatus, string>> = { PENDING: 'orange', APPROVED: 'teal', REJECTED: 'red', EXPIRED: 'gray' };
+const colors: Readonly<Record<ApprovalStatus, string>> = { PENDING: 'orange', APPROVED: 'teal', REJECTED: 'red', EXPIRED: 'gray', CANCELLED: 'gray' };
 const ofOrganization = (answer: OrganizationApprovalsQuery) => answer.organization?.approvals;
 
 export function OrganizationApprovals({ organizationId }: { readonly organizationId: string }) {

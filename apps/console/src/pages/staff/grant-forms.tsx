@@ -8,7 +8,7 @@ import { AdjustGrantDocument, IssueGrantDocument, RefundGrantDocument } from '..
 import type { GrantFieldsFragment, StaffOrganizationQuery } from '../../graphql/generated/types.ts';
 
 const REFETCH = ['Grants', 'StaffOrganization', 'OrganizationApprovals', 'Approvals'];
-const sources = ['purchase', 'bonus', 'compensation', 'contract'] as const;
+const sources = ['prepaid', 'package', 'promotion', 'free_quota', 'allowance', 'commitment', 'sla_credit', 'credit_line'] as const;
 
 interface IssueGrantProps {
   readonly organization: NonNullable<StaffOrganizationQuery['organization']>;
@@ -21,16 +21,15 @@ export function IssueGrant({ organization, onClose }: IssueGrantProps) {
   const units = organization.balances.map(({ unit }) => unit);
   const command = useCommandForm({
     document: IssueGrantDocument,
-    initialValues: { amount: '', unit: units[0] ?? 'USD', source: 'purchase', reference: '', reason: '', expiresAt: '', priority: 0 },
+    initialValues: { amount: '', unit: units[0] ?? 'USD', source: 'prepaid', reference: '', expiresAt: '', priority: 100 },
     validate: { amount: (amount: string) => (readAmount(amount) === null ? t('forms.amount') : null), unit: (unit: string) => (unit.trim() === '' ? t('forms.required') : null) },
-    toInput: ({ amount, unit, source, reference, reason, expiresAt, priority }) => ({
+    toInput: ({ amount, unit, source, reference, expiresAt, priority }) => ({
       organizationId: organization.id,
       amount: readAmount(amount)!,
       unit: unit.trim(),
       source,
       priority,
       ...(reference.trim() !== '' && { reference: reference.trim() }),
-      ...(reason.trim() !== '' && { reason: reason.trim() }),
       ...(expiresAt !== '' && { expiresAt: new Date(`${expiresAt}T23:59:59`).toISOString() }),
     }),
     refetch: REFETCH,
@@ -52,7 +51,6 @@ export function IssueGrant({ organization, onClose }: IssueGrantProps) {
       </Group>
       <TextInput label={t('grants.reference')} maxLength={200} {...form.getInputProps('reference')} />
       <TextInput type="date" label={t('common.expires')} {...form.getInputProps('expiresAt')} />
-      <Textarea label={t('grants.reason')} maxLength={500} {...form.getInputProps('reason')} />
       <Alert color="gray" p="xs">
         {t('grants.secondPerson')}
       </Alert>
