@@ -111,6 +111,17 @@ export const endApiKey = async (db: PrismaDb, { organizationId, id }: ApiKey, en
 export const updateApiKeySettings = async (db: PrismaDb, { organizationId, id }: ApiKey, settings: Partial<ApiKeySettings>, now: Date): Promise<ApiKey> =>
   toApiKey(await db.apiKey.update({ where: { organizationId_id: { organizationId, id } }, data: settings, include: withUse }), now);
 
+export interface ApiKeyTerms {
+  readonly name?: string | undefined;
+  readonly allowedModels?: readonly string[] | undefined;
+  readonly expiresAt?: Date | undefined;
+}
+
+export const updateApiKeyTerms = async (db: PrismaDb, { organizationId, id }: ApiKey, { name, allowedModels, expiresAt }: ApiKeyTerms, now: Date): Promise<ApiKey> => {
+  const data = { ...(name === undefined ? {} : { name }), ...(expiresAt === undefined ? {} : { expiresAt }), ...(allowedModels === undefined ? {} : { allowedModels: [...allowedModels] }) };
+  return toApiKey(await db.apiKey.update({ where: { organizationId_id: { organizationId, id } }, data, include: withUse }), now);
+};
+
 /** The first of the keys that a key was rolled from; itself where it was created. Limits count on it. */
 export const findLineageId = async (db: PrismaDb, { organizationId, id }: ApiKey): Promise<string> => {
   const row = await db.apiKey.findUniqueOrThrow({ where: { organizationId_id: { organizationId, id } }, select: { lineageId: true } });

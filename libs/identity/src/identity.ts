@@ -101,14 +101,16 @@ const apiKeySettings = {
   maxTokensAbove: z.enum(maxTokensPolicies).nullish(),
 };
 
+/** Refuses an empty list, which could mean "no model" or "every model". */
+export const modelIdsSchema = z.array(modelId).min(1, 'must name at least one model; omit it to allow all').max(allowedModelsMax);
+
 export const newApiKeySchema = z.strictObject({
   ...apiKeySettings,
   organizationId: z.uuid(),
   projectId: z.uuid(),
   name: nameSchema,
   expiresAt: z.date().nullish(),
-  // Refused because an empty list could mean "no model" or "every model".
-  allowedModels: z.array(modelId).min(1, 'must name at least one model; omit it to allow all').max(allowedModelsMax).nullish(),
+  allowedModels: modelIdsSchema.nullish(),
 });
 export type NewApiKey = z.input<typeof newApiKeySchema>;
 

@@ -129,3 +129,6 @@ export const retireLane = async (db: PrismaDb, id: string, now: Date): Promise<v
   await db.lane.update({ where: { id }, data: { retiredAt: now } });
 };
 
+
+/** False: there is no such lane, or it is retired. */
+export const drainLane = async (db: PrismaDb, id: string, drain: boolean): Promise<boolean> => (await db.lane.updateMany({ where: { id, retiredAt: null }, data: { drain } })).count > 0;
