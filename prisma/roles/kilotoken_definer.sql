@@ -44,3 +44,4 @@ GRANT SELECT ON burn_table, burn_weight, pack_unit TO kilotoken_definer;
 GRANT SELECT, INSERT, DELETE ON membership TO kilotoken_definer;
 GRANT SELECT, UPDATE ON invitation, person, service_token TO kilotoken_definer;
 GRANT SELECT, DELETE ON credential, second_factor, sign_in_session, sign_in_verification TO kilotoken_definer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idempotent_mutation TO kilotoken_definer;

@@ -12,6 +12,7 @@ export const sharedTables: Readonly<Record<string, string>> = {
   database_mark: 'what kind of database this is',
   grant_counter_account: 'the chart of accounts is for all',
   ledger_account: 'the chart of accounts is for all',
+  idempotent_mutation: "an actor's, who may belong to several organizations; reached by its functions alone, answers sealed",
   ledger_rule: 'the chart of accounts is for all',
   nightly_run: 'what was done in which night; reached by its functions alone',
   rated_batch: "the rater's, reached by its functions alone",

@@ -27,7 +27,8 @@ const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
     'platform_organization', 'transfer_rule_run', 'transfer_rules_due', 'webhook_attempted', 'webhook_delivery',
   ],
   api: [
-    'audit_append', 'calendar_window', 'current_organization', 'grant_adjust_against', 'grant_balances', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'iso_moment', 'kt_now', 'ledger_genesis',
+    'audit_append', 'calendar_window', 'current_organization', 'grant_adjust_against', 'grant_balances', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to',
+    'idempotent_mutation_answer', 'idempotent_mutation_claim', 'iso_moment', 'kt_now', 'ledger_genesis',
     'ledger_hash', 'ledger_line', 'ledger_lock', 'limit_rest', 'limit_window', 'organization_descendants', 'outbox_put', 'person_mail_put', 'rating_lag', 'rollup_lag', 'rollup_rest', 'uuid_floor', 'uuid_moment',
     'viewer_of_session', 'viewer_of_token', 'visible_organizations',
   ],

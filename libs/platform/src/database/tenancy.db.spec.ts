@@ -20,6 +20,7 @@ const crossingFunctions = [
 ];
 /** Functions that the control plane calls or sets off, and no service (two keep histories): they write for the organization that the caller names. */
 const controlFunctions = [
+  'idempotent_mutation_answer', 'idempotent_mutation_claim',
   'approval_by_actor', 'audit_append', 'catalogue_changed', 'control_change_audited', 'control_changed', 'transfer_rule_fits', 'grant_adjust_against', 'grant_event', 'grant_issue_against', 'grant_refund_against', 'grant_transfer_to', 'key_event', 'lane_cost_put', 'ledger_lock', 'limit_changed',
   'organization_changed', 'organization_price_book_put', 'organization_tree', 'organization_zone_changed', 'role_fits', 'membership_keeps_owner', 'person_mail_put',
   'quarantine_adjust', 'quarantine_lock', 'quarantine_settle', 'quarantine_step_put', 'quarantine_take', 'rollup_rebuild',
@@ -301,6 +302,7 @@ describe('the definer', () => {
       grant_transfer: 'INSERT',
       idempotency_claim: 'DELETE INSERT UPDATE',
       idempotency_tally: 'DELETE INSERT UPDATE',
+      idempotent_mutation: 'DELETE INSERT UPDATE',
       invitation: 'UPDATE',
       lane_cost: 'INSERT UPDATE',
       lease: 'INSERT UPDATE',
