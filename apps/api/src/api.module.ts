@@ -22,7 +22,10 @@ export class ApiModule {
       imports: [
         DatabaseModule.compose({ connectionString: settings.APP_DATABASE_URL, max: databaseConnectionsMax, applicationName: name, logger }),
         SignInModule.compose(platform),
-        GraphqlModule.compose({ ...parts, logger, isProduction: settings.KILOTOKEN_MODE === 'production' }),
+        GraphqlModule.compose({
+          ...parts, logger, isProduction: settings.KILOTOKEN_MODE === 'production', databaseUrl: settings.APP_DATABASE_URL, gatewayUrl: settings.API_GATEWAY_URL,
+          allowPrivateWebhooks: settings.WEBHOOK_ALLOW_PRIVATE,
+        }),
       ],
     };
   }

@@ -7,6 +7,7 @@ import { databaseReadiness } from '@kilotoken/platform/process';
 import { ApiModule, type ApiParts } from './api.module.js';
 import { readApiSettings, type ApiSettings } from './config.js';
 import { registerConsoleFace } from './console/console.face.js';
+import { serveSubscriptions } from './graphql/live/serve-subscriptions.js';
 import { registerGraphqlFace } from './graphql/server/face.js';
 import { readPersistedOperations } from './graphql/server/persisted-operations.js';
 import { registerSignInFace } from './sign-in/sign-in.face.js';
@@ -37,6 +38,7 @@ export const createApiApp = (parts: ApiParts): AppDefinition<ApiSettings> => ({
       logger,
     });
     await registerConsoleFace(fastify, { folder: consoleFolder, gatewayUrl: settings.API_GATEWAY_URL });
+    serveSubscriptions(app, fastify, parts, settings, logger);
     return { readiness: [databaseReadiness(app)] };
   },
 });

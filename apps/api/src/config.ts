@@ -30,6 +30,7 @@ export const apiSettings = z.object({
   API_CORS_ORIGINS: origins(),
   /** Base URL that customers give to their SDK. The console shows it, and its playground calls it. */
   API_GATEWAY_URL: z.url({ protocol: /^https?$/, error: 'must be an address such as https://api.example.com/v1' }).prefault('http://127.0.0.1:8080/v1'),
+  WEBHOOK_ALLOW_PRIVATE: z.enum(['0', '1'], { error: 'must be 0 or 1' }).prefault('0').transform((text) => text === '1'),
   /** The address of the console in browsers. Unset: this machine's, at API_PORT. */
   API_PUBLIC_URL: setting.publicUrl().optional(),
   /** Proxies that are believed about whom they speak for. */

@@ -1,4 +1,5 @@
 import { Args, Context, ID, Query, Resolver } from '@nestjs/graphql';
+import { findApproval } from './approvals/approval.resolver.js';
 import { loadApiKey, loadProject } from './keys/key.resolver.js';
 import { loadTransaction } from './ledger/ledger.resolver.js';
 import { limitsOf } from './limits/limit.resolver.js';
@@ -19,6 +20,7 @@ const loads: Partial<Record<NodeType, Load>> = {
   ApiKey: loadApiKey,
   Request: loadRequest,
   LedgerTransaction: loadTransaction,
+  Approval: findApproval,
   Limit: async (operation, organizationId, id) => {
     if (!operation.findReadingOf(organizationId, 'limits.read', 'staff.usage.read')) return null;
     return (await limitsOf(operation, organizationId)).find(({ row }) => row.id === id)?.limit ?? null;

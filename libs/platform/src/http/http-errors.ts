@@ -28,6 +28,8 @@ export class AppErrorFilter implements ExceptionFilter {
   constructor(private readonly send: SendError = sendError) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
+    // GraphQL tells its callers of errors in its own shape.
+    if (host.getType() !== 'http') throw error;
     const http = host.switchToHttp();
     this.send(http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), error);
   }

@@ -22,7 +22,7 @@ export class LedgerTransaction extends NodeObject {
   readonly organizationId!: string;
   readonly transactionId!: string;
 
-  @Text('Its kind, such as `grant.issued`.')
+  @Text('Its kind, such as `grant_issued`.')
   readonly kind!: string;
 
   @Text('The thing that it books, once.')

@@ -36,7 +36,7 @@ export const toLimit = (row: LimitRow): Limit => ({
   createdAt: row.createdAt,
 });
 
-export const toBudget = (row: LimitRow, alertPercents: number[], alerted: number[]): Budget => {
+export const toBudget = (row: LimitRow): Budget => {
   const amount = parseMoney(row.amount);
   const used = parseMoney(row.counted ?? '0');
   return {
@@ -51,7 +51,7 @@ export const toBudget = (row: LimitRow, alertPercents: number[], alerted: number
     left: formatMoney(used < amount ? amount - used : 0n),
     periodStart: row.windowStart,
     periodEnd: row.windowEnd,
-    alertPercents,
-    alerted,
+    alertPercents: row.alertPercents,
+    alerted: row.alerted,
   };
 };

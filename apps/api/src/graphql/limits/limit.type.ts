@@ -92,6 +92,8 @@ export class LowBalance {
 
 @ObjectType({ description: 'Where and when an organization is told of its money.' })
 export class AlertSettings {
+  readonly __typename!: 'AlertSettings';
+
   @Text('The address that mails go to; null: none.', optional)
   readonly email!: string | null;
 

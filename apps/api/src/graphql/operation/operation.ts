@@ -1,6 +1,8 @@
+import { isIP } from 'node:net';
 import { decide, permissionsOf, reachOfParent, isStaffRole, type CustomerPermission, type Permission, type StaffPermission, type Viewer } from '@kilotoken/access';
-import { AppError } from '@kilotoken/platform';
-import { forbidden, notFound } from '../shapes/problem.type.js';
+import { AppError, type Actor } from '@kilotoken/platform';
+import { answering, forbidden, invalidInput, notFound, type AnyProblem } from '../shapes/problem.type.js';
+import { Changes, type ChangeAccess } from './changes.js';
 import { Reading, type OpenRead } from './reading.js';
 
 /** Read-only transactions of the api's role. */
@@ -9,6 +11,12 @@ export interface ReadAccess {
   readonly asOrganizations: (organizationIds: readonly string[]) => OpenRead;
   /** Rows of all organizations, without secrets; recorded as staff's. */
   readonly asStaff: OpenRead;
+}
+
+/** The one who asks, and the session that they ask in; null: a token, or nobody. */
+export interface Asking {
+  readonly viewer: Viewer | null;
+  readonly sessionId: string | null;
 }
 
 export interface Caller {
@@ -20,12 +28,28 @@ export interface Caller {
 export class Operation {
   private tenant: Reading | null = null;
   private staff: Reading | null = null;
+  private readonly readAsStaff = new Set<string>();
 
   constructor(
-    readonly viewer: Viewer | null,
+    private asking: Asking,
     readonly caller: Caller,
     private readonly access: ReadAccess,
+    private readonly changes: ChangeAccess,
+    private readonly askAgain: () => Promise<Asking>,
   ) {}
+
+  get viewer(): Viewer | null {
+    return this.asking.viewer;
+  }
+
+  get sessionId(): string | null {
+    return this.asking.sessionId;
+  }
+
+  /** Looks up anew who asks, for what lasts longer than an answer. */
+  async renew(): Promise<void> {
+    this.asking = await this.askAgain();
+  }
 
   get signedIn(): Viewer {
     if (!this.viewer) throw new AppError({ code: 'sign_in_needed', kind: 'unauthenticated', publicMessage: 'Sign in, or send a service token as a bearer token.' });
@@ -39,6 +63,11 @@ export class Operation {
     if (decision === 'not_found') throw notFound();
   }
 
+  /** Throws a refusal where neither the organization's own people nor the staff may. */
+  requireEither(own: CustomerPermission, staff: StaffPermission, organizationId: string): void {
+    if (!this.allows(staff, null) && !this.allows(own, organizationId)) throw this.refusal(organizationId, own, staff);
+  }
+
   allows(permission: Permission, organizationId: string | null): boolean {
     return this.viewer !== null && decide(this.viewer, permission, organizationId) === 'allowed';
   }
@@ -46,9 +75,11 @@ export class Operation {
   /** The reads of something that an organization's own people see with one permission, and staff with another. */
   readingOf(organizationId: string, own: CustomerPermission, staff: StaffPermission): Reading {
     if (this.allows(own, organizationId)) return this.tenantReading();
-    if (this.allows(staff, null)) return this.staffReading();
-    const isHidden = decide(this.signedIn, own, organizationId) === 'not_found' && decide(this.signedIn, staff, null) === 'not_found';
-    throw isHidden ? notFound() : forbidden(decide(this.signedIn, own, organizationId) === 'not_found' ? staff : own);
+    if (this.allows(staff, null)) {
+      this.readAsStaff.add(organizationId);
+      return this.staffReading();
+    }
+    throw this.refusal(organizationId, own, staff);
   }
 
   /** As `readingOf`; null instead of a refusal. */
@@ -88,8 +119,50 @@ export class Operation {
     return [...candidates].filter((permission) => this.allows(permission, roles.some(isStaffRole) && permission.startsWith('staff.') ? null : organizationId)).sort();
   }
 
+  /**
+   * Runs a mutation in the viewer's name. A refusal is answered as data. Inside `run`, ask for permission first: a key that was used before
+   * answers without doing anything, but only to those who still may.
+   */
+  change<Success>(name: string, input: { readonly idempotencyKey?: string | null }, run: (changes: Changes) => Promise<Success>): Promise<Success | AnyProblem> {
+    return answering(() => {
+      const key = input.idempotencyKey ?? null;
+      if (key !== null && !/^[\x21-\x7e]{1,200}$/.test(key)) throw invalidInput('idempotencyKey', 'up to 200 visible characters are needed');
+      return run(new Changes(this.changes, this.actor(name), { key, operation: name, input }, () => this.close()));
+    });
+  }
+
+  /** The viewer as changes are recorded. */
+  actor(action: string): Actor {
+    const { kind, id, impersonating } = this.signedIn;
+    const { requestId, ip } = this.caller;
+    return { kind, id, name: null, act: { action, requestId, ...(isIP(ip) === 0 ? {} : { ip }), ...(impersonating === null ? {} : { onBehalfOf: impersonating }) } };
+  }
+
+  /** Ends the operation. Whoever of the staff read something of an organization stands in its audit log before the answer leaves. */
+  async finish(name: string | null): Promise<void> {
+    const impersonating = this.viewer?.impersonating ?? null;
+    const read = impersonating !== null && this.tenant !== null ? [impersonating] : [...this.readAsStaff];
+    await this.close();
+    if (read.length > 0 && this.viewer) await this.changes.readLog.record(this.viewer.id, read, name ?? 'an operation without a name', this.actor(impersonating === null ? 'staff.read' : 'impersonation.read'));
+  }
+
+  /** Throws for a token that was given a part of its role: it must not give away the whole. */
+  requireWhole(permission: Permission): void {
+    if (this.signedIn.permissions !== null) throw forbidden(permission);
+  }
+
+  /** Ends the read transactions. Later reads begin new ones, which see everything that was committed before. */
   async close(): Promise<void> {
-    await Promise.all([this.tenant?.close(), this.staff?.close()]);
+    const readings = [this.tenant, this.staff];
+    this.tenant = null;
+    this.staff = null;
+    for (const reading of readings) await reading?.close();
+  }
+
+  private refusal(organizationId: string, own: CustomerPermission, staff: StaffPermission): AppError {
+    const isStranger = decide(this.signedIn, own, organizationId) === 'not_found';
+    if (isStranger && decide(this.signedIn, staff, null) === 'not_found') return notFound();
+    return forbidden(isStranger ? staff : own);
   }
 
   private tenantReading(): Reading {

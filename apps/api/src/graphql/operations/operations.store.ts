@@ -120,6 +120,7 @@ export interface OverviewRow {
   readonly organizations: number;
   readonly gatewaysAlive: number;
   readonly openRequests: number;
+  readonly pendingApprovals: number;
   readonly quarantined: number;
   readonly deadLetters: number;
   readonly unratedSeconds: string;
@@ -131,10 +132,11 @@ export const readOverview = async (db: Db): Promise<OverviewRow> => {
     `SELECT (SELECT count(*)::integer FROM organization WHERE kind = 'customer') AS organizations,
        (SELECT count(*)::integer FROM session s JOIN session_heartbeat h ON h.session_id = s.id WHERE s.reaped_at IS NULL AND h.beat_at > kt_now() - make_interval(secs => $1)) AS "gatewaysAlive",
        (SELECT count(*)::integer FROM open_request) AS "openRequests",
+       (SELECT count(*)::integer FROM approval WHERE decision IS NULL AND expires_at > kt_now()) AS "pendingApprovals",
        (SELECT count(*)::integer FROM usage_quarantine q WHERE NOT EXISTS (SELECT FROM quarantine_step s WHERE s.organization_id = q.organization_id AND s.usage_id = q.id
          AND s.attempt = q.attempt AND s.reason = q.reason AND s.step <> 'repaired')) AS quarantined,
        (SELECT count(*)::integer FROM outbox_job WHERE status = 'dead') AS "deadLetters",
-       (SELECT greatest(0, coalesce(round(extract(epoch FROM kt_now() - min(created_at)), 3), 0))::text FROM unrated_batch) AS "unratedSeconds",
+       (SELECT round(oldest_seconds::numeric, 3)::text FROM rating_lag()) AS "unratedSeconds",
        (SELECT coalesce(jsonb_agg(jsonb_build_object('unit', unit, 'amount', amount) ORDER BY unit), '[]') FROM (
          SELECT unit, sum(charge)::text AS amount FROM usage_rollup WHERE grain_minutes = 1440 AND tag_key = '' AND starts_at = date_bin('1 day', kt_now(), 'epoch') GROUP BY unit) t) AS "revenueToday"`,
     [silentAfterSeconds],

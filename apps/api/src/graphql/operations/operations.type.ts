@@ -155,6 +155,9 @@ export class OperationsOverview {
   @Count('Requests that run and have lasted a second.')
   readonly openRequests!: number;
 
+  @Count('Acts that wait for a second person.')
+  readonly pendingApprovals!: number;
+
   @Count('Cases in quarantine.')
   readonly quarantined!: number;
 

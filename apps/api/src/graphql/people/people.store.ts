@@ -1,6 +1,6 @@
 import type { Db } from '@kilotoken/platform';
 import type { Page } from '../shapes/connection.js';
-import { globalId } from '../shapes/global-id.js';
+import { globalId, isUuid } from '../shapes/global-id.js';
 import { rowByKey, rowsByKey } from '../shapes/grouping.js';
 import type { Invitation, Member, Person, ServiceToken } from './person.type.js';
 import { roleName } from './role.js';
@@ -25,7 +25,7 @@ interface MemberRow extends PersonColumns {
   readonly since: Date;
 }
 
-export const toMember = (row: MemberRow): Member => ({ person: toPerson(row), role: roleName(row.role), since: row.since, twoFactorEnabled: row.twoFactorEnabled });
+export const toMember = (row: MemberRow): Member => ({ __typename: 'Member', person: toPerson(row), role: roleName(row.role), since: row.since, twoFactorEnabled: row.twoFactorEnabled });
 
 /** The members of each organization, in the order of their first signing up. */
 export const listMembers = async (db: Db, organizationIds: readonly string[], { first, after }: Page): Promise<MemberRow[][]> => {
@@ -38,8 +38,18 @@ export const listMembers = async (db: Db, organizationIds: readonly string[], { 
   return rowsByKey(organizationIds, rows, ({ organizationId }) => organizationId);
 };
 
+export const findMembers = async (db: Db, places: readonly { organizationId: string; personId: string }[]): Promise<(MemberRow | null)[]> => {
+  const { rows } = await db.query<MemberRow>(
+    `SELECT m.organization_id AS "organizationId", m.role, m.created_at AS since, ${personColumns}
+     FROM unnest($1::uuid[], $2::uuid[]) w(organization_id, person_id) JOIN membership m ON m.organization_id = w.organization_id AND m.person_id = w.person_id JOIN person p ON p.id = m.person_id`,
+    [places.map(({ organizationId }) => organizationId), places.map(({ personId }) => personId)],
+  );
+  return rowByKey(places.map(({ organizationId, personId }) => `${organizationId} ${personId}`), rows, ({ organizationId, personId }) => `${organizationId} ${personId}`);
+};
+
+/** Ids may be any text, as those of actors are. */
 export const findPeople = async (db: Db, ids: readonly string[]): Promise<(PersonColumns | null)[]> => {
-  const { rows } = await db.query<PersonColumns>(`SELECT ${personColumns} FROM person p WHERE p.id = ANY ($1::uuid[]) AND p.erased_at IS NULL`, [ids]);
+  const { rows } = await db.query<PersonColumns>(`SELECT ${personColumns} FROM person p WHERE p.id = ANY ($1::uuid[]) AND p.erased_at IS NULL`, [ids.filter(isUuid)]);
   return rowByKey(ids, rows, ({ personId }) => personId);
 };
 
@@ -91,4 +101,10 @@ export const listServiceTokens = async (db: Db, organizationIds: readonly string
     [organizationIds],
   );
   return rowsByKey(organizationIds, rows, ({ organizationId }) => organizationId);
+};
+
+/** Names of tokens by their ids. */
+export const findTokenNames = async (db: Db, ids: readonly string[]): Promise<(string | null)[]> => {
+  const { rows } = await db.query<{ id: string; name: string }>('SELECT id, name FROM service_token WHERE id = ANY ($1::uuid[])', [ids.filter(isUuid)]);
+  return rowByKey(ids, rows, ({ id }) => id).map((row) => row?.name ?? null);
 };

@@ -20,6 +20,8 @@ export class Person extends NodeObject {
 
 @ObjectType({ description: "A person's place in an organization." })
 export class Member {
+  readonly __typename!: 'Member';
+
   @Of(() => Person, 'The person.')
   readonly person!: Person;
 

@@ -1,5 +1,5 @@
 import type { ApolloServerPlugin } from '@apollo/server';
-import { GraphQLError } from 'graphql';
+import { GraphQLError, OperationTypeNode } from 'graphql';
 import type { Operation } from '../operation/operation.js';
 import { isPersisted, type PersistedOperations } from './persisted-operations.js';
 
@@ -7,12 +7,15 @@ export interface OperationContext {
   readonly operation: Operation;
 }
 
-/** Ends the operation's read transactions with its answer, whatever became of it. */
+/** Refuses subscriptions, and ends the operation's read transactions with its answer, whatever became of it. */
 export const operationPlugin: ApolloServerPlugin<OperationContext> = {
   async requestDidStart() {
     return {
-      async willSendResponse({ contextValue }) {
-        await contextValue.operation.close();
+      async didResolveOperation({ operation }) {
+        if (operation?.operation === OperationTypeNode.SUBSCRIPTION) throw new GraphQLError('Subscriptions go by the socket, not by HTTP.', { extensions: { code: 'BAD_REQUEST', http: { status: 400 } } });
+      },
+      async willSendResponse({ contextValue, operationName }) {
+        await contextValue.operation.finish(operationName ?? null);
       },
     };
   },

@@ -78,7 +78,7 @@ describe('the server of GraphQL', () => {
 describe('the server of GraphQL in production', () => {
   let production: TestApi;
   beforeAll(async () => {
-    production = await startTestApi({ persisted, settings: { KILOTOKEN_MODE: 'production' } });
+    production = await startTestApi({ persisted, settings: { KILOTOKEN_MODE: 'production', API_PUBLIC_URL: 'https://console.example.com' } });
   });
   afterAll(async () => {
     await production.stop();

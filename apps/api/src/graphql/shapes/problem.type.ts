@@ -1,7 +1,8 @@
 import { createUnionType, InterfaceType, ObjectType } from '@nestjs/graphql';
 import type { Type } from '@nestjs/common';
 import { AppError } from '@kilotoken/platform';
-import { Of, Text } from './field.js';
+import { Flag, Of, Text } from './field.js';
+import { readIdOf, type GlobalId, type NodeType } from './global-id.js';
 
 /** Refusals that a caller is told as data: each result is a union of them and of success. */
 @InterfaceType({ description: 'Why a change was refused.', resolveType: ({ __typename }: { __typename: string }) => __typename })
@@ -47,6 +48,15 @@ export class Conflict extends Problem {
   @Text('A stable code, such as `api_key_ended`.')
   readonly code!: string;
 }
+
+@ObjectType({ description: 'The change was made; there is nothing to show.' })
+export class Done {
+  readonly __typename!: 'Done';
+
+  @Flag('Always true.')
+  readonly ok!: boolean;
+}
+export const done: Done = { __typename: 'Done', ok: true };
 
 export type AnyProblem = InvalidInput | Forbidden | NotFound | Conflict;
 const problemTypes = [InvalidInput, Forbidden, NotFound, Conflict] as const;
@@ -100,3 +110,10 @@ const fieldsOf = (message: string): FieldProblem[] =>
     const found = /^([A-Za-z][\w.]*): (.+)$/s.exec(part);
     return found ? [{ path: found[1]!, message: found[2]! }] : [];
   });
+
+/** The place that a global id of this type names; not found for any other text. */
+export const placeOf = (type: NodeType, id: string): GlobalId => {
+  const found = readIdOf(type, id);
+  if (!found) throw notFound();
+  return found;
+};

@@ -1,8 +1,9 @@
 import { Context, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { permissionsOf, staffRoleOf } from '@kilotoken/access';
 import { Operation } from '../operation/operation.js';
-import { loadOrganization, loadOrganizationOf } from '../organizations/organization.resolver.js';
-import { Organization } from '../organizations/organization.type.js';
+import { loadOrganization } from '../organizations/organization.resolver.js';
+import { findOrganizationsById } from '../organizations/organization.store.js';
+import { Organization, toOrganization } from '../organizations/organization.type.js';
 import { findPeople, toPerson } from '../people/people.store.js';
 import { Person } from '../people/person.type.js';
 import { roleName } from '../people/role.js';
@@ -29,8 +30,9 @@ export class ViewerResolver {
     return (await this.findPerson(operation))?.twoFactorEnabled ?? false;
   }
 
-  @ResolveField(() => [ViewerMembership], { description: 'The organizations that the viewer has a role in.' })
+  @ResolveField(() => [ViewerMembership], { description: "The organizations that the viewer has a role in; none while the staff look at a customer's pages." })
   memberships(@Context('operation') operation: Operation): ViewerMembership[] {
+    if (operation.signedIn.impersonating !== null) return [];
     return operation.signedIn.memberships.map(({ organizationId, role }) => ({ organizationId, role: roleName(role), permissions: [...operation.permissionsIn(organizationId)] }));
   }
 
@@ -49,7 +51,10 @@ export class ViewerResolver {
 @Resolver(() => ViewerMembership)
 export class ViewerMembershipResolver {
   @ResolveField(() => Organization, { description: 'The organization.' })
-  organization(@Context('operation') operation: Operation, @Parent() { organizationId }: ViewerMembership): Promise<Organization> {
-    return loadOrganizationOf(operation, organizationId);
+  async organization(@Context('operation') operation: Operation, @Parent() { organizationId }: ViewerMembership): Promise<Organization> {
+    // No permission is asked: a member knows the name of their organization.
+    const row = await operation.ownReading().load('organization', null, organizationId, findOrganizationsById);
+    if (!row) throw new Error(`the viewer's organization ${organizationId} cannot be read`);
+    return toOrganization(row);
   }
 }

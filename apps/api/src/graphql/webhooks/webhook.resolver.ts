@@ -6,7 +6,7 @@ import { readIdOf } from '../shapes/global-id.js';
 import { listDeliveryRows, listEndpoints, toDelivery, toEndpoint } from './webhook.store.js';
 import { WebhookDelivery, WebhookDeliveryConnection, WebhookEndpoint } from './webhook.type.js';
 
-const endpointsOf = async (operation: Operation, organizationId: string): Promise<{ id: string; endpoint: WebhookEndpoint }[]> => {
+export const endpointsOf = async (operation: Operation, organizationId: string): Promise<{ id: string; endpoint: WebhookEndpoint }[]> => {
   const rows = await operation.readingOf(organizationId, 'webhooks.read', 'staff.operations.read').load('webhook endpoints', null, organizationId, listEndpoints);
   return rows.map((row) => ({ id: row.id, endpoint: toEndpoint(row) }));
 };
