@@ -27,7 +27,7 @@ export class ArchiveProjectInput extends ChangeInput {
 const ArchiveProjectResult = resultUnion('ArchiveProjectResult', Project);
 
 @ObjectType({ description: 'A key with its text, which nobody can show again.' })
-export class CreatedApiKey {
+class CreatedApiKey {
   readonly __typename!: 'CreatedApiKey';
 
   @Of(() => ApiKey, 'The key.')

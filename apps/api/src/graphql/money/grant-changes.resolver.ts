@@ -13,7 +13,7 @@ import { loadGrant } from './grant.resolver.js';
 import { Grant } from './grant.type.js';
 
 @ObjectType({ description: 'The amount is above the limit of its kind: a second person of finance decides. Nothing has changed until then.' })
-export class AwaitsApproval {
+class AwaitsApproval {
   readonly __typename!: 'AwaitsApproval';
 
   @Of(() => Approval, 'The approval that it waits for.')

@@ -54,7 +54,7 @@ export class RemoveMemberInput extends ChangeInput {
 const RemoveMemberResult = resultUnion('RemoveMemberResult', Done);
 
 @ObjectType({ description: 'A service token with its text, which nobody can show again.' })
-export class CreatedServiceToken {
+class CreatedServiceToken {
   readonly __typename!: 'CreatedServiceToken';
 
   @Of(() => ServiceToken, 'The token.')

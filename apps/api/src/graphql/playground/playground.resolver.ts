@@ -8,7 +8,7 @@ import { Id, Moment, Text } from '../shapes/field.js';
 import { placeOf, resultUnion } from '../shapes/problem.type.js';
 
 @ObjectType({ description: 'A key with which a page calls the gateway for a while, in the name of its viewer.' })
-export class PlaygroundKey {
+class PlaygroundKey {
   readonly __typename!: 'PlaygroundKey';
 
   @Text('Its text. A page keeps it in memory alone.')

@@ -12,7 +12,7 @@ const estimate = ({ args, childComplexity, type, field }: ComplexityEstimatorArg
   return 1 + Math.min(Math.max(first, 1), pageSizeMax) * childComplexity;
 };
 
-export const costOf = (schema: GraphQLSchema, document: DocumentNode, operationName: string | undefined, variables: Record<string, unknown>): number =>
+const costOf = (schema: GraphQLSchema, document: DocumentNode, operationName: string | undefined, variables: Record<string, unknown>): number =>
   getComplexity({
     schema,
     query: operationName === undefined ? document : (separateOperations(document)[operationName] ?? document),

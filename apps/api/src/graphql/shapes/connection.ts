@@ -18,7 +18,7 @@ export class PageArgs {
 }
 
 @ObjectType({ description: 'Where a page lies in its list.' })
-export class PageInfo {
+class PageInfo {
   @Field(() => Boolean, { description: 'Whether more follow.' })
   readonly hasNextPage!: boolean;
 
@@ -105,7 +105,7 @@ const parseJson = (text: string): unknown => {
   }
 };
 
-export const writeCursor = (key: Key): string => Buffer.from(JSON.stringify(key)).toString('base64url');
+const writeCursor = (key: Key): string => Buffer.from(JSON.stringify(key)).toString('base64url');
 
 /** Makes a page of rows of which one more than asked was fetched. */
 export const connectionOf = <Row, Item>(rows: readonly Row[], { first, after }: Page, keyOf: (row: Row) => Key, itemOf: (row: Row) => Item): Connection<Item> => {

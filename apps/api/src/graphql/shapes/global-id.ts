@@ -2,7 +2,7 @@
  * Global ids: base64url of `Type:organization:own id`, opaque to callers. An id tells which type it is of and whose it is, so that authorization
  * needs no query; whether the object exists is known only after it.
  */
-export const nodeTypes = [
+const nodeTypes = [
   'Organization', 'Person', 'Grant', 'Project', 'ApiKey', 'Limit', 'Budget', 'Invitation', 'ServiceToken', 'WebhookEndpoint', 'WebhookDelivery', 'Request',
   'LedgerTransaction', 'Approval', 'AuditEntry', 'Job', 'QuarantinedUsage', 'ReconcileRun', 'Lane', 'GatewaySession',
 ] as const;

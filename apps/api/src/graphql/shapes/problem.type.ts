@@ -6,13 +6,13 @@ import { readIdOf, type GlobalId, type NodeType } from './global-id.js';
 
 /** Refusals that a caller is told as data: each result is a union of them and of success. */
 @InterfaceType({ description: 'Why a change was refused.', resolveType: ({ __typename }: { __typename: string }) => __typename })
-export class Problem {
+class Problem {
   @Text('For people, in English.')
   readonly message!: string;
 }
 
 @ObjectType({ description: 'One field of the input that is wrong.' })
-export class FieldProblem {
+class FieldProblem {
   @Text('The field, such as `amount`.')
   readonly path!: string;
 
@@ -21,7 +21,7 @@ export class FieldProblem {
 }
 
 @ObjectType({ implements: () => [Problem], description: 'The input is wrong; nothing was changed.' })
-export class InvalidInput extends Problem {
+class InvalidInput extends Problem {
   readonly __typename!: 'InvalidInput';
 
   @Of(() => [FieldProblem], 'The fields that are wrong.')
@@ -29,7 +29,7 @@ export class InvalidInput extends Problem {
 }
 
 @ObjectType({ implements: () => [Problem], description: 'The viewer may see the object but not do this.' })
-export class Forbidden extends Problem {
+class Forbidden extends Problem {
   readonly __typename!: 'Forbidden';
 
   @Text('The permission that is missing, such as `keys.write`.')
@@ -37,12 +37,12 @@ export class Forbidden extends Problem {
 }
 
 @ObjectType({ implements: () => [Problem], description: 'There is no such object, or it is not the viewer\'s.' })
-export class NotFound extends Problem {
+class NotFound extends Problem {
   readonly __typename!: 'NotFound';
 }
 
 @ObjectType({ implements: () => [Problem], description: 'The state of the object, or an earlier change, does not allow this.' })
-export class Conflict extends Problem {
+class Conflict extends Problem {
   readonly __typename!: 'Conflict';
 
   @Text('A stable code, such as `api_key_ended`.')

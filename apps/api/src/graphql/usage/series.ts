@@ -17,7 +17,7 @@ interface Sum {
 const inputColumns = ['input_tokens', 'cached_read_tokens', 'cache_write_5m_tokens', 'cache_write_1h_tokens', 'audio_in_tokens', 'image_in_tokens'] as const;
 const outputColumns = ['output_tokens', 'reasoning_tokens', 'audio_out_tokens', 'image_out_tokens'] as const;
 /** The group of all that are not among the largest. */
-export const otherGroup = '(other)';
+const otherGroup = '(other)';
 
 const none = (): Sum => ({ requests: 0n, errors: 0n, inputTokens: 0n, cachedTokens: 0n, outputTokens: 0n, charge: 0n, firstToken: [], duration: [] });
 

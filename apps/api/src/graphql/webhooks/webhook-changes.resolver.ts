@@ -11,7 +11,7 @@ import { endpointsOf } from './webhook.resolver.js';
 import { WebhookEndpoint } from './webhook.type.js';
 
 @ObjectType({ description: 'An endpoint with the secret that signs its events, which nobody can show again.' })
-export class CreatedWebhookEndpoint {
+class CreatedWebhookEndpoint {
   readonly __typename!: 'CreatedWebhookEndpoint';
 
   @Of(() => WebhookEndpoint, 'The endpoint.')
