@@ -4,7 +4,7 @@ import { OperationTypeNode, type DocumentNode } from 'graphql';
 import { lazySocketLink } from './socket-link.ts';
 
 /** The id that `generate.mjs` gave an operation: the SHA-256 of its text, by which the api knows it in production. */
-export const hashOf = (document: DocumentNode): string => {
+const hashOf = (document: DocumentNode): string => {
   const { __meta__: meta } = document as DocumentNode & { readonly __meta__?: { readonly hash: string } };
   if (!meta) throw new Error('An operation of the console lacks its hash: write it in src/graphql and run the build.');
   return meta.hash;

@@ -26,7 +26,7 @@ export const exactKey = (at: string, name: string): string => `${at} ${name}`;
 
 type Point = UsageSeriesFieldsFragment['points'][number];
 
-export const measureOf = (point: Pick<Point, 'charge' | 'requests' | 'inputTokens' | 'outputTokens'>, measure: Measure): string => {
+const measureOf = (point: Pick<Point, 'charge' | 'requests' | 'inputTokens' | 'outputTokens'>, measure: Measure): string => {
   if (measure === 'charge') return point.charge;
   return measure === 'requests' ? point.requests : sumAmounts([point.inputTokens, point.outputTokens]);
 };

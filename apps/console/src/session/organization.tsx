@@ -23,7 +23,7 @@ export const useOrganization = (): OpenOrganization => {
 export const useMay = (permission: string): boolean => useOrganization().permissions.has(permission);
 
 /** The viewer's own organizations, and the one that staff look at. */
-export const findOwn = (viewer: Viewer, slug: string): OpenOrganization | null => {
+const findOwn = (viewer: Viewer, slug: string): OpenOrganization | null => {
   if (viewer.impersonating?.slug === slug) return { ...viewer.impersonating, permissions: new Set(viewer.impersonating.permissions) };
   const membership = viewer.memberships.find(({ organization }) => organization.slug === slug && organization.kind === 'CUSTOMER');
   return membership ? { ...membership.organization, permissions: new Set(membership.permissions) } : null;

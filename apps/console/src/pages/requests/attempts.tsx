@@ -20,7 +20,7 @@ export function Attempts({ attempts }: Pick<RequestDetail, 'attempts'>) {
         keyOf={({ attempt }) => String(attempt)}
         empty={<EmptyState title={t('attempts.empty.title')} text={t('attempts.empty.text')} />}
         columns={[
-          { key: 'attempt', title: t('attempts.attempt'), render: ({ attempt }) => attempt },
+          { key: 'attempt', title: t('attempts.attempt'), render: ({ attempt }) => attempt + 1 },
           { key: 'outcome', title: t('requests.outcome'), render: ({ outcome, status }) => <OutcomeBadge outcome={outcome} status={status} /> },
           { key: 'code', title: t('attempts.code'), from: 'sm', render: ({ errorCode }) => errorCode ?? <None /> },
           { key: 'time', title: t('attempts.duration'), align: 'right', render: ({ admittedAt, finishedAt }) => durationText(Date.parse(finishedAt) - Date.parse(admittedAt), locale) },

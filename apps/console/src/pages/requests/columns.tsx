@@ -38,7 +38,7 @@ export function useRequestColumns(slug: string): readonly Column<RequestRowFragm
 function KeyOf({ name, project }: { readonly name: string | undefined; readonly project: string | undefined }) {
   if (!name) return <None />;
   return (
-    <Text size="sm" truncate maw={200}>
+    <Text size="sm" truncate maw={170}>
       {name} {project && <span className="quiet">· {project}</span>}
     </Text>
   );

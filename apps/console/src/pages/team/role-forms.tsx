@@ -7,7 +7,7 @@ import type { Role } from '../../graphql/generated/types.ts';
 import { useOrganization } from '../../session/organization.tsx';
 import type { Member } from './team.page.tsx';
 
-export const customerRoles = ['OWNER', 'DEVELOPER', 'BILLING', 'VIEWER'] as const satisfies readonly Role[];
+const customerRoles = ['OWNER', 'DEVELOPER', 'BILLING', 'VIEWER'] as const satisfies readonly Role[];
 type CustomerRole = (typeof customerRoles)[number];
 
 interface RoleChoiceProps {

@@ -33,7 +33,7 @@ const GROUPS_MAX = 50;
 const minuteMs = 60_000;
 
 /** The value in the address if it is one of ours; an address that somebody edited asks the usual question. */
-export const oneOf = <Value extends string>(values: readonly Value[], text: string | null, usual: Value): Value => values.find((value) => value === text) ?? usual;
+const oneOf = <Value extends string>(values: readonly Value[], text: string | null, usual: Value): Value => values.find((value) => value === text) ?? usual;
 
 export interface UsageQuestion {
   readonly span: Span;
@@ -72,7 +72,7 @@ export function useUsageQuestion(): UsageQuestion {
   };
 }
 
-export const rangeOf = (span: Span, nowMs: number): { readonly from: string; readonly until: string } => {
+const rangeOf = (span: Span, nowMs: number): { readonly from: string; readonly until: string } => {
   const untilMs = Math.ceil(nowMs / minuteMs) * minuteMs;
   return { from: new Date(untilMs - rules[span].ms).toISOString(), until: new Date(untilMs).toISOString() };
 };
