@@ -1,7 +1,7 @@
 import { PasswordInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 
-export const PASSWORD_CHARACTERS_MIN = 10;
+const PASSWORD_CHARACTERS_MIN = 10;
 
 interface NewPasswordProps {
   readonly label?: string;
