@@ -18,7 +18,7 @@ const persistedOperations = (): Plugin => ({
   },
 });
 
-/** Each file also stands compressed beside itself, so that the api never compresses the same file twice. Done when the files are written: until then Vite changes them. */
+/** Writes each file compressed too, so that the api never compresses one twice. It runs after Vite's last change to the files. */
 const compressed = (): Plugin => ({
   name: 'compressed',
   apply: 'build',

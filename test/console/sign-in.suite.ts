@@ -21,6 +21,24 @@ const signOut = async (page: Page): Promise<void> => {
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
 };
 
+/** Sets an authenticator up on the profile page; a page shows its secret and recovery codes this once. */
+const setUpAuthenticator = async (page: Page, password: string): Promise<{ totp: TOTP; recoveryCode: string }> => {
+  await page.goto('/profile');
+  await page.getByRole('button', { name: 'Set up' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Current password').fill(password);
+  await dialog.getByRole('button', { name: 'Next' }).click();
+  await dialog.getByAltText('QR code for the authenticator app').waitFor();
+  const secret = (await dialog.locator('pre').textContent())!;
+  const totp = new TOTP({ secret });
+  await enterCode(page, totp.generate());
+  await dialog.getByRole('button', { name: 'Confirm' }).click();
+  await dialog.getByText('Each lets you in once').waitFor();
+  const [recoveryCode] = (await dialog.locator('pre').textContent())!.split('\n');
+  await dialog.getByRole('button', { name: 'I have kept it' }).click();
+  return { totp, recoveryCode: recoveryCode! };
+};
+
 export const proveSignIn = (world: () => ConsoleWorld): void => {
   const test = itNeeds('chromium');
 
@@ -52,19 +70,7 @@ export const proveSignIn = (world: () => ConsoleWorld): void => {
     const user = world().user('billing');
     await enterPassword(page, user);
     await settled(page);
-    await page.goto('/profile');
-    await page.getByRole('button', { name: 'Set up' }).click();
-    const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Current password').fill(user.password);
-    await dialog.getByRole('button', { name: 'Next' }).click();
-    await dialog.getByAltText('QR code for the authenticator app').waitFor();
-    const secret = (await dialog.locator('pre').textContent())!;
-    const totp = new TOTP({ secret });
-    await enterCode(page, totp.generate());
-    await dialog.getByRole('button', { name: 'Confirm' }).click();
-    await dialog.getByText('Each lets you in once').waitFor();
-    const [recoveryCode] = (await dialog.locator('pre').textContent())!.split('\n');
-    await dialog.getByRole('button', { name: 'I have kept it' }).click();
+    const { totp, recoveryCode } = await setUpAuthenticator(page, user.password);
     await signOut(page);
 
     await enterPassword(page, user);
@@ -76,7 +82,7 @@ export const proveSignIn = (world: () => ConsoleWorld): void => {
     for (const isFirst of [true, false]) {
       await enterPassword(page, user);
       await page.getByRole('button', { name: 'Use a recovery code instead' }).click();
-      await page.getByLabel('Recovery code').fill(recoveryCode!);
+      await page.getByLabel('Recovery code').fill(recoveryCode);
       await page.getByRole('button', { name: 'Continue' }).click();
       if (isFirst) {
         await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
@@ -91,6 +97,7 @@ export const proveSignIn = (world: () => ConsoleWorld): void => {
     await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
     await page.goto('/profile');
     await page.getByRole('button', { name: 'Turn off' }).click();
+    const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Current password').fill(user.password);
     await dialog.getByRole('button', { name: 'Turn off' }).click();
     await page.getByRole('button', { name: 'Set up' }).waitFor();

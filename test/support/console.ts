@@ -9,7 +9,7 @@ export interface ConsoleUser {
   readonly password: string;
 }
 
-/** What the demo's owner's organization is called in addresses. */
+/** The slug of the demo owner's organization. */
 export const demoSlug = 'demo';
 
 interface ConsoleQuickstart {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { testSecretKey } from '../../../test/support/backoffice.js';
 import { runCommand, type Ran } from '../../../test/support/command-run.js';
 import { createTestDatabase, serviceUrl, type TestDatabase } from '../../../test/support/postgres.js';
 import { runKt } from './main.js';
@@ -12,7 +13,7 @@ let database: TestDatabase;
 let folder: string;
 
 const run = (words: string[]): Promise<Ran> =>
-  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(database.appUrl, 'control') }, workingFolder: folder, callersFolder: folder, output }));
+  runCommand((output) => runKt(words, { environment: { DATABASE_URL: database.ownerUrl, CONTROL_DATABASE_URL: serviceUrl(database.appUrl, 'control'), KILOTOKEN_SECRET_KEY: testSecretKey }, workingFolder: folder, callersFolder: folder, output }));
 
 const runJson = async (...words: string[]) => {
   const { exitCode, out, error } = await run([...words, '--json']);
