@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { codegen } from '@graphql-codegen/core';
 import * as operationTypes from '@graphql-codegen/typescript-operations';
-import { Kind, parse, print, validate, buildASTSchema, visit } from 'graphql';
+import { buildASTSchema, isAbstractType, Kind, parse, print, validate, visit } from 'graphql';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const source = join(here, 'src/graphql');
@@ -33,14 +33,20 @@ const files = readdirSync(source)
 const definitions = files.flatMap(({ document }) => document.definitions);
 const fragments = new Map(definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION).map((definition) => [definition.name.value, definition]));
 
-/** The api's schema; while it lacks an operation that the console has, the schema that both are built to. */
-const schemas = ['../api/schema.graphql', 'planned.graphql'].map((file) => join(here, file)).filter(existsSync).map((file) => parse(readFileSync(file, 'utf8')));
-const problemsOf = (candidate) => validate(buildASTSchema(candidate), { kind: Kind.DOCUMENT, definitions });
-const schema = schemas.find((candidate) => problemsOf(candidate).length === 0);
-if (!schema) {
-  process.stderr.write(`The console's operations do not fit the api's schema:\n${problemsOf(schemas[0]).map(({ message }) => `  ${message}`).join('\n')}\n`);
+const schema = parse(readFileSync(join(here, '../api/schema.graphql'), 'utf8'));
+const types = buildASTSchema(schema);
+const problems = validate(types, { kind: Kind.DOCUMENT, definitions });
+if (problems.length > 0) {
+  process.stderr.write(`The console's operations do not fit the api's schema:\n${problems.map(({ message }) => `  ${message}`).join('\n')}\n`);
   process.exit(1);
 }
+
+/** The types behind each interface and union, by which Apollo's cache knows that a fragment on an interface fits. */
+const possibleTypes = Object.fromEntries(
+  Object.values(types.getTypeMap())
+    .filter(isAbstractType)
+    .map((type) => [type.name, types.getPossibleTypes(type).map(({ name }) => name)]),
+);
 
 /** The fragments that a definition needs, directly or through others. */
 const fragmentsOf = (definition, found = new Set()) => {
@@ -74,6 +80,7 @@ const manifest = [];
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 write('types.ts', typesText);
+write('possible-types.ts', `export const possibleTypes: Record<string, string[]> = ${JSON.stringify(possibleTypes)};\n`);
 for (const { name, document } of files) {
   const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
   if (operations.length > 0) write(`${name}.ts`, operations.map(emit).join('\n'), "import type { TypedDocumentNode } from '@apollo/client';\nimport type * as Types from './types.ts';\n\n");

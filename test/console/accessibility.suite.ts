@@ -19,6 +19,15 @@ interface Violation {
 /** Runs in the page, which knows `axe` from its source. */
 const findViolations = (page: Page): Promise<Violation[]> => page.evaluate("axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)");
 
+/** Colours are measured once the page wears the theme and no transition runs. */
+const wearTheme = async (page: Page, theme: (typeof themes)[number]): Promise<void> => {
+  await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+  await page.locator(`html[data-mantine-color-scheme="${theme}"]`).waitFor();
+  // A transition begins with the frame after the change.
+  await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))');
+  await page.evaluate('Promise.allSettled(document.getAnimations().map(({ finished }) => finished))');
+};
+
 const describeViolation = (where: string, { id, nodes }: Violation): string => `${where}: ${id}: ${nodes[0]?.html.slice(0, 160)} ${nodes[0]?.failureSummary?.replace(/\s+/g, ' ').slice(0, 240) ?? ''}`;
 
 export const proveAccessibility = (world: () => ConsoleWorld): void => {
@@ -34,7 +43,7 @@ export const proveAccessibility = (world: () => ConsoleWorld): void => {
         await settled(page);
         await page.evaluate(axe);
         for (const theme of themes) {
-          await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+          await wearTheme(page, theme);
           const violations = await findViolations(page);
           found.push(...violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map((violation) => describeViolation(`${name} in ${theme}`, violation)));
         }

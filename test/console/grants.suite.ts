@@ -12,7 +12,7 @@ const issue = async (page: Page): Promise<void> => {
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Amount').fill(ABOVE_THE_LIMIT);
   await dialog.getByLabel('Unit').fill('USD');
-  await dialog.getByLabel('Reference').fill('browser test');
+  await dialog.getByLabel('Reference').fill('browser-test');
   await dialog.getByRole('button', { name: 'Issue grant' }).click();
   await page.getByText('This waits for a second person').waitFor();
 };

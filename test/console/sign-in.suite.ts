@@ -1,13 +1,16 @@
 import { expect } from '@jest/globals';
 import { TOTP } from 'otpauth';
 import type { Page } from 'playwright-core';
-import { settled, type ConsoleWorld } from '../support/console.js';
+import type { ConsoleWorld } from '../support/console.js';
 import { itNeeds } from '../support/requirements.js';
+
+/** The label of a required field ends with a star, and a button beside it is labelled “Show password”. */
+const passwordOf = (page: Page) => page.getByLabel(/^Password/);
 
 const enterPassword = async (page: Page, { email, password }: { email: string; password: string }): Promise<void> => {
   await page.goto('/sign-in');
   await page.getByLabel('E-mail').fill(email);
-  await page.getByLabel('Password', { exact: true }).fill(password);
+  await passwordOf(page).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
 };
 
@@ -54,13 +57,13 @@ export const proveSignIn = (world: () => ConsoleWorld): void => {
     await page.goto('/o/demo/requests');
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
     await page.getByLabel('E-mail').fill(viewer.email);
-    await page.getByLabel('Password', { exact: true }).fill(viewer.password);
+    await passwordOf(page).fill(viewer.password);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('heading', { name: 'Requests', level: 1 }).waitFor();
     await signOut(page);
     await page.goto('/sign-in?next=//evil.example/');
     await page.getByLabel('E-mail').fill(viewer.email);
-    await page.getByLabel('Password', { exact: true }).fill(viewer.password);
+    await passwordOf(page).fill(viewer.password);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
   });
@@ -69,7 +72,7 @@ export const proveSignIn = (world: () => ConsoleWorld): void => {
     const page = await world().newPage();
     const user = world().user('billing');
     await enterPassword(page, user);
-    await settled(page);
+    await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
     const { totp, recoveryCode } = await setUpAuthenticator(page, user.password);
     await signOut(page);
 

@@ -5,6 +5,7 @@ import './styles.css';
 import { ApolloProvider } from '@apollo/client/react';
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
+import { setNonce } from 'get-nonce';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { BrowserRouter } from 'react-router';
@@ -18,6 +19,8 @@ const colorSchemes = localStorageColorSchemeManager({ key: 'kilotoken-color-sche
 /** The page's own nonce; a browser hides it from attributes and shows it to scripts. */
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? '';
 
+// Dialogs lock scrolling by a style of a library's own, which asks this one for the nonce.
+setNonce(nonce);
 await startLanguages();
 createRoot(document.getElementById('root')!).render(
   <StrictMode>

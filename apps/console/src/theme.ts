@@ -1,11 +1,15 @@
-import { Badge, Button, createTheme, Modal, Paper, Table, Tooltip, type MantineColorsTuple } from '@mantine/core';
+import { Badge, Button, createTheme, DEFAULT_THEME, Modal, Paper, Table, Tooltip, type MantineColorsTuple } from '@mantine/core';
 
 const iris: MantineColorsTuple = ['#f0f1fe', '#dfe1fb', '#bcc0f5', '#979df0', '#787fea', '#6169e2', '#4c50d3', '#4044b8', '#363a99', '#2b2e78'];
 const slate: MantineColorsTuple = ['#f8f9fa', '#f1f3f5', '#e6e8ec', '#dde0e5', '#d0d4da', '#9aa1ac', '#656c79', '#4a515e', '#2b303a', '#171a20'];
 const night: MantineColorsTuple = ['#e8eaed', '#c5c9d0', '#a2a8b3', '#8a919d', '#3d434e', '#2c313a', '#22262e', '#16181d', '#101216', '#0a0b0e'];
 
+/** Mantine's colours with a darker last shade, so that a badge's words stand out from its ground. */
+const withDarkWords = (tuple: MantineColorsTuple, darkest: string): MantineColorsTuple => [...tuple.slice(0, 9), darkest] as unknown as MantineColorsTuple;
+const { teal, orange, yellow, red } = DEFAULT_THEME.colors;
+
 export const theme = createTheme({
-  colors: { iris, gray: slate, dark: night },
+  colors: { iris, gray: slate, dark: night, teal: withDarkWords(teal, '#06694b'), orange: withDarkWords(orange, '#9c3206'), yellow: withDarkWords(yellow, '#7a4100'), red: withDarkWords(red, '#b02121') },
   primaryColor: 'iris',
   primaryShade: { light: 6, dark: 5 },
   autoContrast: true,

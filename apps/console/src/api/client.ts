@@ -1,6 +1,7 @@
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { OperationTypeNode, type DocumentNode } from 'graphql';
+import { possibleTypes } from '../graphql/generated/possible-types.ts';
 import { lazySocketLink } from './socket-link.ts';
 
 /** The id that `generate.mjs` gave an operation: the SHA-256 of its text, by which the api knows it in production. */
@@ -21,6 +22,6 @@ const merged = { merge: true } as const;
 export const createClient = (): ApolloClient =>
   new ApolloClient({
     link: ApolloLink.split(({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION, lazySocketLink(), http),
-    cache: new InMemoryCache({ typePolicies: { Viewer: merged, AlertSettings: merged, Member: { keyFields: false }, Model: { keyFields: false } } }),
+    cache: new InMemoryCache({ possibleTypes, typePolicies: { Viewer: merged, AlertSettings: merged, Member: { keyFields: false }, Model: { keyFields: false } } }),
     defaultOptions: { watchQuery: { fetchPolicy: 'cache-and-network' } },
   });

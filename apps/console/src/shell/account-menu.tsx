@@ -1,5 +1,5 @@
 import { useApolloClient } from '@apollo/client/react';
-import { Avatar, Group, Menu, Text, UnstyledButton, useMantineColorScheme } from '@mantine/core';
+import { Avatar, Group, Menu, Text, UnstyledButton, useMantineColorScheme, VisuallyHidden } from '@mantine/core';
 import { Check, Languages, LogOut, Monitor, Moon, Sun, UserRound } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate } from 'react-router';
@@ -22,7 +22,7 @@ export function AccountMenu() {
   return (
     <Menu width="target" position="top-start" shadow="md">
       <Menu.Target>
-        <UnstyledButton className={classes['target']} aria-label={t('shell.account', { name })}>
+        <UnstyledButton className={classes['target']}>
           <Group gap={10} wrap="nowrap">
             <Avatar name={name} color="initials" size={26} aria-hidden="true" />
             <div style={{ minWidth: 0 }}>
@@ -33,6 +33,7 @@ export function AccountMenu() {
                 {person?.email}
               </Text>
             </div>
+            <VisuallyHidden>{t('shell.account')}</VisuallyHidden>
           </Group>
         </UnstyledButton>
       </Menu.Target>

@@ -1,4 +1,4 @@
-import { Avatar, Group, Menu, Text, UnstyledButton } from '@mantine/core';
+import { Avatar, Group, Menu, Text, UnstyledButton, VisuallyHidden } from '@mantine/core';
 import { Check, ChevronsUpDown, Headset } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 import { Link, useMatch } from 'react-router';
@@ -17,12 +17,13 @@ export function OrganizationMenu() {
   return (
     <Menu width="target" position="bottom-start" shadow="md">
       <Menu.Target>
-        <UnstyledButton className={classes['target']} aria-label={t('shell.switch', { name: title })}>
+        <UnstyledButton className={classes['target']}>
           <Group gap={10} wrap="nowrap">
             <Initial name={title} />
             <Text size="sm" fw={600} truncate flex={1}>
               {title}
             </Text>
+            <VisuallyHidden>{t('shell.switch')}</VisuallyHidden>
             <ChevronsUpDown size={14} className="quiet" aria-hidden="true" />
           </Group>
         </UnstyledButton>

@@ -15,13 +15,16 @@ export default function AcceptInvitationPage() {
   const token = search.get('token') ?? '';
   const [found, setFound] = useState<AuthAnswer<InvitationFacts> | null>(null);
   const [done, setDone] = useState(false);
-  useEffect(() => void auth.lookUpInvitation(token).then(setFound), [token]);
+  const refused = found?.ok === false ? found : null;
+  useEffect(() => {
+    if (token !== '') void auth.lookUpInvitation(token).then(setFound);
+  }, [token]);
   const title = found?.ok ? t('invitation.to', { name: found.value.organizationName }) : t('invitation.title');
   return (
     <Entrance title={title} {...(found?.ok && { text: found.value.email })}>
-      {found && !found.ok && (
+      {(refused || token === '') && (
         <Alert color="red" role="alert" icon={<CircleAlert size={18} aria-hidden="true" />} p="sm">
-          {found.status === 429 || found.status === 0 ? explain(found) : t('invitation.gone')}
+          {refused?.status === 429 || refused?.status === 0 ? explain(refused) : t('invitation.gone')}
         </Alert>
       )}
       {done && (
