@@ -17,7 +17,7 @@ Settings are environment variables; an empty one counts as not set. The last col
   KILOTOKEN_HOME               data folder: database, model, keys, logs               .kilotoken
   HOST                         address that all processes bind to                     127.0.0.1
   GATEWAY_PORT                 OpenAI-compatible gateway                              8080
-  API_PORT                     api (health checks only)                               8081
+  API_PORT                     console, GraphQL API and sign-in                       8081
   METERING_PORT                metering (internal)                                    8082
   BACKOFFICE_PORT              backoffice (internal)                                  8083
   WORKER_PORT                  inference worker (internal)                            8084
@@ -33,6 +33,9 @@ Settings are environment variables; an empty one counts as not set. The last col
   BACKOFFICE_DATABASE_URL      … for backoffice alone                                 made for you
   API_DATABASE_URL             … for the api alone                                    made for you
   REDIS_URL                    queues in Redis instead of Postgres                    Postgres
+  SMTP_URL                     mail server; without one, mails become files           none
+  API_PUBLIC_URL               address of the console in browsers                     http://127.0.0.1:8081
+  KILOTOKEN_SECRET_KEY         encrypts stored secrets: the newest key, older ones     made for you
   KILOTOKEN_DEMO               1 creates the demo organizations and keys, 0 does not  1, or 0 with DATABASE_URL
   KILOTOKEN_LANES              YAML file of models and lanes                          none
   KILOTOKEN_MODEL_PATH         local model: a GGUF file, an hf: URI, or loopback      SmolLM2-135M-Instruct
@@ -49,7 +52,7 @@ Settings are environment variables; an empty one counts as not set. The last col
   LOG_LEVEL                    log level of all processes                             info
 
 All other variables, such as vendors' keys, are passed on to the processes; .env.example lists every setting.
-<KILOTOKEN_HOME>/quickstart.json has the addresses and the demo's keys.
+<KILOTOKEN_HOME>/quickstart.json has the addresses, and the demo's keys and sign-ins.
 `;
 
 const words = process.argv.slice(2);

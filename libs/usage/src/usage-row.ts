@@ -82,7 +82,7 @@ export const usageColumns = {
   dispatched: 'dispatched_at', first_token: 'first_token_at', finished: 'finished_at',
 } as const satisfies Record<Exclude<keyof UsageRow, 'opened'>, string>;
 
-/** What a row has in the table. */
+/** The fields that a row has in the table. */
 export type UsageField = keyof typeof usageColumns;
 
 /** How a field is read where its column does not give it as it was written. */

@@ -5,7 +5,7 @@ import { GRAPHQL_TRANSPORT_WS_PROTOCOL, type ServerOptions } from 'graphql-ws';
 import { useServer, type Extra } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import type { Operation } from '../operation/operation.js';
-import { refuseCostly } from '../server/cost.js';
+import { refuseUnfit } from '../server/cost.js';
 import { graphqlPath } from '../server/face.js';
 import { operationLimits } from '../server/limits.js';
 import { isPersisted, type PersistedOperations } from '../server/persisted-operations.js';
@@ -106,7 +106,7 @@ const prepare = ({ schema, rules, isProduction, persisted }: SocketParts, operat
     if (faults.length > 0) return refused(isProduction ? 'The operation is not valid.' : faults[0]!.message, 'GRAPHQL_VALIDATION_FAILED');
     const variableValues = payload.variables ?? {};
     if (getOperationAST(document, payload.operationName)?.operation !== OperationTypeNode.SUBSCRIPTION) return refused('The socket takes subscriptions alone.', 'BAD_REQUEST');
-    refuseCostly(schema, document, payload.operationName ?? undefined, variableValues);
+    refuseUnfit(schema, document, payload.operationName ?? undefined, variableValues);
     return { schema, document, operationName: payload.operationName ?? null, variableValues, contextValue: { operation } satisfies Context };
   } catch (error) {
     if (error instanceof GraphQLError) return [error];

@@ -3,6 +3,7 @@ import { GraphQLError, type GraphQLSchema, separateOperations, type DocumentNode
 import { getComplexity, type ComplexityEstimatorArgs } from 'graphql-query-complexity';
 import { pageSizeDefault, pageSizeMax } from '../shapes/connection.js';
 import { operationLimits } from './limits.js';
+import { refuseUnstorable } from './storable.js';
 
 /** A list costs its rows times what each of them costs. A list without `first` is bounded by its nature, and small. */
 const estimate = ({ args, childComplexity, type, field }: ComplexityEstimatorArgs): number => {
@@ -23,8 +24,9 @@ const costOf = (schema: GraphQLSchema, document: DocumentNode, operationName: st
 const tooCostly = (cost: number): GraphQLError =>
   new GraphQLError(`The operation costs ${cost}, more than ${operationLimits.costMax}. Ask for fewer fields or smaller pages.`, { extensions: { code: 'OPERATION_TOO_COSTLY', http: { status: 400 } } });
 
-/** Throws where an operation would cost too much; variables that fit no type are the executor's to refuse. */
-export const refuseCostly = (schema: GraphQLSchema, document: DocumentNode, operationName: string | undefined, variables: Record<string, unknown>): void => {
+/** Throws where an operation would cost too much, or holds what cannot be stored; variables that fit no type are the executor's to refuse. */
+export const refuseUnfit = (schema: GraphQLSchema, document: DocumentNode, operationName: string | undefined, variables: Record<string, unknown>): void => {
+  refuseUnstorable(document, variables);
   let cost: number;
   try {
     cost = costOf(schema, document, operationName, variables);
@@ -39,7 +41,7 @@ export const costPlugin: ApolloServerPlugin = {
   async requestDidStart() {
     return {
       async didResolveOperation({ schema, document, request, operationName }) {
-        refuseCostly(schema, document, operationName ?? undefined, request.variables ?? {});
+        refuseUnfit(schema, document, operationName ?? undefined, request.variables ?? {});
       },
     };
   },

@@ -44,6 +44,15 @@ describe('the server of GraphQL', () => {
     expect(status).toBe(200);
   });
 
+  it.each([
+    ['a variable', { query: 'query ($slug: String!) { organization(slug: $slug) { id } }', variables: { slug: 'a\u0000' } }],
+    ['a part of a variable', { query: 'query ($filter: AuditFilter) { auditLog(filter: $filter) { nodes { id } } }', variables: { filter: { actorId: '\u0000' } } }],
+    ['the operation', { query: '{ organization(slug: "a\\u0000") { id } }' }],
+  ])('refuses a NUL in %s, which Postgres cannot store', async (_, body) => {
+    const answer = await api.send(token, body);
+    expect({ status: answer.status, errors: answer.body['errors'] }).toMatchObject({ status: 400, errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+  });
+
   it('refuses batches, and requests that a form could send', async () => {
     expect((await api.sendRaw(token, { body: JSON.stringify([{ query: '{ viewer { id } }' }]) })).status).toBe(400);
     expect((await api.sendRaw(token, { body: JSON.stringify({ query: '{ viewer { id } }' }), headers: { 'content-type': 'text/plain' } })).status).toBe(400);
