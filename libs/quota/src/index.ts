@@ -6,3 +6,4 @@ export * from './quota.service.js';
 export * from './quota.js';
 export * from './quota-state.js';
 export { exchangeLimits } from './quota.store.js';
+export { usedOf } from './use.js';

@@ -1,12 +1,11 @@
-import { completionTokens, promptTokens } from '@kilotoken/contracts';
 import type { Holding } from '@kilotoken/funding';
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import type { ControlClient } from '@kilotoken/platform/prisma';
 import {
-  cancelRequest, createQuota, endReservation, exchangeLimits, listLimits, receiveStates, recallAll, requestReservation, setLimit, tickQuota, whole,
+  cancelRequest, createQuota, endReservation, exchangeLimits, listLimits, receiveStates, recallAll, requestReservation, setLimit, tickQuota, usedOf, whole,
   type Amount, type Limit, type Need, type NewLimit, type Quota, type QuotaEffect, type QuotaTimes, type Reservation,
 } from '@kilotoken/quota';
-import { totalIn, type Charge } from '@kilotoken/usage';
+import type { Charge } from '@kilotoken/usage';
 import type pg from 'pg';
 import type { Account } from './accounts.js';
 import type { Draft } from './traffic.js';
@@ -79,7 +78,7 @@ export class DemoBudgets {
   /** The charge is committed: the rest of what was reserved is free again. */
   async end(organizationId: string, reservation: Reservation, charge: Charge): Promise<void> {
     const limited = this.organizations.get(organizationId)!;
-    await this.perform(organizationId, limited, endReservation(limited.quota, reservation, (limit) => usedOf(limit, charge), this.settings.nowMs()));
+    await this.perform(organizationId, limited, endReservation(limited.quota, reservation, usedOf(charge), this.settings.nowMs()));
   }
 
   /** Gives back slices of windows that are over, or all of them. */
@@ -121,22 +120,5 @@ const wantOf = ({ measure, unit }: Limit, { promptTokens: prompt, maxTokens }: D
       return whole(prompt + maxTokens);
     case 'money':
       return units.find((held) => held.unit === unit)?.hold.total ?? 0n;
-  }
-};
-
-const usedOf = ({ measure, unit }: Limit, { counts, portions }: Charge): Amount => {
-  switch (measure) {
-    case 'requests':
-      return whole(1);
-    case 'concurrency':
-      return 0n;
-    case 'input_tokens':
-      return whole(promptTokens(counts));
-    case 'output_tokens':
-      return whole(completionTokens(counts));
-    case 'tokens':
-      return whole(promptTokens(counts) + completionTokens(counts));
-    case 'money':
-      return totalIn(portions, unit).charge;
   }
 };

@@ -1,37 +1,10 @@
-/** Pseudo-random numbers (mulberry32): the same seed makes the same history, on every machine. */
-export class DemoRandom {
-  private state: number;
+import { SeededRandom } from '../seeded-random.js';
 
-  constructor(seed: number) {
-    this.state = seed >>> 0;
-  }
-
+/** The draws of a history: the same seed makes the same history, on every machine. */
+export class DemoRandom extends SeededRandom {
   /** A generator of its own, so that more draws in one place change nothing in another. */
   fork(): DemoRandom {
     return new DemoRandom(Math.floor(this.next() * 2 ** 32));
-  }
-
-  /** From 0 to 1, 1 excluded. */
-  next(): number {
-    this.state = (this.state + 0x6d2b79f5) >>> 0;
-    let mixed = this.state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-
-  /** A whole number from `min` to `max`, both included. */
-  between(min: number, max: number): number {
-    return min + Math.floor(this.next() * (max - min + 1));
-  }
-
-  pick<Item>(items: readonly Item[]): Item {
-    if (items.length === 0) throw new RangeError('there is nothing to pick from');
-    return items[Math.floor(this.next() * items.length)]!;
   }
 
   shuffle<Item>(items: readonly Item[]): Item[] {

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { Holding } from '@kilotoken/funding';
-import type { Counter, Decision, QuotaService, Reservation } from '@kilotoken/quota';
+import { usedOf, type Counter, type Decision, type QuotaService, type Reservation } from '@kilotoken/quota';
 import type { Caller } from '../request/caller.js';
 import type { Client } from '../request/client.js';
 import type { LimitHold } from '../request/limit-hold.js';
 import type { Plan } from '../request/plan.js';
 import { Refusal } from '../request/refusal.js';
-import { needsOf, outputTokensUnder, rateLimitHeaders, refusalFor, usedOf, warningOf } from './limits.js';
+import { needsOf, outputTokensUnder, rateLimitHeaders, refusalFor, warningOf } from './limits.js';
 
 const unavailable = (): Refusal => new Refusal('service_unavailable', 'Your limits cannot be checked at the moment. Try again shortly.');
 

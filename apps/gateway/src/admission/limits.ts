@@ -4,10 +4,8 @@
  * Headers are OpenAI's: limit, remaining and reset of requests and of tokens, of the tightest limit if there are several;
  * times as `850ms`, `6m0s`, `1h30m0s`.
  */
-import { completionTokens, promptTokens } from '@kilotoken/contracts';
 import type { Holding } from '@kilotoken/funding';
 import { describeLimit, isBudget, remainingOf, whole, wholePart, type Amount, type Counter, type Limit, type Need, type QuotaRefusal, type Reservation } from '@kilotoken/quota';
-import { totalIn, type Charge } from '@kilotoken/usage';
 import type { Caller } from '../request/caller.js';
 import type { Plan } from '../request/plan.js';
 import { Refusal } from '../request/refusal.js';
@@ -66,26 +64,6 @@ export const outputTokensUnder = ({ shrunk }: Reservation, plan: Plan): number =
 /** Only the unit that pays the end of a request is ever reserved in part. */
 const affordableIn = (unit: string, amount: Amount, plan: Plan): bigint =>
   plan.units.find((paying) => paying.unit === unit)!.worst.affordableOutput(plan.promptTokensMax, amount);
-
-/** The use of a measure by a request that was dispatched; of money, in the limit's unit. */
-export const usedOf =
-  ({ counts, portions }: Charge) =>
-  ({ measure, unit }: Pick<Limit, 'measure' | 'unit'>): Amount => {
-    switch (measure) {
-      case 'requests':
-        return whole(1);
-      case 'concurrency':
-        return 0n;
-      case 'input_tokens':
-        return whole(promptTokens(counts));
-      case 'output_tokens':
-        return whole(completionTokens(counts));
-      case 'tokens':
-        return whole(promptTokens(counts) + completionTokens(counts));
-      case 'money':
-        return totalIn(portions, unit).charge;
-    }
-  };
 
 /** As OpenAI writes times: `850ms`, `1s`, `6m0s`, `1h30m0s`. */
 export const formatReset = (ms: number): string => {
