@@ -4,6 +4,7 @@ import { ConsoleWorld } from '../support/console.js';
 import { proveAccessibility } from './accessibility.suite.js';
 import { proveGrants } from './grants.suite.js';
 import { proveKeys } from './keys.suite.js';
+import { provePlayground } from './playground.suite.js';
 import { proveRoles } from './roles.suite.js';
 import { proveSignIn } from './sign-in.suite.js';
 
@@ -23,6 +24,7 @@ describe('the console', () => {
   describe('signing in', () => proveSignIn(current));
   describe('API keys', () => proveKeys(current));
   describe('grants', () => proveGrants(current));
+  describe('the playground', () => provePlayground(current));
   describe('roles', () => proveRoles(current));
   describe('every page', () => proveAccessibility(current));
 });

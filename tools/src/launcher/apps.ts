@@ -64,6 +64,7 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
       // The two that open stored secrets.
       KILOTOKEN_SECRET_KEY: app.name === 'api' || app.name === 'backoffice' ? secretKeyOf(context) : undefined,
       API_PUBLIC_URL: app.name === 'api' ? publicUrlOf(settings) : undefined,
+      CORS_ORIGINS: app.name === 'gateway' ? corsOriginsOf(context) : undefined,
       KILOTOKEN_HOME: home.folder,
       KILOTOKEN_MODEL_PATH: modelPath ?? undefined,
       KILOTOKEN_GPU: settings.KILOTOKEN_GPU,
@@ -79,6 +80,13 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
 export const gatewayUrlOf = (settings: LauncherSettings): string => `${originOf(settings, 'GATEWAY_PORT')}/v1`;
 /** The console's address in browsers. */
 export const publicUrlOf = (settings: LauncherSettings): string => settings.API_PUBLIC_URL ?? originOf(settings, 'API_PORT');
+
+/** The console's playground calls the gateway from the browser, so its origin stands beside those that the installation names. */
+const corsOriginsOf = ({ settings, environment }: Pick<AppContext, 'settings' | 'environment'>): string => {
+  const { origin } = new URL(publicUrlOf(settings));
+  const named = environment['CORS_ORIGINS'];
+  return named === '*' ? named : named ? `${named},${origin}` : origin;
+};
 
 /** The installation's own key, unless it is told others. */
 const secretKeyOf = ({ settings, secrets }: Pick<AppContext, 'settings' | 'secrets'>): string => settings.KILOTOKEN_SECRET_KEY?.join(',') ?? secrets.secretKey;
