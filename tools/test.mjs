@@ -76,16 +76,21 @@ async function runJest(args) {
   }
 }
 
-/** Prints the totals and the names of skipped tests; returns the exit code. */
+/** Prints the totals and the names of skipped and failed tests; returns the exit code. */
 function report(rounds) {
   const sum = (field) => rounds.reduce((total, round) => total + (round[field] ?? 0), 0);
-  const skipped = rounds.flatMap(({ testResults }) =>
-    testResults.flatMap((suite) =>
-      suite.assertionResults
-        .filter(({ status }) => status === 'pending' || status === 'todo')
-        .map(({ fullName }) => ({ file: relative(ROOT, suite.name), fullName })),
-    ),
-  );
+  const suites = rounds.flatMap(({ testResults }) => testResults);
+  const testsOf = (...statuses) =>
+    suites.flatMap((suite) =>
+      suite.assertionResults.filter(({ status }) => statuses.includes(status)).map(({ fullName }) => ({ file: relative(ROOT, suite.name), fullName })),
+    );
+  const skipped = testsOf('pending', 'todo');
+  const broken = suites
+    .filter(({ status, assertionResults }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'))
+    .map(({ name }) => ({ file: relative(ROOT, name), fullName: 'the file could not run' }));
+  // Named once more at the end: their reports stand far above in a long output.
+  for (const { file, fullName } of [...testsOf('failed'), ...broken]) process.stdout.write(`\nFailed: ${file}: ${fullName}`);
+  if (sum('numFailedTests') + broken.length > 0) process.stdout.write('\n');
   const passed = sum('numPassedTests');
   // A test file that could not run counts as a failure.
   let failed = sum('numFailedTests') + sum('numRuntimeErrorTestSuites');

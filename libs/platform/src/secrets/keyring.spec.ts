@@ -27,8 +27,9 @@ describe('a keyring', () => {
   it('refuses a text that was changed, cut or never sealed', () => {
     const keyring = createKeyring([oldKey]);
     const sealed = keyring.seal('secret', purpose);
-    const end = sealed.endsWith('A') ? 'B' : 'A';
-    for (const damaged of [sealed.slice(0, -2) + end + sealed.slice(-1), sealed.slice(0, 30), 'whsec_plain']) expect(() => keyring.open(damaged, purpose)).toThrow('secret_unreadable');
+    const otherThan = (character: string): string => (character === 'A' ? 'B' : 'A');
+    const changed = [...sealed].map((character, at) => sealed.slice(0, at) + otherThan(character) + sealed.slice(at + 1));
+    for (const damaged of [...changed, sealed.slice(0, 30), `${sealed}.`, `${sealed}=`, 'whsec_plain']) expect(() => keyring.open(damaged, purpose)).toThrow('secret_unreadable');
   });
 
   it('derives different keys for different uses, and refuses short ones', () => {
