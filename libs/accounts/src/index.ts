@@ -4,8 +4,7 @@ export {
 } from './approval.js';
 export { AccountWatchService } from './account-watch.service.js';
 export { cancelApproval, decideApproval, getApproval, listApprovals, mayDecide, requestOrDo } from './approval.flow.js';
-export { burnDays, type BalanceFacts } from './balance-facts.js';
-export { listBudgets, readBalanceFacts, type BudgetState } from './balance-facts.flow.js';
+export { burnPerDay, runsOutAt, type SpendableGrant } from './burn.js';
 export { listApprovalThresholds, setApprovalThreshold } from './threshold.flow.js';
 export type { NewTransferRule, TransferRule, TransferRulePlace } from './transfer-rule.js';
 export { listTransferRules, removeTransferRule, setTransferRule } from './transfer-rule.flow.js';

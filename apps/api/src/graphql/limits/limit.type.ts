@@ -62,13 +62,13 @@ export class Budget extends NodeObject {
   @Exact('How much.')
   readonly amount!: string;
 
-  @Exact('How much the period under way has counted, with slices that gateways have set aside.')
+  @Exact('How much of it counts now: the sum by which gateways decide, with the parts that they have set aside. Of a span such as `86400s` it is the use of the last span, whenever the period began. `0` for end users, each of whom has a budget of their own.')
   readonly used!: string;
 
   @Exact('How much is left of it; never below zero.')
   readonly left!: string;
 
-  @Moment('When the period under way began.')
+  @Moment('When the period under way began, in which each percentage is told once.')
   readonly periodStart!: Date;
 
   @Moment('When it ends.')

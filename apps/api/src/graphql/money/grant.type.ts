@@ -20,10 +20,10 @@ export class Balance {
   @Exact('The amount that requests have used.')
   readonly used!: string;
 
-  @Exact('The mean use of a day over the last seven days.')
+  @Exact('The mean use of a day over the last seven days; of an organization that began within them, since its first use, but at least a day.')
   readonly burnPerDay!: string;
 
-  @Moment('When it runs out at that rate; null: not within ten years.', optional)
+  @Moment('When it runs out at that rate, or its grants have ended; null: not within ten years.', optional)
   readonly runsOutOn!: Date | null;
 
   @Moment('When the next grant expires that still has something; null: none does.', optional)

@@ -1,28 +1,13 @@
 import { divideHalfEven, type Money } from '@kilotoken/money';
 
 /**
- * The facts of a balance: what is left, how fast it goes, and when it is gone. Burn is the use of the last seven days, a day; of an
- * organization that began within them, since its first use, but at least a day. It is rounded half-even to 12 decimals, once. Grants go in the order
- * in which they burn, each until it is spent or ends.
+ * How fast a balance goes, and when it is gone. Burn is the use of the last seven days, a day; of an organization that began within them, since its
+ * first use, but at least a day. It is rounded half-even to 12 decimals, once. Grants go in the order in which they burn, each until it is spent
+ * or ends.
  *
  *   2 USD left, 7 used in the last 7 days          1 a day   gone in 2 days
  *   2 USD left, 7 used, 1.5 of it ends in a day    1 a day   gone in 1.5 days
  */
-export interface BalanceFacts {
-  readonly unit: string;
-  /** Free for requests now; slices that lie idle with a gateway count. */
-  readonly available: Money;
-  /** Held by running requests. */
-  readonly held: Money;
-  /** Of the grants that may be spent now: what they were issued with, and what was used of it. */
-  readonly granted: Money;
-  readonly used: Money;
-  readonly burnPerDay: Money;
-  /** Null: nothing is used, or it lasts for more than a hundred years. */
-  readonly runsOutAt: Date | null;
-  /** The next end of a grant of which something is left. */
-  readonly expiresNextAt: Date | null;
-}
 
 /** A grant as far as its end matters. */
 export interface SpendableGrant {
@@ -31,9 +16,9 @@ export interface SpendableGrant {
   readonly expiresAt: Date | null;
 }
 
-export const burnDays = 7;
+const burnDays = 7;
 const dayMs = 86_400_000;
-const farMs = 100 * 365 * dayMs;
+const farMs = 10 * 365 * dayMs;
 
 /** `firstUseAt`: the first use within the last seven days; null without any. */
 export const burnPerDay = (used: Money, firstUseAt: Date | null, now: Date): Money => {
@@ -42,7 +27,7 @@ export const burnPerDay = (used: Money, firstUseAt: Date | null, now: Date): Mon
   return divideHalfEven(used * BigInt(dayMs), BigInt(spanMs));
 };
 
-/** The moment at which nothing can be spent any more at this rate. `grants` stand in the order in which they burn. */
+/** The moment at which nothing can be spent any more at this rate; null: not within ten years. `grants` stand in the order in which they burn. */
 export const runsOutAt = (grants: readonly SpendableGrant[], burn: Money, now: Date): Date | null => {
   if (burn <= 0n) return null;
   const left = grants.map(({ available, effectiveAt, expiresAt }) => ({ available, fromMs: effectiveAt.getTime(), untilMs: expiresAt?.getTime() ?? Infinity }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseMoney } from '@kilotoken/money';
-import { burnPerDay, runsOutAt, type SpendableGrant } from './balance-facts.js';
+import { burnPerDay, runsOutAt, type SpendableGrant } from './burn.js';
 
 const now = new Date('2026-11-28T08:00:00Z');
 const after = (days: number): Date => new Date(now.getTime() + days * 86_400_000);
@@ -34,7 +34,8 @@ describe('the day it runs out', () => {
     ['counts what ends before it is used only until then', [grant('2', 1), grant('0.5')], '1', 1.5],
     ['is now where nothing is left', [grant('0')], '1', 0],
     ['is never without burn', [grant('2')], '0', null],
-    ['is not told a hundred years ahead', [grant('100000')], '1', null],
+    ['is told up to ten years ahead', [grant('3649')], '1', 3649],
+    ['is not told more than ten years ahead', [grant('3651')], '1', null],
     ['counts a grant that begins before the others are used', [grant('2'), grant('1', null, 1)], '1', 3],
     ['counts no grant that begins later', [grant('2'), grant('1', null, 2.5)], '1', 2],
     ['lets a grant that is ahead go on as soon as it begins', [grant('1', 2, 1), grant('2')], '1', 3],
