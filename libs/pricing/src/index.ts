@@ -9,3 +9,6 @@ export * from './pricing.js';
 export * from './pack.js';
 export { listBurnTables, loadBurnTable, loadBurnTables } from './pack.store.js';
 export { declarePackUnit, publishBurnTable, type BurnTableView, type NewBurnTable, type NewPackUnit, type PackUnitView } from './pack-publishing.flow.js';
+export { meters, type Meter } from './book/book-values.js';
+export * from './book/price-book.js';
+export { normalizeBook, type NormalizedBook } from './book/normalize.js';
