@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ReconcileFixture } from '../../../test/support/reconcile-fixture.js';
 import { describeFinding } from './reconcile.js';
 import { runReconcile, type ReconcileOptions } from './reconcile.flow.js';
+import { sealedColumns } from './seal-checks.js';
 
 /**
  * A check that finds nothing proves nothing until it has found something. Each damage is planted in books that hold, by the
@@ -85,6 +86,16 @@ it('rows that were updated or deleted in earnest are counted by Postgres, and na
   await books.money.sql('SELECT pg_stat_reset()');
   await plant('DELETE FROM ledger_posting WHERE transaction_id = $ratedTransaction AND line = 1');
   expect((await findings())['append-only']).toEqual([expect.stringContaining('ledger_posting')]);
+});
+
+it('rows that release 0.3.0 sealed are proven by the seals that it made', async () => {
+  const values = sealedColumns.map((column) => (column.endsWith('_at') ? `extract(epoch FROM u.${column})` : `u.${column}`)).join(', ');
+  await plant(`UPDATE usage_seal e SET version = 1, digests = ARRAY(
+    SELECT substr(sha256(convert_to(ROW(${values})::text, 'UTF8')), 1, 8) FROM unnest(e.organization_ids, e.usage_ids, e.attempts) WITH ORDINALITY k (organization_id, id, attempt, place)
+    JOIN usage u USING (organization_id, id, attempt) ORDER BY place)`);
+  expect(await findings()).toEqual({});
+  await plant("UPDATE usage SET upstream_id = 'other' WHERE id = $rated");
+  expect((await findings())['usage-sealed']).toEqual([expect.stringContaining(books.ids['rated']!)]);
 });
 
 describe('what is asked for decides where is looked', () => {

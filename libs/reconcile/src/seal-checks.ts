@@ -5,16 +5,21 @@
 import type { Check } from './reconcile.js';
 import type { ScopeSql } from './scope.js';
 
-/** As `usage_seal_put` writes version 1, by a text of its own: every column of usage, times as seconds since 1970. */
+/** Every column of usage, as `usage_seal_put` takes them. */
 export const sealedColumns = [
   'organization_id', 'id', 'attempt', 'session_id', 'flush', 'shard', 'account_root_id', 'project_id', 'api_key_id', 'end_user', 'tags', 'operation', 'mode', 'stream', 'model', 'tier_asked',
   'tier_served', 'outcome', 'status', 'error_code', 'finish_reason', 'lane_id', 'upstream_model', 'upstream_id', 'upstream_status', 'counts', 'estimated', 'context_tokens', 'max_tokens',
   'price_version_id', 'unit', 'hold', 'rated', 'charge', 'allocations', 'portions', 'cost', 'cost_currency', 'clock_offset_ms', 'admitted_at', 'dispatched_at', 'first_token_at', 'finished_at', 'settled_at',
 ] as const;
 
-const digestOf = (alias: string): string => {
-  const values = sealedColumns.map((column) => (column.endsWith('_at') ? `extract(epoch FROM ${alias}.${column})` : `${alias}.${column}`));
-  return `substring(sha256(convert_to((ROW(${values.join(', ')}))::text, 'UTF8')) FROM 1 FOR 8)`;
+const listColumns = (expression: (column: string) => string): string => sealedColumns.map(expression).join(', ');
+
+/** The digest of a row by the version of its seal; null for a version that this release does not know. */
+const digestOf = (row: string, version: string): string => {
+  const texts = listColumns((column) => (column.endsWith('_at') ? `extract(epoch FROM ${row}.${column})` : `${row}.${column}`));
+  return `CASE ${version}
+    WHEN 1 THEN substring(sha256(convert_to((ROW(${texts}))::text, 'UTF8')) FROM 1 FOR 8)
+    WHEN 2 THEN int8send(hash_record_extended(ROW(${listColumns((column) => `${row}.${column}`)}), 0)) END`;
 };
 
 /** From when on rows are sealed. Flushes that were under way when sealing began may follow the first seal unsealed. */
@@ -31,13 +36,17 @@ const SEAL = (s: ScopeSql): string => `
 
 /** Seals against rows of `table`, which are all of the scope's but those of ranges that `isMissed` leaves out. */
 const sealedSql = (s: ScopeSql, table: string, isMissed: string): string => `
-      WITH ${SEAL(s)}, row AS (SELECT u.*, ${digestOf('u')} AS digest FROM ${table} u WHERE true${s.usage('u')})
-      SELECT coalesce(u.organization_id, e.organization_id) AS organization_id,
-        jsonb_build_object('usage', coalesce(u.id, e.id), 'attempt', coalesce(u.attempt, e.attempt), 'session', coalesce(u.session_id, e.session_id), 'flush', coalesce(u.flush, e.flush)) AS place,
-        coalesce(encode(e.digest, 'hex'), 'none') AS expected, CASE WHEN u.id IS NULL THEN 'none' WHEN e.id IS NULL THEN 'one that was never sealed' ELSE encode(u.digest, 'hex') END AS found,
-        CASE WHEN u.id IS NULL THEN ${isMissed} WHEN e.id IS NULL THEN u.settled_at >= h.sealed_from
-          ELSE e.version = 1 AND (u.digest <> e.digest OR e.times <> 1 OR e.other_digest <> e.digest) END AS is_wrong
-      FROM row u FULL JOIN seal e ON e.organization_id = u.organization_id AND e.id = u.id AND e.attempt = u.attempt CROSS JOIN ${HORIZON} h`;
+      WITH ${SEAL(s)}, compared AS (
+        SELECT u.id AS row_id, e.id AS seal_id, coalesce(u.organization_id, e.organization_id) AS organization_id, coalesce(u.id, e.id) AS id, coalesce(u.attempt, e.attempt) AS attempt,
+          coalesce(u.session_id, e.session_id) AS session_id, coalesce(u.flush, e.flush) AS flush, u.settled_at, e.digest AS sealed, e.times, e.other_digest,
+          CASE WHEN u.id IS NOT NULL THEN ${digestOf('u', 'e.version')} END AS found
+        FROM (SELECT u.* FROM ${table} u WHERE true${s.usage('u')}) u
+        FULL JOIN seal e ON e.organization_id = u.organization_id AND e.id = u.id AND e.attempt = u.attempt)
+      SELECT e.organization_id, jsonb_build_object('usage', e.id, 'attempt', e.attempt, 'session', e.session_id, 'flush', e.flush) AS place, coalesce(encode(e.sealed, 'hex'), 'none') AS expected,
+        CASE WHEN e.row_id IS NULL THEN 'none' WHEN e.seal_id IS NULL THEN 'one that was never sealed' ELSE encode(e.found, 'hex') END AS found,
+        CASE WHEN e.row_id IS NULL THEN ${isMissed} WHEN e.seal_id IS NULL THEN e.settled_at >= h.sealed_from
+          ELSE e.found <> e.sealed OR e.times <> 1 OR e.other_digest <> e.sealed END AS is_wrong
+      FROM compared e CROSS JOIN ${HORIZON} h`;
 
 const vanishedSql = (s: ScopeSql, table: string, isMissed: string): string => `
       SELECT q.organization_id, jsonb_build_object('request', q.id, 'session', q.session_id, 'opened', q.opened_at) AS place, 'one' AS expected, 'none' AS found,
