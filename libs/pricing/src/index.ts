@@ -12,3 +12,12 @@ export { declarePackUnit, publishBurnTable, type BurnTableView, type NewBurnTabl
 export { meters, type Meter } from './book/book-values.js';
 export * from './book/price-book.js';
 export { normalizeBook, type NormalizedBook } from './book/normalize.js';
+export { compileBook, type CompiledBook } from './engine/compile.js';
+export { closePeriods, type ClosingLine } from './engine/close.js';
+export { createCounters, type Counter, type Counters } from './engine/counters.js';
+export type { LineDiscount } from './engine/discount.js';
+export { periodAt, type PeriodSpan } from './engine/period.js';
+export { parseQuantity, type Quantities, type Quantity } from './engine/quantity.js';
+export { rateUsage as rateWithBook, type RatableUsage, type RatedLine, type Refusal } from './engine/rate.js';
+export { countConditions } from './engine/select.js';
+export { instantOf } from './engine/zone-clock.js';

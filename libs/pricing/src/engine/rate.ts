@@ -1,0 +1,164 @@
+/**
+ * Rating: the charge lines of a usage by a compiled book, and what the usage adds to the counters. Pure but for the counters that it is given.
+ *
+ *   book   qwen3-max: over 32,000 tokens of prompt input 4 and output 16 CNY per 1,000,000
+ *   usage  input 100,000, output 2,000
+ *   lines  input  100,000 × 4 ÷ 1,000,000 = 0.4
+ *          output   2,000 × 16 ÷ 1,000,000 = 0.032
+ *
+ * A line is multiplied first, by its discounts too, divided once and rounded half-even to 12 decimals. Over a counter that stands at L, a line of
+ * the quantity Q is R(C(L + Q)) − R(C(L)): R rounds, C is the cost of all from the first unit on. So the lines of a period add up to R(C(all)), however
+ * usage is split.
+ */
+import { parentClass } from '@kilotoken/contracts';
+import type { Money, Rounding } from '@kilotoken/money';
+import { meters, type Meter } from '../book/book-values.js';
+import { addToAccumulators, chargeTerms, counterOf, openTerms, type LineCounts } from './counting.js';
+import type { CompiledBook, CompiledRate, ModelPrices } from './compile.js';
+import type { Counters } from './counters.js';
+import { combineStages, leftBySteps, type LineDiscount, type Stage } from './discount.js';
+import { costOfLine, type LineCost } from './line-cost.js';
+import { one, type Quantities, type Quantity } from './quantity.js';
+import { roundCost } from './rate-cost.js';
+import { matches, type Circumstances } from './select.js';
+
+export interface RatableUsage extends Circumstances {
+  readonly usageId: string;
+  readonly model: string;
+  /** To be priced. A request that does not say how many requests it is counts as one. */
+  readonly quantities: Quantities;
+  /** Paid by packs: without lines, but part of the prompt's length and of accumulators that include packs. */
+  readonly packed?: Quantities | undefined;
+  /** The organization, whose counters these are. */
+  readonly account: string;
+  /** The root of its account tree. Default: the account. */
+  readonly root?: string | undefined;
+  /** In which its periods run. Default: the book's zone. */
+  readonly zone?: string | undefined;
+  /** Only rates in this currency. Default: all, the book's own currency first. */
+  readonly currency?: string | undefined;
+}
+
+export interface RatedLine {
+  /** Null: a line of a period's end. */
+  readonly usageId: string | null;
+  /** Of the rate, or of the term or discount for a line of a period's end. */
+  readonly rateId: string;
+  readonly class: Meter | null;
+  readonly quantity: Quantity;
+  /** For `per` units; null where a line has several prices, or is priced by packages or blocks. */
+  readonly unitPrice: Money | null;
+  readonly per: bigint;
+  /** After discounts. */
+  readonly amount: Money;
+  readonly currency: string;
+  readonly discounts: readonly LineDiscount[];
+  readonly reason?: 'true_up' | 'minimum' | 'shortfall';
+}
+
+export interface Refusal {
+  readonly refused: 'no_price';
+  readonly class: Meter;
+}
+
+const none: readonly LineDiscount[] = [];
+const requestMeter = meters.indexOf('request');
+const promptMeters = meters.filter((meter) => meter in parentClass && parentClass[meter as keyof typeof parentClass] === 'input');
+
+const promptOf = ({ quantities, packed }: RatableUsage): Quantity => promptMeters.reduce((sum, meter) => sum + (quantities[meter] ?? 0n) + (packed?.[meter] ?? 0n), 0n);
+
+const rateFor = (prices: ModelPrices, position: number, prompt: Quantity, usage: RatableUsage): CompiledRate | null => {
+  for (const rate of prices.rates[position]!) if (matches(rate.conditions, prompt, usage)) return rate;
+  return null;
+};
+
+/**
+ * Answers the lines, in the order of `meters`, or refuses a usage of which a class has no price; nothing is counted then. A quantity of 0 has a line
+ * only where it costs something.
+ */
+export const rateUsage = (compiled: CompiledBook, usage: RatableUsage, counters: Counters): RatedLine[] | Refusal => {
+  const prices = compiled.pricesOf(usage.model, usage.currency);
+  const prompt = prices.usesPrompt ? promptOf(usage) : 0n;
+  const rates: (CompiledRate | null)[] = [];
+  for (let position = 0; position < meters.length; position += 1) {
+    const meter = meters[position]!;
+    const quantity = usage.quantities[meter];
+    if (quantity === undefined && position !== requestMeter) {
+      rates.push(null);
+      continue;
+    }
+    const rate = rateFor(prices, position, prompt, usage);
+    if (position !== requestMeter && (rate === null ? quantity! > 0n : !rate.cost && quantity! > 0n)) return { refused: 'no_price', class: meter };
+    rates.push(rate);
+  }
+  const lines: RatedLine[] = [];
+  if (compiled.terms.length > 0) openTerms({ compiled, prices, usage, counters, position: requestMeter });
+  for (let position = 0; position < meters.length; position += 1) {
+    const meter = meters[position]!;
+    const quantity = usage.quantities[meter] ?? (position === requestMeter ? one : undefined);
+    const rate = rates[position]!;
+    const counts: LineCounts = { compiled, prices, usage, counters, position };
+    if (prices.counting && usage.packed?.[meter]) addToAccumulators(counts, usage.packed[meter], true);
+    if (quantity === undefined) continue;
+    const line = rate?.cost ? rateLine(counts, rate, quantity, prompt) : null;
+    if (line) lines.push(line);
+    if (prices.counting) addToAccumulators(counts, quantity, false);
+  }
+  return lines;
+};
+
+const rateLine = (counts: LineCounts, rate: CompiledRate, quantity: Quantity, prompt: Quantity): RatedLine | null => {
+  const { usage, prices, position } = counts;
+  const { flat, rounding } = rate.cost!;
+  const cost = flat ? null : costOfLine(counts, rate, quantity);
+  const [after, divisor] = cost ? [cost.after, cost.divisor] : [quantity * flat!.factor, flat!.divisor];
+  const list = cost ? amountOf(cost, 1n, 1n, rounding) : roundCost(after, divisor, null);
+  if (quantity === 0n && list === 0n) return null;
+  const stages = prices.discounts[position]!.length === 0 ? null : stagesOf(counts, quantity, list, prompt);
+  const discounts: LineDiscount[] | null = stages && stages.length > 0 ? [] : null;
+  let amount = list;
+  if (discounts) {
+    let [numerator, denominator] = [1n, 1n];
+    for (const { id, left } of stages!) {
+      numerator *= left.numerator;
+      denominator *= left.denominator;
+      const next = cost ? amountOf(cost, numerator, denominator, rounding) : roundCost(after * numerator, divisor * denominator, null);
+      discounts.push({ id, amount: amount - next });
+      amount = next;
+    }
+  }
+  const line = {
+    usageId: usage.usageId,
+    rateId: rate.id,
+    class: meters[position]!,
+    quantity,
+    unitPrice: cost ? cost.unitPrice : flat!.price,
+    per: rate.per,
+    amount,
+    currency: rate.currency,
+    discounts: discounts ?? none,
+  };
+  return prices.counting ? chargeTerms(counts, rate, quantity, list, line) : line;
+};
+
+/** A line over a counter is the difference of two rounded totals, so that lines add up to the rounded total of all. */
+const amountOf = ({ before, after, divisor }: LineCost, numerator: bigint, denominator: bigint, rounding: Rounding | null): Money => {
+  const total = roundCost(after * numerator, divisor * denominator, rounding);
+  return before === 0n ? total : total - roundCost(before * numerator, divisor * denominator, rounding);
+};
+
+/** The discounts that match a line, with the part that each leaves of it. */
+const stagesOf = (counts: LineCounts, quantity: Quantity, list: Money, prompt: Quantity): Stage[] => {
+  const { compiled, prices, usage, position } = counts;
+  const stages: Stage[] = [];
+  for (const discount of prices.discounts[position]!) {
+    if (!matches(discount.conditions, prompt, usage)) continue;
+    if (discount.stage) stages.push(discount.stage);
+    else {
+      const isOfAmounts = compiled.accumulators[discount.accumulator]!.counts === 'amount';
+      const level = counterOf(counts, compiled.accumulators[discount.accumulator]!).counted;
+      stages.push({ id: discount.id, index: discount.index, left: leftBySteps(discount.steps!, level, isOfAmounts ? list : quantity) });
+    }
+  }
+  return combineStages(stages, compiled.groups);
+};
