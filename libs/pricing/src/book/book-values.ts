@@ -2,12 +2,15 @@
  * The values that a price book is written in. Every number stands as exact decimal text, in the file and in memory: `0.15` is read from its
  * source text (book-file.ts) and never passes through a float.
  */
-import { tokenClasses } from '@kilotoken/contracts';
+import { parentClass, tokenClasses } from '@kilotoken/contracts';
 import { z } from 'zod';
 
 /** Everything that a rate can price: the token classes, and what is counted in other units. */
-export const meters = [...tokenClasses, 'video_second', 'video_token', 'image', 'tool_call', 'storage_hour', 'request'] as const;
+export const meters = [...tokenClasses, 'cached_audio_read', 'video_second', 'video_token', 'image', 'tool_call', 'storage_hour', 'request'] as const;
 export type Meter = (typeof meters)[number];
+
+/** The class whose price a class of tokens has where a model has none of its own. What is not counted in tokens has no entry. */
+export const sideOf: Readonly<Partial<Record<Meter, 'input' | 'output'>>> = { ...parentClass, cached_audio_read: 'input' };
 
 const decimalPattern = /^\d{1,26}(\.\d{1,12})?$/;
 const wholePattern = /^\d{1,26}$/;
@@ -35,7 +38,7 @@ export const name = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:/@+ -]{0,126}$/, 'must be a name: 1 to 127 letters, digits, spaces or . _ : / @ + -, the first one a letter or a digit')
   .meta({ id: 'Name' });
 /** A model, as requests name it. Case does not matter. */
-export const modelName = z.string().min(1).max(256).meta({ id: 'ModelName' });
+export const modelName = z.string().max(256).regex(/^[^\p{C}]+$/u, 'must be the name of a model, without control characters').meta({ id: 'ModelName' });
 export const currency = z.string().regex(/^[A-Z]{3}$/, 'must be three capital letters, such as USD').meta({ id: 'Currency' });
 export const meter = z.enum(meters).meta({ id: 'Meter' });
 

@@ -166,7 +166,7 @@ export const priceBookFile = z
     windows: named(bookWindow),
     accumulators: named(bookAccumulator),
     aliases: z
-      .array(z.strictObject({ model: modelName, match: z.array(modelName).min(1).describe('Patterns; * stands for any text.') }))
+      .array(z.strictObject({ model: modelName, match: z.array(modelName).min(1).describe('Patterns: * stands for any text, # for a digit.') }))
       .optional()
       .describe('Other names of models; the first that matches counts. Case does not matter.'),
     rates: z.array(bookRateRow).min(1),

@@ -1,7 +1,6 @@
 /** Compiles a price book into tables by model and class, so that rating a usage neither parses nor searches. */
 import { parseMoney, type Money } from '@kilotoken/money';
-import { parentClass, type TokenClass } from '@kilotoken/contracts';
-import { meters, type Meter } from '../book/book-values.js';
+import { meters, sideOf, type Meter } from '../book/book-values.js';
 import type { BookAccumulator, BookRate, PeriodTerm, PriceBook } from '../book/price-book.js';
 import type { Opening } from './counters.js';
 import { compileDiscount, type Discount, type StackingGroup } from './discount.js';
@@ -147,7 +146,7 @@ const compileRate = (row: BookRate, conditions: Conditions, accumulator: number,
 
 /** Steps count the quantity that the rate prices. */
 const countsAllOf = ({ counts, models }: Accumulator, row: BookRate): boolean =>
-  row.classes.every((meter) => (counts === 'tokens' ? meter in parentClass : counts !== 'amount' && counts.includes(meter))) &&
+  row.classes.every((meter) => (counts === 'tokens' ? meter in sideOf : counts !== 'amount' && counts.includes(meter))) &&
   (models === null || (row.models !== '*' && row.models.every((model) => models.has(model.toLowerCase()))));
 
 const compileTerm = (kind: TermKind, row: PeriodTerm, book: PriceBook): Term => ({
@@ -186,7 +185,7 @@ const groupByModel = (rows: readonly BookRate[]): Map<string, number[]> => {
 const isFor = (models: '*' | readonly string[], name: string): boolean => models === '*' || models.some((model) => model.toLowerCase() === name);
 
 const parentOf = (meter: Meter): Meter | null => {
-  const parent = meter in parentClass ? parentClass[meter as TokenClass] : meter;
+  const parent = sideOf[meter] ?? meter;
   return parent === meter ? null : parent;
 };
 
@@ -205,7 +204,7 @@ const compileModel = (name: string, currency: string, book: PriceBook, { byModel
     return {
       rates: parent === null ? own(meter) : [...own(meter), ...own(parent)],
       discounts: discounts.filter(({ index }) => isFor(book.discounts[index]!.models, name) && (book.discounts[index]!.classes?.includes(meter) ?? true)),
-      counts: counting.filter(({ counts }) => (counts === 'tokens' ? meter in parentClass : counts !== 'amount' && counts.includes(meter))).map(({ position }) => position),
+      counts: counting.filter(({ counts }) => (counts === 'tokens' ? meter in sideOf : counts !== 'amount' && counts.includes(meter))).map(({ position }) => position),
     };
   });
   const amounts = counting.filter(({ counts }) => counts === 'amount').map(({ position }) => position);

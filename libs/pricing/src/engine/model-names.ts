@@ -10,17 +10,28 @@ const namesOf = ({ rates, discounts, accumulators, commitments, minimums, maximu
   return new Set([...named, ...aliases.map(({ model }) => model)].map((name) => name.toLowerCase()));
 };
 
-/** Whether a pattern, in which each * stands for any text, fits all of a name. */
+const isDigit = (character: string | undefined): boolean => character !== undefined && character >= '0' && character <= '9';
+
+/** Whether part of a pattern, in which # is any digit, stands in a name at a place. */
+const standsAt = (part: string, name: string, at: number): boolean => {
+  if (at < 0 || at + part.length > name.length) return false;
+  if (!part.includes('#')) return name.startsWith(part, at);
+  for (let index = 0; index < part.length; index += 1) if (part[index] === '#' ? !isDigit(name[at + index]) : part[index] !== name[at + index]) return false;
+  return true;
+};
+
+/** Whether a pattern, in which each * stands for any text and each # for a digit, fits all of a name. */
 const fits = (pattern: string, name: string): boolean => {
   const parts = pattern.split('*');
   const [first, last] = [parts[0]!, parts.at(-1)!];
-  if (parts.length === 1) return pattern === name;
-  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false;
+  if (parts.length === 1) return pattern.length === name.length && standsAt(pattern, name, 0);
+  const end = name.length - last.length;
+  if (end < first.length || !standsAt(first, name, 0) || !standsAt(last, name, end)) return false;
   let at = first.length;
   for (const part of parts.slice(1, -1)) {
-    const found = name.indexOf(part, at);
-    if (found < 0 || found + part.length > name.length - last.length) return false;
-    at = found + part.length;
+    while (at + part.length <= end && !standsAt(part, name, at)) at += 1;
+    if (at + part.length > end) return false;
+    at += part.length;
   }
   return true;
 };

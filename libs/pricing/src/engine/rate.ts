@@ -10,9 +10,8 @@
  * the quantity Q is R(C(L + Q)) − R(C(L)): R rounds, C is the cost of all from the first unit on. So the lines of a period add up to R(C(all)), however
  * usage is split.
  */
-import { parentClass } from '@kilotoken/contracts';
 import type { Money, Rounding } from '@kilotoken/money';
-import { meters, type Meter } from '../book/book-values.js';
+import { meters, sideOf, type Meter } from '../book/book-values.js';
 import { addToAccumulators, chargeTerms, counterOf, openTerms, type LineCounts } from './counting.js';
 import type { CompiledBook, CompiledRate, ModelPrices } from './compile.js';
 import type { Counters } from './counters.js';
@@ -63,7 +62,7 @@ export interface Refusal {
 
 const none: readonly LineDiscount[] = [];
 const requestMeter = meters.indexOf('request');
-const promptMeters = meters.filter((meter) => meter in parentClass && parentClass[meter as keyof typeof parentClass] === 'input');
+const promptMeters = meters.filter((meter) => sideOf[meter] === 'input');
 
 const promptOf = ({ quantities, packed }: RatableUsage): Quantity => promptMeters.reduce((sum, meter) => sum + (quantities[meter] ?? 0n) + (packed?.[meter] ?? 0n), 0n);
 
