@@ -18,7 +18,7 @@ const ROUND_MS_MAX = 40 * 60_000;
 /** Counts skipped tests as failures, for machines that should have everything installed (`.ci/run`). */
 const FAIL_ON_SKIP = '--fail-on-skip';
 /** These tests need the repository's history. A shallow clone lacks it, so their being skipped is reported and does not fail. */
-const NEED_HISTORY = ['test/faults/previous-release.spec.ts'];
+const NEED_HISTORY = ['test/faults/previous-release.spec.ts', 'test/faults/previous-backoffice.spec.ts', 'libs/platform/src/migrate/definitions.db.spec.ts'];
 const jestArguments = process.argv.slice(2).filter((argument) => argument !== FAIL_ON_SKIP);
 const failOnSkip = process.argv.includes(FAIL_ON_SKIP);
 

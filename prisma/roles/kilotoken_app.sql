@@ -1,5 +1,4 @@
--- The rights of all services together: the login of processes of the release before, and of installations without a login for each
--- service.
+-- The rights of gateway, metering and backoffice together: of installations without a login for each service.
 GRANT USAGE ON SCHEMA public TO kilotoken_app;
 
 GRANT SELECT ON config_version, lane, model, price_book, price_version, rate TO kilotoken_app;

@@ -9,7 +9,8 @@ GRANT SELECT, INSERT, UPDATE ON lane_cost, organization_price_book TO kilotoken_
 GRANT INSERT ON opened_request, usage_seal TO kilotoken_definer;
 GRANT SELECT ON notice_address, webhook_secret TO kilotoken_definer;
 GRANT SELECT, UPDATE ON balance_notice, webhook_endpoint TO kilotoken_definer;
-GRANT SELECT, INSERT, UPDATE ON nightly_run, outbox_position TO kilotoken_definer;
+GRANT SELECT, INSERT ON nightly_run TO kilotoken_definer;
+GRANT SELECT, INSERT, UPDATE ON outbox_position TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_event, outbox_job TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE ON credit_grant TO kilotoken_definer;
 GRANT SELECT, INSERT, UPDATE ON lease, session, session_heartbeat TO kilotoken_definer;

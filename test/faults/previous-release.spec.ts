@@ -12,7 +12,7 @@ import { expectInvariants, untilRated, withOwner } from '../support/invariants.j
 import { expectLogsAgree } from '../support/invariants-logs.js';
 import { patience } from '../support/patience.js';
 import { createEmptyDatabase, testRunFolder } from '../support/postgres.js';
-import { buildPreviousRelease, hasPreviousRelease, type BuiltRelease } from '../support/previous-release.js';
+import { buildPreviousRelease, hasPreviousRelease, previousVersion, type BuiltRelease } from '../support/previous-release.js';
 import { itNeeds } from '../support/requirements.js';
 import { until } from '../support/until.js';
 import { startVendor, type Vendor } from '../support/vendor.js';
@@ -42,14 +42,9 @@ beforeAll(async () => {
   vendor = await startVendor();
   database = await createEmptyDatabase();
   const { ownerUrl } = database;
-  await migrateDatabase(ownerUrl, { migrationsFolder: previous.migrationsFolder });
+  await migrateDatabase(ownerUrl, { ...previous.database });
   appUrl = await ensureAppLogin(ownerUrl, appLoginName(new URL(ownerUrl).pathname.slice(1)), randomBytes(16).toString('hex'));
-  tenant = await withOwner(ownerUrl, async (owner) => {
-    const seeded = await seedTenant(owner, { models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], grants: [] });
-    // The previous release's own function: its database has no other.
-    for (const amount of ['2', '100']) await owner.query("SELECT grant_issue($1, uuidv7(), 'USD', $2, 'prepaid', $3, NULL, NULL, NULL, NULL)", [seeded.organizationId, amount, `grant of ${amount}`]);
-    return seeded;
-  });
+  tenant = await withOwner(ownerUrl, (owner) => seedTenant(owner, { models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }], grants: ['2', '100'] }));
 }, UPGRADE_MS_MAX);
 afterAll(async () => {
   await Promise.all(processes.map((app) => app.kill()));
@@ -104,7 +99,7 @@ describe('an upgrade under load', () => {
     const load = loadOn([oldGateway, gateway]);
     await untilMoreAnswers(200);
     const { rows: sessions } = await withOwner(ownerUrl, (owner) => owner.query<{ pid: number; release: string }>('SELECT pid, release FROM session WHERE reaped_at IS NULL ORDER BY release'));
-    expect(sessions).toEqual([{ pid: oldGateway.pid, release: '0.2.0' }, { pid: gateway.pid, release: thisRelease }]);
+    expect(sessions).toEqual([{ pid: oldGateway.pid, release: previousVersion }, { pid: gateway.pid, release: thisRelease }]);
 
     // One by one, as a rolling upgrade stops them; a gateway that is killed instead is reaped by whoever is left.
     await oldLoad.stop();

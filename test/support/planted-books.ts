@@ -317,7 +317,7 @@ export class PlantedBooks {
     await this.open('session', 'parent', 'openLease', 'running');
     await money.app.query('SELECT idempotency_claim($1, $2, $3, gen_random_uuid(), $4, 86400000, 60000)', [ids['session'], ids['parent'], 'order-1', Buffer.alloc(32)]);
     await money.sql("UPDATE idempotency_claim SET request_id = $1", [ids['running']]);
-    await money.app.query("SELECT outbox_dispatch(1000, '{}', 5::smallint, 5::smallint)");
+    await money.app.query("SELECT events_dispatch(1000, '{}')");
     const events = await money.sql<{ id: string; kind: string }>('SELECT id, kind FROM outbox_event WHERE organization_id = $1 ORDER BY sequence', [ids['parent']]);
     Object.assign(ids, { event: events[1]!.id, issuedEvent: events.find(({ kind }) => kind === 'grant.issued')!.id });
     await money.sql('UPDATE session_heartbeat SET beat_at = kt_now() WHERE session_id = ANY ($1)', [[ids['session'], ids['otherSession']]]);

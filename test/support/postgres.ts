@@ -24,7 +24,7 @@ export interface TestDatabase {
   name: string;
   /** The owner: migrations, the clock, failure injection. */
   ownerUrl: string;
-  /** What the applications of the release before log in with, with the rights of all of them: bound by row-level security. See `serviceUrl`. */
+  /** A login with the rights of gateway, metering and backoffice: bound by row-level security. See `serviceUrl`. */
   appUrl: string;
   /**
    * Ends every session and lets no new one in. The files stay until the run ends: DROP DATABASE forces a checkpoint,

@@ -10,8 +10,9 @@ import type { AppName } from './cluster-process.js';
  */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** 0.2.0, by its tag or, in a clone without tags, by its commit. */
-const NAMES = ['v0.2.0', '59bc6719e68d826a6751e34843c1c61d9d635001'];
+/** Its tag or, in a clone without tags, its commit. */
+export const previousVersion = '0.3.0';
+const NAMES = [`v${previousVersion}`, '1d667a64284ebef040ce85fdf8f3bfc755da832e'];
 const COMMAND_MS_MAX = 60_000;
 
 /** Null in a clone whose history does not go back so far. */
@@ -29,25 +30,42 @@ function isCommit(name: string): boolean {
   }
 }
 
-export interface BuiltRelease {
-  appsFolder: string;
+/** The files that make its database; options of `migrateDatabase`. */
+export interface DatabaseFiles {
   migrationsFolder: string;
+  definitionsFolder: string;
 }
 
-/** Builds the named apps, and all libraries. */
-export function buildPreviousRelease(folder: string, apps: readonly AppName[]): BuiltRelease {
+export interface BuiltRelease {
+  appsFolder: string;
+  database: DatabaseFiles;
+}
+
+export function unpackPreviousDatabase(folder: string): DatabaseFiles {
+  unpack(folder, ['prisma']);
+  return databaseFilesIn(folder);
+}
+
+const databaseFilesIn = (folder: string): DatabaseFiles => ({ migrationsFolder: join(folder, 'prisma/migrations'), definitionsFolder: join(folder, 'prisma') });
+
+function unpack(folder: string, paths: readonly string[]): void {
   mkdirSync(folder, { recursive: true });
   const archive = join(folder, 'release.tar');
   const previous = findPrevious();
   if (previous === null) throw new Error('this clone does not have the previous release');
-  git('archive', '--output', archive, previous, 'apps', 'libs', 'prisma', 'package.json', '.swcrc');
+  git('archive', '--output', archive, previous, ...paths);
   run('tar', ['xf', archive, '-C', folder], folder);
+}
+
+/** Builds the named apps, and all libraries. */
+export function buildPreviousRelease(folder: string, apps: readonly AppName[]): BuiltRelease {
+  unpack(folder, ['apps', 'libs', 'prisma', 'package.json', '.swcrc']);
   linkPackages(folder);
   const libraries = readdirSync(join(folder, 'libs')).map((library) => `libs/${library}`);
   for (const project of [...libraries, ...apps.map((app) => `apps/${app}`)]) {
     run(process.execPath, [join(ROOT, 'node_modules/@swc/cli/bin/swc.js'), 'src', '-d', 'dist', '--strip-leading-paths', '--config-file', '../../.swcrc', '--ignore', '**/*.spec.ts', '-q'], join(folder, project));
   }
-  return { appsFolder: join(folder, 'apps'), migrationsFolder: join(folder, 'prisma/migrations') };
+  return { appsFolder: join(folder, 'apps'), database: databaseFilesIn(folder) };
 }
 
 /** Its own libraries under their names, and everybody else's as they are installed. */

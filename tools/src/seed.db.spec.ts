@@ -40,7 +40,7 @@ const grantsOf = async (slug: string) => listGrants(prisma, (await getOrganizati
 const isKeyOf = async (key: string, slug: string): Promise<boolean> => {
   const parsed = parseApiKey(key);
   if (!parsed.ok) return false;
-  const { rows } = await app.query<{ organization_id: string }>('SELECT organization_id FROM key_caller($1) WHERE revoked_at IS NULL', [parsed.hash]);
+  const { rows } = await app.query<{ organization_id: string }>('SELECT organization_id FROM key_resolve_caller($1) WHERE revoked_at IS NULL', [parsed.hash]);
   return rows[0]?.organization_id === (await getOrganization(prisma, slug)).id;
 };
 

@@ -208,22 +208,3 @@ describe('stuck queues', () => {
     await events.money.shiftClock('0');
   });
 });
-
-describe('the release before, on this database', () => {
-  const ask = async (sql: string, values: unknown[] = []) => (await events.money.app.query(sql, values)).rows;
-
-  it('the release before dispatches events, hands over and counts its own jobs alone, and forgets ended ones', async () => {
-    const organizationId = await events.newTenant();
-    await events.addEndpoint(organizationId, 'https://a.example/');
-    await events.put(organizationId, 'key.created', 'one');
-    await enqueueNight('ours');
-    expect(await ask("SELECT outbox_dispatch(100, '{}', 10::smallint, 8::smallint) AS taken")).toEqual([{ taken: 1 }]);
-    expect(await ask('SELECT queue, attempts FROM outbox_jobs_due(100, 8, 30000)')).toEqual([{ queue: 'deliver-webhook', attempts: 0 }]);
-    expect(await ask("SELECT queue, count FROM outbox_backlog() WHERE queue = 'deliver-webhook'")).toEqual([{ queue: 'deliver-webhook', count: 1n }]);
-    await events.money.sql("UPDATE outbox_job SET status = 'done', finished_at = kt_now()");
-    await events.money.shiftClock('31 days');
-    expect(await ask('SELECT outbox_prune(30, 100) AS gone')).toEqual([{ gone: 2 }]);
-    await events.money.shiftClock('0');
-    expect(await events.jobs()).toMatchObject([{ queue: 'prune-events' }]);
-  });
-});

@@ -102,23 +102,6 @@ describe('nightly work', () => {
     expect(await events.jobs()).toMatchObject([{ attempts: 2, status: 'done', outcome: { reason: 'the second' } }]);
   });
 
-  it('a night that the release before claimed is left to it, and taken over when it gave up', async () => {
-    const release = (sql: string, values: unknown[] = []) => events.money.app.query(sql, values);
-    const claim = async (): Promise<string | null> => (await release("SELECT nightly_claim('reconcile', 195, $1, 3600000, 3)::text AS night", [claimId])).rows[0].night;
-    const claimId = events.money.mintId();
-    const process = createProcess();
-    await process.look();
-    await at('2026-12-02 03:16:00Z');
-    expect(await claim()).toBe('2026-12-02');
-    await process.look();
-    expect(runs).toEqual([]);
-    await release("SELECT nightly_end('reconcile', '2026-12-02', $1, false, '{}', 600000)", [claimId]);
-    await at('2026-12-02 03:27:00Z');
-    await process.look();
-    expect(runs).toEqual(['2026-12-02']);
-    expect(await claim()).toBeNull();
-  });
-
   it('nightly work needs a name of its own and a time of day', () => {
     const create = (...others: NightlyJob[]) => new NightlyService([...nights, ...others], events.money.app, log.logger, 10);
     for (const time of ['24:00', '3:15', '03:60', '']) expect(() => create({ name: 'other', queue: 'prune-events', at: time })).toThrow(RangeError);

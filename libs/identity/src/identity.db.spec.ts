@@ -56,7 +56,7 @@ const authenticate = async (key: string) => {
   const parsed = parseApiKey(key);
   if (!parsed.ok) throw new Error('not a key');
   const columns = 'organization_id, api_key_id, allowed_models, expires_at, revoked_at, expires_at <= kt_now() AS expired';
-  const { rows } = await app.query<Holder>(`SELECT ${columns} FROM key_caller($1)`, [parsed.hash]);
+  const { rows } = await app.query<Holder>(`SELECT ${columns} FROM key_resolve_caller($1)`, [parsed.hash]);
   return rows[0]!;
 };
 
@@ -166,7 +166,7 @@ describe('API keys', () => {
     const before = await readConfigVersion();
     expect(await setApiKey(prisma, { organizationId: acme.id, id, maxTokensAbove: 'clamp' })).toMatchObject({ unsupportedParameters: 'refuse', maxTokensAbove: 'clamp' });
     expect(await readConfigVersion()).toBe(before + 1n);
-    const [caller] = await prisma.$queryRaw<object[]>`SELECT * FROM key_caller(sha256(${Buffer.from(key)}))`;
+    const [caller] = await prisma.$queryRaw<object[]>`SELECT * FROM key_resolve_caller(sha256(${Buffer.from(key)}))`;
     expect(caller).toMatchObject({ api_key_id: id, unsupported_parameters: 'refuse', max_tokens_above: 'clamp' });
     expect(await rollApiKey(prisma, { organizationId: acme.id, id })).toMatchObject({ unsupportedParameters: 'refuse', maxTokensAbove: 'clamp' });
 

@@ -181,18 +181,3 @@ describe('a refund of a part', () => {
     expect(await money.grant(grantId)).toMatchObject({ available: '1' });
   });
 });
-
-describe('the function of the release before', () => {
-  const request = async (reference: string) =>
-    (await money.sql<{ amount: string | null }>('SELECT trim_scale(grant_refund_request($1, $2, $3, $4))::text AS amount', [organizationId, grantId, reference, 'test']))[0]!.amount;
-
-  test('refunds the rest, and answers null while leases are open', async () => {
-    const session = await money.newSession();
-    const { leaseId } = (await money.take(session, { need: '4' })).leases[0]!;
-    await refund('1', 'r-1');
-    expect(await request('r-2')).toBeNull();
-    await money.giveBack(session, { lease: leaseId, keep: '0', close: true });
-    expect(await request('r-2')).toBe('9');
-    expect(await request('r-2')).toBe('9');
-  });
-});

@@ -286,7 +286,7 @@ describe('a limit', () => {
     const { id, key } = money.tenant.keys[0]!;
     const limit = await limitOn({ subject: { kind: 'key', keyId: id } });
     const resolve = async (text: string) => {
-      const { rows } = await money.app.query<{ lineage_id: string; limits: { id: string; subjectId: string }[] }>('SELECT * FROM key_caller(sha256($1))', [Buffer.from(text)]);
+      const { rows } = await money.app.query<{ lineage_id: string; limits: { id: string; subjectId: string }[] }>('SELECT * FROM key_resolve_caller(sha256($1))', [Buffer.from(text)]);
       return rows[0]!;
     };
     const old = await resolve(key);

@@ -9,7 +9,7 @@ export const adjustmentChecks: readonly Check[] = [
     subjects: 'adjustments of ratings',
     expected: 'by the adjustment',
     found: 'by the ledger; moved between grants; its usage row',
-    advice: 'An adjustment was written, changed or posted past rating_adjust: compare it with the usage row, and with the price that it was rated at.',
+    advice: 'An adjustment was written, changed or posted past rating_adjust_unit: compare it with the usage row, and with the price that it was rated at.',
     sql: (s) => `
       WITH adjustment AS (SELECT j.*, j.charge - j.receivable AS paid FROM rating_adjustment j WHERE true${s.organization('j.organization_id')}),
       posted AS (

@@ -49,7 +49,7 @@ export const grantChecks: readonly Check[] = [
     subjects: 'grants',
     expected: 'the sum of its adjustments',
     found: 'adjusted',
-    advice: 'The grant or an adjustment was changed by hand. Compare both with a backup, and correct the grant with grant_adjust, which posts.',
+    advice: 'The grant or an adjustment was changed by hand. Compare both with a backup, and correct the grant with grant_adjust_against, which posts.',
     sql: (s) => besideItsRows(s, 'grant_adjustment', {
       sums: 'sum(r.amount) AS amount',
       expected: exact('coalesce(x.amount, 0)'),

@@ -42,7 +42,7 @@ export const grantLedgerChecks: readonly Check[] = [
   {
     name: 'grant-issued', invariant: 'I1', ...texts,
     says: 'each grant was posted once, at its issue and against the account of its source; no issue was posted without a grant',
-    advice: 'Something other than grant_issue made, changed or posted a grant. Compare it with the payment or decision behind it, and correct it with an adjustment, which posts.',
+    advice: 'Something other than grant_issue_against made, changed or posted a grant. Compare it with the payment or decision behind it, and correct it with an adjustment, which posts.',
     sql: (s) => `
       WITH due AS (
         SELECT g.organization_id, g.id::text AS source_id, g.created_at AS moment, jsonb_build_object('grant', g.id, 'reference', g.reference) AS place,
@@ -78,8 +78,8 @@ export const grantLedgerChecks: readonly Check[] = [
   {
     name: 'grant-refunded', invariant: 'I1', subjects: 'refunds', expected: 'by the refund', found: 'by the ledger',
     says: 'each part of a refund was posted between the request and the end of the refund, against its account or the grant’s',
-    advice: 'Something other than grant_refund_request wrote or posted a refund. Compare it with the money that the customer got back.',
-    // The release before refunded a grant once, under the grant's id alone.
+    advice: 'Something other than grant_refund_against wrote or posted a refund. Compare it with the money that the customer got back.',
+    // Release 0.2.0 refunded a grant once, under the grant's id alone.
     sql: (s) => `
       WITH posted AS (
         SELECT t.organization_id, split_part(t.source_id, ':', 1) AS grant_id, split_part(t.source_id, ':', 2) AS refund_id, min(t.id::text) AS id, min(t.posted_at) AS first, max(t.posted_at) AS last,
@@ -112,7 +112,7 @@ export const grantLedgerChecks: readonly Check[] = [
   {
     name: 'grant-adjustments', invariant: 'I1', ...texts,
     says: 'each adjustment by hand was posted once, under its reference',
-    advice: 'Something other than grant_adjust wrote, changed or posted an adjustment. Compare it with the ticket that its reference names.',
+    advice: 'Something other than grant_adjust_against wrote, changed or posted an adjustment. Compare it with the ticket that its reference names.',
     sql: (s) => `
       WITH due AS (
         SELECT g.organization_id, j.reference AS source_id, j.adjusted_at AS moment, jsonb_build_object('grant', g.id, 'adjustment', j.id) AS place,

@@ -6,7 +6,6 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_organizations uuid[]; v_events uuid[];
 BEGIN
-  -- The name of the release before: its dispatchers and this one's take turns too.
   IF NOT pg_try_advisory_xact_lock(hashtextextended('outbox_dispatch', 0)) THEN RETURN 0; END IF;
   WITH waiting AS MATERIALIZED (
     SELECT organization_id, id, row_number() OVER (PARTITION BY organization_id ORDER BY id) AS place

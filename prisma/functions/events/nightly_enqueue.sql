@@ -1,15 +1,13 @@
 -- Enqueues the platform's job of the night that began last, at p_minute of the day in UTC, once a night. The first time that a name is seen counts
--- as done: an installation does not begin with its nightly work. A night that the release before claimed is its own; one that it gave up is enqueued.
+-- as done: an installation does not begin with its nightly work.
 CREATE OR REPLACE FUNCTION nightly_enqueue(p_name text, p_queue text, p_minute integer) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_night date := ((kt_now() AT TIME ZONE 'UTC') - make_interval(mins => p_minute))::date; v_first boolean;
 BEGIN
   v_first := NOT EXISTS (SELECT FROM nightly_run WHERE name = p_name);
-  INSERT INTO nightly_run AS r (name, night, attempts, claim_id, claimed_until, finished_at, outcome)
-    VALUES (p_name, v_night, 0, gen_random_uuid(), kt_now(), kt_now(), jsonb_build_object('ok', true, 'reason', CASE WHEN v_first THEN 'registered' ELSE 'enqueued' END))
-    ON CONFLICT (name, night) DO UPDATE SET claim_id = excluded.claim_id, finished_at = excluded.finished_at, outcome = excluded.outcome
-      WHERE r.finished_at IS NULL AND r.claimed_until <= kt_now();
+  INSERT INTO nightly_run (name, night, finished_at, outcome)
+    VALUES (p_name, v_night, kt_now(), jsonb_build_object('ok', true, 'reason', CASE WHEN v_first THEN 'registered' ELSE 'enqueued' END)) ON CONFLICT DO NOTHING;
   IF NOT FOUND OR v_first THEN RETURN false; END IF;
   RETURN outbox_enqueue(platform_organization(), p_queue, v_night::text, jsonb_build_object('night', v_night));
 END $$;

@@ -1,5 +1,5 @@
 -- Posts the claimed flushes, in the transaction of their claim. p_flushes: [{session, flush, shard}] that left the queue without
--- rating_claim; p_roots: [{root, rows}]; p_totals: [{organization, unit, charge, rated, cost, cost_currency}], one per organization, unit and cost
+-- rating_claim_rows; p_roots: [{root, rows}]; p_totals: [{organization, unit, charge, rated, cost, cost_currency}], one per organization, unit and cost
 -- currency; p_keys: [{organization, key, used}]. The primary keys of rated_flush and rated_batch refuse a second posting. The heads of
 -- chains are locked last, by organization, and moved on once an organization.
 CREATE OR REPLACE FUNCTION rating_post(p_rating uuid, p_flushes json, p_roots json, p_totals json, p_keys json) RETURNS void

@@ -49,7 +49,7 @@ export async function openDatabase(terminal: Terminal, postgres: PostgresService
 /** A service without its own login uses APP_DATABASE_URL, if somebody else manages the logins. */
 async function findServiceUrls(ownerUrl: string, secrets: Secrets, settings: LauncherSettings): Promise<Database['serviceUrls']> {
   const databaseName = databaseNameOf(ownerUrl);
-  // The previous release logs in with this one, so that an installation can go back to it.
+  // A process that somebody starts beside these may log in with this one, whichever service it is.
   if (!settings.APP_DATABASE_URL) await ensureAppLogin(ownerUrl, appLoginName(databaseName), secrets.databaseAppPassword);
   const urls: [DatabaseService, string][] = [];
   for (const service of databaseServices) {

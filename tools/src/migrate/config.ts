@@ -7,7 +7,7 @@ export const migrateSettings = z.object({
   APP_DATABASE_URL: setting.databaseUrl().optional(),
   AUDIT_DATABASE_URL: setting.databaseUrl().optional(),
   CONTROL_DATABASE_URL: setting.databaseUrl().optional(),
-  /** One a service; `APP_DATABASE_URL` is the one that the release before logs in with. */
+  /** One a service; `APP_DATABASE_URL` is one for gateway, metering and backoffice together. */
   GATEWAY_DATABASE_URL: setting.databaseUrl().optional(),
   METERING_DATABASE_URL: setting.databaseUrl().optional(),
   BACKOFFICE_DATABASE_URL: setting.databaseUrl().optional(),

@@ -5,7 +5,7 @@ import pg from 'pg';
 /**
  * The logins of the applications: roles that own nothing and have what their group was granted, so that row-level security holds for them and a
  * process can neither change the schema nor shift the clock. Each service has a group with what it needs (`prisma/roles`);
- * `kilotoken_app` has what all of them need together, for processes of the release before.
+ * `kilotoken_app` has what gateway, metering and backoffice need together, for installations with one login.
  */
 
 export const databaseServices = ['gateway', 'metering', 'backoffice', 'api'] as const;

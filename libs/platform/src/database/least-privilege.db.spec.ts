@@ -13,17 +13,17 @@ import { createPool } from './database.js';
 
 const functionsOf: Readonly<Record<DatabaseService, readonly string[]>> = {
   gateway: [
-    'checkpoint_requests', 'current_organization', 'gateway_poll', 'grant_balances', 'idempotency_bind', 'idempotency_claim', 'idempotency_release', 'key_caller',
+    'checkpoint_requests', 'current_organization', 'gateway_poll', 'grant_balances', 'idempotency_bind', 'idempotency_claim', 'idempotency_release',
     'key_resolve_caller', 'kt_now', 'lease_return', 'lease_take', 'limit_exchange', 'session_confirm', 'session_end', 'session_open', 'settle', 'usage_quarantine_put',
   ],
   metering: [
-    'grants_close', 'grants_expire', 'idempotency_expire', 'kt_now', 'rating_claim', 'rating_claim_rows', 'rating_counters_add', 'rating_counters_take', 'rating_flushes',
+    'grants_close', 'grants_expire', 'idempotency_expire', 'kt_now', 'rating_claim_rows', 'rating_counters_add', 'rating_counters_take', 'rating_flushes',
     'rating_lag', 'rating_post', 'rating_quarantine', 'rollup_add', 'rollup_lag', 'rollup_prune', 'session_pulses', 'session_reap_silent', 'usage_default_rows',
     'usage_partition_make',
   ],
   backoffice: [
-    'balance_notices_check', 'budget_alerts_check', 'current_organization', 'events_dispatch', 'kt_now', 'nightly_claim', 'nightly_end', 'nightly_enqueue', 'outbox_backlog', 'outbox_dispatch',
-    'outbox_enqueue', 'outbox_forget', 'outbox_job_claim', 'outbox_job_end', 'outbox_job_renew', 'outbox_jobs_due', 'outbox_jobs_take', 'outbox_prune', 'outbox_state',
+    'balance_notices_check', 'budget_alerts_check', 'current_organization', 'events_dispatch', 'kt_now', 'nightly_enqueue',
+    'outbox_enqueue', 'outbox_forget', 'outbox_job_claim', 'outbox_job_end', 'outbox_job_renew', 'outbox_jobs_take', 'outbox_state',
     'platform_organization', 'transfer_rule_run', 'transfer_rules_due', 'webhook_attempted', 'webhook_delivery',
   ],
   api: [
@@ -48,18 +48,18 @@ const functionsOfRoles: Readonly<Record<string, readonly string[]>> = {
   kilotoken_sign_in: ['invitation_accept', 'invitation_of', 'kt_now', 'person_erase', 'person_mail_put', 'sign_in_attempt_take'],
 };
 
-/** What no service calls: parts of other functions, triggers, what the owner alone does, and what only the release before calls. */
+/** Functions that no service calls: parts of other functions, triggers, and those that the owner alone calls. */
 const functionsOfNobody = [
   'approval_by_actor', 'audit_genesis', 'audit_hash', 'audit_is_final', 'balance_left', 'budget_used', 'control_change_audited', 'control_values', 'transfer_rule_fits',
-  'catalogue_changed', 'checkpoint_write', 'config_changed', 'control_actor', 'control_change_is_final', 'control_changed', 'control_fence', 'diagnostic_number', 'grant_adjust',
-  'grant_counter_account_of', 'grant_event', 'grant_issue', 'grant_refund_advance', 'grant_refund_book', 'grant_refund_request', 'grant_refund_take',
+  'catalogue_changed', 'checkpoint_write', 'config_changed', 'control_actor', 'control_change_is_final', 'control_changed', 'control_fence', 'diagnostic_number',
+  'grant_counter_account_of', 'grant_event', 'grant_refund_advance', 'grant_refund_book', 'grant_refund_take',
   'grant_unit_known', 'idempotency_keys_max', 'idempotency_slot', 'json_storable', 'key_event', 'lane_cost_put', 'lease_shrink', 'ledger_is_final', 'ledger_pair',
   'ledger_post', 'ledger_post_many', 'limit_changed', 'limit_event', 'limit_is_full', 'limit_keep', 'limit_reap', 'limit_state', 'limit_subjects_max', 'limit_take',
   'membership_keeps_owner', 'opened_request_put', 'organization_changed', 'organization_price_book_put', 'organization_tree', 'organization_zone_changed',
   'published_is_final', 'quarantine_open', 'quarantine_session',
-  'rating_adjust', 'rating_adjust_unit', 'rating_collect', 'rating_pick', 'rating_return', 'role_fits', 'rollup_bucket',
+  'rating_adjust_unit', 'rating_collect', 'rating_pick', 'rating_return', 'role_fits', 'rollup_bucket',
   'rollup_histogram_add', 'rollup_ms', 'rollup_tags_max', 'rollup_tags_name', 'rollup_tags_of', 'rollup_tokens', 'rollup_values_max',
-  'session_fence', 'session_reap', 'session_reap_one_by_one', 'session_start', 'unrolled_put', 'usage_amounts', 'usage_insert',
+  'session_fence', 'session_reap', 'session_reap_one_by_one', 'unrolled_put', 'usage_amounts', 'usage_insert',
   'usage_partitions', 'usage_portions_sound', 'usage_range_closed', 'usage_seal_put', 'usage_storable', 'usage_write',
 ];
 
@@ -215,12 +215,11 @@ describe('a gateway that was taken over', () => {
   it.each([
     ['reads no secret of a webhook', 'SELECT * FROM webhook_secret'],
     ['is given none', "SELECT webhook_delivery(gen_random_uuid(), gen_random_uuid(), gen_random_uuid())"],
-    ['prunes nothing of the outbox', 'SELECT outbox_prune(0, 1000)'],
     ['forgets nothing of the outbox', "SELECT outbox_forget('{send-mail}', '{0}', 0, 1000)"],
     ['enqueues no job', "SELECT outbox_enqueue(gen_random_uuid(), 'send-mail', 'k', '{}')"],
     ['puts no event', "SELECT outbox_put(gen_random_uuid(), 'grant.issued', 'k', '{}')"],
     ['posts nothing to the ledger', "SELECT rating_post(gen_random_uuid(), '[]', '[]', '[]', '[]')"],
-    ['rates nothing', "SELECT rating_claim(gen_random_uuid(), '{0}', 1, 1)"],
+    ['rates nothing', "SELECT * FROM rating_claim_rows(gen_random_uuid(), '{0}', 1, 1)"],
     ['issues no grant', "SELECT grant_issue_against(gen_random_uuid(), gen_random_uuid(), 'USD', 1, 'promotion', 'x', NULL, NULL, NULL, NULL, NULL)"],
     ['reaps nobody', 'SELECT session_reap(gen_random_uuid())'],
     ['reaps nobody who is silent', 'SELECT session_reap_silent(gen_random_uuid(), 0)'],
@@ -254,7 +253,7 @@ describe('the others', () => {
     ['metering', 'settles nothing', "SELECT settle(gen_random_uuid(), 1, '[]')"],
     ['metering', 'takes no lease', "SELECT lease_take(gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'USD', 'm', 1, 1, 0, gen_random_uuid())"],
     ['metering', 'opens no session', "SELECT session_open(gen_random_uuid(), 'gateway', 'h', 1, 'r', NULL)"],
-    ['metering', 'looks up no key', "SELECT key_caller('a')"],
+    ['metering', 'looks up no key', "SELECT key_resolve_caller('a')"],
     ['metering', 'reads no secret of a webhook', 'SELECT * FROM webhook_secret'],
     ['backoffice', 'settles nothing', "SELECT settle(gen_random_uuid(), 1, '[]')"],
     ['backoffice', 'posts nothing to the ledger', "SELECT rating_post(gen_random_uuid(), '[]', '[]', '[]', '[]')"],
@@ -262,7 +261,7 @@ describe('the others', () => {
     ['backoffice', 'reads no usage', 'SELECT * FROM usage'],
     ['backoffice', 'reaps nobody', 'SELECT session_reap_silent(gen_random_uuid(), 0)'],
     ['api', 'settles nothing', "SELECT settle(gen_random_uuid(), 1, '[]')"],
-    ['api', 'looks up no key', "SELECT key_caller('a')"],
+    ['api', 'looks up no key', "SELECT key_resolve_caller('a')"],
     ['api', 'writes no ledger', "INSERT INTO ledger_transaction (organization_id, id, kind, source_id) VALUES (gen_random_uuid(), uuidv7(), 'gift', 'x')"],
     ['api', 'shifts no clock', "UPDATE database_mark SET clock_shift = '1 day'"],
   ])('%s %s', async (service, _name, sql) => expect(await as(service, sql)).toBe(forbidden));

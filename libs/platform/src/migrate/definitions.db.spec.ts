@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { readCatalogue } from '../../../../test/support/catalogue.js';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
+import { unpackPreviousDatabase } from '../../../../test/support/previous-release.js';
+import { itNeeds } from '../../../../test/support/requirements.js';
 import { DEFINITIONS_FOLDER, readDefinitions } from './definitions.files.js';
 import { readRules } from './definitions.rules.js';
 import { MIGRATIONS_FOLDER, migrateDatabase } from './migrate.js';
@@ -71,7 +73,7 @@ describe('the files of definitions', () => {
     ['another owner', 'ALTER FUNCTION grants_close OWNER TO CURRENT_USER', 'function grants_close('],
     ['the right of the caller', 'ALTER FUNCTION session_reap SECURITY INVOKER', 'function session_reap('],
     ['a right too many', 'GRANT EXECUTE ON FUNCTION session_reap TO kilotoken_gateway', 'function session_reap('],
-    ['a right of everybody', 'GRANT EXECUTE ON FUNCTION outbox_prune TO PUBLIC', 'function outbox_prune('],
+    ['a right of everybody', 'GRANT EXECUTE ON FUNCTION outbox_forget TO PUBLIC', 'function outbox_forget('],
     ['a right too few', 'REVOKE EXECUTE ON FUNCTION settle FROM kilotoken_gateway', 'function settle('],
     ['a lost trigger', 'DROP TRIGGER ledger_posting_is_final ON ledger_posting', 'trigger ledger_posting_is_final'],
     ['a changed trigger', 'CREATE OR REPLACE TRIGGER key_changed AFTER DELETE ON api_key FOR EACH ROW EXECUTE FUNCTION organization_changed()', 'trigger key_changed'],
@@ -89,28 +91,33 @@ describe('the files of definitions', () => {
   });
 });
 
-describe('a database of release 0.2.0', () => {
-  it('becomes what an empty one becomes', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'kilotoken-migrations-'));
-    const upgraded = await createEmptyDatabase();
-    const client = await connect(upgraded.ownerUrl);
+describe('a database of an earlier release', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kilotoken-earlier-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const expectUpgraded = async (files: { migrationsFolder: string; definitionsFolder?: string }, hasFunction: string): Promise<void> => {
+    const [upgraded, fresh] = [await createEmptyDatabase(), await createTestDatabase()];
+    const clients: pg.Client[] = [];
     try {
-      for (const name of readdirSync(MIGRATIONS_FOLDER).filter((migration) => migration <= '20261128200000_service_roles')) {
-        cpSync(join(MIGRATIONS_FOLDER, name), join(folder, name), { recursive: true });
-      }
-      await migrateDatabase(upgraded.ownerUrl, { migrationsFolder: folder });
-      const before = await readCatalogue(client);
-      expect(before).toContainEqual(expect.stringContaining('function key_authenticate('));
+      clients.push(await connect(upgraded.ownerUrl), await connect(fresh.ownerUrl));
+      await migrateDatabase(upgraded.ownerUrl, files);
+      expect(await readCatalogue(clients[0]!)).toContainEqual(expect.stringContaining(`function ${hasFunction}(`));
       await migrateDatabase(upgraded.ownerUrl);
-      const fresh = await createTestDatabase();
-      const other = await connect(fresh.ownerUrl);
-      expect(await readCatalogue(client)).toEqual(await readCatalogue(other));
-      await other.end();
-      await fresh.drop();
+      expect(await readCatalogue(clients[0]!)).toEqual(await readCatalogue(clients[1]!));
     } finally {
-      await client.end();
-      await upgraded.drop();
-      rmSync(folder, { recursive: true });
+      await Promise.all(clients.map((client) => client.end()));
+      await Promise.all([upgraded.drop(), fresh.drop()]);
     }
+  };
+
+  it('0.2.0, whose functions stand in its migrations, becomes what an empty one becomes', async () => {
+    for (const name of readdirSync(MIGRATIONS_FOLDER).filter((migration) => migration <= '20261128200000_service_roles')) {
+      cpSync(join(MIGRATIONS_FOLDER, name), join(folder, 'migrations', name), { recursive: true });
+    }
+    await expectUpgraded({ migrationsFolder: join(folder, 'migrations') }, 'key_authenticate');
+  });
+
+  itNeeds('previous-release')('the one before this becomes what an empty one becomes', async () => {
+    await expectUpgraded(unpackPreviousDatabase(join(folder, 'previous')), 'grant_issue');
   });
 });
