@@ -1,13 +1,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createIdMinter } from '@kilotoken/platform';
 import { parquetMetadata } from 'hyparquet';
 import { MoneyDatabase, sqlStateFrom } from '../../../../test/support/money-database.js';
 import { until } from '../../../../test/support/until.js';
 import { detachPartition, dropPartition, exportPartition, type ArchiveStep, type ProveSeals } from './partition-archive.flow.js';
-import { digestFile } from './partition-file.store.js';
+import { digestFile, readFileColumns } from './partition-file.store.js';
 import { listPartitions, makePartition, readColumns } from './partition.store.js';
 
 const now = new Date('2026-09-01T00:00:00Z');
@@ -59,6 +59,7 @@ beforeEach(async () => {
 /** The proof of seals is reconcile's. */
 const nothingUnsealed: ProveSeals = () => Promise.resolve([]);
 const stateOf = async () => (await listPartitions(money.owner)).find((one) => one.name === name)!;
+const columnsOfUsage = () => readColumns(money.owner, 'usage');
 const file = (): string => join(folder, `${name}.parquet`);
 const stored = async (): Promise<number> => Number((await money.sql<{ count: bigint }>(`SELECT count(*) FROM usage WHERE id >= uuid_floor($1) AND id < uuid_floor($2)`, [begins, new Date(begins.getTime() + 86_400_000)]))[0]!.count);
 const archive = async (): Promise<void> => {
@@ -70,7 +71,7 @@ describe('an export', () => {
   it('holds every row to the last digit, in a file that other readers understand', async () => {
     const exported = await exportPartition(money.owner, name, folder, now, { rowsPerGroup: 10 });
     expect(exported).toMatchObject({ state: 'exported', rows: BigInt(rowCount), file: file() });
-    expect((await digestFile(file(), await readColumns(money.owner))).digest()).toBe(exported.digest);
+    expect((await digestFile(file(), await columnsOfUsage())).digest()).toBe(exported.digest);
     const bytes = readFileSync(file());
     const { schema, row_groups: groups } = parquetMetadata(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer);
     expect(groups.map(({ num_rows: count }) => Number(count))).toEqual([10, 10, 5]);
@@ -179,7 +180,7 @@ describe('a range that has left', () => {
     await settle([hardRow(100)]);
     await rateAll();
     expect(await detachPartition(money.owner, name, now)).toMatchObject({ state: 'detached', rows: 26n });
-    expect((await digestFile(file(), await readColumns(money.owner))).rows).toBe(26n);
+    expect((await digestFile(file(), await columnsOfUsage())).rows).toBe(26n);
   });
 });
 
@@ -271,6 +272,34 @@ describe('dropping', () => {
   });
 });
 
+describe('a column that is added to usage', () => {
+  const add = () => money.sql("ALTER TABLE usage ADD COLUMN added text");
+  afterEach(() => money.sql('ALTER TABLE usage DROP COLUMN IF EXISTS added'));
+
+  it('between detaching and dropping changes nothing of the table that left', async () => {
+    await archive();
+    await add();
+    expect(await detachPartition(money.owner, name, now)).toMatchObject({ state: 'detached', isProven: true });
+    expect(await exportPartition(money.owner, name, folder, now)).toMatchObject({ state: 'detached', rows: BigInt(rowCount) });
+    expect(await dropPartition(money.owner, name, nothingUnsealed)).toMatchObject({ state: 'dropped' });
+  });
+
+  it('between export and detaching makes the file anew, with it', async () => {
+    await exportPartition(money.owner, name, folder, now);
+    await add();
+    expect(await detachPartition(money.owner, name, now)).toMatchObject({ state: 'detached', isProven: true });
+    expect((await readFileColumns(file())).has('added')).toBe(true);
+    expect(await dropPartition(money.owner, name, nothingUnsealed)).toMatchObject({ state: 'dropped' });
+  });
+
+  it('hides no change of a row that was exported before', async () => {
+    await exportPartition(money.owner, name, folder, now);
+    await add();
+    await money.sql(`UPDATE ${name} SET cost = cost + 1 WHERE id = (SELECT id FROM ${name} ORDER BY id LIMIT 1)`);
+    await expect(detachPartition(money.owner, name, now)).rejects.toMatchObject({ code: 'partition_changed' });
+  });
+});
+
 describe('the seals and opened requests of a range', () => {
   it('leave with its table, and others stay, also those of a flush that has rows of both', async () => {
     const [there, here] = [mint(begins.getTime() + 700), money.mintId()];
@@ -316,14 +345,14 @@ describe('whoever is killed', () => {
     await expect(all(die)).rejects.toThrow('killed');
     const { state } = await stateOf();
     if (state === 'attached' || state === 'exported') expect(await stored()).toBe(rowCount);
-    if (state !== 'attached') expect((await digestFile(file(), await readColumns(money.owner))).rows).toBe(BigInt(rowCount));
+    if (state !== 'attached') expect((await digestFile(file(), await columnsOfUsage())).rows).toBe(BigInt(rowCount));
     if (state === 'detached') expect(await money.sql(`SELECT count(*) FROM ${name}`)).toEqual([{ count: BigInt(rowCount) }]);
 
     if (state === 'dropped') await dropPartition(money.owner, name, nothingUnsealed);
     else await all(async () => undefined);
     const dropped = await stateOf();
     expect(dropped).toMatchObject({ state: 'dropped', rows: BigInt(rowCount) });
-    expect((await digestFile(file(), await readColumns(money.owner))).digest()).toBe(dropped.digest);
+    expect((await digestFile(file(), await columnsOfUsage())).digest()).toBe(dropped.digest);
     expect(await sqlStateFrom(settle(rows, flush))).toBe('23000');
   });
 });

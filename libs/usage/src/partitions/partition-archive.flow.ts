@@ -3,7 +3,7 @@ import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AppError, inTransaction, sqlStateOf } from '@kilotoken/platform';
 import type { Pool, PoolClient } from 'pg';
-import { digestFile, readParts, RowDigest, sha256OfFile, writeRows, type TextRow } from './partition-file.store.js';
+import { digestFile, readFileColumns, readParts, RowDigest, sha256OfFile, writeRows, type TextRow } from './partition-file.store.js';
 import { isDue, retentionDaysMin, type Column, type Partition } from './partition.js';
 import { detachPartitionTable, dropPartitionTable, findUseOf, listPartitions, lockArchive, lockForDetach, markProven, pruneProofs, readColumns, readRows, recordExport, removeEmptyTable } from './partition.store.js';
 
@@ -68,7 +68,7 @@ export const exportPartition = async (pool: Pool, name: string, folder: string, 
   const path = join(resolve(folder), `${name}.parquet`);
   const unfinished = `${path}.unfinished`;
   await mkdir(dirname(path), { recursive: true });
-  const columns = await readColumns(pool);
+  const columns = await readColumns(pool, name);
   const stored = new RowDigest();
   await inSnapshot(pool, (db) => writeRows(unfinished, columns, digested(readRows(db, name, columns, rowsPerGroup), stored)));
   const digest = stored.digest();
@@ -96,8 +96,9 @@ const assertFileHolds = async (path: string, columns: readonly Column[], rows: b
 };
 
 /** The table itself against its record: late rows, that came between export and detaching, would show here. */
-const holdsWhatWasExported = async (pool: Pool, { name, rows, digest }: Partition, exportedOnly = false): Promise<boolean> => {
-  const columns = await readColumns(pool);
+const holdsWhatWasExported = async (pool: Pool, partition: Partition): Promise<boolean> => holds(pool, partition, await readColumns(pool, partition.name), false);
+
+const holds = async (pool: Pool, { name, rows, digest }: Partition, columns: readonly Column[], exportedOnly: boolean): Promise<boolean> => {
   const stored = new RowDigest();
   await inSnapshot(pool, async (db) => {
     for await (const group of readRows(db, name, columns, rowsPerGroupDefault, exportedOnly)) group.forEach((row) => stored.add(row));
@@ -106,11 +107,13 @@ const holdsWhatWasExported = async (pool: Pool, { name, rows, digest }: Partitio
 };
 
 /**
- * Rows may have come since the export. The exported ones are evidence and must be unchanged: otherwise a second export would store the
- * change, and the detached partition would take the evidence away.
+ * Rows may have come since the export, and a column may have been added, which the file lacks. The exported ones are evidence and must be unchanged:
+ * otherwise a second export would store the change, and the detached partition would take the evidence away.
  */
 const assertExportedUnchanged = async (pool: Pool, partition: Partition): Promise<void> => {
-  if (await holdsWhatWasExported(pool, partition, true)) return;
+  const columns = await readColumns(pool, partition.name);
+  const exported = partition.file !== null && existsSync(partition.file) ? await readFileColumns(partition.file) : null;
+  if (await holds(pool, partition, exported ? columns.filter(({ name }) => exported.has(name)) : columns, true)) return;
   throw refuse('partition_changed', `Rows of ${partition.name} were changed or deleted after they were exported, so it is not detached. npm run reconcile names them (usage-sealed); export it again once it is known why.`);
 };
 
@@ -174,7 +177,7 @@ export const dropPartition = async (pool: Pool, name: string, proveSeals: ProveS
   if (partition.state !== 'detached' || partition.file === null) throw refuse('partition_not_detached', `Detach ${name} first.`);
   if (!existsSync(partition.file)) throw refuse('partition_file_missing', `${partition.file} is not there: export ${name} again.`);
   if ((await sha256OfFile(partition.file)).sha256 !== partition.fileSha256) throw refuse('partition_file_differs', `${partition.file} is not the file that was written: export ${name} again.`);
-  await assertFileHolds(partition.file, await readColumns(pool), partition.rows!, partition.digest!);
+  await assertFileHolds(partition.file, await readColumns(pool, name), partition.rows!, partition.digest!);
   if (!(await holdsWhatWasExported(pool, partition))) throw refuse('partition_file_differs', `${name} has other rows than its file: detach it again.`);
   await inTransaction(pool, async (db) => {
     const unsealed = await proveSeals(db, partition);

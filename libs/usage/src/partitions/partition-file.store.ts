@@ -49,12 +49,17 @@ export const writeRows = async (path: string, columns: readonly Column[], groups
   await file.sync().finally(() => file.close());
 };
 
+export const readFileColumns = async (path: string): Promise<ReadonlySet<string>> => {
+  const { schema } = await parquetMetadataAsync(await asyncBufferFromFile(path));
+  return new Set(schema.slice(1).map(({ name }) => name));
+};
+
 /** Reads a file back, whole, group by group; throws where it has other columns. */
 export const digestFile = async (path: string, columns: readonly Column[]): Promise<RowDigest> => {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file);
   const names = metadata.schema.slice(1).map(({ name }) => name);
-  if (JSON.stringify(names) !== JSON.stringify(columns.map(({ name }) => name))) throw new Error(`${path} has other columns than usage: ${names.join(', ')}`);
+  if (JSON.stringify(names) !== JSON.stringify(columns.map(({ name }) => name))) throw new Error(`${path} has other columns than the partition: ${names.join(', ')}`);
   // The reader would make binary fractions of decimals: it is told that they are bytes.
   metadata.schema = metadata.schema.map((element) => (element.converted_type === 'DECIMAL' ? { ...element, converted_type: undefined, logical_type: undefined } : element));
   const digest = new RowDigest();

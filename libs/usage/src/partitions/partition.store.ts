@@ -27,10 +27,13 @@ export const listPartitions = async (db: Db): Promise<Partition[]> => {
   return rows;
 };
 
-export const readColumns = async (db: Db): Promise<Column[]> => {
-  const { rows } = await db.query<{ name: string; type: string; nullable: boolean }>(`
-    SELECT attname AS name, format_type(atttypid, atttypmod) AS type, NOT attnotnull AS nullable FROM pg_attribute
-    WHERE attrelid = 'public.usage'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`);
+/** The columns of a partition itself: one that was detached has those that usage had then. */
+export const readColumns = async (db: Db, partition: string): Promise<Column[]> => {
+  const { rows } = await db.query<{ name: string; type: string; nullable: boolean }>(
+    `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relname = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
+    [partition],
+  );
   return rows.map(({ name, type, nullable }) => columnOf(name, type, nullable));
 };
 
