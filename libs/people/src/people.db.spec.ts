@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createKeyring, createControlPool, type Actor, type ControlPool } from '@kilotoken/platform';
+import { changeThrough, createKeyring, createControlPool, type Actor, type ControlPool } from '@kilotoken/platform';
 import { MoneyDatabase } from '../../../test/support/money-database.js';
 import { serviceUrl } from '../../../test/support/postgres.js';
 import { ensureCompany } from './company.flow.js';
@@ -66,13 +66,13 @@ describe('an impersonation', () => {
     const signature = createHmac('sha256', keyring.derive(signInUse)[0]!.secret).update('a-token').digest('base64');
     const impersonating = async () => (await viewers.resolve({ cookie: `kilotoken.session_token=${encodeURIComponent(`a-token.${signature}`)}` }))?.viewer.impersonating;
     expect(await impersonating()).toBeNull();
-    await startImpersonation(signIn, { sessionId, personId, organizationId, reason: 'ticket 7' });
+    await changeThrough(pool, organizationId, (db) => startImpersonation(db, { sessionId, personId, organizationId, reason: 'ticket 7' }));
     expect(await impersonating()).toBe(organizationId);
     await setMemberRole(pool, { organizationId: company, personId, role: 'seller' });
     expect(await impersonating()).toBeNull();
-    await endImpersonation(signIn, { sessionId, personId });
+    await changeThrough(pool, organizationId, (db) => endImpersonation(db, { sessionId, personId }));
     await setMemberRole(pool, { organizationId: company, personId, role: 'support' });
     expect(await impersonating()).toBeNull();
-    await expect(startImpersonation(signIn, { sessionId: money.mintId(), personId, organizationId, reason: 'x' })).rejects.toMatchObject({ code: 'session_not_found' });
+    await expect(changeThrough(pool, organizationId, (db) => startImpersonation(db, { sessionId: money.mintId(), personId, organizationId, reason: 'x' }))).rejects.toMatchObject({ code: 'session_not_found' });
   });
 });

@@ -1,4 +1,4 @@
-import { actingAs, changeThrough, type ControlPool, type Db } from '@kilotoken/platform';
+import type { Db } from '@kilotoken/platform';
 import { z } from 'zod';
 import { notFound, parseInput } from './people.errors.js';
 import type { SignInSession } from './people.js';
@@ -23,15 +23,22 @@ const impersonationSchema = z.strictObject({
 });
 export type Impersonation = z.input<typeof impersonationSchema>;
 
-/** From its next request on the session looks at a customer's pages, and changes nothing. The caller asked for the permission. Throws `session_not_found`. */
-export const startImpersonation = async (signIn: ControlPool, input: Impersonation): Promise<void> => {
+/**
+ * From its next request on the session looks at a customer's pages, and changes nothing. The caller asked for the permission, and appends the audit
+ * entry in the same transaction: there is no impersonation without its entry. Throws `session_not_found`.
+ */
+export const startImpersonation = async (transaction: Db, input: Impersonation): Promise<void> => {
   const { sessionId, personId, organizationId, reason } = parseInput(impersonationSchema, input);
-  await change(signIn, sessionId, personId, { organizationId, reason });
+  await change(transaction, sessionId, personId, { organizationId, reason });
 };
 
-export const endImpersonation = (signIn: ControlPool, { sessionId, personId }: { sessionId: string; personId: string }): Promise<void> => change(signIn, sessionId, personId, null);
+/** As `startImpersonation`. */
+export const endImpersonation = (transaction: Db, { sessionId, personId }: { sessionId: string; personId: string }): Promise<void> => change(transaction, sessionId, personId, null);
 
-const change = async (signIn: ControlPool, sessionId: string, personId: string, impersonation: { organizationId: string; reason: string } | null): Promise<void> => {
-  const changed = await changeThrough(actingAs(signIn, { kind: 'person', id: personId, name: null }), null, (db) => setImpersonation(db, sessionId, personId, impersonation));
+/** The role of sign-in alone writes sessions; the transaction has it for one statement. */
+const change = async (transaction: Db, sessionId: string, personId: string, impersonation: { organizationId: string; reason: string } | null): Promise<void> => {
+  await transaction.query('SET LOCAL ROLE kilotoken_sign_in');
+  const changed = await setImpersonation(transaction, sessionId, personId, impersonation);
+  await transaction.query('SET LOCAL ROLE NONE');
   if (!changed) throw notFound('session', 'The session has ended.');
 };

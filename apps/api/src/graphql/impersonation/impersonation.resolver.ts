@@ -1,14 +1,11 @@
-import { Inject } from '@nestjs/common';
 import { Args, Context, InputType, Mutation, Resolver } from '@nestjs/graphql';
 import { audited } from '@kilotoken/audit';
 import { endImpersonation, startImpersonation } from '@kilotoken/people';
-import { actingAs, type ControlPool } from '@kilotoken/platform';
 import { Operation } from '../operation/operation.js';
 import { loadOrganization } from '../organizations/organization.resolver.js';
 import { ChangeInput } from '../shapes/change-input.js';
 import { Id, Text } from '../shapes/field.js';
 import { Done, done, notFound, placeOf, resultUnion } from '../shapes/problem.type.js';
-import { signInPool } from '../../sign-in/sign-in.module.js';
 
 @InputType({ description: "The customer whose pages are looked at." })
 export class StartImpersonationInput extends ChangeInput {
@@ -23,8 +20,6 @@ const EndImpersonationResult = resultUnion('EndImpersonationResult', Done);
 
 @Resolver()
 export class ImpersonationResolver {
-  constructor(@Inject(signInPool) private readonly signIn: ControlPool) {}
-
   @Mutation(() => StartImpersonationResult, { description: "Looks at a customer's pages as its viewer sees them, from the session's next request on; nothing can be changed meanwhile. Of people of the staff." })
   startImpersonation(@Context('operation') operation: Operation, @Args('input', { description: 'The change.' }) input: StartImpersonationInput) {
     return operation.change('startImpersonation', input, async (changes) => {
@@ -33,10 +28,10 @@ export class ImpersonationResolver {
       const organization = await loadOrganization(operation, organizationId);
       const sessionId = operation.sessionId;
       if (organization === null || sessionId === null) throw notFound();
-      await startImpersonation(actingAs(this.signIn, operation.actor('startImpersonation')), { sessionId, personId: operation.signedIn.id, organizationId, reason: input.reason });
-      await changes.throughPool(organizationId, (_, db) =>
-        audited(db, { organizationId, action: 'impersonation.start', objectType: 'organization', objectId: organizationId, after: { reason: input.reason }, onBehalfOf: organizationId }),
-      );
+      await changes.throughPool(organizationId, async (_, db) => {
+        await startImpersonation(db, { sessionId, personId: operation.signedIn.id, organizationId, reason: input.reason });
+        await audited(db, { organizationId, action: 'impersonation.start', objectType: 'organization', objectId: organizationId, after: { reason: input.reason }, onBehalfOf: organizationId });
+      });
       return done;
     });
   }
@@ -47,10 +42,10 @@ export class ImpersonationResolver {
       const { id: personId, impersonating } = operation.signedIn;
       const sessionId = operation.sessionId;
       if (impersonating === null || sessionId === null) return done;
-      await endImpersonation(actingAs(this.signIn, operation.actor('endImpersonation')), { sessionId, personId });
-      await changes.throughPool(impersonating, (_, db) =>
-        audited(db, { organizationId: impersonating, action: 'impersonation.end', objectType: 'organization', objectId: impersonating, onBehalfOf: impersonating }),
-      );
+      await changes.throughPool(impersonating, async (_, db) => {
+        await endImpersonation(db, { sessionId, personId });
+        await audited(db, { organizationId: impersonating, action: 'impersonation.end', objectType: 'organization', objectId: impersonating, onBehalfOf: impersonating });
+      });
       return done;
     });
   }
