@@ -7,6 +7,7 @@ import { hashPassword, isPassword } from './password.client.js';
 import { passwordLengthMax, passwordLengthMin } from './people.js';
 import { putPersonMail, resetLink } from './person-mail.store.js';
 import { findPerson } from './person.store.js';
+import { sessionCookieName, signSessionAnew } from './session-cookie.js';
 import { keyVersionOf, originsOf, signInModels, signInUse } from './sign-in.js';
 
 export interface SignInSettings {
@@ -96,5 +97,14 @@ export const createSignIn = (pool: ControlPool, settings: SignInSettings): SignI
       database: { generateId: () => mintId(Date.now()) },
     },
   });
-  return { handle: (request) => auth.handler(request) };
+  const cookieName = sessionCookieName(publicUrl.startsWith('https:'));
+  const secrets = keyring.derive(signInUse).map(({ secret }) => secret);
+  return { handle: (request) => auth.handler(secrets.length > 1 ? withCookieSignedAnew(request, cookieName, secrets) : request) };
+};
+
+/** Sessions outlive a new key: their cookies are signed by an older one until better-auth sets them anew. */
+const withCookieSignedAnew = (request: Request, cookieName: string, secrets: readonly string[]): Request => {
+  const cookie = request.headers.get('cookie');
+  if (cookie !== null) request.headers.set('cookie', signSessionAnew(cookie, cookieName, secrets));
+  return request;
 };

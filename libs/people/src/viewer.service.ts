@@ -25,7 +25,7 @@ export interface ResolvedViewer {
 @Injectable()
 export class ViewerService {
   private readonly cookieName: string;
-  private readonly secret: string;
+  private readonly secrets: readonly string[];
 
   constructor(
     private readonly pool: Pool,
@@ -33,13 +33,13 @@ export class ViewerService {
     publicUrl: string,
   ) {
     this.cookieName = sessionCookieName(publicUrl.startsWith('https:'));
-    this.secret = keyring.derive(signInUse)[0]!.secret;
+    this.secrets = keyring.derive(signInUse).map(({ secret }) => secret);
   }
 
   async resolve({ authorization, cookie }: ViewerHeaders): Promise<ResolvedViewer | null> {
     // A token that was sent is meant: a cookie does not make up for a wrong one.
     if (authorization !== undefined) return this.resolveToken(/^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '');
-    const token = readSessionToken(cookie, this.cookieName, this.secret);
+    const token = readSessionToken(cookie, this.cookieName, this.secrets);
     return token === null ? null : this.resolveSession(token);
   }
 

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { personMailPurpose, type PersonMail } from '@kilotoken/events';
 import { createPerson, createServiceToken, inviteMember, putMembership, removeMember, revokeServiceToken, ViewerService } from '@kilotoken/people';
@@ -7,6 +7,7 @@ import { createControlPool, createKeyring, type Actor, type ControlPool, type Ke
 import { openLog, startApp } from '@kilotoken/platform/process';
 import { MoneyDatabase } from '../../../../test/support/money-database.js';
 import { serviceUrl } from '../../../../test/support/postgres.js';
+import { callSignIn, cookieOf, totp, type Call, type SignInAnswer as Answer } from '../../../../test/support/sign-in.js';
 import { until } from '../../../../test/support/until.js';
 import { apiApp } from '../app.js';
 import { readApiSettings } from '../config.js';
@@ -51,35 +52,10 @@ const newPerson = async (role: 'owner' | 'developer' | 'viewer'): Promise<{ id: 
   return person;
 };
 
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-  readonly cookies: string[];
-  readonly headers: Headers;
-}
-
-const cookieOf = (answer: Answer): string => answer.cookies.map((cookie) => cookie.split(';')[0]!).join('; ');
-
-const call = async (path: string, body?: object, headers: Record<string, string> = {}): Promise<Answer> => {
-  const response = await fetch(`${url}/${path}`, { method: body ? 'POST' : 'GET', headers: { 'x-forwarded-for': '203.0.113.1', ...(body && { 'content-type': 'application/json' }), ...headers }, ...(body && { body: JSON.stringify(body) }) });
-  const text = await response.text();
-  return { status: response.status, body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>, cookies: response.headers.getSetCookie(), headers: response.headers };
-};
+const call: Call = (path, body, headers = {}) => callSignIn(url, path, body, { 'x-forwarded-for': '203.0.113.1', ...headers });
 
 const signInAs = (email: string, secret = password, headers: Record<string, string> = {}): Promise<Answer> => call('sign-in/email', { email, password: secret }, headers);
 const from = (address: string): Record<string, string> => ({ 'x-forwarded-for': address });
-/** RFC 6238 with SHA-1, six digits and steps of 30 s, as authenticator applications compute it. */
-const totp = (uri: string): string => {
-  const step = Buffer.alloc(8);
-  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
-  const digest = createHmac('sha1', decodeBase32(new URL(uri).searchParams.get('secret')!)).update(step).digest();
-  const number = digest.readUInt32BE(digest.at(-1)! & 0xf) & 0x7fffffff;
-  return String(number % 1_000_000).padStart(6, '0');
-};
-const decodeBase32 = (text: string): Buffer => {
-  const bits = [...text.replace(/=+$/, '')].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  return Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-};
 
 const mails = async (): Promise<PersonMail[]> => {
   const rows = await money.sql<{ sealed: string }>("SELECT payload ->> 'sealed' AS sealed FROM outbox_job WHERE queue = 'mail-person' ORDER BY id");
