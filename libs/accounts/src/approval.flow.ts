@@ -1,15 +1,17 @@
 import { allows, type Viewer } from '@kilotoken/access';
+import type { Money } from '@kilotoken/money';
 import { mintId, prismaSqlStateOf, readDatabaseNow, sqlStateOf, type RawDb } from '@kilotoken/platform';
 import { conflict, forbidden, notFound, parseInput } from './accounts.errors.js';
 import {
-  approvalDays, approvalSearchSchema, cancellationSchema, decisionSchema, isAbove, type ActorRef, type Approval, type ApprovalDecision, type ApprovalKind, type ApprovalSearch, type MoneyActs,
+  approvalDays, approvalHours, approvalSearchSchema, cancellationSchema, decisionSchema, isAbove, type ActorRef, type Approval, type ApprovalDecision, type ApprovalKind, type ApprovalSearch, type MoneyActs,
   type MoneyResults, type Outcome,
 } from './approval.js';
-import { findActor, findThreshold, insertApproval, listApprovalRows, lockApproval, writeDecision } from './approval.store.js';
+import { findActor, findThreshold, insertApproval, listApprovalRows, lockActsOf, lockApproval, sumActsOf, writeDecision } from './approval.store.js';
 import { moneyActs } from './money-act.flow.js';
 
 /**
- * Does an act on a grant in the caller's transaction, or asks for its approval where its amount is above the threshold of its kind and unit.
+ * Does an act on a grant in the caller's transaction, or asks for its approval where its amount, with what the actor did alone in the
+ * last 24 hours of the same kind, unit and organization, is above the threshold.
  * The transaction's actor decides: `kt` and the system need no approval, a person and a token do. What is asked for is tried first, so that what the
  * ledger would refuse is refused now. The same act under the same reference answers the same approval.
  *
@@ -23,7 +25,7 @@ export const requestOrDo = async <Kind extends ApprovalKind>(db: RawDb, kind: Ki
   const asked = await findAsked(db, kind, input);
   if (asked) return { state: 'awaits', approval: asked };
   const threshold = await findThreshold(db, kind, unit);
-  if (threshold !== null && !isAbove(amount, threshold)) return { state: 'done', result: await act.run(db, input) };
+  if (threshold !== null && !isAbove(amount, await sumRecentActs(db, kind, actor, input, unit), threshold)) return { state: 'done', result: await act.run(db, input) };
   await tryOut(db, () => act.run(db, input));
   const id = mintId((await readDatabaseNow(db)).getTime());
   const { organizationId, reference } = input;
@@ -31,6 +33,12 @@ export const requestOrDo = async <Kind extends ApprovalKind>(db: RawDb, kind: Ki
   // Another may have asked for it at the same moment: then that one's stands.
   const approval = await findAsked(db, kind, input);
   return { state: 'awaits', approval: approval! };
+};
+
+/** Acts of one actor take turns, so that two at once are added up like two in turn. The act itself, done before under its reference, does not count. */
+const sumRecentActs = async (db: RawDb, kind: ApprovalKind, actor: ActorRef, { organizationId, reference }: MoneyActs[ApprovalKind], unit: string): Promise<Money> => {
+  await lockActsOf(db, organizationId, kind, unit, actor);
+  return sumActsOf(db, organizationId, kind, unit, actor, { butReference: reference, hours: approvalHours });
 };
 
 /** The approval under the act's reference. */

@@ -64,3 +64,48 @@ it('concurrent decisions: one wins, its act happens once, and no one approves th
   );
   await expectInvariants(money.database.ownerUrl);
 });
+
+/** Amounts of one actor in hours, some of them asked for twice at once. */
+const asking = fc.record({ by: fc.constantFrom('ada', 'grace'), amount: fc.integer({ min: 1, max: 1_100 }), unit: fc.constantFrom('USD', 'USD', 'EUR'), hours: fc.nat({ max: 14 }), twice: fc.boolean() });
+
+it('many small acts: what one actor does alone within 24 hours, of one unit and organization, is never above the threshold', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(asking, { minLength: 2, maxLength: 12 }), async (askings) => {
+      const { organizationId } = await money.newTenant();
+      const done: { by: string; unit: string; amount: number; atHours: number }[] = [];
+      let atHours = 0;
+      for (const [index, { by, amount, unit, hours, twice }] of askings.entries()) {
+        atHours += hours;
+        await money.shiftClock(`${atHours} hours`);
+        const ask = (reference: string) => as(by, organizationId, (db) => requestOrDo(db, 'grant.issue', { organizationId, unit, amount: String(amount), source: 'promotion', reference }));
+        const outcomes = await Promise.all([ask(`ref-${index}`), ...(twice ? [ask(`twin-${index}`)] : [])]);
+        const before = done.filter((act) => act.by === by && act.unit === unit && act.atHours > atHours - 24).reduce((sum, act) => sum + act.amount, 0);
+        const count = outcomes.filter(({ state }) => state === 'done').length;
+        // As many as fit are done, and no more: the first where it fits, both where both do.
+        expect(count).toBe(Math.min(outcomes.length, Math.floor((1_000 - before) / amount)));
+        for (let act = 0; act < count; act += 1) done.push({ by, unit, amount, atHours });
+      }
+      // Somebody else's approval counts for neither of them.
+      const waiting = (await as('edsger', organizationId, (db) => listApprovals(db, { organizationId, status: 'pending' })))[0];
+      if (waiting) {
+        await as('edsger', organizationId, (db) => decideApproval(db, viewerOf('edsger'), { organizationId, id: waiting.id, approve: true }));
+        const next = await as('edsger', organizationId, (db) => requestOrDo(db, 'grant.issue', { organizationId, unit: waiting.unit, amount: '1000', source: 'promotion', reference: 'of-the-one-who-approved' }));
+        expect(next.state).toBe('done');
+      }
+    }),
+    { numRuns: 25, seed: 20_261_128 },
+  );
+  await money.shiftClock('0');
+  await expectInvariants(money.database.ownerUrl);
+});
+
+it('an act that is sent again under its reference is the one that was done, and counts once', async () => {
+  const { organizationId, grantIds: [grantId] } = await money.newTenant('5000');
+  const issue = (amount: string, reference: string) => as('ada', organizationId, (db) => requestOrDo(db, 'grant.issue', { organizationId, unit: 'USD', amount, source: 'promotion', reference }));
+  expect([(await issue('600', 'a')).state, (await issue('600', 'a')).state, (await issue('401', 'b')).state, (await issue('400', 'c')).state]).toEqual(['done', 'done', 'awaits', 'done']);
+  const adjust = (amount: string, reference: string) => as('ada', organizationId, (db) => requestOrDo(db, 'grant.adjust', { organizationId, grantId: grantId!, amount, reference, reason: 'r' }));
+  // Each kind has a sum of its own, and adjustments count without their sign.
+  expect([(await adjust('-600', 'a')).state, (await adjust('401', 'b')).state, (await adjust('400', 'c')).state]).toEqual(['done', 'awaits', 'done']);
+  const refund = (amount: string, reference: string) => as('ada', organizationId, (db) => requestOrDo(db, 'grant.refund', { organizationId, grantId: grantId!, amount, reference, reason: 'r' }));
+  expect([(await refund('600', 'a')).state, (await refund('401', 'b')).state]).toEqual(['done', 'awaits']);
+});

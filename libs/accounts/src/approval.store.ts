@@ -93,6 +93,33 @@ export const writeDecision = async (db: RawDb, { organizationId, id, decision, b
     WHERE organization_id = ${organizationId}::uuid AND id = ${id}::uuid RETURNING id::text`;
 };
 
+/** Until the transaction ends no other one adds up the actor's acts of this kind. */
+export const lockActsOf = async (db: RawDb, organizationId: string, kind: ApprovalKind, unit: string, actor: ActorRef): Promise<void> => {
+  const name = ['approval', organizationId, kind, unit, actor.kind, actor.id].join(' ');
+  await db.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${name}::text, 0))::text`;
+};
+
+/** The sum of an actor's acts in the last hours, but for those that a decision of an approval did: somebody else asked for them. */
+export const sumActsOf = async (
+  db: RawDb, organizationId: string, kind: ApprovalKind, unit: string, actor: ActorRef, { butReference, hours }: { readonly butReference: string; readonly hours: number },
+): Promise<Money> => {
+  const table = { 'grant.issue': 'credit_grant', 'grant.adjust': 'grant_adjustment', 'grant.refund': 'grant_refund', 'grant.transfer': 'grant_transfer' }[kind];
+  const rows = await db.$queryRaw<{ amount: string }[]>`
+    SELECT coalesce(sum(abs(a.amount)), 0)::text AS amount
+    FROM control_change c
+    CROSS JOIN LATERAL (SELECT c.organization_id, (c.row_key ->> 'id')::uuid AS id) k
+    JOIN LATERAL (
+      SELECT g.granted AS amount, g.id AS grant_id, g.reference FROM credit_grant g WHERE c.table_name = 'credit_grant' AND g.organization_id = k.organization_id AND g.id = k.id
+      UNION ALL SELECT d.amount, d.grant_id, d.reference FROM grant_adjustment d WHERE c.table_name = 'grant_adjustment' AND d.organization_id = k.organization_id AND d.id = k.id
+      UNION ALL SELECT coalesce(r.asked, r.amount), r.grant_id, r.reference FROM grant_refund r WHERE c.table_name = 'grant_refund' AND r.organization_id = k.organization_id AND r.id = k.id
+      UNION ALL SELECT t.amount, t.grant_id, t.reference FROM grant_transfer t WHERE c.table_name = 'grant_transfer' AND t.organization_id = k.organization_id AND t.id = k.id) a ON true
+    JOIN credit_grant own ON own.organization_id = c.organization_id AND own.id = a.grant_id AND own.unit = ${unit}
+    WHERE c.organization_id = ${organizationId}::uuid AND c.table_name = ${table} AND c.change = 'insert' AND c.actor_kind = ${actor.kind} AND c.actor_id = ${actor.id}
+      AND c.changed_at > kt_now() - make_interval(hours => ${hours}::integer) AND a.reference IS DISTINCT FROM ${butReference}
+      AND NOT EXISTS (SELECT FROM control_change d WHERE d.transaction = c.transaction AND d.changed_at = c.changed_at AND d.table_name = 'approval' AND d.change = 'update')`;
+  return parseMoney(rows[0]!.amount);
+};
+
 /** The threshold of a kind in a unit; null where neither the unit nor `*` has one. */
 export const findThreshold = async (db: RawDb, kind: ApprovalKind, unit: string): Promise<Money | null> => {
   const rows = await db.$queryRaw<{ amount: string }[]>`

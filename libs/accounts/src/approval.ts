@@ -9,6 +9,7 @@ import { z } from 'zod';
  *   a person issues 400 USD       done at once
  *   the same person 5000 USD      waits; another person of finance approves, and it is done in that transaction
  *   a token issues 5000 USD       waits likewise
+ *   the same person 700 USD more  waits: with the 400 of the same day it is 1100; a second person saw the 5000
  *   kt issues 5000 USD            done at once, and audited as the operator's
  */
 export const approvalKinds = ['grant.issue', 'grant.adjust', 'grant.refund', 'grant.transfer'] as const;
@@ -86,5 +87,8 @@ export interface ApprovalThreshold {
   readonly amount: Money;
 }
 
-/** Whether an amount needs a second person. */
-export const isAbove = (amount: Money, threshold: Money): boolean => amount > threshold;
+/** An actor's acts of so many hours are added up, so that many small ones are no way around the threshold. */
+export const approvalHours = 24;
+
+/** Whether an amount needs a second person. `earlier`: the actor's other acts of that kind, unit and organization that no second person saw. */
+export const isAbove = (amount: Money, earlier: Money, threshold: Money): boolean => amount + earlier > threshold;
