@@ -1,5 +1,6 @@
--- Takes away all that tells who a person is, and every way in: name, address, password, sessions, second factor, memberships and invitations.
--- The id stays, so that histories keep their meaning. The last owner of an organization is refused (KT051).
+-- Takes away all that tells who a person is, and every way in: name, address, password, sessions, second factor, memberships and invitations, and
+-- their address where an organization's notices go to it, with the mails that went there or wait. The id stays, so that histories keep their
+-- meaning. The last owner of an organization is refused (KT051).
 CREATE OR REPLACE FUNCTION person_erase(p_person uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -14,6 +15,8 @@ BEGIN
   DELETE FROM second_factor f WHERE f.person_id = p_person;
   DELETE FROM sign_in_verification v WHERE v.value LIKE '%' || p_person || '%';
   UPDATE invitation i SET email = i.id || '@erased.invalid', revoked_at = CASE WHEN i.accepted_at IS NULL THEN coalesce(i.revoked_at, kt_now()) END WHERE i.email = v_email;
+  DELETE FROM notice_address a WHERE a.email = v_email;
+  DELETE FROM outbox_job j WHERE j.queue = 'send-mail' AND j.payload ->> 'address' = v_email;
   UPDATE person p SET name = 'Erased person', email = p.id || '@erased.invalid', email_verified = false, image = NULL, two_factor_enabled = false,
     erased_at = kt_now(), updated_at = kt_now() WHERE p.id = p_person;
   RETURN true;

@@ -1,6 +1,7 @@
--- Trigger: records who changed a row (`control_actor`), in the transaction that changes it, with the values that may be kept (`control_values`). The
--- trigger's arguments are the columns of the table's key. An update that changes nothing is not recorded. Each change gets an entry of the
--- audit log at the transaction's end (`control_change_audited`).
+-- Trigger: records who changed a row (`control_actor`), in the transaction that changes it, with the values that may be kept (`control_values`). Of
+-- actors the id is kept, and the name of kt's operators alone: a person's is looked up, so that an erased person has none. The
+-- trigger's arguments are the columns of the table's key. An update that changes nothing is not recorded. Each change gets an entry of the audit log
+-- at the transaction's end (`control_change_audited`).
 CREATE OR REPLACE FUNCTION control_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -17,7 +18,7 @@ BEGIN
   END IF;
   INSERT INTO control_change (organization_id, actor_kind, actor_id, actor_name, table_name, row_key, change, columns, before, after)
     VALUES (CASE TG_TABLE_NAME WHEN 'organization' THEN v_row ->> 'id' ELSE v_row ->> 'organization_id' END::uuid, v_actor ->> 'kind', v_actor ->> 'id',
-      v_actor ->> 'name', TG_TABLE_NAME, (SELECT jsonb_object_agg(key, v_row -> key) FROM unnest(TG_ARGV) key), lower(TG_OP), coalesce(v_columns, '{}'),
+      CASE v_actor ->> 'kind' WHEN 'kt' THEN v_actor ->> 'name' END, TG_TABLE_NAME, (SELECT jsonb_object_agg(key, v_row -> key) FROM unnest(TG_ARGV) key), lower(TG_OP), coalesce(v_columns, '{}'),
       control_values(TG_TABLE_NAME, v_old, v_columns), control_values(TG_TABLE_NAME, v_new, v_columns));
   RETURN NULL;
 END $$;

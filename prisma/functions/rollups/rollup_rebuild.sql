@@ -33,7 +33,7 @@ BEGIN
     EXIT WHEN v_batches = 0;
   END LOOP;
   INSERT INTO control_change (actor_kind, actor_id, actor_name, table_name, row_key, change)
-    VALUES (v_actor ->> 'kind', v_actor ->> 'id', v_actor ->> 'name', 'usage_rollup', jsonb_build_object('from', iso_moment(p_from), 'until', iso_moment(p_until)), 'update');
+    VALUES (v_actor ->> 'kind', v_actor ->> 'id', CASE v_actor ->> 'kind' WHEN 'kt' THEN v_actor ->> 'name' END, 'usage_rollup', jsonb_build_object('from', iso_moment(p_from), 'until', iso_moment(p_until)), 'update');
   RETURN v_rows;
 END $$;
 

@@ -6,7 +6,7 @@ export interface Actor {
   readonly kind: 'person' | 'token' | 'system' | 'kt';
   /** A person's or a token's id, a job's name, or the login of whoever runs `kt` and its machine. */
   readonly id: string;
-  /** As people know it. */
+  /** As people know it. Of `kt` alone it is stored. */
   readonly name: string | null;
   /** Named in the audit log's entry of its changes. */
   readonly act?: Act;

@@ -36,7 +36,7 @@ const insertProject = 'INSERT INTO project (organization_id, id, name) VALUES ($
 describe('a login of the control plane', () => {
   it('writes rows of the organization that its transaction names, recorded as its actor’s', async () => {
     const { id } = await changeAs(client, organizationId, (db) => db.project.create({ data: { organizationId, id: money.mintId(), name: 'chat' } }));
-    expect(await lastChange()).toEqual({ organization_id: organizationId, actor_kind: 'person', actor_id: 'person-7', actor_name: 'Ada', table_name: 'project', row_key: { organization_id: organizationId, id }, change: 'insert', columns: [] });
+    expect(await lastChange()).toEqual({ organization_id: organizationId, actor_kind: 'person', actor_id: 'person-7', actor_name: null, table_name: 'project', row_key: { organization_id: organizationId, id }, change: 'insert', columns: [] });
     await changeThrough(pool, organizationId, (db) => db.query('UPDATE project SET name = $3 WHERE organization_id = $1 AND id = $2', [organizationId, id, 'talk']));
     expect(await lastChange()).toMatchObject({ change: 'update', columns: ['name'], actor_id: 'person-7' });
   });

@@ -314,6 +314,7 @@ describe('the definer', () => {
       limit_slice: 'DELETE INSERT UPDATE',
       membership: 'DELETE INSERT',
       nightly_run: 'INSERT',
+      notice_address: 'DELETE',
       open_request: 'DELETE INSERT UPDATE',
       opened_request: 'INSERT',
       organization_price_book: 'INSERT UPDATE',
