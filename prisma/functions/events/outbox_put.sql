@@ -1,9 +1,12 @@
 -- Puts an event into the outbox, in the caller's transaction; answers whether it is new. Names in p_payload are snake_case, amounts are
--- decimal strings, moments are those of iso_moment(): customers receive it as `data`.
+-- decimal strings, moments are those of iso_moment(): customers receive it as `data`. Triggers put events of whatever rows the transaction writes; a
+-- login of the control plane that calls it puts those of the organization that its transaction names alone.
+-- Errors: those of control_fence.
 CREATE OR REPLACE FUNCTION outbox_put(p_organization uuid, p_kind text, p_key text, p_payload jsonb) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
+  IF pg_trigger_depth() = 0 THEN PERFORM control_fence(p_organization); END IF;
   INSERT INTO outbox_event (organization_id, id, kind, key, payload) VALUES (p_organization, uuidv7(), p_kind, p_key, p_payload)
     ON CONFLICT (organization_id, kind, key) DO NOTHING;
   RETURN FOUND;

@@ -68,6 +68,14 @@ describe('a login of the control plane', () => {
     expect(rows).toEqual([0, 0, true]);
   });
 
+  it('puts events of the organization that its transaction names, and of no other', async () => {
+    const put = (db: ControlPool, of: string) => changeThrough(db, organizationId, (tx) => tx.query("SELECT outbox_put($1, 'key.rolled', gen_random_uuid()::text, '{}')", [of]));
+    for (const db of [pool, operator]) {
+      expect(await sqlStateFrom(put(db, other))).toBe('KT042');
+      expect((await put(db, organizationId)).rowCount).toBe(1);
+    }
+  });
+
   it('cannot change anything without naming an actor', async () => {
     const nameless = async (): Promise<void> => {
       const db = await pool.connect();
