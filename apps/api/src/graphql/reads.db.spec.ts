@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiWorld } from '../../../../test/support/api-world.js';
+import { until } from '../../../../test/support/until.js';
 
 let world: ApiWorld;
 beforeAll(async () => {
@@ -152,5 +153,25 @@ describe('the viewer', () => {
     expect(await world.api.query(world.person('billing'), me)).toMatchObject({ data: { viewer: { kind: 'PERSON', person: { name: `person ${own.marker}` }, memberships: [{ role: 'BILLING', organization: { slug: own.slug } }], staffRole: null, staffPermissions: [], impersonating: null } } });
     expect(await world.api.query(world.token('admin'), me)).toMatchObject({ data: { viewer: { kind: 'TOKEN', person: null, staffRole: 'ADMIN' } } });
     expect(await world.api.query(world.person('support', { impersonating: foreign.id }), me)).toMatchObject({ data: { viewer: { staffRole: null, impersonating: { slug: foreign.slug } } } });
+  });
+});
+
+describe('an operation that fails in one part', () => {
+  /** More than the api has connections. */
+  const times = 24;
+
+  it.each(['owner', 'support'] as const)('leaves no transaction of the %s behind, whatever its other parts still read', async (role) => {
+    const { own } = world.organizations;
+    const query = `query ($id: ID!, $at: DateTime!) { organization(id: $id) {
+      usageSeries(input: { grain: DAY, from: $at, until: $at }) { grain }
+      requests(first: 2) { nodes { project { name apiKeyCount } apiKey { name limits { amount } } allocations { grant { source organization { name } } } } }
+      apiKeys { nodes { project { name } limits { amount } } } } }`;
+    for (let time = 0; time < times; time += 1) {
+      const answer = await world.api.query(world.person(role), query, { id: own.globalId, at: '2026-11-01T00:00:00Z' });
+      expect(answer).toMatchObject({ data: { organization: null }, errors: [{ extensions: { reason: 'rollup_range_empty' } }] });
+    }
+    const open = () => world.usage.money.sql("SELECT query FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'api' AND state LIKE 'idle in transaction%'");
+    await until('no transaction is open', async () => (await open()).length === 0, 10_000);
+    expect(organizationOf(await world.api.query(world.person(role), 'query ($id: ID!) { organization(id: $id) { slug } }', { id: own.globalId }))).toEqual({ slug: own.slug });
   });
 });

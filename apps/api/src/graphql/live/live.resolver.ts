@@ -45,7 +45,10 @@ export class LiveResolver {
             renewedAt = performance.now();
           }
           operation.requireEither(own, staff, organizationId);
-          yield* valuesOf(tick);
+          for (const value of valuesOf(tick)) {
+            operation.reopen();
+            yield value;
+          }
         }
       } finally {
         feed.end();

@@ -29,6 +29,7 @@ export class Operation {
   private tenant: Reading | null = null;
   private staff: Reading | null = null;
   private readonly readAsStaff = new Set<string>();
+  private ended = false;
 
   constructor(
     private asking: Asking,
@@ -127,7 +128,7 @@ export class Operation {
     return answering(() => {
       const key = input.idempotencyKey ?? null;
       if (key !== null && !/^[\x21-\x7e]{1,200}$/.test(key)) throw invalidInput('idempotencyKey', 'up to 200 visible characters are needed');
-      return run(new Changes(this.changes, this.actor(name), { key, operation: name, input }, () => this.close()));
+      return run(new Changes(this.changes, this.actor(name), { key, operation: name, input }, () => this.endReads()));
     });
   }
 
@@ -151,8 +152,22 @@ export class Operation {
     if (this.signedIn.permissions !== null) throw forbidden(permission);
   }
 
-  /** Ends the read transactions. Later reads begin new ones, which see everything that was committed before. */
+  /**
+   * Ends the operation's reads. Later ones are refused: where one field fails, GraphQL answers while its neighbours still resolve, and nobody would end the
+   * transaction that one of these begins.
+   */
   async close(): Promise<void> {
+    this.ended = true;
+    await this.endReads();
+  }
+
+  /** Lets a subscription read for its next event. */
+  reopen(): void {
+    this.ended = false;
+  }
+
+  /** Ends the read transactions. Later reads begin new ones, which see everything that was committed before. */
+  private async endReads(): Promise<void> {
     const readings = [this.tenant, this.staff];
     this.tenant = null;
     this.staff = null;
@@ -166,10 +181,15 @@ export class Operation {
   }
 
   private tenantReading(): Reading {
-    return (this.tenant ??= new Reading(this.access.asOrganizations(this.visibleOrganizationIds())));
+    return (this.tenant ??= this.begin(this.access.asOrganizations(this.visibleOrganizationIds())));
   }
 
   private staffReading(): Reading {
-    return (this.staff ??= new Reading(this.access.asStaff));
+    return (this.staff ??= this.begin(this.access.asStaff));
+  }
+
+  private begin(open: OpenRead): Reading {
+    if (this.ended) throw new Error('the operation has ended');
+    return new Reading(open);
   }
 }

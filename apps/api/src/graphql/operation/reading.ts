@@ -19,6 +19,7 @@ export class Reading {
   private done: Promise<void> = Promise.resolve();
   private end: () => void = () => undefined;
   private last: Promise<unknown> = Promise.resolve();
+  private closed = false;
 
   constructor(private readonly open: OpenRead) {}
 
@@ -35,16 +36,16 @@ export class Reading {
 
   /** One statement at a time: a connection answers them in turn anyway. */
   run<Result>(read: (db: Db) => Promise<Result>): Promise<Result> {
+    if (this.closed) return Promise.reject(new Error('the reads of the operation have ended'));
     const result = this.last.then(async () => read(await this.begin()));
     this.last = result.catch(() => undefined);
     return result;
   }
 
-  /** Ends the transaction. Reads that come later are refused, since they would begin another one that nobody ends. */
+  /** Ends the transaction. Reads that come later are refused: their connection may serve somebody else by then. */
   async close(): Promise<void> {
+    this.closed = true;
     await this.last;
-    this.opened ??= Promise.reject(new Error('the operation has ended'));
-    this.opened.catch(() => undefined);
     this.end();
     await this.done;
   }
