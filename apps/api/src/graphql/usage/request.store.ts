@@ -20,8 +20,6 @@ export interface RequestPlace {
 /** Of moments so far apart as clocks of gateways and the database may differ, ids tell nothing. */
 const clocksDifferBy = "interval '5 minutes'";
 const columns = `${usageSelectList(fields)}, settled_at AS "settledAt"`;
-/** The last attempt is the request. */
-const isLast = 'NOT EXISTS (SELECT FROM usage l WHERE l.organization_id = usage.organization_id AND l.id = usage.id AND l.attempt > usage.attempt)';
 
 export interface RequestSought {
   readonly from: Date | null;
@@ -32,18 +30,29 @@ export interface RequestSought {
   readonly outcome: string | null;
 }
 
+/** The last attempt is the request. */
+const isLast = 'NOT EXISTS (SELECT FROM usage l WHERE l.organization_id = usage.organization_id AND l.id = usage.id AND l.attempt > usage.attempt)';
+
+/**
+ * A page of one organization's requests, without a look at the rest of its history: partitions are read backwards along their keys until the page is full. The
+ * planner does so because the organization is a parameter of its own: joined to a list, all look alike to it, and it would sort a large one's rows. The attempts of
+ * a request lie side by side, the last one first; only where a filter might leave that one out is it looked for.
+ */
+const pageOf = (organization: string, isFiltered: boolean): string => `(SELECT DISTINCT ON (usage.id) ${columns} FROM usage
+  WHERE usage.organization_id = ${organization} AND ($1::uuid IS NULL OR usage.id < $1)
+    AND ($2::timestamptz IS NULL OR (usage.id >= uuid_floor($2 - ${clocksDifferBy}) AND admitted_at >= $2))
+    AND ($3::timestamptz IS NULL OR (usage.id < uuid_floor($3 + ${clocksDifferBy}) AND admitted_at < $3))
+    AND ($4::text[] IS NULL OR model = ANY ($4)) AND ($5::uuid IS NULL OR project_id = $5) AND ($6::uuid IS NULL OR api_key_id = $6)
+    AND ($7::text IS NULL OR outcome = $7)${isFiltered ? ` AND ${isLast}` : ''}
+  ORDER BY usage.id DESC, usage.attempt DESC LIMIT $8)`;
+
 /** The requests of each organization that have settled, the newest first. Ids carry the time, so they bound the partitions that are read. */
 export const listRequests = async (db: Db, organizationIds: readonly string[], { first, after }: Page, sought: RequestSought): Promise<RequestRow[][]> => {
-  const { rows } = await db.query<RequestRow>(
-    `SELECT u.* FROM unnest($1::uuid[]) o(asked) CROSS JOIN LATERAL (
-       SELECT ${columns} FROM usage WHERE usage.organization_id = o.asked AND ($2::uuid IS NULL OR usage.id < $2)
-         AND ($3::timestamptz IS NULL OR (usage.id >= uuid_floor($3 - ${clocksDifferBy}) AND admitted_at >= $3))
-         AND ($4::timestamptz IS NULL OR (usage.id < uuid_floor($4 + ${clocksDifferBy}) AND admitted_at < $4))
-         AND ($5::text[] IS NULL OR model = ANY ($5)) AND ($6::uuid IS NULL OR project_id = $6) AND ($7::uuid IS NULL OR api_key_id = $7)
-         AND ($8::text IS NULL OR outcome = $8) AND ${isLast}
-       ORDER BY usage.id DESC LIMIT $9) u`,
-    [organizationIds, after?.[0] ?? null, sought.from, sought.until, sought.models, sought.projectId, sought.apiKeyId, sought.outcome, first + 1],
-  );
+  const isFiltered = Object.values(sought).some((value) => value !== null);
+  const { rows } = await db.query<RequestRow>({
+    text: organizationIds.map((_, index) => pageOf(`$${index + 9}::uuid`, isFiltered)).join(' UNION ALL '),
+    values: [after?.[0] ?? null, sought.from, sought.until, sought.models, sought.projectId, sought.apiKeyId, sought.outcome, first + 1, ...organizationIds],
+  });
   return rowsByKey(organizationIds, rows, ({ organization }) => organization);
 };
 
@@ -51,10 +60,10 @@ const placeKey = ({ organizationId, id }: RequestPlace): string => `${organizati
 
 /** All attempts of each request, first to last; none where there is no such request. */
 export const listAttempts = async (db: Db, places: readonly RequestPlace[]): Promise<RequestRow[][]> => {
+  // Ids as parameters of their own, not joined to a list: the planner then leaves out partitions of other times.
   const { rows } = await db.query<RequestRow>(
-    `SELECT u.* FROM unnest($1::uuid[], $2::uuid[]) w(organization_id, asked) CROSS JOIN LATERAL (
-       SELECT ${columns} FROM usage WHERE usage.organization_id = w.organization_id AND usage.id = w.asked ORDER BY attempt) u`,
-    [places.map(({ organizationId }) => organizationId), places.map(({ id }) => id)],
+    `SELECT ${columns} FROM usage WHERE organization_id = ANY ($1::uuid[]) AND usage.id = ANY ($2::uuid[]) ORDER BY attempt`,
+    [[...new Set(places.map(({ organizationId }) => organizationId))], places.map(({ id }) => id)],
   );
   return rowsByKey(places.map(placeKey), rows, ({ organization, id }) => `${organization} ${id}`);
 };
