@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { staffRoles, type CustomerRole, type Role, type Viewer } from '@kilotoken/access';
+import type { PersistedOperations } from '../../apps/api/src/graphql/server/persisted-operations.js';
 import { startTestApi, type TestApi } from './api.js';
 import { RollupDatabase } from './rollup-database.js';
 
@@ -39,7 +40,7 @@ export class ApiWorld {
     readonly jobId: string,
   ) {}
 
-  static async create(settings: Record<string, string> = {}): Promise<ApiWorld> {
+  static async create(settings: Record<string, string> = {}, persisted?: PersistedOperations): Promise<ApiWorld> {
     const usage = await RollupDatabase.create();
     const made: Partial<Record<PlaceName, WorldOrganization>> = {};
     for (const place of places) made[place] = await addOrganization(usage, place);
@@ -58,7 +59,7 @@ export class ApiWorld {
     const [job] = await usage.money.sql<{ id: string }>("INSERT INTO outbox_job (organization_id, id, queue, key, payload, status, finished_at) VALUES ($1, uuidv7(), 'prune-events', 'a job', '{}', 'dead', kt_now()) RETURNING id", [own]);
     await usage.rate();
     await usage.rollUp();
-    return new ApiWorld(await startTestApi({ database: usage.money.database, settings }), usage, organizations, company!.id, people, idOf('Lane', '', lane!.id), idOf('Job', own, job!.id));
+    return new ApiWorld(await startTestApi({ database: usage.money.database, settings, ...(persisted ? { persisted } : {}) }), usage, organizations, company!.id, people, idOf('Lane', '', lane!.id), idOf('Job', own, job!.id));
   }
 
   /** A person with a role in `own`, or in the company. */

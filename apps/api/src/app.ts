@@ -14,7 +14,8 @@ import { registerSignInFace } from './sign-in/sign-in.face.js';
 import { signInPool, signInService } from './sign-in/sign-in.module.js';
 
 const consoleFolder = fileURLToPath(new URL('../../console/dist', import.meta.url));
-const persistedFile = join(consoleFolder, 'persisted-operations.json');
+/** The operations of the console's build. */
+export const persistedFile = join(consoleFolder, 'persisted-operations.json');
 
 /** The api as a process: its face is public, so its metrics stand on a port of their own. */
 export const createApiApp = (parts: ApiParts): AppDefinition<ApiSettings> => ({

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getNamedType, getNullableType, isEnumType, isInputObjectType, isListType, isNonNullType, isObjectType, isScalarType, type GraphQLArgument, type GraphQLInputType, type GraphQLObjectType, type GraphQLOutputType, type GraphQLSchema } from 'graphql';
 import { ApiWorld } from '../../../../test/support/api-world.js';
+import { honestScalars, honestValue } from '../../../../test/support/honest-values.js';
 import { hostileNumbers, hostileTexts } from '../../../../test/support/hostile-values.js';
 import { buildSchema } from './schema.js';
 
@@ -15,17 +16,8 @@ afterAll(async () => {
   await world.drop();
 });
 
-/** A value that its type takes, so that one hostile value at a time is what is tried. */
-const honest = (type: GraphQLInputType): unknown => {
-  const inner = getNullableType(type);
-  if (isListType(inner)) return [];
-  if (isEnumType(inner)) return inner.getValues()[0]!.name;
-  if (isInputObjectType(inner)) return Object.fromEntries(Object.values(inner.getFields()).filter(({ type: field }) => isNonNullType(field)).map(({ name, type: field }) => [name, honest(field)]));
-  if (!isScalarType(inner)) return null;
-  const { own } = world.organizations;
-  const values: Readonly<Record<string, unknown>> = { ID: own.globalId, String: 'name', Int: 1, Boolean: true, Decimal: '1', DateTime: '2026-11-01T00:00:00Z' };
-  return values[inner.name] ?? null;
-};
+/** One hostile value at a time is tried, with this for all else. */
+const honest = (type: GraphQLInputType): unknown => honestValue(type, { ...honestScalars, ID: world.organizations.own.globalId });
 
 /** Hostile values of a type, each with everything else honest. */
 const hostile = (type: GraphQLInputType): unknown[] => {
