@@ -1,3 +1,4 @@
+import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { GraphQLModule } from '@nestjs/graphql';
@@ -14,6 +15,7 @@ import { Operation, type Asking, type ReadAccess } from './operation/operation.j
 import { ControlClients, nobody } from './operation/control-clients.js';
 import { gatewayUrl } from './playground/playground.resolver.js';
 import { LiveService } from './live/live.service.js';
+import { preparing } from './operation/prepared.js';
 import { ReadLog } from './operation/read-log.js';
 import { resolvers } from './resolvers.js';
 import { keyring } from '../sign-in/sign-in.module.js';
@@ -103,8 +105,8 @@ const askThrough =
   };
 
 const accessThrough = (pool: Pool): ReadAccess => ({
-  asOrganizations: (organizationIds) => (read) => readAs(pool, { organizationIds }, read),
-  asStaff: (read) => readAsStaff(pool, read),
+  asOrganizations: (organizationIds) => (read) => readAs(pool, { organizationIds }, (db) => read(preparing(db))),
+  asStaff: (read) => readAsStaff(pool, (db) => read(preparing(db))),
 });
 
 const serverOptions = ({ isProduction, persisted, logger }: GraphqlSettings, make: OperationFor): ApolloDriverConfig => ({
@@ -120,7 +122,8 @@ const serverOptions = ({ isProduction, persisted, logger }: GraphqlSettings, mak
   persistedQueries: false,
   parseOptions: { maxTokens: operationLimits.tokensMax },
   validationRules: validationRules(isProduction),
-  plugins: [...armorPlugins, costPlugin, operationPlugin, ...(isProduction ? [createPersistedPlugin(persisted)] : [])],
+  // Answers are never cached, and the plugin that would tell for how long looks at every field.
+  plugins: [ApolloServerPluginCacheControlDisabled(), ...armorPlugins, costPlugin, operationPlugin, ...(isProduction ? [createPersistedPlugin(persisted)] : [])],
   formatError: createErrorFormatter(logger),
   context: async (request: FastifyRequest): Promise<OperationContext> => ({ operation: await make(request.headers, request.id, request.ip) }),
 });

@@ -1,5 +1,5 @@
 import { Args, Context, ID, Int, Parent, ResolveField, Resolver } from '@nestjs/graphql';
-import { limitsOf } from '../limits/limit.resolver.js';
+import { limitsOfKey } from '../limits/limit.resolver.js';
 import { Limit } from '../limits/limit.type.js';
 import { Operation } from '../operation/operation.js';
 import { Organization } from '../organizations/organization.type.js';
@@ -65,7 +65,7 @@ export class ApiKeyResolver {
   }
 
   @ResolveField(() => [Limit], { description: 'The limits on it, and on the keys that it was rolled from.' })
-  async limits(@Context('operation') operation: Operation, @Parent() { organizationId, lineageId }: ApiKey): Promise<Limit[]> {
-    return (await limitsOf(operation, organizationId)).flatMap(({ row, limit }) => (row.subjectKind === 'key' && row.subjectId === lineageId ? [limit] : []));
+  limits(@Context('operation') operation: Operation, @Parent() { organizationId, lineageId }: ApiKey): Promise<Limit[]> {
+    return limitsOfKey(operation, organizationId, lineageId);
   }
 }

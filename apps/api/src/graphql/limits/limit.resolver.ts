@@ -13,6 +13,10 @@ const loadRows = (operation: Operation, organizationId: string): Promise<LimitRo
 export const limitsOf = async (operation: Operation, organizationId: string): Promise<{ row: LimitRow; limit: Limit }[]> =>
   (await loadRows(operation, organizationId)).map((row) => ({ row, limit: toLimit(row) }));
 
+/** The limits on one line of keys. */
+export const limitsOfKey = async (operation: Operation, organizationId: string, lineageId: string): Promise<Limit[]> =>
+  (await loadRows(operation, organizationId)).filter(({ subjectKind, subjectId }) => subjectKind === 'key' && subjectId === lineageId).map(toLimit);
+
 /** The budgets of an organization, read with its limits. */
 export const budgetsOf = async (operation: Operation, organizationId: string): Promise<{ id: string; budget: Budget }[]> =>
   (await loadRows(operation, organizationId)).filter(isBudget).map((row) => ({ id: row.id, budget: toBudget(row) }));
