@@ -6,7 +6,7 @@ import { gatewayNodeFlags } from '../launcher/apps.js';
 
 /** One of our own processes, started as an installation starts it: built code, its log in a file. */
 export interface AppOptions {
-  readonly name: 'gateway' | 'metering' | 'inference-worker';
+  readonly name: 'gateway' | 'metering' | 'inference-worker' | 'api';
   readonly port: number;
   readonly folder: string;
   readonly settings: Readonly<Record<string, string>>;

@@ -18,6 +18,7 @@ export interface BenchDatabase {
   readonly appUrl: string;
   readonly gatewayUrl: string;
   readonly meteringUrl: string;
+  readonly apiUrl: string;
 }
 
 const database = 'kilotoken';
@@ -32,8 +33,8 @@ export const startBenchDatabase = async (furtherSettings: Readonly<Record<string
   cleanup.push(() => server.stop('immediate'));
   const ownerUrl = await createDatabase(server);
   const appUrl = await ensureAppLogin(ownerUrl, appLoginName(database), randomBytes(16).toString('hex'));
-  const loginOf = (service: 'gateway' | 'metering'): Promise<string> => ensureServiceLogin(ownerUrl, service, serviceLoginName(service, database), randomBytes(16).toString('hex'));
-  return { folder, postgresPid: server.identity.pid, ownerUrl, appUrl, gatewayUrl: await loginOf('gateway'), meteringUrl: await loginOf('metering') };
+  const loginOf = (service: 'gateway' | 'metering' | 'api'): Promise<string> => ensureServiceLogin(ownerUrl, service, serviceLoginName(service, database), randomBytes(16).toString('hex'));
+  return { folder, postgresPid: server.identity.pid, ownerUrl, appUrl, gatewayUrl: await loginOf('gateway'), meteringUrl: await loginOf('metering'), apiUrl: await loginOf('api') };
 };
 
 const createDatabase = async (server: RunningPostgres): Promise<string> => {

@@ -1,12 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { startBenchProcess, type BenchProcess } from './child.js';
 import { measureHeap, type HeapReport } from './heap.js';
 import { startInstallation, type Installation } from './installation.js';
 import { readGatewayBenchOptions, type GatewayBenchOptions, type Mode } from './options.js';
 import { measureOrganizations, type OrganizationsReport } from './organizations.js';
-import { summarizeProfile, type ProfileSummary } from './profile.js';
+import type { ProfileSummary } from './profile.js';
+import { profileRound } from './profile-run.js';
 import { compare, comparisonLines, heading, type Comparison } from './report.js';
 import { gatewaySide, proxySide, runPair, runRound, type Pair, type RoundOrder, type Side } from './rounds.js';
 import { runMeasurement, type BenchRun } from './run.js';
@@ -35,7 +34,6 @@ interface Report {
 const readySchema = z.object({ port: z.number().int().positive() });
 /** Between rounds of one mode with other connections. */
 const settleMs = 2_000;
-const functionsMax = 25;
 
 export const runBench = async (args: string[]): Promise<void> => {
   const options = readGatewayBenchOptions(args);
@@ -111,23 +109,13 @@ const compareAll = async (bench: Bench): Promise<Comparison[]> => {
 /** A round of its own for each: a profiled gateway is slower. */
 const profileAll = async (bench: Bench, folder: string): Promise<Report['profiles']> => {
   const { options, installation, load, gateway, say } = bench;
-  mkdirSync(folder, { recursive: true });
+  const profiling = { inspector: installation.inspector!, folder, process: 'gateway', say };
   const profiles: Report['profiles'] = [];
   for (const order of orders(bench)) {
     const { mode, connections } = order;
     await runRound(gateway, load, { ...order, durationMs: warmUpMs(order, options) }, say);
-    await installation.inspector!.startProfile();
-    const round = await runRound(gateway, load, order, say);
-    const profile = await installation.inspector!.stopProfile();
-    const file = join(folder, `gateway-${mode}-${connections}.cpuprofile`);
-    writeFileSync(file, JSON.stringify(profile));
-    const summary = summarizeProfile(profile, functionsMax);
-    profiles.push({ mode, connections, ...summary });
-    say(`\n${mode}, ${connections} connections: ${((summary.busyMs * 1_000) / round.requests).toFixed(0)} µs a request in the gateway's main thread (${file})`);
-    for (const part of ['packages', 'functions'] as const) {
-      for (const { name, share } of summary[part]) say(`  ${(share * 100).toFixed(1).padStart(5)} %  ${name}`);
-      say('');
-    }
+    const place = { label: `${mode}, ${connections} connections`, file: `${mode}-${connections}` };
+    profiles.push({ mode, connections, ...(await profileRound(profiling, place, () => runRound(gateway, load, order, say))) });
   }
   return profiles;
 };

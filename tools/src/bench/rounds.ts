@@ -23,7 +23,9 @@ export interface Side {
   readonly owner: pg.Client | null;
 }
 
-export type RoundOrder = Pick<LoadOrder, 'mode' | 'connections' | 'durationMs' | 'keys'> & Partial<Pick<LoadOrder, 'requestsMax'>>;
+/** The bounds of a round; the load's process reads the rest. */
+export type RoundBounds = Pick<LoadOrder, 'connections' | 'durationMs'> & Partial<Pick<LoadOrder, 'requestsMax'>>;
+export type RoundOrder = RoundBounds & Pick<LoadOrder, 'mode' | 'keys'>;
 
 const ratedMsMax = 10_000;
 const ratedPollMs = 100;
@@ -64,10 +66,10 @@ const waitUntilRated = async (owner: pg.Client, expected: bigint): Promise<strin
 
 const readCpu = (side: Side): Map<string, number | null> => new Map(Object.entries(side.pids).map(([name, pid]) => [name, readCpuMicroseconds(pid)]));
 
-const runOnce = async (side: Side, load: BenchProcess, order: RoundOrder): Promise<Round> => {
+const runOnce = async (side: Side, load: BenchProcess, order: RoundBounds): Promise<Round> => {
   const ratedBefore = side.owner ? await readRatedRows(side.owner) : 0n;
   const before = readCpu(side);
-  const full: LoadOrder = { requestsMax: Number.MAX_SAFE_INTEGER, ...order, origin: side.origin };
+  const full = { requestsMax: Number.MAX_SAFE_INTEGER, ...order, origin: side.origin };
   const result = await load.ask(full, loadResult, order.durationMs + answerMarginMs);
   const residentBytes = readResidentBytes(side.pid);
   const unrated = side.owner ? await waitUntilRated(side.owner, ratedBefore + BigInt(result.requests - result.failures)) : null;
@@ -81,7 +83,7 @@ const runOnce = async (side: Side, load: BenchProcess, order: RoundOrder): Promi
 };
 
 /** A round that counts; throws when none does. */
-export const runRound = async (side: Side, load: BenchProcess, order: RoundOrder, onRejected: (reason: string) => void): Promise<Round> => {
+export const runRound = async (side: Side, load: BenchProcess, order: RoundBounds, onRejected: (reason: string) => void): Promise<Round> => {
   for (let attempt = 1; ; attempt += 1) {
     const round = await runOnce(side, load, order);
     if (round.rejected === null) return round;

@@ -14,19 +14,22 @@ const organizationsPerStatement = 5_000;
 
 const newId = (): string => mintId(Date.now());
 
-/** Answers the price book. */
-export const seedCatalogue = async (owner: pg.Client, vendorUrl: string): Promise<string> => {
-  const [priceBookId, priceVersionId] = [newId(), newId()];
-  await owner.query("INSERT INTO model (id, context_window, max_output_tokens, origin) VALUES ($1, 128000, 8192, 'seed')", [benchModel]);
-  await owner.query(
-    `INSERT INTO lane (id, model_id, position, kind, base_url, upstream_model, cost_currency, cost_per, cost_rates, origin)
-     VALUES ($1, $2, 0, 'openai', $3, $2, 'USD', $4, $5, 'seed')`,
-    [newId(), benchModel, vendorUrl, ratePer, JSON.stringify(cost)],
-  );
+/** Prices that began so many days ago. Answers the price book. */
+export const seedCatalogue = async (owner: pg.Client, vendorUrl: string, models: readonly string[] = [benchModel], daysAgo = 1): Promise<string> => {
+  const priceBookId = newId();
   await owner.query("INSERT INTO price_book (id, name) VALUES ($1, 'bench')", [priceBookId]);
-  await owner.query("INSERT INTO price_version (id, price_book_id, model_id, currency, effective_at) VALUES ($1, $2, $3, 'USD', kt_now() - interval '1 day')", [priceVersionId, priceBookId, benchModel]);
-  for (const [tokenClass, amount] of Object.entries(rates)) {
-    await owner.query('INSERT INTO rate (price_version_id, token_class, amount, per) VALUES ($1, $2, $3, $4)', [priceVersionId, tokenClass, amount, ratePer]);
+  for (const model of models) {
+    const priceVersionId = newId();
+    await owner.query("INSERT INTO model (id, context_window, max_output_tokens, origin) VALUES ($1, 128000, 8192, 'seed')", [model]);
+    await owner.query(
+      `INSERT INTO lane (id, model_id, position, kind, base_url, upstream_model, cost_currency, cost_per, cost_rates, origin)
+       VALUES ($1, $2, 0, 'openai', $3, $2, 'USD', $4, $5, 'seed')`,
+      [newId(), model, vendorUrl, ratePer, JSON.stringify(cost)],
+    );
+    await owner.query("INSERT INTO price_version (id, price_book_id, model_id, currency, effective_at) VALUES ($1, $2, $3, 'USD', kt_now() - make_interval(days => $4))", [priceVersionId, priceBookId, model, daysAgo]);
+    for (const [tokenClass, amount] of Object.entries(rates)) {
+      await owner.query('INSERT INTO rate (price_version_id, token_class, amount, per) VALUES ($1, $2, $3, $4)', [priceVersionId, tokenClass, amount, ratePer]);
+    }
   }
   return priceBookId;
 };
@@ -66,6 +69,8 @@ const insertOrganizations = async (owner: pg.Client, priceBookId: string, minted
   const ids = minted.map(({ id }) => id);
   const projectIds = minted.map(({ projectId }) => projectId);
   await owner.query('BEGIN');
+  // The entries of the audit log are found anew for each organization of the transaction, among the changes of all.
+  await owner.query('ALTER TABLE control_change DISABLE TRIGGER control_change_audited');
   await owner.query(
     `INSERT INTO organization (id, name, slug, account_root_id, price_book_id)
      SELECT o.id, 'bench', 'bench-' || o.id, o.id, $2 FROM unnest($1::uuid[]) AS o(id)`,
@@ -81,5 +86,6 @@ const insertOrganizations = async (owner: pg.Client, priceBookId: string, minted
     "SELECT grant_issue_against(o, g, 'USD', $3, 'prepaid', 'bench', NULL, NULL, NULL, NULL, NULL) FROM unnest($1::uuid[], $2::uuid[]) AS r(o, g)",
     [ids, minted.map(({ grantId }) => grantId), grantAmount],
   );
+  await owner.query('ALTER TABLE control_change ENABLE TRIGGER control_change_audited');
   await owner.query('COMMIT');
 };
