@@ -26,3 +26,4 @@ export { parseQuantity, type Quantities, type Quantity } from './engine/quantity
 export { rateUsage as rateWithBook, type RatableUsage, type RatedLine, type Refusal } from './engine/rate.js';
 export { countConditions } from './engine/select.js';
 export { instantOf } from './engine/zone-clock.js';
+export { boundOf, type Bound, type BoundFacts } from './engine/bound.js';

@@ -5,7 +5,7 @@
  */
 import type { Money } from '@kilotoken/money';
 import { divideUp, type Quantity } from './quantity.js';
-import type { Shape } from './shape.js';
+import { greatest, type Shape } from './shape.js';
 
 export interface BlockStep {
   readonly size: Quantity;
@@ -38,7 +38,14 @@ export const blockShape = (mode: 'all' | 'top', steps: readonly BlockStep[]): Sh
     const { size, amount } = steps[ends.findIndex((end) => end === null || quantity <= end)] ?? steps.at(-1)!;
     return divideUp(quantity, size) * amount;
   };
-  return { divisor: 1n, cost: mode === 'all' ? costOfAll : costOfTop, unitPrice: () => null, edges: (most, unit, countMax) => blockEdges(steps, ends, mode, most, unit, countMax) };
+  return {
+    divisor: 1n,
+    cost: mode === 'all' ? costOfAll : costOfTop,
+    unitPrice: () => null,
+    edges: (most, unit, countMax) => blockEdges(steps, ends, mode, most, unit, countMax),
+    onTop: (level, quantity) => blocksOnTop(mode, steps, ends, level, quantity),
+    ...(mode === 'top' ? { peaks: (most: Quantity) => ends.filter((end): end is Quantity => end !== null && end <= most) } : {}),
+  };
 };
 
 const blockEdges = (steps: readonly BlockStep[], ends: readonly (Quantity | null)[], mode: 'all' | 'top', most: Quantity, unit: Quantity, countMax: number): Quantity[] | null => {
@@ -59,4 +66,11 @@ const blockEdges = (steps: readonly BlockStep[], ends: readonly (Quantity | null
     from = to;
   }
   return [...new Set(edges)].filter((edge) => edge > 0n && edge <= most);
+};
+
+/** Exact within the last step. Before it, `all` may take blocks of several steps, and a line of `top` may reprice all units so far. */
+const blocksOnTop = (mode: 'all' | 'top', steps: readonly BlockStep[], ends: readonly (Quantity | null)[], level: Quantity, quantity: Quantity): Money => {
+  const reachable = steps.map(({ size, amount }, index) => ({ size, amount, end: ends[index] ?? null, begin: ends[index - 1] ?? 0n })).filter(({ end }, index) => end === null || end > level || index === steps.length - 1);
+  if (mode === 'top') return greatest(reachable.map(({ size, amount, begin }, index) => divideUp(index === 0 ? quantity : begin + quantity, size) * amount));
+  return reachable.reduce((sum, { size, amount, end, begin }) => sum + divideUp(end === null || end - begin > quantity ? quantity : end - begin, size) * amount, 0n);
 };

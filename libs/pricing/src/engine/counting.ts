@@ -15,7 +15,7 @@ export interface LineCounts {
 }
 
 export const openFor = ({ compiled, usage, counters }: LineCounts, of: 'organization' | 'tree', opening: Opening): Counter =>
-  counters.openAt(of === 'tree' ? (usage.root ?? usage.account) : usage.account, opening, usage.atMs, usage.zone ?? compiled.book.zone);
+  counters.openAt(of === 'tree' ? (usage.root ?? usage.account) : usage.account, opening, usage.settledAtMs ?? usage.atMs, usage.zone ?? compiled.book.zone);
 
 export const counterOf = (counts: LineCounts, { of, opening }: Accumulator): Counter => openFor(counts, of, opening);
 

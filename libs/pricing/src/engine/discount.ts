@@ -96,3 +96,9 @@ export interface LineDiscount {
   readonly id: string;
   readonly amount: Money;
 }
+
+/** The largest part that steps leave of any line, from a level on. */
+export const largestLeft = ({ steps }: PercentSteps, level: bigint): Fraction => {
+  const reachable = steps.filter(({ upTo }, index) => upTo === null || upTo > level || index === steps.length - 1);
+  return reduced(reachable.reduce((most, { left }) => (left > most ? left : most), 0n), hundred);
+};

@@ -7,6 +7,7 @@ export const packageShape = (size: Quantity, amount: Money, free: Quantity): Sha
   divisor: 1n,
   cost: (quantity) => (quantity <= free ? 0n : divideUp(quantity - free, size) * amount),
   unitPrice: () => null,
+  onTop: (_level, quantity) => divideUp(quantity, size) * amount,
   edges: (most, unit, countMax) => {
     if (most <= free) return [];
     const packages = divideUp(most - free, size);

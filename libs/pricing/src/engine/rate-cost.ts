@@ -16,6 +16,9 @@ export interface RateCost {
   /** Set where the price is by volume. */
   readonly volume: VolumeShape | null;
   readonly divide: ((quantity: Quantity) => Quantity) | null;
+  readonly divideBy: Quantity | null;
+  /** The first whole number of units that is so much after dividing. */
+  readonly beginOf: ((divided: bigint) => bigint) | null;
   readonly base: Money;
   readonly minimum: Money | null;
   readonly maximum: Money | null;
@@ -58,6 +61,12 @@ const dividerOf = ({ divide, round }: NonNullable<BookRate['quantity']>): ((quan
   return (quantity) => roundWhole[round](quantity, by) * one;
 };
 
+const beginningOf = ({ divide, round }: NonNullable<BookRate['quantity']>): ((divided: bigint) => bigint) => {
+  const by = parseQuantity(divide);
+  if (round === 'up') return (divided) => ((divided - 1n) * by) / one + 1n;
+  return round === 'down' ? (divided) => divideUp(divided * by, one) : (divided) => divideUp((2n * divided - 1n) * by, 2n * one);
+};
+
 /** Null: no price. */
 export const rateCostOf = (rate: BookRate): RateCost | null => {
   const { price, quantity, base, minimum, maximum, round } = rate;
@@ -69,6 +78,8 @@ export const rateCostOf = (rate: BookRate): RateCost | null => {
     flat: isPlain && 'factor' in shape ? (shape as UnitShape) : null,
     volume: 'stepAt' in shape ? (shape as VolumeShape) : null,
     divide: quantity ? dividerOf(quantity) : null,
+    divideBy: quantity ? parseQuantity(quantity.divide) : null,
+    beginOf: quantity ? beginningOf(quantity) : null,
     base: base === undefined ? 0n : parseMoney(base),
     minimum: minimum === undefined ? null : parseMoney(minimum),
     maximum: maximum === undefined ? null : parseMoney(maximum),
@@ -77,8 +88,11 @@ export const rateCostOf = (rate: BookRate): RateCost | null => {
 };
 
 /** The cost of a request's quantity over the shape's divisor, with all modifiers. */
-export const requestCost = ({ shape, divide, base, minimum, maximum }: RateCost, quantity: Quantity): bigint => {
-  let cost = shape.cost(divide ? divide(quantity) : quantity) + base * shape.divisor;
+export const requestCost = (cost: RateCost, quantity: Quantity): bigint => dividedCost(cost, cost.divide ? cost.divide(quantity) : quantity);
+
+/** As `requestCost`, of a quantity that is divided already. */
+export const dividedCost = ({ shape, base, minimum, maximum }: RateCost, quantity: Quantity): bigint => {
+  let cost = shape.cost(quantity) + base * shape.divisor;
   if (minimum !== null && cost < minimum * shape.divisor) cost = minimum * shape.divisor;
   if (maximum !== null && cost > maximum * shape.divisor) cost = maximum * shape.divisor;
   return cost;

@@ -32,6 +32,8 @@ export interface RatableUsage extends Circumstances {
   readonly account: string;
   /** The root of its account tree. Default: the account. */
   readonly root?: string | undefined;
+  /** Selects the period of its counters. Default: `atMs`, which selects prices and windows. */
+  readonly settledAtMs?: number | undefined;
   /** In which its periods run. Default: the book's zone. */
   readonly zone?: string | undefined;
   /** Only rates in this currency. Default: all, the book's own currency first. */
@@ -66,7 +68,7 @@ const promptMeters = meters.filter((meter) => sideOf[meter] === 'input');
 
 const promptOf = ({ quantities, packed }: RatableUsage): Quantity => promptMeters.reduce((sum, meter) => sum + (quantities[meter] ?? 0n) + (packed?.[meter] ?? 0n), 0n);
 
-const rateFor = (prices: ModelPrices, position: number, prompt: Quantity, usage: RatableUsage): CompiledRate | null => {
+export const rateFor = (prices: ModelPrices, position: number, prompt: Quantity, usage: Circumstances): CompiledRate | null => {
   for (const rate of prices.rates[position]!) if (matches(rate.conditions, prompt, usage)) return rate;
   return null;
 };

@@ -16,6 +16,12 @@ export interface Shape {
    * neighbours the cost of whole units is linear. Null where there are more than `countMax`.
    */
   edges(most: Quantity, unit: Quantity, countMax: number): Quantity[] | null;
+  /** The last quantities of pieces in which more never costs less. Absent where more never costs less anywhere. */
+  peaks?(most: Quantity): Quantity[];
+  /** The ends of steps, where the cost is linear between them. */
+  readonly ends?: readonly Quantity[];
+  /** At most what so many units more can cost beyond a level, wherever beyond; totals are multiples of `unit` above the level. */
+  onTop(level: Quantity, quantity: Quantity, unit: Quantity): bigint;
 }
 
 /** A step of a tiered price: its units end at `upTo`, inclusive; null is open. Amounts are numerators over the divisor, `price` is as it was written. */
@@ -34,3 +40,5 @@ export const stepEdges = (steps: readonly { readonly upTo: Quantity | null }[], 
     const last = upTo - (upTo % unit);
     return [last, last + unit].filter((edge) => edge > 0n && edge <= most);
   });
+
+export const greatest = (values: readonly bigint[]): bigint => values.reduce((most, value) => (value > most ? value : most), 0n);

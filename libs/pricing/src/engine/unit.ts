@@ -21,5 +21,6 @@ export const unitShape = (amount: Money, per: bigint): UnitShape => {
     cost: (quantity) => quantity * factor,
     unitPrice: () => amount,
     edges: () => [],
+    onTop: (_level, quantity) => quantity * factor,
   };
 };

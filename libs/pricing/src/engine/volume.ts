@@ -4,7 +4,7 @@
  * a line of its own corrects the earlier ones.
  */
 import type { Quantity } from './quantity.js';
-import { stepEdges, type Shape, type Step } from './shape.js';
+import { greatest, stepEdges, type Shape, type Step } from './shape.js';
 
 export interface VolumeShape extends Shape {
   stepAt(total: Quantity): Step;
@@ -25,6 +25,9 @@ export const volumeShape = (steps: readonly Step[], divisor: bigint, flatAtZero:
       const { flat, price } = stepAt(to);
       return flat === 0n ? price : null;
     },
+    ends: steps.flatMap(({ upTo }) => (upTo === null ? [] : [upTo])),
+    onTop: (_level, quantity) => quantity * greatest(steps.map(({ amount }) => amount)),
+    peaks: (most) => steps.flatMap(({ upTo }) => (upTo === null || upTo > most ? [] : [upTo])),
     edges: (most, unit) => [...(unit <= most ? [unit] : []), ...stepEdges(steps, most, unit)],
   };
 };
