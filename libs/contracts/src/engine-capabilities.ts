@@ -31,3 +31,6 @@ export type EngineName = keyof typeof engineCapabilities;
 export const engineNames = Object.keys(engineCapabilities) as EngineName[];
 
 export const isEngineName = (name: string): name is EngineName => Object.hasOwn(engineCapabilities, name);
+
+/** The model of the engine that repeats what it is told: it proves the way of a request, and answers nobody's question. */
+export const loopbackModelId = 'loopback';

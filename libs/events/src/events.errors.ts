@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import { AppError } from '@kilotoken/platform';
+import { AppError, type PublicValues } from '@kilotoken/platform';
 
 export const notFound = (what: 'webhook_endpoint' | 'delivery' | 'notice' | 'job', publicMessage: string): AppError =>
   new AppError({ code: `${what}_not_found`, kind: 'not_found', publicMessage });
 
-export const conflict = (code: string, publicMessage: string): AppError => new AppError({ code, kind: 'conflict', publicMessage });
+export const conflict = (code: string, publicMessage: string, values: PublicValues = {}): AppError => new AppError({ code, kind: 'conflict', publicMessage, values });
 
 /** Throws an AppError `events_invalid` that names each wrong field. */
 export const parseInput = <Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> => {

@@ -20,7 +20,7 @@ export const setNotices = async (pool: ControlPool, change: NoticeChange): Promi
     if (!balanceLow) return;
     const known = await listThresholds(db, organizationId);
     if (known.length >= thresholdsMax && !known.some(({ unit }) => unit === balanceLow.unit)) {
-      throw conflict('notice_thresholds_full', `An organization has thresholds for at most ${thresholdsMax} units.`);
+      throw conflict('notice_thresholds_full', `An organization has thresholds for at most ${thresholdsMax} units.`, { max: thresholdsMax });
     }
     await writeThreshold(db, organizationId, balanceLow.unit, balanceLow.threshold);
   });

@@ -39,7 +39,7 @@ export const createWebhookEndpoint = async (pool: ControlPool, keyring: Keyring,
   const endpoint = await changeThrough(pool, organizationId, async (db) => {
     const known = await lockEndpoints(db, organizationId);
     if (known.some((other) => other.url === url)) throw conflict('webhook_endpoint_exists', 'The organization has a webhook endpoint with this address.');
-    if (known.length >= endpointsMax) throw conflict('webhook_endpoints_full', `An organization has at most ${endpointsMax} webhook endpoints.`);
+    if (known.length >= endpointsMax) throw conflict('webhook_endpoints_full', `An organization has at most ${endpointsMax} webhook endpoints.`, { max: endpointsMax });
     const made = await insertEndpoint(db, { organizationId, id: mintId(Date.now()), url, description, kinds });
     await insertSecret(db, organizationId, made.id, sealWebhookSecret(keyring, organizationId, made.id, secret));
     return made;

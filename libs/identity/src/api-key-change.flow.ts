@@ -18,7 +18,7 @@ export const narrowApiKey = (client: ControlClient, input: NarrowerApiKey): Prom
     const now = await readDatabaseNow(db);
     const key = await lockApiKey(db, organizationId, id, now);
     if (!key) throw notFound('api_key', 'The organization has no such key.');
-    if (key.status !== 'active') throw conflict('api_key_ended', `The key ${key.prefix}… is ${key.status}; create a new one.`);
+    if (key.status !== 'active') throw conflict('api_key_ended', `The key ${key.prefix}… is ${key.status}; create a new one.`, { prefix: key.prefix });
     const wider = terms.allowedModels?.filter((model) => key.allowedModels !== null && !key.allowedModels.includes(model)) ?? [];
     if (wider.length > 0) throw invalid(`allowedModels: the key may not use ${wider.join(', ')}; create a new one`);
     if (terms.expiresAt && terms.expiresAt <= now) throw invalid('expiresAt: a moment in the future is needed');

@@ -51,7 +51,7 @@ const insertKey = (client: ControlClient, input: NewApiKey, { hash, prefix }: { 
     const now = await readDatabaseNow(db);
     if (expiresAt && expiresAt <= now) throw invalid('expiresAt: must be in the future');
     const project = await getProject(db, organizationId, projectId);
-    if (project.archivedAt) throw conflict('project_archived', `The project "${project.name}" is archived.`);
+    if (project.archivedAt) throw conflict('project_archived', `The project "${project.name}" is archived.`, { project: project.name });
     return insertApiKey(db, { organizationId, id: mintId(now.getTime()), projectId: project.id, name, hash, prefix, allowedModels, expiresAt, ...settings }, now);
   });
 };
@@ -93,7 +93,7 @@ export const rollApiKey = (client: ControlClient, input: RollApiKey): Promise<Is
   return changeAs(client, organizationId, async (db) => {
     const now = await readDatabaseNow(db);
     const old = await getApiKey(db, organizationId, id, now);
-    if (old.status !== 'active') throw conflict('api_key_ended', `The key ${old.prefix}… is ${old.status}; create a new one.`);
+    if (old.status !== 'active') throw conflict('api_key_ended', `The key ${old.prefix}… is ${old.status}; create a new one.`, { prefix: old.prefix });
     // Not the old key's own: when it was rolled before, it ends with that overlap. Read before it is shortened below.
     const expiresAt = await findLineageExpiry(db, old);
     const overlapEnd = new Date(now.getTime() + overlapMs);

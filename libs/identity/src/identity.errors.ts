@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { AppError } from '@kilotoken/platform';
+import { AppError, type PublicValues } from '@kilotoken/platform';
 
 export const notFound = (what: 'organization' | 'project' | 'api_key' | 'price_book', publicMessage: string): AppError =>
   new AppError({ code: `${what}_not_found`, kind: 'not_found', publicMessage });
@@ -13,7 +13,7 @@ export const ambiguous = (what: 'organization' | 'api_key', sentence: string, ca
 
 export const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
 
-export const conflict = (code: string, publicMessage: string): AppError => new AppError({ code, kind: 'conflict', publicMessage });
+export const conflict = (code: string, publicMessage: string, values: PublicValues = {}): AppError => new AppError({ code, kind: 'conflict', publicMessage, values });
 
 export const invalid = (publicMessage: string, cause?: unknown): AppError => new AppError({ code: 'identity_invalid', kind: 'invalid', publicMessage, cause });
 

@@ -29,7 +29,7 @@ export const archiveProject = (client: ControlClient, input: z.input<typeof proj
     const project = await getProject(db, organizationId, id);
     if (project.archivedAt) return project;
     const keys = await countWorkingKeys(db, organizationId, id);
-    if (keys > 0) throw conflict('project_in_use', `${keys === 1 ? 'One key' : `${keys} keys`} of the project "${project.name}" still work. Revoke them first.`);
+    if (keys > 0) throw conflict('project_in_use', `${keys === 1 ? 'One key' : `${keys} keys`} of the project "${project.name}" still work. Revoke them first.`, { count: keys, project: project.name });
     return archiveProjectRow(db, organizationId, id);
   });
 };

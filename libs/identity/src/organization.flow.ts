@@ -40,7 +40,7 @@ export const createOrganization = async (client: ControlClient, input: NewOrgani
       return insertOrganization(db, { ...organization, timeZone, id, priceBookId, parentId });
     });
   } catch (error) {
-    if (takenConstraintOf(error) === 'organization_slug_key') throw conflict('organization_exists', `The organization "${organization.slug}" already exists.`);
+    if (takenConstraintOf(error) === 'organization_slug_key') throw conflict('organization_exists', `The organization "${organization.slug}" already exists.`, { slug: organization.slug });
     if (prismaSqlStateOf(error) === 'KT052') throw conflict('organization_parent_invalid', 'The parent must be a customer, in an account tree of at most 8 levels.');
     throw error;
   }
@@ -99,7 +99,7 @@ export const createProject = async (client: ControlClient, input: NewProject): P
       return insertProject(db, { organizationId, id: mintId((await readDatabaseNow(db)).getTime()), name });
     });
   } catch (error) {
-    if (takenConstraintOf(error) === 'project_organization_id_name_key') throw conflict('project_exists', `The organization already has a project "${name}".`);
+    if (takenConstraintOf(error) === 'project_organization_id_name_key') throw conflict('project_exists', `The organization already has a project "${name}".`, { project: name });
     throw error;
   }
 };

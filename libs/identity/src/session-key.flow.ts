@@ -22,7 +22,7 @@ export const createSessionKey = (client: ControlClient, input: NewSessionKey): P
   return changeAs(client, organizationId, async (db) => {
     const now = await readDatabaseNow(db);
     const project = await getProject(db, organizationId, projectId);
-    if (project.archivedAt) throw conflict('project_archived', `The project "${project.name}" is archived.`);
+    if (project.archivedAt) throw conflict('project_archived', `The project "${project.name}" is archived.`, { project: project.name });
     const earlier = (await listApiKeyRows(db, organizationId, { name }, keysMax)).filter((key) => key.projectId === projectId);
     for (const key of earlier) if (key.status === 'active') await endApiKey(db, key, { revokedAt: now }, now);
     const lineageId = earlier[0] ? await findLineageId(db, earlier[0]) : undefined;

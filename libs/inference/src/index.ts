@@ -6,6 +6,6 @@ export { gpuFolderOf, gpuPackageFolderOf } from './gpu-folder.js';
 export { type LlamaSettings } from './llama-context.engine.js';
 export { loadLlamaEngine } from './llama.engine.js';
 export { localModelDefaults } from './local-model.js';
-export { countLoopbackTokens, createLoopbackEngine, loopbackContextTokens, loopbackModelId, type LoopbackSettings } from './loopback.engine.js';
+export { countLoopbackTokens, createLoopbackEngine, loopbackContextTokens, type LoopbackSettings } from './loopback.engine.js';
 export { modelIdOf } from './model-id.js';
 export { createOpenAiEngine, type OpenAiEngineSettings } from './openai.engine.js';

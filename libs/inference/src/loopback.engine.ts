@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { loopbackModelId } from '@kilotoken/contracts';
 import { AppError } from '@kilotoken/platform';
 import type { Engine, FinishReason, GenerationRequest, Plan, Prompt, Run, RunSink } from './engine.js';
 import { createStopMatcher } from './stop-matcher.js';
@@ -24,7 +25,6 @@ export interface LoopbackRun extends Run {
   readonly stop: readonly string[];
 }
 
-export const loopbackModelId = 'loopback';
 export const loopbackContextTokens = 131_072;
 const introduction = '[loopback engine]';
 /** Without a delay the event loop is given to others this often. */

@@ -1,6 +1,6 @@
 /**
  * One error type for what a caller may be told. The kind decides the status, the code is stable and documented, and
- * `publicMessage` is all that leaves the process; `details` and `cause` are for our log alone.
+ * `publicMessage` and the `values` in it are all that leaves the process; `details` and `cause` are for our log alone.
  */
 export const errorKinds = [
   'invalid',
@@ -27,11 +27,15 @@ export const httpStatusOfKind: Readonly<Record<ErrorKind, number>> = {
   bug: 500,
 };
 
+export type PublicValues = Readonly<Record<string, string | number>>;
+
 export interface AppErrorFields {
   /** snake_case, unique in the code base, never reused for another meaning. */
   readonly code: string;
   readonly kind: ErrorKind;
   readonly publicMessage: string;
+  /** The values that the message names, for those who tell it in another language. */
+  readonly values?: PublicValues;
   readonly details?: Readonly<Record<string, unknown>>;
   readonly cause?: unknown;
 }
@@ -41,13 +45,15 @@ export class AppError extends Error {
   readonly code: string;
   readonly kind: ErrorKind;
   readonly publicMessage: string;
+  readonly values: PublicValues;
   readonly details: Readonly<Record<string, unknown>>;
 
-  constructor({ code, kind, publicMessage, details = {}, cause }: AppErrorFields) {
+  constructor({ code, kind, publicMessage, values = {}, details = {}, cause }: AppErrorFields) {
     super(`${code}: ${publicMessage}`, cause === undefined ? undefined : { cause });
     this.code = code;
     this.kind = kind;
     this.publicMessage = publicMessage;
+    this.values = values;
     this.details = details;
   }
 }

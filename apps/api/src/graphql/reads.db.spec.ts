@@ -121,6 +121,17 @@ describe('a read of an organization', () => {
     expect(await totals({ filter: { unit: 'EUR' } })).toEqual([]);
   });
 
+  it('lists a model that the loopback engine may answer behind all others', async () => {
+    const { own } = world.organizations;
+    const copy = (table: string, condition: string, change: string): Promise<unknown> =>
+      world.usage.money.sql(`INSERT INTO ${table} SELECT (jsonb_populate_record(r, ${change})).* FROM ${table} r WHERE ${condition}`);
+    await copy('model', "id = 'mock'", `'{"id": "an-echo"}'`);
+    await copy('lane', "model_id = 'mock'", `jsonb_build_object('id', gen_random_uuid(), 'model_id', 'an-echo', 'kind', 'worker', 'upstream_model', 'loopback')`);
+    await copy('price_version', "model_id = 'mock'", `jsonb_build_object('id', gen_random_uuid(), 'model_id', 'an-echo')`);
+    const { models } = organizationOf(await world.api.query(world.person('owner'), 'query ($id: ID!) { organization(id: $id) { models { id } } }', { id: own.globalId }));
+    expect(models).toEqual([{ id: 'mock' }, { id: 'an-echo' }]);
+  });
+
   it.each(['Organization', 'Grant', 'Project', 'ApiKey', 'Request', 'LedgerTransaction', 'Limit'])('finds a %s by its id, for its own people alone', async (type) => {
     const ids = { Organization: 'globalId', Grant: 'grantId', Project: 'projectId', ApiKey: 'apiKeyId', Request: 'requestId', LedgerTransaction: 'transactionId', Limit: 'limitId' } as const;
     const find = async (place: 'own' | 'foreign') => (await world.api.query(world.person('owner'), 'query ($id: ID!) { node(id: $id) { __typename id } }', { id: world.organizations[place][ids[type as keyof typeof ids]] }))['data'];

@@ -15,7 +15,7 @@ export class ModelResolver {
 
 @Resolver(() => Organization)
 export class OrganizationModelsResolver {
-  @ResolveField(() => [Model], { description: 'The models that it can buy, at its prices.' })
+  @ResolveField(() => [Model], { description: 'The models that it can buy, at its prices. Those that the loopback engine may answer come last.' })
   models(@Context('operation') operation: Operation, @Parent() { organizationId }: Organization): Promise<Model[]> {
     return operation.readingOf(organizationId, 'organization.read', 'staff.organizations.read').load('models', null, organizationId, listModelsOf);
   }

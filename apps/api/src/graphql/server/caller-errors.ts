@@ -27,7 +27,7 @@ export const createErrorFormatter =
     const cause = causeOf(error);
     const where = { ...(formatted.locations ? { locations: formatted.locations } : {}), ...(formatted.path ? { path: formatted.path } : {}) };
     if (cause instanceof AppError && cause.kind !== 'bug') {
-      const { permission } = cause.details;
+      const { permission } = cause.values;
       return { ...where, message: cause.publicMessage, extensions: { code: codeOfKind[cause.kind], reason: cause.code, ...(typeof permission === 'string' ? { permission } : {}) } };
     }
     const code = formatted.extensions?.['code'];

@@ -1,7 +1,7 @@
 import { createUnionType, InterfaceType, ObjectType } from '@nestjs/graphql';
 import type { Type } from '@nestjs/common';
-import { AppError } from '@kilotoken/platform';
-import { Flag, Of, Text } from './field.js';
+import { AppError, type PublicValues } from '@kilotoken/platform';
+import { Flag, Json, Of, Text } from './field.js';
 import { readIdOf, type GlobalId, type NodeType } from './global-id.js';
 
 /** Refusals that a caller is told as data: each result is a union of them and of success. */
@@ -9,6 +9,12 @@ import { readIdOf, type GlobalId, type NodeType } from './global-id.js';
 class Problem {
   @Text('For people, in English.')
   readonly message!: string;
+
+  @Text('A stable code of the refusal, such as `last_owner`.')
+  readonly code!: string;
+
+  @Json('The values that the message names, by their names, such as `{ "max": 10 }`.')
+  readonly values!: PublicValues;
 }
 
 @ObjectType({ description: 'One field of the input that is wrong.' })
@@ -44,9 +50,6 @@ class NotFound extends Problem {
 @ObjectType({ implements: () => [Problem], description: 'The state of the object, or an earlier change, does not allow this.' })
 class Conflict extends Problem {
   readonly __typename!: 'Conflict';
-
-  @Text('A stable code, such as `api_key_ended`.')
-  readonly code!: string;
 }
 
 @ObjectType({ description: 'The change was made; there is nothing to show.' })
@@ -71,7 +74,7 @@ export const resultUnion = (name: string, ...successes: readonly Type<unknown>[]
   }) as object;
 
 /** Thrown by authorization where the viewer lacks a permission. */
-export const forbidden = (permission: string): AppError => new AppError({ code: 'permission_missing', kind: 'forbidden', publicMessage: `The permission ${permission} is needed.`, details: { permission } });
+export const forbidden = (permission: string): AppError => new AppError({ code: 'permission_missing', kind: 'forbidden', publicMessage: `The permission ${permission} is needed.`, values: { permission } });
 
 /** Thrown by authorization and look-ups alike, so that neither tells whether the object exists. */
 export const notFound = (): AppError => new AppError({ code: 'object_not_found', kind: 'not_found', publicMessage: 'There is no such object.' });
@@ -89,16 +92,17 @@ export const answering = async <Success>(change: () => Promise<Success>): Promis
   }
 };
 
-const problemOf = ({ kind, code, publicMessage: message, details }: AppError): AnyProblem | null => {
+const problemOf = ({ kind, code, publicMessage: message, values }: AppError): AnyProblem | null => {
+  const told = { message, code, values };
   switch (kind) {
     case 'invalid':
-      return { __typename: 'InvalidInput', message, fields: fieldsOf(message) };
+      return { __typename: 'InvalidInput', ...told, fields: fieldsOf(message) };
     case 'forbidden':
-      return { __typename: 'Forbidden', message, permission: String(details['permission'] ?? '') };
+      return { __typename: 'Forbidden', ...told, permission: String(values['permission'] ?? '') };
     case 'not_found':
-      return { __typename: 'NotFound', message };
+      return { __typename: 'NotFound', ...told };
     case 'conflict':
-      return { __typename: 'Conflict', message, code };
+      return { __typename: 'Conflict', ...told };
     default:
       return null;
   }
