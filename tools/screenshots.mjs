@@ -1,17 +1,17 @@
 // npm run screenshots: photographs every page of a running console, in both themes and languages, on a desk and on a phone.
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { explainProblem, prepareWorkspace, ROOT } from './prepare.mjs';
+import { explainProblem, prepareWorkspace } from './prepare.mjs';
 import { createTerminal } from './terminal.mjs';
 
-const DRAWN_MS_MAX = 30_000;
 const desk = { width: 1280, height: 860 };
 const phone = { width: 390, height: 844 };
 const looks = ['light', 'dark'].flatMap((colorScheme) =>
   ['en-GB', 'zh-CN'].flatMap((locale) =>
     [desk, phone].map((viewport) => ({
+      // A phone shows a page in many screens; the picture has them all.
+      isWhole: viewport === phone,
       name: `${colorScheme}-${locale.slice(0, 2)}-${viewport === phone ? 'phone' : 'desk'}`,
       options: { colorScheme, locale, viewport, timezoneId: 'Europe/Berlin', reducedMotion: 'reduce' },
     })),
@@ -26,28 +26,19 @@ try {
   process.exit(1);
 }
 const { consolePages } = await import('./dist/console-pages.js');
+const { browserPath, consoleHome, findQuickstart, settled, signIn, userOf } = await import('./dist/console-visit.js');
 
-const home = resolve(ROOT, process.env.KILOTOKEN_HOME ?? '.kilotoken');
+const home = consoleHome(process.env);
 const folder = join(home, 'screenshots');
-const quickstartFile = join(home, 'quickstart.json');
-if (!existsSync(quickstartFile)) {
-  terminal.problem(`There is no ${quickstartFile}. Start the installation with npm start, and run this beside it.`);
+const quickstart = findQuickstart(home);
+if (quickstart === null) {
+  terminal.problem(`There is no quickstart.json in ${home}. Start the installation with npm start, and run this beside it.`);
   process.exit(1);
 }
-const quickstart = JSON.parse(readFileSync(quickstartFile, 'utf8'));
-const browserPath = process.env.CHROMIUM_PATH ?? execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim();
-
-/** Drawn: no outline of something that is still loading. */
-const untilDrawn = async (page) => {
-  await page.waitForLoadState('load');
-  const isDrawn = 'document.querySelector("h1") !== null && document.querySelector("[aria-busy=true], .mantine-Skeleton-root, .mantine-Loader-root") === null';
-  await page.waitForFunction(isDrawn, null, { timeout: DRAWN_MS_MAX });
-  await page.evaluate('document.fonts.ready');
-};
 
 const photograph = async (page, look, name) => {
-  await untilDrawn(page);
-  await page.screenshot({ path: join(folder, look.name, `${name}.png`) });
+  await settled(page);
+  await page.screenshot({ path: join(folder, look.name, `${name}.png`), fullPage: look.isWhole });
 };
 
 /** The newest request, where there is one. */
@@ -61,8 +52,7 @@ const photographRequest = async (page, look) => {
 
 const photographAs = async (browser, look, role, pages) => {
   const context = await browser.newContext({ ...look.options, baseURL: quickstart.consoleUrl });
-  const user = quickstart.users.find((candidate) => candidate.role === role);
-  if (user) await context.request.post(quickstart.signInUrl, { data: { email: user.email, password: user.password }, headers: { origin: new URL(quickstart.consoleUrl).origin } });
+  if (role !== null) await signIn(context, quickstart, userOf(quickstart, role));
   const page = await context.newPage();
   for (const { name, path } of pages) {
     await page.goto(path);
@@ -73,7 +63,7 @@ const photographAs = async (browser, look, role, pages) => {
 };
 
 rmSync(folder, { recursive: true, force: true });
-const browser = await chromium.launch({ executablePath: browserPath, chromiumSandbox: false });
+const browser = await chromium.launch({ executablePath: browserPath(process.env), chromiumSandbox: false });
 for (const look of looks) {
   mkdirSync(join(folder, look.name), { recursive: true });
   for (const role of [null, 'owner', 'admin']) {

@@ -1,5 +1,5 @@
-import { baseCapabilities } from '@kilotoken/contracts';
-import { localModelDefaults, loopbackContextTokens, loopbackModelId } from '@kilotoken/inference';
+import { baseCapabilities, loopbackModelId } from '@kilotoken/contracts';
+import { localModelDefaults, loopbackContextTokens } from '@kilotoken/inference';
 import { defaultModelSettings, type Listing } from '@kilotoken/marketplace';
 import { parseMoney } from '@kilotoken/money';
 

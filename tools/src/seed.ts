@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createOrganization, createProject, findOrganizationBy, findProjectBy, registerApiKey, type Organization } from '@kilotoken/identity';
-import { loopbackModelId } from '@kilotoken/inference';
+import { loopbackModelId } from '@kilotoken/contracts';
 import { issueGrant, type GrantSource } from '@kilotoken/ledger';
 import { applyListings, listPriceBook } from '@kilotoken/marketplace';
 import { type Actor, actorSession, changeAs, createPool, operatorSession } from '@kilotoken/platform';

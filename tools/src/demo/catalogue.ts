@@ -1,5 +1,4 @@
-import { baseCapabilities, type TokenClass } from '@kilotoken/contracts';
-import { loopbackModelId } from '@kilotoken/inference';
+import { baseCapabilities, loopbackModelId, type TokenClass } from '@kilotoken/contracts';
 import { defaultModelSettings, type LaneOffer, type Listing } from '@kilotoken/marketplace';
 import { parseMoney, type Money } from '@kilotoken/money';
 
