@@ -31,7 +31,8 @@ const compressed = (): Plugin => ({
 /** Few files instead of one for each icon and input: what every page needs, and what many pages share. */
 const groups = [
   { name: 'framework', test: /node_modules.(react|react-dom|scheduler|react-router|@apollo|graphql|rxjs|optimism|@wry|i18next|react-i18next)[\\/]/, priority: 3 },
-  { name: 'shared', test: /node_modules.(@mantine|@floating-ui|lucide-react|react-remove-scroll)|src.(components|format|session|api|shell)[\\/]/, minShareCount: 6, priority: 2 },
+  { name: 'icons', test: /node_modules.lucide-react[\\/]/, priority: 4 },
+  { name: 'shared', test: /node_modules.(@mantine|@floating-ui|react-remove-scroll)|src.(components|format|session|api|shell)[\\/]/, minShareCount: 6, priority: 2 },
 ];
 
 export default defineConfig({

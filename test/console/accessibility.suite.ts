@@ -9,6 +9,9 @@ import { itNeeds } from '../support/requirements.js';
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const themes = ['light', 'dark'] as const;
 const PAGES_MS_MAX = 600_000;
+const phone = { width: 390, height: 844 };
+/** Runs in the page. A table may scroll by itself, yet on a phone nobody sees that it does. */
+const isTooWide = "document.documentElement.scrollWidth > innerWidth || [...document.querySelectorAll('.mantine-TableScrollContainer-scrollContainer')].some((frame) => frame.scrollWidth > frame.clientWidth + 1)";
 
 interface Violation {
   readonly id: string;
@@ -50,6 +53,22 @@ export const proveAccessibility = (world: () => ConsoleWorld): void => {
       }
       expect(found).toEqual([]);
       expect(world().complaints).toEqual([]);
+    },
+    PAGES_MS_MAX,
+  );
+
+  itNeeds('chromium').each(['en-GB', 'zh-CN'])(
+    'fits a phone in %s: neither a page nor a table is wider than the screen',
+    async (locale) => {
+      const pages = { owner: await world().pageOf('owner', 0, { locale, viewport: phone }), admin: await world().pageOf('admin', 0, { locale, viewport: phone }), nobody: await world().newPage({ locale, viewport: phone }) };
+      const wide: string[] = [];
+      for (const { name, path, as } of consolePages(demoSlug)) {
+        const page = pages[as ?? 'nobody'];
+        await page.goto(path);
+        await settled(page);
+        if (await page.evaluate<boolean>(isTooWide)) wide.push(name);
+      }
+      expect(wide).toEqual([]);
     },
     PAGES_MS_MAX,
   );

@@ -53,7 +53,7 @@ export const proveKeys = (world: () => ConsoleWorld): void => {
     await row.first().getByRole('link').click();
     await page.getByRole('heading', { name: 'The arithmetic of the charge' }).waitFor();
     const table = page.getByRole('region', { name: 'The arithmetic of the charge' });
-    const output = table.getByRole('row').filter({ hasText: /^output/ });
+    const output = table.getByRole('row').filter({ hasText: /^Output/ });
     expect(await output.first().textContent()).toContain(String(answer.usage!.completion_tokens));
     const [total, paid] = [await table.locator('tfoot').innerText(), await table.locator('table').nth(1).locator('tbody').innerText()];
     expect(/[1-9]/.test(total)).toBe(true);

@@ -1,18 +1,73 @@
-import { lazy, Suspense, type ComponentType } from 'react';
+import { lazy, Suspense, type ComponentType, type ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
-import { Navigate, Outlet, Route, Routes } from 'react-router';
+import { matchPath, Navigate, Outlet, Route, Routes } from 'react-router';
 import { SignedIn, Waiting } from './session/viewer.tsx';
 import { AccountShell } from './shell/account-shell.tsx';
 import { Home } from './shell/home.tsx';
 import { OrganizationShell } from './shell/organization-shell.tsx';
 import { StaffShell } from './shell/staff-shell.tsx';
 
-type PageModule = { readonly default: ComponentType };
+interface PageModule {
+  readonly default: ComponentType;
+}
+type Load = () => Promise<PageModule>;
 
-/** A page's code is loaded when it is opened first. */
-const page = (load: () => Promise<PageModule>) => {
-  const Page = lazy(load);
-  return <Page />;
+/** Pages by their paths. A page's code is loaded when it is opened first. */
+const publicPages: Readonly<Record<string, Load>> = {
+  '/sign-in': () => import('./sign-in/sign-in.page.tsx'),
+  '/forgot-password': () => import('./sign-in/forgot-password.page.tsx'),
+  '/reset-password': () => import('./sign-in/reset-password.page.tsx'),
+  '/accept-invitation': () => import('./sign-in/accept-invitation.page.tsx'),
+};
+
+const organizationPages: Readonly<Record<string, Load>> = {
+  '/o/:slug': () => import('./pages/overview/overview.page.tsx'),
+  '/o/:slug/usage': () => import('./pages/usage/usage.page.tsx'),
+  '/o/:slug/requests': () => import('./pages/requests/requests.page.tsx'),
+  '/o/:slug/requests/:id': () => import('./pages/requests/request.page.tsx'),
+  '/o/:slug/playground': () => import('./pages/playground/playground.page.tsx'),
+  '/o/:slug/api-keys': () => import('./pages/api-keys/api-keys.page.tsx'),
+  '/o/:slug/projects': () => import('./pages/projects/projects.page.tsx'),
+  '/o/:slug/webhooks': () => import('./pages/webhooks/webhooks.page.tsx'),
+  '/o/:slug/service-tokens': () => import('./pages/tokens/tokens.page.tsx'),
+  '/o/:slug/limits': () => import('./pages/limits/limits.page.tsx'),
+  '/o/:slug/balance': () => import('./pages/balance/balance.page.tsx'),
+  '/o/:slug/team': () => import('./pages/team/team.page.tsx'),
+  '/o/:slug/audit-log': () => import('./pages/audit/audit.page.tsx'),
+  '/o/:slug/settings': () => import('./pages/settings/settings.page.tsx'),
+};
+
+const staffPages: Readonly<Record<string, Load>> = {
+  '/staff': () => import('./pages/staff/operations.page.tsx'),
+  '/staff/organizations': () => import('./pages/staff/organizations.page.tsx'),
+  '/staff/organizations/:slug': () => import('./pages/staff/organization.page.tsx'),
+  '/staff/approvals': () => import('./pages/staff/approvals.page.tsx'),
+  '/staff/lanes': () => import('./pages/staff/lanes.page.tsx'),
+  '/staff/gateways': () => import('./pages/staff/gateways.page.tsx'),
+  '/staff/queues': () => import('./pages/staff/queues.page.tsx'),
+  '/staff/quarantine': () => import('./pages/staff/quarantine.page.tsx'),
+  '/staff/reconciliation': () => import('./pages/staff/reconciliation.page.tsx'),
+  '/staff/ledger': () => import('./pages/staff/ledger.page.tsx'),
+  '/staff/audit-log': () => import('./pages/staff/audit.page.tsx'),
+};
+
+const accountPages: Readonly<Record<string, Load>> = { '/profile': () => import('./pages/profile/profile.page.tsx') };
+
+const routesOf = (pages: Readonly<Record<string, Load>>): readonly ReactElement[] =>
+  Object.entries(pages).map(([path, load]) => {
+    const Page = lazy(load);
+    return <Route key={path} path={path} element={<Page />} />;
+  });
+
+const routes = { public: routesOf(publicPages), organization: routesOf(organizationPages), staff: routesOf(staffPages), account: routesOf(accountPages) };
+
+/** Begins to load the code of an address's page before anything is drawn. Returns whether the page is for people who are signed in. */
+export const beginPage = (pathname: string): boolean => {
+  const isOf = ([path]: readonly [string, Load]): boolean => matchPath(path, pathname) !== null;
+  const [, load] = Object.entries({ ...publicPages, ...organizationPages, ...staffPages, ...accountPages }).find(isOf) ?? [];
+  // A failure is told where the page is drawn, which asks for the code again.
+  load?.().catch(() => undefined);
+  return !Object.entries(publicPages).some(isOf);
 };
 
 export function Pages() {
@@ -20,10 +75,7 @@ export function Pages() {
   return (
     <Suspense fallback={<Waiting label={t('common.loading')} />}>
       <Routes>
-        <Route path="/sign-in" element={page(() => import('./sign-in/sign-in.page.tsx'))} />
-        <Route path="/forgot-password" element={page(() => import('./sign-in/forgot-password.page.tsx'))} />
-        <Route path="/reset-password" element={page(() => import('./sign-in/reset-password.page.tsx'))} />
-        <Route path="/accept-invitation" element={page(() => import('./sign-in/accept-invitation.page.tsx'))} />
+        {routes.public}
         <Route
           element={
             <SignedIn>
@@ -32,49 +84,12 @@ export function Pages() {
           }
         >
           <Route index element={<Home />} />
-          {organizationRoutes}
-          {staffRoutes}
-          <Route element={<AccountShell />}>
-            <Route path="/profile" element={page(() => import('./pages/profile/profile.page.tsx'))} />
-          </Route>
+          <Route path="/o/:slug" element={<OrganizationShell />}>{routes.organization}</Route>
+          <Route path="/staff" element={<StaffShell />}>{routes.staff}</Route>
+          <Route element={<AccountShell />}>{routes.account}</Route>
         </Route>
         <Route path="*" element={<Navigate replace to="/" />} />
       </Routes>
     </Suspense>
   );
 }
-
-const organizationRoutes = (
-  <Route path="/o/:slug" element={<OrganizationShell />}>
-    <Route index element={page(() => import('./pages/overview/overview.page.tsx'))} />
-    <Route path="usage" element={page(() => import('./pages/usage/usage.page.tsx'))} />
-    <Route path="requests" element={page(() => import('./pages/requests/requests.page.tsx'))} />
-    <Route path="requests/:id" element={page(() => import('./pages/requests/request.page.tsx'))} />
-    <Route path="playground" element={page(() => import('./pages/playground/playground.page.tsx'))} />
-    <Route path="api-keys" element={page(() => import('./pages/api-keys/api-keys.page.tsx'))} />
-    <Route path="projects" element={page(() => import('./pages/projects/projects.page.tsx'))} />
-    <Route path="webhooks" element={page(() => import('./pages/webhooks/webhooks.page.tsx'))} />
-    <Route path="service-tokens" element={page(() => import('./pages/tokens/tokens.page.tsx'))} />
-    <Route path="limits" element={page(() => import('./pages/limits/limits.page.tsx'))} />
-    <Route path="balance" element={page(() => import('./pages/balance/balance.page.tsx'))} />
-    <Route path="team" element={page(() => import('./pages/team/team.page.tsx'))} />
-    <Route path="audit-log" element={page(() => import('./pages/audit/audit.page.tsx'))} />
-    <Route path="settings" element={page(() => import('./pages/settings/settings.page.tsx'))} />
-  </Route>
-);
-
-const staffRoutes = (
-  <Route path="/staff" element={<StaffShell />}>
-    <Route index element={page(() => import('./pages/staff/operations.page.tsx'))} />
-    <Route path="organizations" element={page(() => import('./pages/staff/organizations.page.tsx'))} />
-    <Route path="organizations/:slug" element={page(() => import('./pages/staff/organization.page.tsx'))} />
-    <Route path="approvals" element={page(() => import('./pages/staff/approvals.page.tsx'))} />
-    <Route path="lanes" element={page(() => import('./pages/staff/lanes.page.tsx'))} />
-    <Route path="gateways" element={page(() => import('./pages/staff/gateways.page.tsx'))} />
-    <Route path="queues" element={page(() => import('./pages/staff/queues.page.tsx'))} />
-    <Route path="quarantine" element={page(() => import('./pages/staff/quarantine.page.tsx'))} />
-    <Route path="reconciliation" element={page(() => import('./pages/staff/reconciliation.page.tsx'))} />
-    <Route path="ledger" element={page(() => import('./pages/staff/ledger.page.tsx'))} />
-    <Route path="audit-log" element={page(() => import('./pages/staff/audit.page.tsx'))} />
-  </Route>
-);

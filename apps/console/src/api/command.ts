@@ -1,6 +1,9 @@
 import { useMutation } from '@apollo/client/react';
 import type { OperationVariables, TypedDocumentNode } from '@apollo/client';
 import { useCallback, useRef } from 'react';
+import { useTranslation } from 'react-i18next';
+import { refusalText } from './refusal.ts';
+import { isAnswered, troubleOf } from './trouble.ts';
 
 interface FieldProblem {
   readonly path: string;
@@ -11,6 +14,8 @@ type ProblemName = 'InvalidInput' | 'Forbidden' | 'NotFound' | 'Conflict';
 interface ProblemResult {
   readonly __typename: ProblemName;
   readonly message: string;
+  readonly code: string;
+  readonly values: unknown;
   readonly fields?: readonly FieldProblem[];
 }
 
@@ -28,10 +33,17 @@ const problemNames: ReadonlySet<string> = new Set<ProblemName>(['InvalidInput', 
 
 const isProblem = (result: unknown): result is ProblemResult => typeof result === 'object' && result !== null && problemNames.has((result as ProblemResult).__typename);
 
+const refusalOf = ({ message, code, values, fields = [] }: ProblemResult): Refusal => {
+  const told = fields.map((field) => ({ path: field.path, message: refusalText('fields', field.path.split('.').at(-1)!, field.message) }));
+  const translated = refusalText('api', code, message, values);
+  // The server's own sentence says its fields; a translation is followed by theirs.
+  return { message: translated === message ? message : [translated, ...told.map((field) => field.message)].join(' '), fields: told };
+};
+
 /** Mutations have one field each; its value is what happened. */
 const readResult = <Answer extends object>(data: Answer): CommandResult<Answer> => {
   const result: unknown = Object.values(data)[0];
-  return isProblem(result) ? { ok: false, refusal: { message: result.message, fields: result.fields ?? [] } } : { ok: true, value: result as Success<Answer> };
+  return isProblem(result) ? { ok: false, refusal: refusalOf(result) } : { ok: true, value: result as Success<Answer> };
 };
 
 interface CommandVariables extends OperationVariables {
@@ -40,13 +52,12 @@ interface CommandVariables extends OperationVariables {
 
 /**
  * Runs a mutation once however often it is sent: attempts that got no answer share an idempotency key, and the next one after an answer has a new key.
- * `message` says what a person reads when no answer came.
  */
 export function useCommand<Answer extends object, Variables extends CommandVariables>(
   document: TypedDocumentNode<Answer, Variables>,
-  noAnswerMessage: string,
   refetch: readonly string[] = [],
 ): readonly [(input: Variables['input']) => Promise<CommandResult<Answer>>, boolean] {
+  const { t } = useTranslation();
   const [mutate, { loading }] = useMutation(document as TypedDocumentNode<Answer, OperationVariables>);
   const key = useRef<string | null>(null);
   const names = refetch.join();
@@ -58,10 +69,10 @@ export function useCommand<Answer extends object, Variables extends CommandVaria
         key.current = null;
         return readResult(data as Answer);
       } catch (error) {
-        return { ok: false, refusal: { message: error instanceof Error && error.message !== '' ? `${noAnswerMessage} (${error.message})` : noAnswerMessage, fields: [] } };
+        return { ok: false, refusal: { message: isAnswered(error) ? t(`trouble.${troubleOf(error)}.text`) : t('trouble.noAnswer'), fields: [] } };
       }
     },
-    [mutate, names, noAnswerMessage],
+    [mutate, names, t],
   );
   return [run, loading];
 }

@@ -1,3 +1,5 @@
+import { dateFormat } from '../format/formatters.ts';
+
 /**
  * Buckets of a time series, empty ones included, so that a quiet day is a gap and not a missing day.
  *
@@ -21,7 +23,7 @@ export const bucketKey = (at: string, grain: Grain, timeZone: string): string =>
   const ms = Date.parse(at);
   if (grain === 'MINUTE' || grain === 'HOUR') return String(Math.floor(ms / stepMs[grain]));
   // Canadian dates are written 2026-11-01, in order of size.
-  const date = new Intl.DateTimeFormat('en-CA', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' }).format(ms);
+  const date = dateFormat('en-CA', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' }).format(ms);
   return grain === 'DAY' ? date : date.slice(0, 7);
 };
 

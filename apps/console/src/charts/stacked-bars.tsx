@@ -60,7 +60,7 @@ export function StackedBars({ title, chart, height, labelOf, tickOf, valueOf }: 
   const shown = active === null ? undefined : rows[active];
   const center = active === null ? 0 : (x(active) ?? 0) + x.bandwidth() / 2;
   return (
-    <div ref={ref} className={classes['frame']} tabIndex={0} role="application" aria-label={title} aria-describedby={hint} onKeyDown={move} onBlur={() => setActive(null)}>
+    <div ref={ref} className={classes['frame']} style={{ minHeight: height }} tabIndex={0} role="application" aria-label={title} aria-describedby={hint} onKeyDown={move} onBlur={() => setActive(null)}>
       <span id={hint} className="visually-hidden">
         {t('charts.keys')}
       </span>

@@ -28,10 +28,9 @@ export function useCommandForm<Values extends Record<string, unknown>, Answer ex
   options: CommandFormOptions<Values, Answer, Variables>,
 ): CommandForm<Values> {
   const { document, initialValues, toInput, validate, refetch = [], onDone } = options;
-  const { t } = useTranslation();
   const form = useForm<Values>({ mode: 'controlled', initialValues, ...(validate && { validate: validate as never }) });
   const [problem, setProblem] = useState<string | null>(null);
-  const [run, busy] = useCommand(document, t('trouble.noAnswer'), refetch);
+  const [run, busy] = useCommand(document, refetch);
 
   const send = async (values: Values): Promise<void> => {
     const input = toInput(values);

@@ -22,7 +22,7 @@ export function ConfirmCommand<Answer extends object, Variables extends { input:
   const { document, input, title, text, confirm, danger = false, refetch = [], onClose, onDone } = props;
   const { t } = useTranslation();
   const [problem, setProblem] = useState<string | null>(null);
-  const [run, busy] = useCommand(document, t('trouble.noAnswer'), refetch);
+  const [run, busy] = useCommand(document, refetch);
   const send = async (): Promise<void> => {
     const result = await run(input);
     if (!result.ok) {

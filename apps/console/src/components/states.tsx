@@ -1,8 +1,8 @@
-import { CombinedGraphQLErrors, ServerError } from '@apollo/client/errors';
 import { Button, Center, Stack, Text, ThemeIcon, Title } from '@mantine/core';
 import { CircleAlert, Inbox, type LucideIcon } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
+import { troubleOf } from '../api/trouble.ts';
 
 interface NoticeProps {
   readonly icon: LucideIcon;
@@ -41,15 +41,6 @@ interface EmptyStateProps {
 export function EmptyState({ icon = Inbox, ...rest }: EmptyStateProps) {
   return <Notice icon={icon} {...rest} />;
 }
-
-type Trouble = 'unreachable' | 'forbidden' | 'limited' | 'failed';
-
-const troubleOf = (error: unknown): Trouble => {
-  const code = CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.['code'] : undefined;
-  if (code === 'FORBIDDEN' || code === 'NOT_FOUND') return 'forbidden';
-  if (ServerError.is(error) && error.statusCode === 429) return 'limited';
-  return error instanceof TypeError ? 'unreachable' : 'failed';
-};
 
 interface ErrorStateProps {
   readonly error: unknown;

@@ -1,4 +1,5 @@
 import { Tooltip } from '@mantine/core';
+import { dateFormat } from '../format/formatters.ts';
 import { dateTimeText, relativeText, shortDateTimeText } from '../format/time.ts';
 import { useLocale } from '../format/locale.ts';
 import { None } from './none.tsx';
@@ -12,7 +13,7 @@ interface WhenProps {
 export function When({ at, relative = false }: WhenProps) {
   const locale = useLocale();
   if (!at) return <None />;
-  const whole = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long' }).format(new Date(at));
+  const whole = dateFormat(locale, { dateStyle: 'full', timeStyle: 'long' }).format(new Date(at));
   return (
     <Tooltip label={whole}>
       <time dateTime={at} className="numeric">

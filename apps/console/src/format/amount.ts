@@ -1,4 +1,5 @@
 import { formatMoney, parseMoney } from '@kilotoken/money';
+import { numberFormat } from './formatters.ts';
 
 /**
  * Writes exact decimals for a reader. An amount is a string from the api to the screen: Intl formats decimal strings digit by digit, so no amount is ever a
@@ -17,20 +18,14 @@ export interface AmountText {
 
 const decimalsMax = 12;
 const usualDecimalsOf = (unit: string, locale: string): number =>
-  isCurrency(unit) ? (new Intl.NumberFormat(locale, { style: 'currency', currency: unit }).resolvedOptions().maximumFractionDigits ?? 2) : 0;
+  isCurrency(unit) ? (numberFormat(locale, { style: 'currency', currency: unit }).resolvedOptions().maximumFractionDigits ?? 2) : 0;
 
 const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
 export const isCurrency = (unit: string): boolean => currencies.has(unit);
 
-const formatters = new Map<string, Intl.NumberFormat>();
 const formatterOf = (unit: string, locale: string): Intl.NumberFormat => {
-  const key = `${locale} ${unit}`;
-  const known = formatters.get(key);
-  if (known) return known;
   const style: Intl.NumberFormatOptions = isCurrency(unit) ? { style: 'currency', currency: unit, currencyDisplay: 'narrowSymbol' } : { style: 'decimal' };
-  const made = new Intl.NumberFormat(locale, { ...style, minimumFractionDigits: usualDecimalsOf(unit, locale), maximumFractionDigits: decimalsMax });
-  formatters.set(key, made);
-  return made;
+  return numberFormat(locale, { ...style, minimumFractionDigits: usualDecimalsOf(unit, locale), maximumFractionDigits: decimalsMax });
 };
 
 export const formatAmount = (value: string, unit: string, locale: string): AmountText => {
@@ -63,15 +58,15 @@ export const amountText = (value: string, unit: string, locale: string): string 
 };
 
 /** Exact whole numbers: counts of tokens and requests, which may pass 2⁵³. */
-export const countText = (value: string | number, locale: string): string => new Intl.NumberFormat(locale).format(value as Intl.StringNumericLiteral);
+export const countText = (value: string | number, locale: string): string => numberFormat(locale).format(value as Intl.StringNumericLiteral);
 
 /** Short, for axes and tiles; never the only place where an amount is written. */
 export const shortCount = (value: string | number, locale: string): string =>
-  new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 }).format(value as Intl.StringNumericLiteral);
+  numberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 }).format(value as Intl.StringNumericLiteral);
 
 export const shortAmount = (value: string | number, unit: string, locale: string): string => {
   const style: Intl.NumberFormatOptions = isCurrency(unit) ? { style: 'currency', currency: unit, currencyDisplay: 'narrowSymbol' } : {};
-  const text = new Intl.NumberFormat(locale, { ...style, notation: 'compact', maximumSignificantDigits: 3 }).format(value as Intl.StringNumericLiteral);
+  const text = numberFormat(locale, { ...style, notation: 'compact', maximumSignificantDigits: 3 }).format(value as Intl.StringNumericLiteral);
   return isCurrency(unit) ? text : `${text} ${unit}`;
 };
 

@@ -15,9 +15,12 @@ export type Language = keyof typeof languages;
 const storageKey = 'kilotoken-language';
 const isLanguage = (text: string | null): text is Language => text !== null && text in languages;
 
-const load: Readonly<Record<Language, () => Promise<{ default: object }>>> = {
-  en: () => import('../messages/en.json'),
-  zh: () => import('../messages/zh.json'),
+type Messages = () => Promise<{ readonly default: object }>;
+
+/** The console's own messages, and the server's refusals by their codes, which are in English by themselves. */
+const load: Readonly<Record<Language, { readonly translation: Messages; readonly refusals?: Messages }>> = {
+  en: { translation: () => import('../messages/en.json') },
+  zh: { translation: () => import('../messages/zh.json'), refusals: () => import('../messages/refusals.zh.json') },
 };
 
 /** The language that the reader chose here, else the first that the browser asks for and we have. */
@@ -28,7 +31,8 @@ const preferred = (): Language => {
 };
 
 const use = async (language: Language): Promise<void> => {
-  if (!i18next.hasResourceBundle(language, 'translation')) i18next.addResourceBundle(language, 'translation', (await load[language]()).default);
+  const missing = Object.entries(load[language]).filter(([space]) => !i18next.hasResourceBundle(language, space));
+  await Promise.all(missing.map(async ([space, messages]) => i18next.addResourceBundle(language, space, (await messages()).default)));
   await i18next.changeLanguage(language);
   document.documentElement.lang = language === 'zh' ? 'zh-Hans' : 'en';
 };

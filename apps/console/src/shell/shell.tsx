@@ -7,6 +7,7 @@ import { Waiting } from '../session/viewer.tsx';
 import { AccountMenu } from './account-menu.tsx';
 import { ImpersonationBanner } from './impersonation-banner.tsx';
 import { OrganizationMenu } from './organization-menu.tsx';
+import { PaletteButton } from './palette-button.tsx';
 import type { Place, PlaceGroup } from './places.ts';
 import classes from './shell.module.css';
 
@@ -40,6 +41,9 @@ export function Shell({ base, groups, children }: ShellProps) {
           </Box>
           <Burger opened={opened} onClick={toggle} size="sm" hiddenFrom="sm" aria-label={t('shell.close')} />
         </Group>
+        <Box px="sm" pb="sm">
+          <PaletteButton base={base} groups={groups} />
+        </Box>
         <ScrollArea flex={1} px="sm" type="never">
           <Stack gap="md" pb="md">
             {groups.map((group) => (

@@ -18,12 +18,13 @@ const reasons = {
 
 /** Tells a person why the sign-in's routes refused, and what to do. */
 export function useAuthProblem(): (answer: AuthAnswer<unknown>) => string | null {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   return (answer) => {
     if (answer.ok) return null;
     if (answer.status === 429) return t('authProblems.tooMany');
     const reason = reasons[answer.code as keyof typeof reasons];
     if (reason) return t(`authProblems.${reason}`);
-    return answer.message === '' ? t('authProblems.failed') : answer.message;
+    // The sign-in's own sentences are English.
+    return answer.message === '' || i18n.resolvedLanguage !== 'en' ? t('authProblems.failed') : answer.message;
   };
 }

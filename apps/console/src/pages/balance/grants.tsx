@@ -9,6 +9,7 @@ import { EmptyState } from '../../components/states.tsx';
 import { When } from '../../components/when.tsx';
 import { GrantsDocument } from '../../graphql/generated/balance.ts';
 import type { GrantFieldsFragment, GrantState, GrantsQuery } from '../../graphql/generated/types.ts';
+import { useNames } from '../../i18n/names.ts';
 
 const connectionOf = (answer: GrantsQuery) => answer.organization?.grants;
 const colors: Readonly<Record<GrantState, string>> = { ACTIVE: 'teal', UPCOMING: 'blue', SPENT: 'gray', EXPIRED: 'gray', CLOSING: 'orange', CLOSED: 'gray' };
@@ -26,6 +27,7 @@ interface GrantsProps {
 
 export function Grants({ organizationId, actionsOf }: GrantsProps) {
   const { t } = useTranslation();
+  const nameOf = useNames();
   return (
     <Panel flush>
       <KeysetList
@@ -42,15 +44,15 @@ export function Grants({ organizationId, actionsOf }: GrantsProps) {
             render: ({ source, reference }) => (
               <Stack gap={0}>
                 <Text size="sm" fw={500}>
-                  {source}
+                  {nameOf('grantSources', source)}
                 </Text>
-                <Text size="xs" className="quiet" truncate maw={240}>
+                <Text size="xs" className="quiet" truncate maw={{ base: 120, sm: 240 }}>
                   {reference}
                 </Text>
               </Stack>
             ),
           },
-          { key: 'state', title: t('grants.state'), render: ({ state }) => <Badge color={colors[state]}>{t(`grantStates.${state}`)}</Badge> },
+          { key: 'state', title: t('grants.state'), from: 'xs', render: ({ state }) => <Badge color={colors[state]}>{t(`grantStates.${state}`)}</Badge> },
           { key: 'effective', title: t('grants.from'), from: 'md', render: ({ effectiveAt }) => <When at={effectiveAt} relative /> },
           { key: 'expires', title: t('common.expires'), from: 'sm', render: ({ expiresAt }) => <When at={expiresAt} relative /> },
           { key: 'amount', title: t('grants.granted'), align: 'right', from: 'sm', render: ({ amount, unit }) => <Amount value={amount} unit={unit} /> },
@@ -59,7 +61,7 @@ export function Grants({ organizationId, actionsOf }: GrantsProps) {
             key: 'actions',
             title: '',
             align: 'right',
-            render: (grant) => <RowMenu name={grant.reference ?? grant.source} actions={actionsOf(grant).map(({ kind, run }) => ({ label: t(`grantActions.${kind}`), icon: icons[kind], run }))} />,
+            render: (grant) => <RowMenu name={grant.reference ?? nameOf('grantSources', grant.source)} actions={actionsOf(grant).map(({ kind, run }) => ({ label: t(`grantActions.${kind}`), icon: icons[kind], run }))} />,
           },
         ]}
       />

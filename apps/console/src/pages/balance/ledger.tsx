@@ -8,12 +8,14 @@ import { EmptyState } from '../../components/states.tsx';
 import { When } from '../../components/when.tsx';
 import { LedgerDocument } from '../../graphql/generated/balance.ts';
 import type { LedgerFieldsFragment, LedgerQuery } from '../../graphql/generated/types.ts';
+import { useNames } from '../../i18n/names.ts';
 
 const connectionOf = (answer: LedgerQuery) => answer.organization?.ledger;
 
 /** Every transaction with its postings, newest first; the sum of each transaction's postings is zero in each unit. */
 export function Ledger({ organizationId }: { readonly organizationId: string }) {
   const { t } = useTranslation();
+  const nameOf = useNames();
   return (
     <Panel flush>
       <KeysetList
@@ -32,7 +34,7 @@ export function Ledger({ organizationId }: { readonly organizationId: string }) 
             render: ({ kind, hash }) => (
               <Stack gap={0}>
                 <Text size="sm" fw={500}>
-                  {kind}
+                  {nameOf('postings', kind)}
                 </Text>
                 <Text size="xs" ff="monospace" className="quiet" visibleFrom="md">
                   {hash.slice(0, 12)}

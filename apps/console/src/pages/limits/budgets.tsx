@@ -11,6 +11,7 @@ import { RowMenu } from '../../components/row-menu.tsx';
 import { EmptyState } from '../../components/states.tsx';
 import { tell } from '../../components/told.ts';
 import { amountText, readAmount, shareOf } from '../../format/amount.ts';
+import { numberFormat } from '../../format/formatters.ts';
 import { useLocale } from '../../format/locale.ts';
 import { RemoveBudgetDocument, SetBudgetDocument } from '../../graphql/generated/limits.ts';
 import type { BudgetFieldsFragment } from '../../graphql/generated/types.ts';
@@ -47,7 +48,7 @@ export function Budgets({ budgets, units }: BudgetsProps) {
         columns={[
           { key: 'subject', title: t('limits.for'), render: ({ subject }) => <SubjectName subject={subject} /> },
           { key: 'used', title: t('budgets.used'), render: (budget) => <Used budget={budget} /> },
-          { key: 'amount', title: t('common.amount'), align: 'right', render: ({ amount, unit, period }) => <AmountPer amount={amount} unit={unit} period={period} /> },
+          { key: 'amount', title: t('common.amount'), align: 'right', from: 'xs', render: ({ amount, unit, period }) => <AmountPer amount={amount} unit={unit} period={period} /> },
           { key: 'alerts', title: t('budgets.alerts'), from: 'md', render: (budget) => <AlertPercents budget={budget} /> },
           { key: 'actions', title: '', align: 'right', render: (budget) => <RowMenu name={budget.subject.name} actions={mayWrite ? [{ label: t('common.remove'), icon: Trash2, danger: true, run: () => setRemoving(budget) }] : []} /> },
         ]}
@@ -64,7 +65,7 @@ function Used({ budget: { used, amount, unit, left } }: { readonly budget: Budge
   const share = shareOf(used, amount);
   return (
     <Stack gap={4} maw={240} miw={110}>
-      <Progress value={share * 100} size={6} color={share >= 1 ? 'red' : share >= 0.8 ? 'orange' : undefined} aria-label={t('budgets.usedShare', { share: new Intl.NumberFormat(locale, { style: 'percent' }).format(share) })} />
+      <Progress value={share * 100} size={6} color={share >= 1 ? 'red' : share >= 0.8 ? 'orange' : undefined} aria-label={t('budgets.usedShare', { share: numberFormat(locale, { style: 'percent' }).format(share) })} />
       <Text size="xs" className="quiet">
         {t('budgets.left', { left: amountText(left, unit, locale), used: amountText(used, unit, locale) })}
       </Text>
@@ -86,7 +87,7 @@ function AmountPer({ amount, unit, period }: { readonly amount: string; readonly
 
 function AlertPercents({ budget: { alertPercents, alerted } }: { readonly budget: BudgetFieldsFragment }) {
   const locale = useLocale();
-  const percent = new Intl.NumberFormat(locale, { style: 'percent' });
+  const percent = numberFormat(locale, { style: 'percent' });
   return (
     <Group gap={4}>
       {alertPercents.map((value) => (

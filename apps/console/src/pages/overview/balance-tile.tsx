@@ -12,7 +12,13 @@ const dayMs = 86_400_000;
 
 const isSoon = (at: string): boolean => Date.parse(at) - Date.now() < SOON_DAYS * dayMs;
 
-export function BalanceTile({ balance }: { readonly balance: BalanceFieldsFragment }) {
+interface BalanceTileProps {
+  readonly balance: BalanceFieldsFragment;
+  /** Requests have settled that the burn rate does not hold yet. */
+  readonly isFollowing?: boolean;
+}
+
+export function BalanceTile({ balance, isFollowing = false }: BalanceTileProps) {
   const { t } = useTranslation();
   const locale = useLocale();
   const { timeZone } = useOrganization();
@@ -35,7 +41,7 @@ export function BalanceTile({ balance }: { readonly balance: BalanceFieldsFragme
         <Progress value={100 * shareOf(available, granted)} size={4} aria-label={t('balance.usedOf', { used: amountText(used, unit, locale), granted: amountText(granted, unit, locale) })} />
         <Group justify="space-between" gap={4}>
           <Text size="xs" className="quiet">
-            {isBurning ? t('balance.burn', { amount: shortAmount(burnPerDay, unit, locale) }) : t('balance.noBurn')}
+            {isBurning ? t('balance.burn', { amount: shortAmount(burnPerDay, unit, locale) }) : t(isFollowing ? 'balance.burnFollows' : 'balance.noBurn')}
           </Text>
           {runsOutOn && (
             <Text size="xs" fw={500} c={isSoon(runsOutOn) ? 'var(--mantine-color-orange-text)' : undefined} className={isSoon(runsOutOn) ? '' : 'quiet'}>

@@ -1,22 +1,24 @@
 import { useQuery } from '@apollo/client/react';
-import { Anchor, SegmentedControl, SimpleGrid, Skeleton } from '@mantine/core';
+import { Anchor, SimpleGrid, Skeleton } from '@mantine/core';
 import { Rocket } from 'lucide-react';
-import { useMemo, useState } from 'react';
+import { useCallback, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
-import { measureChoices, splitMeasure } from '../../charts/measures.ts';
-import { UsageChart } from '../../charts/usage-chart.tsx';
 import { Page, Panel } from '../../components/page.tsx';
 import { EmptyState, ErrorState } from '../../components/states.tsx';
-import { OverviewDocument } from '../../graphql/generated/overview.ts';
-import type { OverviewQuery } from '../../graphql/generated/types.ts';
-import { useOrganization } from '../../session/organization.tsx';
 import { lastDays } from '../../format/range.ts';
+import { OverviewDocument } from '../../graphql/generated/overview.ts';
+import { useOrganization } from '../../session/organization.tsx';
+import { useLiveRequests, withLiveRequests } from '../requests/live-requests.ts';
 import { BalanceTile } from './balance-tile.tsx';
 import { LatestRequests } from './latest-requests.tsx';
 import { useLiveBalance } from './live-balance.ts';
+import { Spend } from './spend.tsx';
+import { useFollowing } from './use-following.ts';
 
 const DAYS = 30;
+const LATEST = 6;
+const all = (): boolean => true;
 
 export default function OverviewPage() {
   const { t } = useTranslation();
@@ -25,16 +27,19 @@ export default function OverviewPage() {
   const series = { ...range, grain: 'DAY', groupBy: 'MODEL', timeZone, groupsMax: 8 } as const;
   const { data, error, refetch } = useQuery(OverviewDocument, { variables: { organizationId: id, series } });
   const live = useLiveBalance(id);
+  const settled = useLiveRequests(id, all);
   const organization = data?.organization;
+  const latest = withLiveRequests(settled, organization?.requests.nodes)?.slice(0, LATEST);
+  const isFollowing = useFollowing(latest?.[0], useCallback(() => void refetch(), [refetch]));
   if (error && !organization) return <ErrorState error={error} onRetry={() => void refetch()} />;
   const balances = live ?? organization?.balances;
   return (
     <Page title={t('overview.title')} description={t('overview.description', { name })}>
       <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }}>
-        {balances ? balances.map((balance) => <BalanceTile key={balance.unit} balance={balance} />) : <Skeleton height={150} radius="lg" />}
+        {balances ? balances.map((balance) => <BalanceTile key={balance.unit} balance={balance} isFollowing={isFollowing} />) : <Skeleton height={144} radius="lg" />}
       </SimpleGrid>
       {balances?.length === 0 && <EmptyState icon={Rocket} title={t('overview.noBalance.title')} text={t('overview.noBalance.text')} />}
-      {organization ? <Spend organization={organization} range={range} /> : <Skeleton height={340} radius="lg" />}
+      {organization ? <Spend organization={organization} range={range} days={DAYS} isFollowing={isFollowing} /> : <Skeleton height={366} radius="lg" />}
       <Panel
         flush
         title={t('overview.latest')}
@@ -44,32 +49,8 @@ export default function OverviewPage() {
           </Anchor>
         }
       >
-        <LatestRequests rows={organization?.requests.nodes} />
+        <LatestRequests rows={latest} />
       </Panel>
     </Page>
-  );
-}
-
-interface SpendProps {
-  readonly organization: NonNullable<OverviewQuery['organization']>;
-  readonly range: { readonly from: string; readonly until: string };
-}
-
-function Spend({ organization: { usageSeries, balances }, range }: SpendProps) {
-  const { t } = useTranslation();
-  const { timeZone } = useOrganization();
-  const [shown, setShown] = useState('charge');
-  const units = [...new Set([...usageSeries.totals.map(({ unit }) => unit), ...balances.map(({ unit }) => unit)])];
-  const choices = measureChoices(t, units, false);
-  const chosen = choices.some(({ value }) => value === shown) ? shown : choices[0]!.value;
-  const control = <SegmentedControl size="xs" data={choices} value={chosen} onChange={setShown} aria-label={t('charts.measure')} />;
-  return (
-    <Panel title={t('overview.chart', { days: DAYS })} actions={control}>
-      {usageSeries.points.length === 0 ? (
-          <EmptyState title={t('overview.noUsage.title')} text={t('overview.noUsage.text')} />
-        ) : (
-          <UsageChart title={t('overview.chart', { days: DAYS })} usage={usageSeries} {...range} timeZone={timeZone} {...splitMeasure(chosen)} />
-        )}
-    </Panel>
   );
 }

@@ -27,10 +27,15 @@ export type ChatEvent = { readonly kind: 'text'; readonly text: string } | { rea
 export class ChatRefusal extends Error {
   constructor(
     message: string,
-    readonly status: number,
+    readonly code: string,
   ) {
     super(message);
   }
+}
+
+interface GatewayError {
+  readonly message?: string;
+  readonly code?: string | null;
 }
 
 interface Chunk {
@@ -40,7 +45,7 @@ interface Chunk {
     readonly completion_tokens: number;
     readonly kilotoken?: { readonly charges?: Usage['charges'] };
   } | null;
-  readonly error?: { readonly message?: string };
+  readonly error?: GatewayError;
 }
 
 export async function* streamChat({ gatewayUrl, secret, model, messages, maxTokens, signal }: ChatQuestion): AsyncGenerator<ChatEvent> {
@@ -50,22 +55,22 @@ export async function* streamChat({ gatewayUrl, secret, model, messages, maxToke
     headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
     body: JSON.stringify({ model, messages, max_tokens: maxTokens, stream: true, stream_options: { include_usage: true } }),
   });
-  if (!response.ok || response.body === null) throw new ChatRefusal(await readRefusal(response), response.status);
+  if (!response.ok || response.body === null) throw await readRefusal(response);
   const reader = response.body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array<ArrayBuffer>>).pipeThrough(new EventSourceParserStream()).getReader();
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
     if (read.value.data === '[DONE]') return;
-    yield* readChunk(JSON.parse(read.value.data) as Chunk, response.status);
+    yield* readChunk(JSON.parse(read.value.data) as Chunk);
   }
 }
 
-function* readChunk({ choices, usage, error }: Chunk, status: number): Generator<ChatEvent> {
-  if (error) throw new ChatRefusal(error.message ?? '', status);
+function* readChunk({ choices, usage, error }: Chunk): Generator<ChatEvent> {
+  if (error) throw new ChatRefusal(error.message ?? '', error.code ?? '');
   const text = choices?.[0]?.delta?.content;
   if (text) yield { kind: 'text', text };
   if (usage) yield { kind: 'usage', usage: { inputTokens: usage.prompt_tokens, outputTokens: usage.completion_tokens, charges: usage.kilotoken?.charges ?? [] } };
 }
 
-const readRefusal = async (response: Response): Promise<string> => {
-  const body = (await response.json().catch(() => null)) as { readonly error?: { readonly message?: string } } | null;
-  return body?.error?.message ?? response.statusText;
+const readRefusal = async (response: Response): Promise<ChatRefusal> => {
+  const body = (await response.json().catch(() => null)) as { readonly error?: GatewayError } | null;
+  return new ChatRefusal(body?.error?.message ?? response.statusText, body?.error?.code ?? '');
 };

@@ -1,5 +1,6 @@
 import { useQuery } from '@apollo/client/react';
 import { Button, Grid, NumberInput, Select, Stack, Textarea } from '@mantine/core';
+import { useLocalStorage } from '@mantine/hooks';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Page, Panel } from '../../components/page.tsx';
@@ -15,7 +16,8 @@ export default function PlaygroundPage() {
   const { t } = useTranslation();
   const { id } = useOrganization();
   const { data, error, refetch } = useQuery(PlaygroundChoicesDocument, { variables: { organizationId: id } });
-  const [modelId, setModelId] = useState<string | null>(null);
+  // The model that was chosen last in this browser; else the first of the api's list.
+  const [modelId, setModelId] = useLocalStorage<string | null>({ key: `kilotoken-playground-model-${id}`, defaultValue: null, getInitialValueInEffect: false });
   const [projectId, setProjectId] = useState<string | null>(null);
   const [system, setSystem] = useState('');
   const [maxTokens, setMaxTokens] = useState<number>(USUAL_TOKENS);

@@ -1,5 +1,6 @@
 import { useCallback, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { refusalText } from '../../api/refusal.ts';
 import { ChatRefusal, streamChat, type ChatMessage, type Usage } from './chat-stream.ts';
 import { usePlaygroundKey } from './use-playground-key.ts';
 
@@ -54,7 +55,7 @@ export function useChat(): Chat {
         }
       } catch (error) {
         if (controller.signal.aborted) changeLast((turn) => ({ ...turn, stopped: true }));
-        else setProblem(error instanceof ChatRefusal && error.message !== '' ? error.message : t('playground.unreachable'));
+        else setProblem(error instanceof ChatRefusal && error.message !== '' ? refusalText('gateway', error.code, error.message) : t('playground.unreachable'));
       } finally {
         setBusy(false);
       }

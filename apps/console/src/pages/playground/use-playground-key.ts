@@ -1,5 +1,4 @@
 import { useCallback, useRef } from 'react';
-import { useTranslation } from 'react-i18next';
 import { useCommand, type CommandResult } from '../../api/command.ts';
 import { OpenPlaygroundDocument } from '../../graphql/generated/playground.ts';
 import type { OpenPlaygroundMutation } from '../../graphql/generated/types.ts';
@@ -18,8 +17,7 @@ type Opened = { readonly ok: true; readonly key: PlaygroundKey } | Extract<Comma
 
 /** A key of a quarter of an hour for this person and project; it is kept in memory alone. */
 export function usePlaygroundKey(): (projectId: string) => Promise<Opened> {
-  const { t } = useTranslation();
-  const [open] = useCommand(OpenPlaygroundDocument, t('trouble.noAnswer'));
+  const [open] = useCommand(OpenPlaygroundDocument);
   const held = useRef<PlaygroundKey | null>(null);
   return useCallback(
     async (projectId) => {

@@ -5,6 +5,7 @@ import { None } from '../../components/none.tsx';
 import { Panel } from '../../components/page.tsx';
 import { EmptyState } from '../../components/states.tsx';
 import { sumAmounts } from '../../format/amount.ts';
+import { useNames } from '../../i18n/names.ts';
 import type { RequestDetail } from './request.page.tsx';
 import classes from '../../components/data-table.module.css';
 
@@ -21,16 +22,17 @@ export function Arithmetic({ request }: { readonly request: RequestDetail }) {
 
 function Lines({ request: { lines, counts } }: { readonly request: RequestDetail }) {
   const { t } = useTranslation();
+  const nameOf = useNames();
   const units = [...new Set(lines.map(({ unit }) => unit))];
   const free = counts.filter((count) => !lines.some((line) => line.class === count.class));
   return (
-    <Table.ScrollContainer minWidth={560} type="native">
+    <Table.ScrollContainer minWidth={0} type="native">
       <Table className={classes['table']}>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>{t('arithmetic.class')}</Table.Th>
-            <Table.Th ta="right">{t('arithmetic.tokens')}</Table.Th>
-            <Table.Th ta="right">{t('arithmetic.price')}</Table.Th>
+            <Table.Th ta="right" visibleFrom="sm">{t('arithmetic.tokens')}</Table.Th>
+            <Table.Th ta="right" visibleFrom="sm">{t('arithmetic.price')}</Table.Th>
             <Table.Th>{t('arithmetic.formula')}</Table.Th>
             <Table.Th ta="right">{t('common.amount')}</Table.Th>
           </Table.Tr>
@@ -38,11 +40,11 @@ function Lines({ request: { lines, counts } }: { readonly request: RequestDetail
         <Table.Tbody>
           {lines.map((line, index) => (
             <Table.Tr key={`${line.class} ${index}`}>
-              <Table.Td>{line.class}</Table.Td>
-              <Table.Td ta="right">
+              <Table.Td>{nameOf('tokenClasses', line.class)}</Table.Td>
+              <Table.Td ta="right" visibleFrom="sm">
                 <Count value={line.tokens} />
               </Table.Td>
-              <Table.Td ta="right">{line.price ? <PriceOf price={line.price} per={line.per} unit={line.unit} /> : <None />}</Table.Td>
+              <Table.Td ta="right" visibleFrom="sm">{line.price ? <PriceOf price={line.price} per={line.per} unit={line.unit} /> : <None />}</Table.Td>
               <Table.Td>
                 <Code>{line.formula}</Code>
               </Table.Td>
@@ -53,13 +55,12 @@ function Lines({ request: { lines, counts } }: { readonly request: RequestDetail
           ))}
           {free.map((count) => (
             <Table.Tr key={count.class}>
-              <Table.Td>{count.class}</Table.Td>
-              <Table.Td ta="right">
+              <Table.Td>{nameOf('tokenClasses', count.class)}</Table.Td>
+              <Table.Td ta="right" visibleFrom="sm">
                 <Count value={count.tokens} />
               </Table.Td>
-              <Table.Td colSpan={2} className="quiet">
-                {t('arithmetic.free')}
-              </Table.Td>
+              <Table.Td visibleFrom="sm" />
+              <Table.Td className="quiet">{t('arithmetic.free')}</Table.Td>
               <Table.Td ta="right">
                 <None />
               </Table.Td>
@@ -68,7 +69,10 @@ function Lines({ request: { lines, counts } }: { readonly request: RequestDetail
         </Table.Tbody>
         <Table.Tfoot>
           <Table.Tr>
-            <Table.Th colSpan={4}>{t('arithmetic.total')}</Table.Th>
+            <Table.Th>{t('arithmetic.total')}</Table.Th>
+            <Table.Th visibleFrom="sm" />
+            <Table.Th visibleFrom="sm" />
+            <Table.Th />
             <Table.Th ta="right">
               <Stack gap={0} align="flex-end">
                 {units.map((unit) => (
@@ -100,6 +104,7 @@ function PriceOf({ price, per, unit }: { readonly price: string; readonly per: s
 
 function Allocations({ request: { allocations } }: { readonly request: RequestDetail }) {
   const { t } = useTranslation();
+  const nameOf = useNames();
   return (
     <Table.ScrollContainer minWidth={0} type="native">
       <Table className={classes['table']} style={{ borderTop: '1px solid var(--line)' }}>
@@ -113,7 +118,7 @@ function Allocations({ request: { allocations } }: { readonly request: RequestDe
         <Table.Tbody>
           {allocations.map(({ grant, grantId, unit, amount }, index) => (
             <Table.Tr key={`${grantId} ${index}`}>
-              <Table.Td>{grant?.source ?? (grantId ? <Code>{grantId}</Code> : t('arithmetic.nobody'))}</Table.Td>
+              <Table.Td>{grant ? nameOf('grantSources', grant.source) : (grantId ? <Code>{grantId}</Code> : t('arithmetic.nobody'))}</Table.Td>
               <Table.Td visibleFrom="sm">{grant?.reference ?? <None />}</Table.Td>
               <Table.Td ta="right">
                 <Amount value={amount} unit={unit} />

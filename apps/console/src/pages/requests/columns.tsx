@@ -25,7 +25,7 @@ export function useRequestColumns(slug: string): readonly Column<RequestRowFragm
         </Anchor>
       ),
     },
-    { key: 'model', title: t('common.model'), render: ({ model }) => <Text size="sm" fw={500} truncate maw={220}>{model}</Text> },
+    { key: 'model', title: t('common.model'), render: ({ model }) => <Text size="sm" fw={500} truncate maw={{ base: 130, sm: 220 }}>{model}</Text> },
     { key: 'key', title: t('common.apiKey'), from: 'lg', render: ({ apiKey, project }) => <KeyOf name={apiKey?.name} project={project?.name} /> },
     { key: 'outcome', title: t('requests.outcome'), from: 'sm', render: ({ outcome, status }) => <OutcomeBadge outcome={outcome} status={status} /> },
     { key: 'input', title: t('requests.input'), align: 'right', from: 'md', render: ({ inputTokens }) => <Count value={inputTokens} /> },

@@ -19,3 +19,10 @@ export const useLiveRequests = (organizationId: string, matches: (row: RequestRo
   useEffect(() => setRows([]), [organizationId, matches]);
   return rows;
 };
+
+/** A list's rows, and before them those that settled since; undefined until the list is there. */
+export const withLiveRequests = (live: readonly RequestRowFragment[], rows: readonly RequestRowFragment[] | undefined): readonly RequestRowFragment[] | undefined => {
+  if (!rows) return undefined;
+  const known = new Set(rows.map(({ id }) => id));
+  return [...live.filter(({ id }) => !known.has(id)), ...rows];
+};

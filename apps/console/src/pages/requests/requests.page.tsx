@@ -11,7 +11,7 @@ import type { RequestsQuery } from '../../graphql/generated/types.ts';
 import { useOrganization } from '../../session/organization.tsx';
 import { useRequestColumns, useRequestLink } from './columns.tsx';
 import { RequestFilters } from './filters.tsx';
-import { useLiveRequests } from './live-requests.ts';
+import { useLiveRequests, withLiveRequests } from './live-requests.ts';
 import { useRequestFilter } from './request-filter.ts';
 
 const connectionOf = (answer: RequestsQuery) => answer.organization?.requests;
@@ -24,11 +24,7 @@ export default function RequestsPage() {
   const linkOf = useRequestLink(slug);
   const { rows, error, refetch, more } = useKeysetRows({ document: RequestsDocument, variables: { organizationId: id, filter: filter.value }, connectionOf });
   const live = useLiveRequests(id, filter.matches);
-  const shown = useMemo(() => {
-    if (!rows) return undefined;
-    const known = new Set(rows.map((row) => row.id));
-    return [...live.filter((row) => !known.has(row.id)), ...rows];
-  }, [rows, live]);
+  const shown = useMemo(() => withLiveRequests(live, rows), [rows, live]);
   const empty = filter.isSet ? (
     <EmptyState
       icon={ListFilter}

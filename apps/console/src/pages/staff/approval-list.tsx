@@ -16,6 +16,7 @@ import { When, WholeTime } from '../../components/when.tsx';
 import { DecideApprovalDocument, OrganizationApprovalsDocument } from '../../graphql/generated/approvals.ts';
 import type { ApprovalFieldsFragment, ApprovalStatus, OrganizationApprovalsQuery } from '../../graphql/generated/types.ts';
 import { ActorName } from '../audit/audit-list.tsx';
+import { useNames } from '../../i18n/names.ts';
 
 const colors: Readonly<Record<ApprovalStatus, string>> = { PENDING: 'orange', APPROVED: 'teal', REJECTED: 'red', EXPIRED: 'gray', CANCELLED: 'gray' };
 const ofOrganization = (answer: OrganizationApprovalsQuery) => answer.organization?.approvals;
@@ -51,9 +52,10 @@ export function ApprovalList<Answer, Variables extends OperationVariables>({ doc
 
 function useColumns(open: (approval: ApprovalFieldsFragment) => void): readonly Column<ApprovalFieldsFragment>[] {
   const { t } = useTranslation();
+  const nameOf = useNames();
   return [
     { key: 'at', title: t('approvals.requested'), render: ({ requestedAt }) => <When at={requestedAt} relative /> },
-    { key: 'kind', title: t('approvals.kind'), render: ({ kind }) => <Text size="sm" fw={500}>{kind}</Text> },
+    { key: 'kind', title: t('approvals.kind'), render: ({ kind }) => <Text size="sm" fw={500}>{nameOf('approvalKinds', kind.replace('.', '_'))}</Text> },
     { key: 'organization', title: t('common.organization'), from: 'sm', render: ({ organization }) => organization.name },
     { key: 'by', title: t('approvals.by'), from: 'md', render: ({ requestedBy }) => <ActorName actor={requestedBy} /> },
     { key: 'amount', title: t('common.amount'), align: 'right', render: ({ amount, unit }) => <Amount value={amount} unit={unit} /> },
@@ -80,7 +82,7 @@ function Decision({ approval, onClose }: DecisionProps) {
   const { t } = useTranslation();
   const [reason, setReason] = useState('');
   const [problem, setProblem] = useState<string | null>(null);
-  const [decide, busy] = useCommand(DecideApprovalDocument, t('trouble.noAnswer'), ['Approvals', 'OrganizationApprovals', 'Grants', 'StaffOrganization']);
+  const [decide, busy] = useCommand(DecideApprovalDocument, ['Approvals', 'OrganizationApprovals', 'Grants', 'StaffOrganization']);
   const send = async (approve: boolean): Promise<void> => {
     const result = await decide({ id: approval.id, approve, ...(reason.trim() !== '' && { reason: reason.trim() }) });
     if (!result.ok) {

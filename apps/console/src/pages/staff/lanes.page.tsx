@@ -10,6 +10,7 @@ import { Query } from '../../components/query-state.tsx';
 import { EmptyState } from '../../components/states.tsx';
 import { LanesDocument, SetLaneDrainDocument } from '../../graphql/generated/operations.ts';
 import type { LanesQuery } from '../../graphql/generated/types.ts';
+import { useNames } from '../../i18n/names.ts';
 import { useStaffMay } from '../../session/viewer.tsx';
 
 const POLL_MS = 10_000;
@@ -62,7 +63,7 @@ function LaneName({ lane: { model, baseUrl, upstreamModel } }: { readonly lane: 
       <Text size="sm" fw={500}>
         {model}
       </Text>
-      <Text size="xs" className="quiet" truncate maw={340}>
+      <Text size="xs" className="quiet" truncate maw={{ base: 190, sm: 340 }}>
         {baseUrl} · {upstreamModel}
       </Text>
     </Stack>
@@ -70,11 +71,12 @@ function LaneName({ lane: { model, baseUrl, upstreamModel } }: { readonly lane: 
 }
 
 function Cost({ cost }: Pick<Lane, 'cost'>) {
+  const nameOf = useNames();
   return (
     <Stack gap={0}>
       {cost.map(({ class: name, amount, currency, per }) => (
         <Text key={name} size="xs">
-          <span className="quiet">{name}</span> <Amount value={amount} unit={currency} /> / <Count value={per} />
+          <span className="quiet">{nameOf('tokenClasses', name)}</span> <Amount value={amount} unit={currency} /> / <Count value={per} />
         </Text>
       ))}
     </Stack>

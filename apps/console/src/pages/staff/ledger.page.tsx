@@ -8,9 +8,11 @@ import { Page, Panel } from '../../components/page.tsx';
 import { Query } from '../../components/query-state.tsx';
 import { EmptyState } from '../../components/states.tsx';
 import { LedgerAccountsDocument } from '../../graphql/generated/operations.ts';
+import { useNames } from '../../i18n/names.ts';
 
 export default function LedgerPage() {
   const { t } = useTranslation();
+  const nameOf = useNames();
   return (
     <Page title={t('chart.title')} description={t('chart.description')}>
       <Panel flush>
@@ -36,7 +38,7 @@ export default function LedgerPage() {
                     </Stack>
                   ),
                 },
-                { key: 'kind', title: t('chart.kind'), from: 'sm', render: ({ kind }) => <Badge color="gray">{kind}</Badge> },
+                { key: 'kind', title: t('chart.kind'), from: 'sm', render: ({ kind }) => <Badge color="gray">{nameOf('accountKinds', kind)}</Badge> },
                 {
                   key: 'balance',
                   title: t('chart.balance'),

@@ -19,7 +19,7 @@ export function Totals({ totals, by }: { readonly totals: readonly Total[]; read
 function useColumns(by: Dimension): readonly Column<Total>[] {
   const { t } = useTranslation();
   return [
-    { key: 'label', title: t(`dimensions.${by}`), render: ({ label }) => <Text size="sm" fw={500} truncate maw={260}>{label === '' ? t('usage.unnamed') : label}</Text> },
+    { key: 'label', title: t(`dimensions.${by}`), render: ({ label }) => <Text size="sm" fw={500} truncate maw={{ base: 130, sm: 260 }}>{label === '' ? t('usage.unnamed') : label}</Text> },
     { key: 'requests', title: t('charts.requests'), align: 'right', render: ({ requests }) => <Count value={requests} /> },
     { key: 'errors', title: t('usage.errors'), align: 'right', from: 'md', render: ({ errors }) => <Count value={errors} /> },
     { key: 'input', title: t('usage.input'), align: 'right', from: 'sm', render: ({ inputTokens }) => <Count value={inputTokens} /> },
