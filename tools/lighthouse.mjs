@@ -25,6 +25,6 @@ try {
   const { browserPath, consoleHome } = await import('./dist/console-visit.js');
   process.exit((await runLighthouse({ runs, home: consoleHome(process.env), browser: browserPath(process.env) })) ? 0 : 1);
 } catch (error) {
-  terminal.problem(explainProblem(error));
+  process.stderr.write(`\n${explainProblem(error)}\n`);
   process.exit(1);
 }

@@ -22,7 +22,7 @@ const terminal = createTerminal();
 try {
   await prepareWorkspace(terminal);
 } catch (error) {
-  terminal.problem(explainProblem(error));
+  process.stderr.write(`\n${explainProblem(error)}\n`);
   process.exit(1);
 }
 const { consolePages } = await import('./dist/console-pages.js');
@@ -32,7 +32,7 @@ const home = consoleHome(process.env);
 const folder = join(home, 'screenshots');
 const quickstart = findQuickstart(home);
 if (quickstart === null) {
-  terminal.problem(`There is no quickstart.json in ${home}. Start the installation with npm start, and run this beside it.`);
+  process.stderr.write(`There is no quickstart.json in ${home}. Start the installation with npm start, and run this beside it.\n`);
   process.exit(1);
 }
 
