@@ -42,7 +42,7 @@ export const modelName = z.string().max(256).regex(/^[^\p{C}]+$/u, 'must be the 
 export const currency = z.string().regex(/^[A-Z]{3}$/, 'must be three capital letters, such as USD').meta({ id: 'Currency' });
 export const meter = z.enum(meters).meta({ id: 'Meter' });
 
-const isDate = (text: string): boolean => {
+export const isDate = (text: string): boolean => {
   const at = new Date(`${text}T00:00:00Z`);
   return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text);
 };

@@ -133,7 +133,7 @@ const hasAxis = (axis: Axis, { context, from, until }: BookConditions): boolean 
 /** Whether usage that meets `when` meets all of `general`'s conditions too. */
 const isImplied = (general: BookConditions, when: BookConditions): boolean => Object.entries(general).every(([key, value]) => JSON.stringify(value) === JSON.stringify(when[key as keyof BookConditions]));
 
-/** What spans leave out between their lowest and highest edges: at the end, up to Infinity. */
+/** The holes between spans, from `start` on; the last one reaches to Infinity. */
 const holesOf = (spans: readonly Span[], start: number): Span[] => {
   const holes: Span[] = [];
   let reached = start;

@@ -35,7 +35,7 @@ export const bookWindow = z.strictObject({
 const periods = ['month', 'quarter', 'contract_year'] as const;
 export type Period = (typeof periods)[number];
 const period = z.enum(periods);
-/** Who shares a counter: each organization alone, or the organizations of an account tree together. */
+/** A counter is of each organization alone, or of all organizations of an account tree together. */
 const of = z.enum(['organization', 'tree']);
 
 export const bookAccumulator = z.strictObject({

@@ -1,6 +1,6 @@
 /** The files beside a price book: usage, grants and counters in, rated lines out. These schemas are published in docs/schemas. */
 import { z } from 'zod';
-import { currency, decimal, meter, modelName, moment, name, zone } from './book-values.js';
+import { currency, decimal, isDate, meter, modelName, moment, name, zone } from './book-values.js';
 
 /** An id of usage or of an account: visible ASCII, and nothing that a spreadsheet takes for a formula. */
 const id = z.string().regex(/^[A-Za-z0-9][\x21-\x7e]{0,199}$/, 'must have 1 to 200 visible ASCII characters, the first one a letter or a digit');
@@ -9,9 +9,9 @@ const firstMs = Date.UTC(2000, 0, 1);
 const lastMs = Date.UTC(2100, 0, 1);
 const instant = z
   .string({ error: 'must be a moment with its offset, such as 2026-07-01T12:00:00Z' })
-  .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/, 'must be a moment with its offset, such as 2026-07-01T12:00:00Z')
+  .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/, { error: 'must be a moment with its offset, such as 2026-07-01T12:00:00Z', abort: true })
   .refine((text) => Date.parse(text) >= firstMs && Date.parse(text) < lastMs, 'must be a moment of the years 2000 to 2099')
-  .refine((text) => new Date(`${text.slice(0, 10)}T00:00:00Z`).toISOString().startsWith(text.slice(0, 10)), 'is on no day of the calendar')
+  .refine((text) => isDate(text.slice(0, 10)), 'is on no day of the calendar')
   .meta({ id: 'Instant' });
 
 /** One use: a line of a JSON Lines file. In CSV each quantity has a column of its class. */
