@@ -1,5 +1,5 @@
 import type { ApolloServerPlugin } from '@apollo/server';
-import { GraphQLError, Kind, separateOperations, type DocumentNode, type GraphQLSchema } from 'graphql';
+import { GraphQLError, type GraphQLSchema, separateOperations, type DocumentNode } from 'graphql';
 import { getComplexity, type ComplexityEstimatorArgs } from 'graphql-query-complexity';
 import { pageSizeDefault, pageSizeMax } from '../shapes/connection.js';
 import { operationLimits } from './limits.js';
@@ -13,14 +13,13 @@ const estimate = ({ args, childComplexity, type, field }: ComplexityEstimatorArg
   return 1 + Math.min(Math.max(first, 1), pageSizeMax) * childComplexity;
 };
 
-/** The operation that is asked for, with its fragments. Most documents have one. */
-const operationIn = (document: DocumentNode, operationName: string | undefined): DocumentNode => {
-  const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
-  return operationName === undefined || operations.length === 1 ? document : (separateOperations(document)[operationName] ?? document);
-};
-
 const costOf = (schema: GraphQLSchema, document: DocumentNode, operationName: string | undefined, variables: Record<string, unknown>): number =>
-  getComplexity({ schema, query: operationIn(document, operationName), variables, estimators: [estimate] });
+  getComplexity({
+    schema,
+    query: operationName === undefined ? document : (separateOperations(document)[operationName] ?? document),
+    variables,
+    estimators: [estimate],
+  });
 
 const tooCostly = (cost: number): GraphQLError =>
   new GraphQLError(`The operation costs ${cost}, more than ${operationLimits.costMax}. Ask for fewer fields or smaller pages.`, { extensions: { code: 'OPERATION_TOO_COSTLY', http: { status: 400 } } });

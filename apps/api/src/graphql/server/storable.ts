@@ -9,16 +9,7 @@ const holdsUnstorable = (value: unknown): boolean => {
   return Object.entries(value).some(([name, inner]) => name.includes(unstorable) || holdsUnstorable(inner));
 };
 
-/** Documents are parsed once and kept by the server. */
-const known = new WeakMap<DocumentNode, boolean>();
-
 const writtenIn = (document: DocumentNode): boolean => {
-  let found = known.get(document);
-  if (found === undefined) known.set(document, (found = lookInto(document)));
-  return found;
-};
-
-const lookInto = (document: DocumentNode): boolean => {
   let found = false;
   visit(document, {
     [Kind.STRING]: ({ value }) => {
