@@ -27,7 +27,7 @@ export interface FixtureSize {
 }
 
 export const usageDays = 90;
-export const largeKeys = 50;
+const largeKeys = 50;
 const projects = 5;
 const children = 3;
 const models = ['bench-small', 'bench-medium', 'bench-large'];
