@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gatewayNodeFlags } from '../launcher/apps.js';
 
-/** One of our own processes, started as an installation starts it: built code, its log in a file. */
+/** Starts one of our own processes as an installation does: built code, its log in a file. */
 export interface AppOptions {
   readonly name: 'gateway' | 'metering' | 'inference-worker' | 'api';
   readonly port: number;
@@ -70,7 +70,7 @@ const isReady = async (origin: string): Promise<boolean> => {
     await answer.arrayBuffer();
     return answer.ok;
   } catch {
-    // Nothing listens yet.
+    // The port is not open yet.
     return false;
   }
 };

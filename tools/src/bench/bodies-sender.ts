@@ -4,7 +4,7 @@ import { heavyBodies, hostileBodies, type WorstBody } from '../worst-bodies.js';
 import { reportReady } from './child.js';
 import { benchModel } from './exchange.js';
 
-/** The other customer of `npm run bench:bodies`: sends bodies of one kind, a few at once and without pause, for as long as it is told. */
+/** The other customer of `npm run bench:bodies`: sends bodies of one kind, a few at once and without pause, for the ordered time. */
 const orderSchema = z.object({ origin: z.string(), key: z.string(), kind: z.enum(['keys', 'hostile', 'heavy']), bytes: z.number().int(), atOnce: z.number().int(), seconds: z.number() });
 export type SenderOrder = z.input<typeof orderSchema>;
 
@@ -27,7 +27,7 @@ const send = async (order: unknown): Promise<void> => {
           await answer.body.dump();
           return String(answer.statusCode);
         },
-        // The gateway closes the connection of a body that it refused before it had come.
+        // The gateway closes the connection when it refuses a body before its end.
         () => 'closed',
       );
       statuses.set(status, (statuses.get(status) ?? 0) + 1);

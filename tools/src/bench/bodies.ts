@@ -10,13 +10,13 @@ import { startInstallation } from './installation.js';
 import { number, readOptions, runMeasurement, type BenchRun } from './run.js';
 
 /**
- * npm run bench:bodies: what one customer's large bodies cost another's small requests. It prints how long these take with
- * and without them, in turn, and no time makes it fail.
+ * npm run bench:bodies: the cost of one customer's large bodies for another customer's small requests. Rounds with and
+ * without the bodies alternate. It prints the times of the small requests and never fails on a time.
  */
 const optionsSchema = z.object({ seconds: z.number().min(1).max(600), rounds: z.number().int().min(1).max(20), json: z.boolean() });
 
 const MiB = 1024 * 1024;
-/** Just below the limit of the gateway. */
+/** Just below the gateway's limit. */
 const largest = 20 * MiB - 1;
 const belowThreads = 64 * 1024;
 
@@ -24,12 +24,12 @@ type Beside = Pick<SenderOrder, 'kind' | 'bytes' | 'atOnce'>;
 const conditions: readonly (readonly [string, Beside])[] = [
   ['six bodies of 20 MB with 1.5 million keys', { kind: 'keys', bytes: largest, atOnce: 6 }],
   ['six hostile bodies of 20 MB', { kind: 'hostile', bytes: largest, atOnce: 6 }],
-  ['two right requests of 20 MB', { kind: 'heavy', bytes: largest, atOnce: 2 }],
+  ['two valid requests of 20 MB', { kind: 'heavy', bytes: largest, atOnce: 2 }],
   ['six hostile bodies of 64 KiB', { kind: 'hostile', bytes: belowThreads, atOnce: 6 }],
-  ['six right requests of 64 KiB', { kind: 'heavy', bytes: belowThreads, atOnce: 6 }],
+  ['six valid requests of 64 KiB', { kind: 'heavy', bytes: belowThreads, atOnce: 6 }],
 ];
 
-/** A small request each so often, whatever the ones before it do: a gateway that stands still makes all of them wait. */
+/** Small requests at a fixed rate, independent of earlier answers: a gateway that stands still delays all of them. */
 const everyMs = 20;
 
 interface Waits {
@@ -68,7 +68,7 @@ interface MainThread {
   readonly waitedMs: number;
 }
 
-/** What the kernel says of the gateway's event loop: how long it ran, and how long it was ready and had no core. */
+/** The kernel's account of the gateway's event loop: time on a core, and time ready without a core. */
 const readMainThread = (pid: number): MainThread => {
   const [ran, waited] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ').map(Number);
   return { ranMs: ran! / 1e6, waitedMs: waited! / 1e6 };
@@ -79,7 +79,7 @@ const describe = ({ requests, failed, p50Ms, p99Ms, mostMs }: Waits): string =>
 
 export const runBench = async (args: string[]): Promise<void> => {
   const command = new Command('npm run bench:bodies --')
-    .description("Measures what one customer's large bodies cost another customer's small requests.")
+    .description("Measures the cost of one customer's large bodies for another customer's small requests.")
     .option('--seconds <count>', 'length of a round (10)', number)
     .option('--rounds <count>', 'rounds of each condition (2)', number);
   const options = readOptions(command, args, optionsSchema, { full: { seconds: 10, rounds: 2 }, quick: {} });
@@ -105,7 +105,7 @@ const measure = async ({ seconds, rounds }: z.infer<typeof optionsSchema>, { say
       const idle = await measureWaits(pool, installation.key, seconds);
       const order: SenderOrder = { origin, key: installation.otherKeys[0]!, ...beside, seconds: seconds + 2 };
       const sending = sender.ask(order, answered, (seconds + 120) * 1_000);
-      // Its bodies take a while to make.
+      // The sender needs a while to build its bodies.
       await pause(1_500);
       const before = readMainThread(installation.gateway.pid);
       const with_ = await measureWaits(pool, installation.key, seconds);

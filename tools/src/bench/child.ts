@@ -3,12 +3,12 @@ import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
 
 /**
- * A process of the bench itself: the vendor, the proxy, the load. It says something once it is ready, and then answers each
- * message with one. When the bench is gone, so is the channel between them, and it ends.
+ * A process of the bench itself: the vendor, the proxy or the load. It sends a message once it is ready, then answers each
+ * message with one. It exits when the bench is gone and their channel closes.
  */
 export interface BenchProcess {
   readonly pid: number;
-  /** What it said when it was ready. */
+  /** Its first message. */
   readonly ready: unknown;
   ask<Answer>(message: object, answer: z.ZodType<Answer>, timeoutMs: number): Promise<Answer>;
   stop(): void;
@@ -19,7 +19,7 @@ const readyMsMax = 15_000;
 export const startBenchProcess = async (name: string, args: readonly string[] = []): Promise<BenchProcess> => {
   const child = fork(fileURLToPath(new URL(`./${name}.js`, import.meta.url)), args, {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    // Nothing of the caller's environment may change how it runs.
+    // The caller's environment would change the process.
     env: { NODE_ENV: 'production' },
     serialization: 'advanced',
   });
@@ -53,15 +53,15 @@ const nextMessage = async (child: ChildProcess, name: string, timeoutMs: number)
     };
     const timer = setTimeout(() => {
       finish();
-      reject(new Error(`the ${name} process said nothing for ${timeoutMs / 1_000} s`));
+      reject(new Error(`the ${name} process did not answer within ${timeoutMs / 1_000} s`));
     }, timeoutMs);
     child.once('message', onMessage);
     child.once('exit', onExit);
   });
 
-/** For the other end: says `message` to the bench, and ends this process when the bench is gone. */
+/** For the other end: sends `message` to the bench, and exits when the bench is gone. */
 export const reportReady = (message: object): void => {
-  if (!process.send) throw new Error('This is a part of npm run bench and does not run by itself.');
+  if (!process.send) throw new Error('This file is a part of npm run bench and does not run by itself.');
   process.once('disconnect', () => process.exit(0));
   process.send(message);
 };

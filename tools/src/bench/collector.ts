@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { reportReady } from './child.js';
 
-/** Takes the traces that the gateway exports, as a collector on the same machine would, and keeps none. */
+/** Accepts the gateway's traces, as a collector on the same machine would, and discards them. */
 const server = createServer((request, response) => {
   request.resume();
   request.on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'));

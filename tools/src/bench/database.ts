@@ -8,13 +8,13 @@ import { embeddedSettings } from '../launcher/embedded-database.js';
 import { startPostgres, type RunningPostgres } from '../postgres/index.js';
 import type { Cleanup } from './run.js';
 
-/** A Postgres of a bench's own, set as an installation's is, with the schema and the applications' login. */
+/** A private Postgres with an installation's settings, the schema and the applications' logins. */
 export interface BenchDatabase {
-  /** What else the bench writes goes there too. */
+  /** Also for the bench's other files. */
   readonly folder: string;
   readonly postgresPid: number;
   readonly ownerUrl: string;
-  /** What all applications may, for what the bench itself asks. */
+  /** A login with the rights of all applications, for the bench's own queries. */
   readonly appUrl: string;
   readonly gatewayUrl: string;
   readonly meteringUrl: string;
@@ -25,7 +25,7 @@ const database = 'kilotoken';
 const connectMsMax = 10_000;
 
 export const startBenchDatabase = async (furtherSettings: Readonly<Record<string, string>>, cleanup: Cleanup): Promise<BenchDatabase> => {
-  // Not mkdtemp, whose folders are closed to the user that Postgres runs as under root.
+  // Not mkdtemp: under root, Postgres runs as another user, to whom mkdtemp's folders are closed.
   const folder = join(tmpdir(), `kilotoken-bench-${randomBytes(4).toString('hex')}`);
   mkdirSync(folder, { mode: 0o711 });
   cleanup.push(() => rmSync(folder, { recursive: true, force: true }));
@@ -48,7 +48,7 @@ const createDatabase = async (server: RunningPostgres): Promise<string> => {
 
 export const connect = async (connectionString: string): Promise<pg.Client> => {
   const client = new pg.Client({ connectionString, connectionTimeoutMillis: connectMsMax });
-  // A lost connection rejects the running query too.
+  // A lost connection also rejects the running query.
   client.on('error', () => undefined);
   await client.connect();
   return client;

@@ -5,17 +5,17 @@ import { reportReady } from './child.js';
 import { batchTokens, contextTokens, engineOrder, engineProcessArguments, type EngineOrder, type EngineResult } from './engine-order.js';
 
 /**
- * What the worker is compared with, each in a process of its own:
+ * The worker's competitors, each in its own process:
  *
- * - `bare`: the fastest loop that we know to write with the public interface of node-llama-cpp. All sequences are asked for
- *   their next token at once and in the order of their rows, so that each decode holds all of them and llama.cpp computes
- *   them together. Nothing joins, nothing is said to anybody, and no token is kept from being another sequence's
- *   (libs/inference reads the first row of logits alone; this does not).
- * - `loops`: as the documentation shows it, a loop over `sequence.evaluate` for each request, all at once.
- * - `engine`: our engine behind its dispatcher, without HTTP. What the worker loses against it is the price of its face.
+ * - `bare`: the fastest loop that we can write with the public interface of node-llama-cpp. It asks all sequences for their
+ *   next token at once and in the order of their rows, so each decode has all of them and llama.cpp computes them together.
+ *   No request joins later, no token is streamed, and no check keeps a sequence's tokens from another one
+ *   (libs/inference reads the first row of logits alone; this loop does not).
+ * - `loops`: the documentation's way, a loop over `sequence.evaluate` for each request, all at once.
+ * - `engine`: our engine behind its dispatcher, without HTTP. The worker's loss against it is the cost of its HTTP face.
  */
 type Compute = (order: EngineOrder) => Promise<EngineResult>;
-/** Runs all prompts at once, and says of each token whose it is. Answers how many there were. */
+/** Runs all prompts at once and reports the prompt of each token. Answers the number of tokens. */
 type Generate = (order: EngineOrder, onToken: (index: number) => void) => Promise<number>;
 
 const [kind, modelPath, slots, threads] = engineProcessArguments.parse(process.argv.slice(2));
@@ -107,7 +107,7 @@ const createEngine = async (): Promise<Generate> => {
       const request = { prompt: { kind: 'text', texts: [prompt] }, choicesPerPrompt: 1, maxTokens: tokens, sampling: { temperature: 0, topP: 1, seed: null, stop: [] } } as const;
       const generation = dispatcher.generate(request, { started: () => undefined, text: () => onToken(index), finish: () => undefined }, new AbortController().signal);
       await generation.ended;
-      // A token may bring no text of its own: what was counted counts.
+      // A token may add no text, so tokens are counted, not texts.
       return generation.usage()!.completionTokens;
     });
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);

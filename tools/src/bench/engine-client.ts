@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { z } from 'zod';
 import type { EngineOrder, EngineResult } from './engine-order.js';
 
-/** Loads a worker through its HTTP face, with streams as a gateway asks for them. */
+/** Loads a worker through its HTTP face, with a gateway's streams. */
 export interface WorkerAddress {
   readonly origin: string;
   readonly token: string;
@@ -15,7 +15,7 @@ export interface StreamedAnswer {
   readonly endedMs: number;
 }
 
-/** The last events of an answer are its usage and the mark of its end, and behind them the last chunk of the body. */
+/** An answer ends with its usage, the mark of its end and the last chunk of the body. */
 const tailBytes = 2_048;
 const endOfAnswer = 'data: [DONE]\n\n\r\n0\r\n\r\n';
 const answerMsMax = 600_000;
@@ -27,16 +27,16 @@ const requestOf = ({ origin, token, model }: WorkerAddress, prompt: string, toke
   return `${head.join('\r\n')}\r\n\r\n${body}`;
 };
 
-/** Throws when the answer was not whole. */
+/** Throws when the answer is incomplete. */
 const readTokens = (answer: string): number => {
   const usage = answer.split('data: ').at(-2);
-  if (!answer.endsWith(endOfAnswer) || usage === undefined) throw new Error(`the worker's answer was not whole: ${answer.slice(-300)}`);
+  if (!answer.endsWith(endOfAnswer) || usage === undefined) throw new Error(`the worker's answer is incomplete: ${answer.slice(-300)}`);
   return usageSchema.parse(JSON.parse(usage)).usage.completion_tokens;
 };
 
 /**
- * Times count from `startedMs`. The client shares its cores with what it measures, so it must cost little: it reads a socket
- * and looks at what comes for the first bytes and the end alone. An HTTP client takes 0.3 ms a token, a part of a decode.
+ * Times count from `startedMs`. The client shares its cores with the worker, so it must cost little: it reads a socket and
+ * searches the bytes for the first token and the end alone. An HTTP client takes 0.3 ms a token, a part of a decode.
  */
 const streamAnswer = async (worker: WorkerAddress, prompt: string, tokens: number, startedMs: number, onFirstToken?: () => void): Promise<StreamedAnswer> =>
   new Promise((resolve, reject) => {
@@ -53,7 +53,7 @@ const streamAnswer = async (worker: WorkerAddress, prompt: string, tokens: numbe
         reject(problem as Error);
       }
     };
-    socket.setTimeout(answerMsMax, () => finish(new Error('the worker said nothing for too long')));
+    socket.setTimeout(answerMsMax, () => finish(new Error('the worker did not answer in time')));
     socket.once('error', finish).once('end', () => finish());
     socket.on('data', (bytes: Buffer) => {
       if (firstTokenMs === null) {
@@ -83,7 +83,7 @@ export const loadWorker = async (worker: WorkerAddress, { prompts, tokens }: Eng
   };
 };
 
-/** The worker's own histogram: its count is the decodes, its sum their sequences. */
+/** The worker's own histogram: its count is the number of decodes, its sum their sequences. */
 const readDecodes = async ({ origin, token, model }: WorkerAddress): Promise<{ decodes: number; sequences: number }> => {
   const text = await (await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text();
   const read = (suffix: string): number => {
@@ -99,7 +99,7 @@ export interface ShortBesideLong {
   readonly shortEndsFirst: boolean;
 }
 
-/** Asks for a long answer, and when it has begun for a short one. */
+/** Asks for a long answer and, once it has begun, for a short one. */
 export const measureShortBesideLong = async (worker: WorkerAddress, longPrompt: string, shortPrompt: string): Promise<ShortBesideLong> => {
   const [longTokens, shortTokens] = [200, 8];
   const startedMs = performance.now();

@@ -1,7 +1,7 @@
 import type { EngineResult } from './engine-order.js';
 import { median } from './report.js';
 
-/** What rounds of engines say, in numbers for machines and lines for people. Pure. */
+/** The report of the rounds: numbers for machines and lines for people. Pure. */
 export const engineSides = ['bare', 'loops', 'engine', 'worker'] as const;
 export type EngineSide = (typeof engineSides)[number];
 export type EngineRound = Readonly<Record<EngineSide, EngineResult>>;
@@ -15,10 +15,10 @@ export interface EngineSideReport {
 export interface EngineComparison {
   readonly concurrency: number;
   readonly sides: Readonly<Record<EngineSide, EngineSideReport>>;
-  /** The worker's tokens/s ÷ those of the other side, median over the rounds. */
+  /** The worker's tokens/s ÷ the other side's, median over the rounds. */
   readonly ratioToBare: number;
   readonly ratioToEngine: number;
-  /** Of what could be in a decode: requests, at most the slots. */
+  /** The share of a decode's possible sequences: the requests, at most the slots. */
   readonly batchFill: number;
 }
 

@@ -35,7 +35,7 @@ export const runBench = async (args: string[]): Promise<void> => {
 const findModel = async (say: BenchRun['say']): Promise<ResolvedModel> => {
   const { KILOTOKEN_HOME, KILOTOKEN_MODEL_PATH } = readModelPlace();
   const model = await resolveModel({ home: resolve(KILOTOKEN_HOME), modelPath: KILOTOKEN_MODEL_PATH, onNotice: say });
-  if (!model) throw new Error('without a model there is nothing to measure');
+  if (!model) throw new Error('npm run bench:engine needs a model');
   return model;
 };
 
@@ -89,7 +89,7 @@ const startWorker = async ({ slots, threads }: EngineBenchOptions, model: Resolv
   return { origin, token, model: model.id };
 };
 
-/** Who goes first changes from round to round, so that a machine that slows down is no side's fault. */
+/** The order rotates from round to round, so that a machine that slows down favours no side. */
 const runRounds = async (sides: Sides, concurrency: number, { rounds, tokens }: EngineBenchOptions): Promise<EngineRound[]> => {
   const prompts = promptsFor(concurrency);
   for (const side of engineSides) await sides[side]({ prompts, tokens: warmUpTokens });

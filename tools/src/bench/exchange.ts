@@ -1,11 +1,11 @@
 /**
- * The request that the load sends and the answers that the vendor gives, and what makes an answer whole. Pure. The same
- * bytes each time, so that both sides of a comparison do the same work.
+ * The load's request, the vendor's answers, and the check that an answer is complete. Pure. The bytes are always the same,
+ * so that both sides of a comparison do the same work.
  */
 import type { Mode } from './options.js';
 
 export const benchModel = 'bench';
-/** Chunks of a stream with content or a finish reason, each a write of its own; usage and `[DONE]` follow in one more. */
+/** The chunks of a stream with content or a finish reason, each in its own write. One more write has usage and `[DONE]`. */
 const streamChunks = 30;
 const promptTokens = 48;
 const completionTokens = 29;
@@ -43,7 +43,7 @@ const event = (choices: object[], rest: object = {}): string =>
 
 const choice = (delta: object, finishReason: string | null): object => ({ index: 0, delta, logprobs: null, finish_reason: finishReason });
 
-/** What a stream's writes are, in their order. */
+/** A stream's writes, in order. */
 export const streamWrites: readonly Buffer[] = [
   event([choice({ role: 'assistant', content: text[0]! }, null)]),
   ...text.slice(1).map((content) => event([choice({ content }, null)])),
@@ -53,7 +53,7 @@ export const streamWrites: readonly Buffer[] = [
 
 const eventsExpected = streamChunks + 2;
 
-/** What is wrong with an answer whose status was 200; null when it is whole. */
+/** The fault of an answer with status 200; null when it is complete. */
 export const problemWith = (mode: Mode, answer: string): string | null => (mode === 'json' ? problemWithJson(answer) : problemWithStream(answer));
 
 const problemWithJson = (answer: string): string | null => {

@@ -11,8 +11,8 @@ import { gatewaySide, proxySide, runPair, runRound, type Pair, type RoundOrder, 
 import { runMeasurement, type BenchRun } from './run.js';
 
 /**
- * npm run bench: what a gateway with everything on costs against the least that a proxy on the same stack can do. One
- * vendor behind both, rounds in turn; it prints ratios, and no time makes it fail.
+ * npm run bench: compares a gateway with everything on with the least possible proxy on the same stack. Both stand before
+ * one vendor, and their rounds alternate. It prints ratios and never fails on a time.
  */
 interface Bench {
   readonly options: GatewayBenchOptions;
@@ -32,7 +32,7 @@ interface Report {
 }
 
 const readySchema = z.object({ port: z.number().int().positive() });
-/** Between rounds of one mode with other connections. */
+/** The warm-up before rounds of the same mode with another number of connections. */
 const settleMs = 2_000;
 
 export const runBench = async (args: string[]): Promise<void> => {
@@ -81,11 +81,11 @@ const measure = async (bench: Bench): Promise<Report> => {
   return report;
 };
 
-/** What each mode and number of connections is measured with. */
+/** The rounds of one mode and number of connections. */
 const orders = ({ options, installation }: Bench): RoundOrder[] =>
   options.modes.flatMap((mode) => options.connections.map((connections) => ({ mode, connections, durationMs: options.seconds * 1_000, keys: [installation.key] })));
 
-/** The first round of a mode is measured as warm as the last one. */
+/** Warms up, so that the first round of a mode runs as warm as the last one. */
 const warmUpMs = ({ connections }: RoundOrder, { connections: [first], warmUpSeconds }: GatewayBenchOptions): number => (connections === first ? warmUpSeconds * 1_000 : settleMs);
 
 const compareAll = async (bench: Bench): Promise<Comparison[]> => {
@@ -106,7 +106,7 @@ const compareAll = async (bench: Bench): Promise<Comparison[]> => {
   return comparisons;
 };
 
-/** A round of its own for each: a profiled gateway is slower. */
+/** Profiles run in their own rounds, since a profiled gateway is slower. */
 const profileAll = async (bench: Bench, folder: string): Promise<Report['profiles']> => {
   const { options, installation, load, gateway, say } = bench;
   const profiling = { inspector: installation.inspector!, folder, process: 'gateway', say };

@@ -2,10 +2,10 @@ import type { BenchProcess } from './child.js';
 import type { Installation } from './installation.js';
 import { runRound, type Side } from './rounds.js';
 
-/** Whether the gateway keeps memory: its heap after a forced collection, early and late in a long run. */
+/** Records heap growth over a long run: the gateway's heap after a forced collection, early and late. */
 export interface HeapReport {
   readonly points: readonly { readonly requests: number; readonly heapBytes: number }[];
-  /** Of the last point over the first. */
+  /** The last point over the first, less 1. */
   readonly growth: number;
 }
 
@@ -25,7 +25,7 @@ const roundMsMax = 300_000;
 
 export const measureHeap = async ({ installation, side, load, connections, say }: HeapInput): Promise<HeapReport> => {
   const { inspector, key } = installation;
-  if (!inspector) throw new Error('the gateway was started without its inspector');
+  if (!inspector) throw new Error('the gateway runs without its inspector');
   const points: { requests: number; heapBytes: number }[] = [];
   say('');
   for (let requests = 0; requests < lastPoint; ) {

@@ -2,14 +2,14 @@ import { WebSocket } from 'undici';
 import { z } from 'zod';
 
 /**
- * Looks into a running process by V8's inspector protocol, from outside: what is measured has no code for it. The process was
- * started with `--inspect=127.0.0.1:<port>`.
+ * Inspects a running process from outside by V8's inspector protocol, so the measured process needs no code for it. It
+ * must run with `--inspect=127.0.0.1:<port>`.
  */
 export interface Inspector {
   /** Bytes in use after a forced collection. */
   heapBytes(): Promise<number>;
   startProfile(): Promise<void>;
-  /** In the form of a .cpuprofile file. */
+  /** The contents of a .cpuprofile file. */
   stopProfile(): Promise<CpuProfile>;
   close(): void;
 }
@@ -40,12 +40,12 @@ export const openInspector = async (port: number): Promise<Inspector> => {
   const socket = new WebSocket(target!.webSocketDebuggerUrl);
   await new Promise<void>((resolve, reject) => {
     socket.addEventListener('open', () => resolve(), { once: true });
-    socket.addEventListener('error', () => reject(new Error('the inspector cannot be reached')), { once: true });
+    socket.addEventListener('error', () => reject(new Error('the inspector does not answer')), { once: true });
   });
   const call = createCall(socket);
   return {
     heapBytes: async () => {
-      // What the first collection finalizes, the second one frees.
+      // The second collection frees the objects that the first one finalizes.
       await call('HeapProfiler.collectGarbage');
       await call('HeapProfiler.collectGarbage');
       return heapSchema.parse(await call('Runtime.getHeapUsage')).usedSize;
@@ -64,7 +64,7 @@ export const openInspector = async (port: number): Promise<Inspector> => {
   };
 };
 
-/** One command at a time, each answered under its number. */
+/** Sends one command at a time; its number matches the answer. */
 const createCall = (socket: WebSocket): ((method: string, params?: object) => Promise<unknown>) => {
   let lastId = 0;
   return async (method, params = {}) =>
@@ -77,7 +77,7 @@ const createCall = (socket: WebSocket): ((method: string, params?: object) => Pr
       };
       const onMessage = ({ data }: { data: unknown }): void => {
         const answer = answerSchema.safeParse(JSON.parse(String(data)));
-        // Everything else is an event.
+        // Other messages are events.
         if (!answer.success || answer.data.id !== id) return;
         finish();
         if (answer.data.error) reject(new Error(`${method}: ${answer.data.error.message}`));

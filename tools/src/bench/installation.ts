@@ -7,12 +7,12 @@ import { openInspector, type Inspector } from './inspector.js';
 import type { Cleanup } from './run.js';
 import { seedCatalogue, seedLimits, seedOrganizations } from './seed.js';
 
-/** One gateway with everything on, in a folder and with a Postgres of its own. */
+/** One gateway with everything on, with its own folder and Postgres. */
 export interface InstallationOptions {
   readonly vendorOrigin: string;
-  /** Organizations stored beside the one that buys in the comparison. */
+  /** The number of stored organizations beside the buyer of the comparison. */
   readonly organizations: number;
-  /** Whether the organization that buys is under limits. */
+  /** The buyer is under limits. */
   readonly limited: boolean;
   readonly inspected: boolean;
   readonly settings: Readonly<Record<string, string>>;
@@ -24,12 +24,12 @@ export interface Installation {
   readonly metering: App;
   readonly postgresPid: number;
   readonly owner: pg.Client;
-  /** The key of the organization that buys in the comparison. */
+  /** The key of the comparison's buyer. */
   readonly key: string;
-  /** The keys of the others. */
+  /** The keys of the other organizations. */
   readonly otherKeys: readonly string[];
   readonly inspector: Inspector | null;
-  /** What money depends on, as the application's own login sees it. */
+  /** The settings that money depends on, as the application's login sees them. */
   readonly durability: Readonly<Record<string, string>>;
 }
 
@@ -42,7 +42,7 @@ export const startInstallation = async (options: InstallationOptions, cleanup: C
   const [key] = await seedOrganizations(owner, priceBookId, 1);
   if (options.limited) await seedLimits(owner);
   const otherKeys = await seedOrganizations(owner, priceBookId, options.organizations);
-  // As a database that has run for a while has it.
+  // A database that has run for a while has statistics.
   await owner.query('VACUUM ANALYZE');
 
   const shared = { HOST: '127.0.0.1', INTERNAL_TOKEN: randomBytes(16).toString('hex'), LOG_LEVEL: 'info', ...options.settings };

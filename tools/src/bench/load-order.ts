@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { modes } from './options.js';
 
-/** One round of load: what is asked of the client's process. */
+/** One round's order to the client's process. */
 export const loadOrder = z.object({
   origin: z.url(),
   mode: z.enum(modes),
   connections: z.number().int().positive(),
-  /** The round ends after this time or this many requests; what was begun is waited for. */
+  /** The round ends after this time or this many requests, once the running ones are answered. */
   durationMs: z.number().positive(),
   requestsMax: z.number().int().positive(),
-  /** Each is used in its turn. */
+  /** The requests use them in turn. */
   keys: z.array(z.string()).min(1),
 });
 

@@ -4,7 +4,7 @@ import type { GatewayBenchOptions } from './options.js';
 import { median, reportSide, sideLine, type SideReport } from './report.js';
 import { runRound, type Round, type RoundOrder, type Side } from './rounds.js';
 
-/** What many tenants cost: load on one organization, on a thousand and on all that are stored, in turn. */
+/** The cost of many tenants: load on one organization, on a thousand and on all stored ones, in turn. */
 export interface OrganizationsReport {
   readonly stored: number;
   readonly spreads: readonly { readonly organizations: number; readonly ratio: number; readonly side: SideReport }[];

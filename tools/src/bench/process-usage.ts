@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** What processes used of the machine, from /proc; null on a system that has none. */
+/** Processor time and memory of processes, from /proc; null on a system without /proc. */
 const microsecondsPerTick = 10_000;
 const bytesPerKilobyte = 1_024;
 
@@ -11,19 +11,19 @@ interface Stat {
 
 const readStat = (pid: number): Stat | null => {
   try {
-    // The command's name is in parentheses and may hold anything; fields are counted after it. Children that ended and were
-    // waited for count with their parent: a server's backends come and go.
+    // The command's name is in parentheses and may contain any character, so fields are counted after it. Reaped children
+    // count with their parent: a server's backends come and go.
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0);
     return { parent: Number(fields[1]), cpuMicroseconds: ticks * microsecondsPerTick };
   } catch {
-    // It ended, or there is no /proc.
+    // The process has ended, or the system has no /proc.
     return null;
   }
 };
 
-/** Processor time that a process and its children have used so far. */
+/** The processor time of a process and its children so far. */
 export const readCpuMicroseconds = (pid: number): number | null => {
   const own = readStat(pid);
   if (!own) return null;

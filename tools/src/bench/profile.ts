@@ -1,9 +1,9 @@
 import type { CpuProfile } from './inspector.js';
 
-/** Where a profile's time went. Pure. */
+/** Sums up a profile's time. Pure. */
 export interface SelfTime {
   readonly name: string;
-  /** Of the time that the process was busy. */
+  /** The share of the busy time. */
   readonly share: number;
 }
 
@@ -11,7 +11,7 @@ export interface ProfileSummary {
   /** Busy processor time of the profiled thread. */
   readonly busyMs: number;
   readonly functions: readonly SelfTime[];
-  /** The same by what the code belongs to: a package, one of our own, or Node itself. */
+  /** The same by owner of the code: a package, one of our own apps or libs, or Node itself. */
   readonly packages: readonly SelfTime[];
 }
 

@@ -4,8 +4,8 @@ import { Pool } from 'undici';
 import { reportReady } from './child.js';
 
 /**
- * What the gateway is compared with: the least that a proxy on the same stack can do. It reads the body, forwards it by
- * undici and pipes the answer back; no key is checked, nothing is parsed, counted or stored.
+ * The gateway's competitor: the least possible proxy on the same stack. It reads the body, forwards it by undici and pipes
+ * the answer back. It checks no key, and it parses, counts and stores nothing.
  */
 const [vendorOrigin] = process.argv.slice(2);
 if (!vendorOrigin) throw new Error('the vendor is not named');

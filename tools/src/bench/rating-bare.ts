@@ -3,12 +3,12 @@ import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import type pg from 'pg';
 
 /**
- * The least that rating can be: reads the usage rows of as many waiting flushes by the same driver, multiplies counts by prices known
- * beforehand, adds up per organization and writes the same postings, a transaction a batch. It reads only what its arithmetic needs,
- * and has no claim, no proof of what the gateway charged, no sequence, no counters and no chain.
+ * The least possible rater: it reads the usage rows of as many waiting flushes by the same driver, multiplies counts by prices known
+ * beforehand, sums per organization and writes the same postings, one transaction a batch. It reads only the columns of its arithmetic,
+ * and has no claim, no proof of the gateway's charge, no sequence, no counters and no chain.
  */
 export interface BareLoop {
-  /** One batch; answers how many rows it had. */
+  /** Rates one batch; answers its number of rows. */
   step(): Promise<number>;
 }
 
@@ -66,7 +66,7 @@ const addUp = (rows: readonly UsageRow[], prices: ReadonlyMap<string, Price>): M
     const price = prices.get(priceVersionId)!;
     const rated = BigInt(counts.input) * price.input + BigInt(counts.output) * price.output;
     const held = moneyOf(hold);
-    // All of the bench's usage is of one unit and one currency.
+    // All of the bench's usage has one unit and one currency.
     let total = totals.get(organizationId);
     if (!total) totals.set(organizationId, (total = { organizationId, unit, costCurrency, rated: 0n, charge: 0n, cost: 0n }));
     total.rated += rated;

@@ -4,10 +4,10 @@ import { connect, startBenchDatabase } from './database.js';
 import type { Cleanup } from './run.js';
 import { seedCatalogue, seedOrganizations } from './seed.js';
 
-/** A Postgres of the bench's own with usage rows that wait to be rated, as gateways' flushes leave them. */
+/** A private Postgres with unrated usage rows, as gateways' flushes leave them. */
 export interface RatingDatabase {
   readonly owner: pg.Pool;
-  /** What the applications log in with. */
+  /** The applications' login. */
   readonly app: pg.Pool;
 }
 
@@ -32,14 +32,14 @@ export const startRatingDatabase = async (organizations: number, cleanup: Cleanu
   }
   const owner = openPool(ownerUrl, 3);
   const app = openPool(appUrl, 2);
-  // Every flush that was stored, to put them all into the queue again.
+  // Keeps every stored flush, so that all of them can be queued again.
   await owner.query('CREATE TABLE bench_batch (LIKE unrated_batch); CREATE TABLE bench_posting (LIKE ledger_posting INCLUDING DEFAULTS INCLUDING INDEXES)');
   return { owner, app };
 };
 
 /**
  * Stores usage up to a number of rows: requests of all organizations in random order, in flushes of 64, each flush divided by shard
- * as `usage_insert` does it. Then all of it waits to be rated.
+ * as in `usage_insert`. Then queues all of it for the rater.
  */
 export const storeUsage = async (database: RatingDatabase, from: number, upTo: number): Promise<void> => {
   let begin = from;
@@ -53,7 +53,7 @@ export const storeUsage = async (database: RatingDatabase, from: number, upTo: n
   await queueAll(database);
 };
 
-/** Usage of one gateway's session; ids of sessions ascend with time, as gateways' do. */
+/** Usage of one gateway's session. Ids of sessions ascend with time, as those of gateways do. */
 const storeSession = async ({ owner }: RatingDatabase, from: number, upTo: number): Promise<void> => {
   await owner.query(
     `WITH buyer AS MATERIALIZED (
@@ -84,9 +84,9 @@ const storeSession = async ({ owner }: RatingDatabase, from: number, upTo: numbe
   );
 };
 
-/** Puts all flushes into the queue again, of the rater and of the bare loop. */
+/** Queues all flushes again, for the rater and for the bare loop. */
 const queueAll = async ({ owner }: RatingDatabase): Promise<void> => {
-  // In the order in which they were stored: rows_before says where each flush begins.
+  // In the order of storage: rows_before is the position of each flush.
   await owner.query(
     `TRUNCATE rated_flush, unrated_batch, unrolled_batch, bench_posting; DROP TABLE IF EXISTS bench_queue;
      CREATE TABLE bench_queue AS SELECT *, sum(cardinality(usage_ids)) OVER (ORDER BY created_at, flush, shard) - cardinality(usage_ids) AS rows_before FROM bench_batch;
@@ -94,7 +94,7 @@ const queueAll = async ({ owner }: RatingDatabase): Promise<void> => {
      INSERT INTO unrated_batch SELECT session_id, flush, shard, organization_ids, usage_ids, attempts, created_at FROM bench_queue ORDER BY rows_before`,
   );
   await owner.query('VACUUM (ANALYZE) bench_queue');
-  // As a database that has run for a while has it; and what was just written is on disk before anything is measured.
+  // A database that has run for a while has statistics. The checkpoint writes the new rows to disk before the measurement.
   await owner.query('VACUUM (ANALYZE) usage');
   await owner.query('VACUUM (ANALYZE) unrated_batch');
   await owner.query('CHECKPOINT');

@@ -2,12 +2,12 @@ import { Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { readOptions } from './run.js';
 
-/** What a run of `npm run bench:rating` measures. */
+/** The options of `npm run bench:rating`. */
 const rowsMax = 100_000_000;
 const organizationsMax = 100_000;
 
 const ratingBenchOptions = z.object({
-  /** How many usage rows wait, one measurement each, ascending. */
+  /** Numbers of waiting usage rows, ascending: one measurement each. */
   rows: z
     .array(z.number().int().min(10_000).max(rowsMax))
     .min(1)
@@ -18,20 +18,20 @@ const ratingBenchOptions = z.object({
 export type RatingBenchOptions = z.infer<typeof ratingBenchOptions>;
 
 const full = { rows: [1_000_000, 3_000_000] };
-/** For development: enough to see a change of some ten percent. */
+/** For development: shows a change of some ten percent. */
 const quick = { rows: [100_000, 300_000] };
 
 const wholeNumber = (text: string): number => {
   const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('They must be whole numbers.');
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('Whole numbers are needed.');
   return value;
 };
 
 export const readRatingBenchOptions = (args: string[]): RatingBenchOptions => {
   const command = new Command('npm run bench:rating --')
-    .description('Compares the rater with a bare loop that reads the same rows, multiplies, adds and writes the same postings.')
-    .option('--rows <list>', `how many usage rows, ascending (${full.rows.join()}; 10000000 takes six minutes)`, (text) => text.split(',').map(wholeNumber))
-    .option('--organizations <count>', 'how many organizations they are of', wholeNumber, 100)
+    .description('Compares the rater with a bare loop that reads the same rows, rates them and writes the same postings.')
+    .option('--rows <list>', `numbers of usage rows, ascending (${full.rows.join()}; 10000000 takes six minutes)`, (text) => text.split(',').map(wholeNumber))
+    .option('--organizations <count>', 'the number of their organizations', wholeNumber, 100)
     .option('--quick', `few rows: ${quick.rows.join()}`, false);
   return readOptions(command, args, ratingBenchOptions, { full, quick });
 };

@@ -8,20 +8,20 @@ import { median } from './report.js';
 import { runMeasurement } from './run.js';
 
 /**
- * npm run bench:rating: how many usage rows a second one process rates and posts, against the least that a loop in the same language
- * can do with the same rows. Both work in turn, a segment each, on one database; no time makes it fail.
+ * npm run bench:rating: compares the rater's rows a second, in one process, with the least possible loop in the same language on the
+ * same rows. Both work in turn on one database, a segment each. It never fails on a time.
  */
 interface Measurement {
   readonly rows: number;
   readonly raterRowsPerSecond: number;
   readonly bareRowsPerSecond: number;
-  /** Of the rater to the bare loop: the median over the segments. */
+  /** The rater's rows a second ÷ the bare loop's: the median over the segments. */
   readonly ratio: number;
   readonly ratios: readonly number[];
-  /** Rows a second in the last quarter of the segments, to those in the first: what both lose, the machine lost. */
+  /** Rows a second in the last quarter of the segments ÷ those in the first. The machine is the cause of a loss of both. */
   readonly lastToFirst: Segment;
   readonly statementRowsPerSecond: number;
-  /** Of this process, so far: both sides and the driver. */
+  /** Of this process so far, with both sides and the driver. */
   readonly residentMegabytesMax: number;
 }
 
@@ -35,9 +35,9 @@ const segmentsMin = 5;
 const segmentRowsMax = 200_000;
 const shards = Array.from({ length: 16 }, (_, shard) => shard);
 const flushesPerRatingMax = 20_000;
-/** As the rater's batches are. */
+/** The size of the rater's batches. */
 const rowsPerBatch = 50_000;
-/** Both work in whole batches, the rater in two at once: less than this says nothing, nor does what a side has left over at the end. */
+/** Both sides work in whole batches, the rater in two at once, so shorter segments and a side's remainder are not counted. */
 const segmentRowsMin = 2 * rowsPerBatch;
 
 export const runBench = async (args: string[]): Promise<void> => {
@@ -81,7 +81,7 @@ const lastToFirst = (speeds: readonly number[]): number => {
   return median(speeds.slice(-quarter)) / median(speeds.slice(0, quarter));
 };
 
-/** Alternates until both have done all rows. */
+/** Alternates until both sides have rated all rows. */
 const runSegments = async ({ app }: RatingDatabase, bare: BareLoop, rows: number): Promise<Segment[]> => {
   let rated = 0;
   const rating = new RatingService({ shards, pauseMs: 1, flushesPerRatingMax }, app, systemClock, pino({ level: 'silent' }), (count, mismatches) => {
@@ -93,7 +93,7 @@ const runSegments = async ({ app }: RatingDatabase, bare: BareLoop, rows: number
   let read = 0;
   for (let target = segmentRows; rated < rows || read < rows; target += segmentRows) {
     const raterBegan = { at: performance.now(), rows: rated };
-    // The two that a rater has under way behind a backlog.
+    // A rater with a backlog has two batches under way.
     const lane = async (): Promise<void> => {
       while (rated < Math.min(target, rows)) if (!(await rating.rateOnce())) return;
     };
@@ -108,7 +108,7 @@ const runSegments = async ({ app }: RatingDatabase, bare: BareLoop, rows: number
   return segments;
 };
 
-/** Both have posted the same, to the last digit. */
+/** Throws unless both sides posted the same amounts, to the last digit. */
 const compareBooks = async ({ owner }: RatingDatabase, since: Date): Promise<void> => {
   const { rows } = await owner.query(
     `WITH rated AS (
@@ -121,7 +121,7 @@ const compareBooks = async ({ owner }: RatingDatabase, since: Date): Promise<voi
   if (rows.length > 0) throw new Error(`the rater and the bare loop posted different amounts: ${JSON.stringify(rows[0])}`);
 };
 
-/** What Postgres alone takes for the same postings, in one statement: without batches, proof or chain. */
+/** The time of Postgres alone for the same postings, in one statement: without batches, proof or chain. */
 const rateByStatement = async ({ owner }: RatingDatabase, rows: number): Promise<number> => {
   const startedAt = performance.now();
   await owner.query(

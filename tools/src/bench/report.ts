@@ -1,7 +1,7 @@
 import type { Mode } from './options.js';
 import type { Pair, Round } from './rounds.js';
 
-/** What rounds say, in numbers for machines and lines for people. Pure. */
+/** The report of the rounds: numbers for machines and lines for people. Pure. */
 export const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -11,10 +11,10 @@ export const median = (values: readonly number[]): number => {
 export interface Comparison {
   readonly mode: Mode;
   readonly connections: number;
-  /** Requests/s of the gateway ÷ those of the proxy: the median over the pairs of rounds. */
+  /** The gateway's requests/s ÷ the proxy's: the median over the pairs of rounds. */
   readonly ratio: number;
   readonly ratios: readonly number[];
-  /** How much later the gateway's median answer ends. */
+  /** The delay of the gateway's median answer against the proxy's. */
   readonly addedP50Ms: number;
   readonly gateway: SideReport;
   readonly proxy: SideReport;

@@ -4,22 +4,22 @@ import type { Installation } from './installation.js';
 import { loadResult, type LoadOrder, type LoadResult } from './load-order.js';
 import { readCpuMicroseconds, readResidentBytes } from './process-usage.js';
 
-/** Rounds of load, and whether they count: not one failed request, and every row rated soon after. */
+/** Rounds of load. A round counts without a single failed request and with every row rated soon after. */
 export interface Round extends LoadResult {
-  /** Resident memory of the side that was loaded, at the round's end. */
+  /** Resident memory of the loaded side, at the round's end. */
   readonly residentBytes: number | null;
   /** Processor time a request, by process, rating included. */
   readonly cpuMicroseconds: Readonly<Record<string, number | null>>;
-  /** Why the round does not count; null when it does. */
+  /** The reason that the round does not count; null when it counts. */
   readonly rejected: string | null;
 }
 
-/** Whom a round loads, and the processes whose time it takes. */
+/** A round's target, and the processes whose time it measures. */
 export interface Side {
   readonly origin: string;
   readonly pid: number;
   readonly pids: Readonly<Record<string, number>>;
-  /** Null: nothing is stored, so nothing is to be rated. */
+  /** Null: this side stores no usage, so none has to be rated. */
   readonly owner: pg.Client | null;
 }
 
@@ -30,7 +30,7 @@ export type RoundOrder = RoundBounds & Pick<LoadOrder, 'mode' | 'keys'>;
 const ratedMsMax = 10_000;
 const ratedPollMs = 100;
 const answerMarginMs = 60_000;
-/** A failed round is done again: a machine that does something else for a moment must not spoil an hour. */
+/** A failed round is repeated: a moment's disturbance of the machine must not spoil an hour. */
 const attemptsMax = 3;
 
 export const gatewaySide = ({ gateway, metering, postgresPid, owner }: Installation, load: BenchProcess, vendor: BenchProcess): Side => ({
@@ -52,7 +52,7 @@ const readRatedRows = async (owner: pg.Client): Promise<bigint> => {
   return BigInt(rows[0]!.rated);
 };
 
-/** Null when as many more rows are rated as requests were answered. */
+/** Waits until one row is rated for each answered request; null then, else the fault. */
 const waitUntilRated = async (owner: pg.Client, expected: bigint): Promise<string | null> => {
   const deadline = performance.now() + ratedMsMax;
   let rated = await readRatedRows(owner);
@@ -82,7 +82,7 @@ const runOnce = async (side: Side, load: BenchProcess, order: RoundBounds): Prom
   return { ...result, residentBytes, cpuMicroseconds: Object.fromEntries(perRequest), rejected: failed ?? unrated };
 };
 
-/** A round that counts; throws when none does. */
+/** Repeats a round until it counts; throws after the last attempt. */
 export const runRound = async (side: Side, load: BenchProcess, order: RoundBounds, onRejected: (reason: string) => void): Promise<Round> => {
   for (let attempt = 1; ; attempt += 1) {
     const round = await runOnce(side, load, order);
@@ -97,7 +97,7 @@ export interface Pair {
   readonly proxy: Round;
 }
 
-/** One round of each side; who goes first alternates, so that a machine that slows down is no side's fault. */
+/** One round of each side. The order alternates, so that a machine that slows down favours no side. */
 export const runPair = async (sides: { gateway: Side; proxy: Side }, load: BenchProcess, order: RoundOrder, number: number, onRejected: (reason: string) => void): Promise<Pair> => {
   const run = async (side: Side): Promise<Round> => runRound(side, load, order, onRejected);
   if (number % 2 === 0) {

@@ -1,18 +1,18 @@
 import { CommanderError, InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
 
-/** What every bench is: a command with options, a run that cleans up however it ends, a report for people or as JSON. */
+/** The frame of every bench: a command with options, a run that always cleans up, a report for people or as JSON. */
 
-/** What was started, latest last, to be ended in the opposite order however the bench ends. */
+/** Ends everything that was started, latest first, however the bench ends. */
 export type Cleanup = (() => Promise<void> | void)[];
 
 export interface BenchRun {
-  /** Progress: with `--json` standard output is one document, and what happens meanwhile is told beside it. */
+  /** Prints progress. With `--json` it goes to standard error, since standard output is one document. */
   readonly say: (line: string) => void;
   readonly cleanup: Cleanup;
 }
 
-/** Runs a measurement; with `--json` what it answers is printed. A failure sets the exit code; an interruption cleans up first. */
+/** Runs a measurement; with `--json` prints its answer. A failure sets the exit code; an interruption cleans up first. */
 export const runMeasurement = async (json: boolean, measure: (run: BenchRun) => Promise<unknown>): Promise<void> => {
   const say = (line: string): void => void (json ? process.stderr : process.stdout).write(`${line}\n`);
   const cleanup: Cleanup = [];
@@ -41,8 +41,8 @@ export interface Presets {
 }
 
 /**
- * Reads a bench's arguments. Adds `--json` to its options. Ends the process with a message when they are wrong, and with the
- * help when it was asked for.
+ * Reads a bench's arguments and adds `--json` to its options. Wrong arguments end the process with a message, `--help` with
+ * the help.
  */
 export const readOptions = <Options>(command: Command, args: string[], schema: z.ZodType<Options>, { full, quick }: Presets): Options => {
   command.option('--json', 'print one JSON document to standard output', false).allowExcessArguments(false).exitOverride();

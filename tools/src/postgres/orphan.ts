@@ -6,7 +6,7 @@ import { readIfThere } from '../atomic-write.js';
 
 /**
  * Postgres outlives a launcher that was killed hard. The next start finds it by `postmaster.pid` and stops it, so that
- * one supervisor owns the server again; a pid file whose pid now means another program is removed.
+ * one supervisor owns the server again. It removes a pid file whose pid now belongs to another program.
  */
 
 const FAST_STOP_MS_MAX = 15_000;
@@ -26,33 +26,33 @@ export function readPostmasterFile(dataDir: string): PostmasterFile | null {
   return { pid, port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' };
 }
 
-/** The server that runs on this data folder, whoever started it. */
+/** The server on this data folder, also one that another process started. */
 export function findRunningPostgres(dataDir: string): ProcessIdentity | null {
   const file = readPostmasterFile(dataDir);
   const identity = file && identifyProcess(file.pid);
   return identity && isPostmasterOf(identity.pid, dataDir) ? identity : null;
 }
 
-/** Whether there was one. */
+/** Answers whether an orphan ran. */
 export async function stopOrphanedPostgres(dataDir: string): Promise<boolean> {
   const orphan = findRunningPostgres(dataDir);
   if (orphan) await stopPostgres(orphan, 'fast');
   return orphan !== null;
 }
 
-/** Makes the folder ready for a start. */
+/** Prepares the folder for a start: no server, no misleading pid file. */
 export async function clearDataFolder(dataDir: string): Promise<void> {
   if (await stopOrphanedPostgres(dataDir)) return;
   const file = readPostmasterFile(dataDir);
-  // A pid that is free Postgres clears by itself; one that another program has now makes it refuse to start.
+  // Postgres clears a free pid by itself, but refuses to start where another program now has the pid.
   if (file && identifyProcess(file.pid)) rmSync(join(dataDir, 'postmaster.pid'), { force: true });
 }
 
-/** `smart` waits for clients, `fast` ends them, `immediate` is a crash that the next start recovers from. */
+/** `smart` waits for clients, `fast` disconnects them, `immediate` crashes, and the next start recovers. */
 export type StopMode = 'smart' | 'fast' | 'immediate';
 const STOP_SIGNALS = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
 
-/** Ends with the process gone; a server that does not obey in time is stopped as a crash would. */
+/** Returns when the process is gone. A server that does not stop in time is crashed. */
 export async function stopPostgres(identity: ProcessIdentity, mode: StopMode, timeoutMs = FAST_STOP_MS_MAX): Promise<void> {
   signalProcess(identity, STOP_SIGNALS[mode]);
   if (await waitForExit(identity, timeoutMs)) return;
@@ -70,7 +70,7 @@ function isPostmasterOf(pid: number, dataDir: string): boolean {
         : execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8', timeout: 5_000 });
     return command.includes('postgres') && command.includes(`-D ${realpathSync(dataDir)} `);
   } catch {
-    // The process ended while it was looked at.
+    // The process ended in the meantime.
     return false;
   }
 }

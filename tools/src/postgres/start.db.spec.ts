@@ -31,7 +31,7 @@ async function query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]>
 const dataDirOf = async (): Promise<string> => (await query<{ data_directory: string }>('SHOW data_directory'))[0]?.data_directory ?? '';
 
 describe('startPostgres', () => {
-  it('runs Postgres 18 or newer, durable, in UTF-8, ordered alike on every machine, on the loopback interface alone', async () => {
+  it('runs Postgres 18 or newer: durable, UTF-8, one collation for every machine, on the loopback interface alone', async () => {
     const [settings] = await query(`
       SELECT current_setting('server_version_num')::int >= 180000 AS recent, current_setting('fsync') AS fsync,
              current_setting('full_page_writes') AS full_page_writes, current_setting('synchronous_commit') AS synchronous_commit,
@@ -50,7 +50,7 @@ describe('startPostgres', () => {
     });
   });
 
-  it('keeps what was committed before a crash, on the same URL', async () => {
+  it('keeps committed rows over a crash, on the same URL', async () => {
     await query('CREATE TABLE kept (id integer); INSERT INTO kept VALUES (1)');
     await postgres.stop('immediate');
     expect(isAlive(postgres.server().identity)).toBe(false);
@@ -60,7 +60,7 @@ describe('startPostgres', () => {
     expect(await query('SHOW work_mem')).toEqual([{ work_mem: '5MB' }]);
   });
 
-  it('takes the data folder over from a server whose starter was killed', async () => {
+  it('takes over the data folder of a server whose starter was killed', async () => {
     const orphan = postgres.server().identity;
     await postgres.start();
 
@@ -68,7 +68,7 @@ describe('startPostgres', () => {
     expect(findRunningPostgres(await dataDirOf())).toEqual(postgres.server().identity);
   });
 
-  it('starts over a pid file whose pid another program has now, and leaves that program alone', async () => {
+  it('starts despite a pid file whose pid belongs to another program, and leaves that program alone', async () => {
     const dataDir = await dataDirOf();
     await postgres.stop('immediate');
     const bystander = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
@@ -84,13 +84,13 @@ describe('startPostgres', () => {
     if (identity) await waitForExit(identity, 60_000);
   });
 
-  it('says which port is taken and leaves the data untouched', async () => {
+  it('names the taken port and leaves the data untouched', async () => {
     const { port } = postgres.server();
     await postgres.stop('fast');
     const blocker = createServer().listen(port, '127.0.0.1');
     await new Promise((resolve) => blocker.once('listening', resolve));
 
-    await expect(postgres.start()).rejects.toMatchObject({ code: 'port_taken', message: expect.stringContaining(`Port ${port}`) });
+    await expect(postgres.start()).rejects.toMatchObject({ code: 'port_taken', message: expect.stringContaining(`port ${port}`) });
 
     await new Promise((resolve) => blocker.close(resolve));
     await postgres.start();
@@ -105,14 +105,14 @@ describe('startPostgres', () => {
     rmSync(dataDir, { recursive: true });
   });
 
-  it('reports what the server itself said when it does not start', async () => {
+  it('reports the server\'s own message when it does not start', async () => {
     await postgres.stop('fast');
     await expect(postgres.start({ settings: { no_such_setting: 1 } })).rejects.toThrow(/unrecognized configuration parameter "no_such_setting"/);
     await postgres.start();
   });
 
   const asRoot = process.getuid?.() === 0 ? it : it.skip;
-  asRoot('names the folder that the unprivileged user cannot enter, and changes nothing', async () => {
+  asRoot('names the folder that is closed to the unprivileged user, and changes nothing', async () => {
     const closed = mkdtempSync(join(testRunFolder(), 'closed-'));
     const dataDir = join(closed, 'home', 'data');
 

@@ -9,27 +9,27 @@ import { explainOutput, PostgresStartError } from './postgres-error.js';
 import { findUnprivilegedUser } from './unprivileged-user.js';
 
 /**
- * Runs Postgres 18 as a process of its own, in a session of its own: Ctrl-C in a terminal does not reach it, and it
- * outlives a caller that is killed. Whoever starts it stops it.
+ * Runs Postgres 18 in its own process and session: Ctrl-C in a terminal does not reach it, and it outlives a killed
+ * caller. The caller that starts it stops it.
  */
 
-/** Recovery from a crash replays up to `max_wal_size`; a server that died says so at once. */
+/** Recovery from a crash replays up to `max_wal_size`. A dead server is noticed at once. */
 const START_MS_MAX = 300_000;
 const START_ATTEMPTS_MAX = 5;
 const LOG_TAIL_CHARACTERS = 4_000;
 
-/** Settings that money depends on are explicit, although they are Postgres' defaults. */
+/** Money depends on these settings, so they are explicit, although they are Postgres' defaults. */
 const DURABILITY = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' };
 
 export interface PostgresOptions {
   dataDir: string;
-  /** Password of the superuser; used when the folder is made and for `databaseUrl`. */
+  /** The superuser's password, for `initdb` and `databaseUrl`. */
   superuserPassword: string;
-  /** Left out: a free one. */
+  /** Default: a free port. */
   port?: number;
-  /** Where the server logs; `<dataDir>.log` when left out. Opened for appending, so it may be truncated at any time. */
+  /** The server's log. Default: `<dataDir>.log`. It is opened for appending, so it may be truncated at any time. */
   logFile?: string;
-  /** Server settings (`-c name=value`), over the durable defaults. */
+  /** Server settings (`-c name=value`), which override the durable defaults. */
   settings?: Record<string, string | number>;
   /** Added to the server's otherwise empty environment, for fault injection. */
   environment?: Record<string, string>;
@@ -38,10 +38,10 @@ export interface PostgresOptions {
 export interface RunningPostgres {
   identity: ProcessIdentity;
   port: number;
-  /** Resolves, with the signal or exit code in words, when the server has ended. */
+  /** Resolves when the server has ended, to the signal or exit code in words. */
   exited: Promise<string>;
   databaseUrl(databaseName: string): string;
-  /** Ends with the process gone; a folder that was stopped is started again with the same options. */
+  /** Resolves when the process is gone. The same options start the folder again. */
   stop(mode: StopMode): Promise<void>;
 }
 
@@ -69,7 +69,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     try {
       await waitUntilReady(child, dataDir, () => readLog(logFile, logStart));
     } catch (error) {
-      // Somebody took the free port between our look and Postgres' bind.
+      // Another program took the free port between our check and Postgres' bind.
       const lostRace = error instanceof PostgresStartError && error.code === 'port_taken' && options.port === undefined;
       if (lostRace && attempt < START_ATTEMPTS_MAX) continue;
       throw error;
@@ -80,7 +80,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
 
 function describeServer(child: ChildProcess, port: number, password: string): RunningPostgres {
   const identity = identifyProcess(child.pid ?? 0);
-  if (!identity) throw new PostgresStartError('failed', 'Postgres ended as soon as it was ready.');
+  if (!identity) throw new PostgresStartError('failed', 'Postgres exited as soon as it was ready.');
   const exited = new Promise<string>((resolve) => child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`)));
   child.unref();
   return {
@@ -96,7 +96,7 @@ function describeServer(child: ChildProcess, port: number, password: string): Ru
 function settingFlags(settings: Record<string, string | number> = {}): string[] {
   const all = {
     listen_addresses: '127.0.0.1',
-    // A socket's path may have 107 bytes at most, and a data folder's may be longer.
+    // A socket's path has at most 107 bytes, and a data folder's path may be longer.
     unix_socket_directories: '',
     timezone: 'UTC',
     log_timezone: 'UTC',
@@ -117,7 +117,7 @@ async function waitUntilReady(child: ChildProcess, dataDir: string, readOwnLog: 
     const file = readPostmasterFile(dataDir);
     if (file?.pid === child.pid && file?.ready) return;
     if (failure) throw failure;
-    if (ended) throw explainOutput('Postgres ended while it started', readOwnLog());
+    if (ended) throw explainOutput('Postgres exited during its start', readOwnLog());
     if (performance.now() >= deadline) {
       const identity = identifyProcess(child.pid ?? 0);
       if (identity && isAlive(identity)) await stopPostgres(identity, 'immediate');
@@ -128,10 +128,10 @@ async function waitUntilReady(child: ChildProcess, dataDir: string, readOwnLog: 
 }
 
 function portTaken(port: number): PostgresStartError {
-  return new PostgresStartError('port_taken', `Port ${port} for Postgres is taken by another program. Stop that program, or set POSTGRES_PORT to a free port.`);
+  return new PostgresStartError('port_taken', `Another program has port ${port}, which Postgres needs. Stop that program, or set POSTGRES_PORT to a free port.`);
 }
 
-/** The log of this start; the file also has earlier ones. */
+/** The log of this start alone; the file also has earlier ones. */
 function readLog(file: string, fromByte: number): string {
   return readFileSync(file).subarray(fromByte).toString().slice(-LOG_TAIL_CHARACTERS).trim();
 }

@@ -4,8 +4,8 @@ import { dirname } from 'node:path';
 import { PostgresStartError } from './postgres-error.js';
 
 /**
- * Postgres refuses to run as root. Started by root it runs as the system's `postgres` user, which is created when it is
- * missing; started by anybody else it runs as that person.
+ * Postgres refuses to run as root. Under root it runs as the system's `postgres` user, created if missing; under any other
+ * user it runs as that user.
  */
 export interface UnprivilegedUser {
   uid: number;
@@ -15,15 +15,15 @@ export interface UnprivilegedUser {
 const USER_NAME = 'postgres';
 const COMMAND_MS_MAX = 10_000;
 
-/** Null: no change of user is needed. */
+/** Null: Postgres runs as the caller. */
 export function findUnprivilegedUser(): UnprivilegedUser | null {
   if (process.getuid?.() !== 0) return null;
   return readUser() ?? createUser();
 }
 
 /**
- * Makes the folder, hands it to the user, and proves that the user reaches it as well as the programs to run. Throws
- * with the first folder on the way that is closed.
+ * Creates the folder, gives it to the user, and proves that the user reaches the folder and the programs. Throws an error
+ * that names the first closed folder on the way.
  */
 export function prepareFolder(folder: string, user: UnprivilegedUser | null, programs: string[]): void {
   makePassableFolder(dirname(folder));
@@ -34,7 +34,7 @@ export function prepareFolder(folder: string, user: UnprivilegedUser | null, pro
     if (!closed) continue;
     throw new PostgresStartError(
       'folder_closed',
-      `Postgres does not run as root, so it runs as the user "${USER_NAME}", and that user cannot enter ${closed} on the way to ${path}. ` +
+      `Postgres refuses to run as root, so it runs as the user "${USER_NAME}". That user cannot enter ${closed} on the way to ${path}. ` +
         `Open it (chmod o+x ${closed}), or ${path === folder ? 'choose another folder (KILOTOKEN_HOME)' : 'move the checkout to a folder such as /opt/kilotoken'}, ` +
         'or start as an ordinary user, or set DATABASE_URL. Nothing was changed.',
     );
@@ -42,7 +42,7 @@ export function prepareFolder(folder: string, user: UnprivilegedUser | null, pro
   chownSync(folder, user.uid, user.gid);
 }
 
-/** Where it has to be made, others may pass through it but not look around, whatever the umask says. */
+/** Creates a missing folder with mode 711 whatever the umask: other users may pass through it but not list it. */
 export function makePassableFolder(folder: string): void {
   if (existsSync(folder)) return;
   makePassableFolder(dirname(folder));
@@ -50,7 +50,7 @@ export function makePassableFolder(folder: string): void {
   chmodSync(folder, 0o711);
 }
 
-/** The outermost folder above `path` that the user may not pass; permissions by mode, which is what `open(2)` checks. */
+/** The outermost folder above `path` that is closed to the user. It reads modes, as `open(2)` does. */
 function findClosedFolder(path: string, user: UnprivilegedUser): string | null {
   const parent = dirname(path);
   if (parent === path) return null;
@@ -66,7 +66,7 @@ function readUser(): UnprivilegedUser | null {
     const read = (flag: string) => Number(execFileSync('id', [flag, USER_NAME], { encoding: 'utf8', timeout: COMMAND_MS_MAX, stdio: 'pipe' }));
     return { uid: read('-u'), gid: read('-g') };
   } catch {
-    // `id` fails when there is no such user.
+    // `id` fails for an unknown user.
     return null;
   }
 }
@@ -78,12 +78,12 @@ function createUser(): UnprivilegedUser {
   } catch (cause) {
     throw new PostgresStartError(
       'no_user',
-      `Postgres does not run as root, and the user "${USER_NAME}" to run it as could not be created. Create it (useradd --system ${USER_NAME}), ` +
+      `Postgres refuses to run as root, and the user "${USER_NAME}" for it could not be created. Create it (useradd --system ${USER_NAME}), ` +
         'start as an ordinary user, or set DATABASE_URL.',
       cause,
     );
   }
   const user = readUser();
-  if (!user) throw new Error(`The user "${USER_NAME}" was created but cannot be found.`);
+  if (!user) throw new Error(`useradd created the user "${USER_NAME}", but id does not find it.`);
   return user;
 }
