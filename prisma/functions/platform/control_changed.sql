@@ -1,7 +1,8 @@
--- Trigger: records who changed a row (`control_actor`), in the transaction that changes it, with the values that may be kept (`control_values`). Of
--- actors the id is kept, and the name of kt's operators alone: a person's is looked up, so that an erased person has none. The
--- trigger's arguments are the columns of the table's key. An update that changes nothing is not recorded. Each change gets an entry of the audit log
--- at the transaction's end (`control_change_audited`).
+-- Trigger: records the actor of a changed row (`control_actor`), in the transaction of the change, with the values that may be kept
+-- (`control_values`). It keeps the actor's id, and the name of kt's operators alone: a person's name is looked up, so that an erased person
+-- has none. The trigger's arguments are the columns of the table's key. An update without a difference is not recorded. Each change gets an
+-- entry of the audit log at the transaction's end (`control_change_audited`). For the clock of a demo or a test the beginning and the end of
+-- its shift are recorded; the steps in between would be thousands of entries, and every row of that time carries the shifted time.
 CREATE OR REPLACE FUNCTION control_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -55,7 +56,8 @@ CREATE TRIGGER control_changed AFTER INSERT ON credit_grant FOR EACH ROW EXECUTE
 CREATE TRIGGER control_changed AFTER INSERT ON grant_adjustment FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
 CREATE TRIGGER control_changed AFTER INSERT ON grant_refund FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
 CREATE TRIGGER control_changed AFTER INSERT ON grant_transfer FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'id');
-CREATE TRIGGER control_changed AFTER UPDATE ON database_mark FOR EACH ROW EXECUTE FUNCTION control_changed('only_row');
+CREATE TRIGGER control_changed AFTER UPDATE ON database_mark
+  FOR EACH ROW WHEN (old.kind <> new.kind OR (old.clock_shift = '00:00:00'::interval) <> (new.clock_shift = '00:00:00'::interval)) EXECUTE FUNCTION control_changed('only_row');
 CREATE TRIGGER control_changed AFTER INSERT ON quarantine_step
   FOR EACH ROW EXECUTE FUNCTION control_changed('organization_id', 'usage_id', 'attempt', 'reason', 'sequence');
 CREATE TRIGGER control_changed AFTER INSERT OR DELETE OR UPDATE OF name, email, locale, disabled_at, erased_at ON person

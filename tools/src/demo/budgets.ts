@@ -1,5 +1,5 @@
 import type { Holding } from '@kilotoken/funding';
-import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
+import { formatMoney, type Money } from '@kilotoken/money';
 import type { ControlClient } from '@kilotoken/platform/prisma';
 import {
   cancelRequest, createQuota, endReservation, exchangeLimits, listLimits, receiveStates, recallAll, requestReservation, setLimit, tickQuota, usedOf, whole,
@@ -8,6 +8,7 @@ import {
 import type { Charge } from '@kilotoken/usage';
 import type pg from 'pg';
 import type { Account } from './accounts.js';
+import { wholeCents, wholeDollars } from './subsidiaries.js';
 import type { Draft } from './traffic.js';
 
 const weekMs = 7 * 86_400_000;
@@ -28,14 +29,16 @@ export interface BudgetSettings {
 
 /** The limits that a customer has set itself; `perMonth`: what it is expected to spend. */
 export const limitsOf = ({ organizationId, customer, keys }: Account, perMonth: Money): NewLimit[] => {
-  const usd = (amount: Money, mode: 'hard' | 'soft', subject: NewLimit['subject'] = { kind: 'organization' }): NewLimit => ({
-    organizationId, subject, measure: 'money', currency: 'USD', window: 'month', mode, amount: formatMoney((amount / parseMoney('1') + 1n) * parseMoney('1')),
+  const usd = (amount: Money, mode: 'hard' | 'soft', subject: NewLimit['subject'] = { kind: 'organization' }, window: 'week' | 'month' = 'month'): NewLimit => ({
+    organizationId, subject, measure: 'money', currency: 'USD', window, mode, amount: formatMoney(window === 'week' ? wholeCents(amount) : wholeDollars(amount)),
   });
   if (customer.slug !== 'demo') return customer.hasBudget ? [usd(perMonth * 2n, 'hard')] : [];
   const continuousIntegration = customer.projects.flatMap((project) => project.keys).findIndex(({ name }) => name === 'continuous-integration');
   return [
     usd(perMonth * 4n, 'hard'),
     usd(perMonth / 4n, 'soft', { kind: 'project', project: 'research' }),
+    // About what it spends: alerts of 50, 80 and 100 % are reached in most weeks.
+    usd(perMonth / 25n, 'soft', { kind: 'project', project: 'code-review' }, 'week'),
     { organizationId, subject: { kind: 'key', keyId: keys[continuousIntegration]!.id }, measure: 'requests', window: 'day', amount: '60', mode: 'hard' },
     { organizationId, subject: { kind: 'organization' }, measure: 'tokens', window: 'day', amount: '40000000', mode: 'soft' },
   ];

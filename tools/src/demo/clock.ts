@@ -31,8 +31,8 @@ export class DemoClock implements Clock {
     await this.owner.query("UPDATE database_mark SET clock_shift = make_interval(secs => $1::float8 / 1000 - extract(epoch FROM clock_timestamp())::float8)", [ms]);
   }
 
-  /** The database's time is the real one again. */
+  /** The database's time is the real one again. This commit waits for the disk, and with it all commits before it. */
   async release(): Promise<void> {
-    await this.owner.query("UPDATE database_mark SET clock_shift = '0' WHERE clock_shift <> '0'");
+    await this.owner.query("SET synchronous_commit = on; UPDATE database_mark SET clock_shift = '0' WHERE clock_shift <> '0'");
   }
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createPool } from '@kilotoken/platform';
+import { createKeyring, createPool } from '@kilotoken/platform';
 import { openAuditPool, runReconcile } from '@kilotoken/reconcile';
 import type pg from 'pg';
 import { pino } from 'pino';
@@ -38,7 +38,7 @@ const short: HistoryPlan = { ...plan, days: 2, requests: 300 };
 const load = ({ database }: Loaded, wanted: HistoryPlan, signal?: AbortSignal, onDay: (day: number) => void = () => undefined): Promise<HistoryResult> => {
   const login = (service: Parameters<typeof serviceUrl>[1]): string => serviceUrl(database.appUrl, service);
   const logins = { ownerUrl: database.ownerUrl, controlUrl: login('control'), gatewayUrl: login('gateway'), meteringUrl: login('metering'), backofficeUrl: login('backoffice') };
-  return loadHistory({ plan: wanted, logins, logger: pino({ level: 'silent' }), onDay, ...(signal && { signal }) });
+  return loadHistory({ plan: wanted, logins, keyring: createKeyring(['k'.repeat(32)]), logger: pino({ level: 'silent' }), onDay, ...(signal && { signal }) });
 };
 
 const clockShift = async ({ owner }: Loaded): Promise<string> => (await owner.query<{ shift: string }>('SELECT clock_shift::text AS shift FROM database_mark')).rows[0]!.shift;
@@ -61,6 +61,19 @@ const contents = async ({ owner }: Loaded): Promise<unknown[][]> => {
   return tables;
 };
 
+/** Customers set notices, and some were reached; webhook endpoints are there, and nothing is on its way to anybody. */
+const expectTold = async ({ owner }: Loaded): Promise<void> => {
+  const count = async (sql: string): Promise<unknown> => (await owner.query(`SELECT count(*)::integer AS count ${sql}`)).rows[0].count;
+  expect(await count("FROM balance_notice WHERE unit = 'USD' AND threshold > 0")).toBeGreaterThan(0);
+  expect(await count('FROM budget_alert')).toBeGreaterThan(0);
+  expect(await count("FROM outbox_event WHERE kind = 'budget.alerted'")).toBe(await count('FROM budget_alert'));
+  expect(await count("FROM webhook_endpoint WHERE url ~ '^https://[a-z.-]+[.]example[.]com/'")).toBeGreaterThan(1);
+  expect(await count('FROM webhook_endpoint WHERE disabled_at IS NULL')).toBe(0);
+  expect(await count('FROM notice_address')).toBe(0);
+  expect(await count('FROM outbox_event WHERE sequence IS NULL')).toBe(0);
+  expect(await count('FROM outbox_job')).toBe(0);
+};
+
 describe('the history of the demo', () => {
   test('is coherent: every proof of the books holds, and time is the real one again', async () => {
     const loaded = await makeDatabase();
@@ -74,7 +87,10 @@ describe('the history of the demo', () => {
     expect(await clockShift(loaded)).toBe('00:00:00');
     expect((await loaded.owner.query('SELECT FROM unrated_batch UNION ALL SELECT FROM unrolled_batch UNION ALL SELECT FROM usage_default UNION ALL SELECT FROM usage_quarantine UNION ALL SELECT FROM limit_slice')).rowCount).toBe(0);
 
+    await expectTold(loaded);
     await expectInvariants(loaded.database.ownerUrl);
+    // The clock's shift is recorded when it begins and when it ends.
+    expect((await loaded.owner.query("SELECT columns FROM control_change WHERE table_name = 'database_mark' AND columns = '{clock_shift}'")).rows).toEqual([{ columns: ['clock_shift'] }, { columns: ['clock_shift'] }]);
     const audit = openAuditPool(loaded.database.ownerUrl);
     try {
       const { checks, holds } = await runReconcile(audit, {});
@@ -93,13 +109,20 @@ describe('the history of the demo', () => {
     expect(first).toEqual(second);
   });
 
-  test('has subsidiaries in the account trees of their parents, and its books hold', async () => {
+  test('has subsidiaries that their parents pay, and its books hold', async () => {
     const loaded = await makeDatabase();
     await load(loaded, { ...short, organizations: 40, days: 1 });
     const { rows } = await loaded.owner.query('SELECT c.slug, p.slug AS parent, c.account_root_id = p.id AS shares FROM organization c JOIN organization p ON p.id = c.parent_id ORDER BY 1');
     expect(rows).toEqual([
       { slug: 'kestrel-aviation-parts', parent: 'kestrel-aviation', shares: true },
       { slug: 'northwind-trading-asia', parent: 'northwind-trading', shares: true },
+    ]);
+    const { rows: paid } = await loaded.owner.query(`SELECT c.slug, p.slug AS parent, t.amount > 0 AS paid, r.amount > 0 AS kept FROM grant_transfer t
+      JOIN organization c ON c.id = t.to_organization_id JOIN organization p ON p.id = t.organization_id
+      JOIN transfer_rule r ON r.organization_id = p.id AND r.child_id = c.id WHERE t.reference = 'start-' || c.slug ORDER BY 1`);
+    expect(paid).toEqual([
+      { slug: 'kestrel-aviation-parts', parent: 'kestrel-aviation', paid: true, kept: true },
+      { slug: 'northwind-trading-asia', parent: 'northwind-trading', paid: true, kept: true },
     ]);
     await expectInvariants(loaded.database.ownerUrl);
   });

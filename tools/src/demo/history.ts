@@ -1,11 +1,12 @@
 import { applyListings, loadCatalogue, type Catalogue } from '@kilotoken/marketplace';
-import { changeAs, createPool, operatorSession, type Actor } from '@kilotoken/platform';
+import { changeAs, createPool, operatorSession, type Actor, type Keyring } from '@kilotoken/platform';
 import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
 import { declarePackUnit, publishBurnTable } from '@kilotoken/pricing';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { StartInterrupted } from '../launcher/launcher-error.js';
 import { openAccount, type Account } from './accounts.js';
+import { DemoAlerts } from './alerts.js';
 import { limitsOf } from './budgets.js';
 import { demoCatalogue, demoPack, priceCut } from './catalogue.js';
 import { DemoClock } from './clock.js';
@@ -51,11 +52,15 @@ const dayMs = 86_400_000;
 /** Before the first request everything has a price. */
 const setUpMs = 3_600_000;
 const startOf = ({ untilMs, days }: HistoryPlan): number => untilMs - days * dayMs;
+/** A power cut ends the load, so its commits need not wait for the disk: the clock's release, the last one, does. The rollups of a day are added up in memory. */
+const loadingOptions = '-c synchronous_commit=off -c work_mem=64MB';
 const actor: Actor = { kind: 'system', id: 'demo', name: null };
 
 export interface HistorySettings {
   readonly plan: HistoryPlan;
   readonly logins: HistoryLogins;
+  /** Seals the secrets of webhooks, under the installation's key. */
+  readonly keyring: Keyring;
   readonly logger: Logger;
   /** Ends the load, with a StartInterrupted. */
   readonly signal?: AbortSignal;
@@ -63,13 +68,19 @@ export interface HistorySettings {
   readonly onDay: (day: number, result: HistoryResult) => void;
 }
 
+/** For the services of production, which open their own connections. */
+const withLoadingOptions = (databaseUrl: string): string => {
+  const url = new URL(databaseUrl);
+  url.searchParams.set('options', `${url.searchParams.get('options') ?? ''} ${loadingOptions}`.trim());
+  return url.href;
+};
+
 /** Loads a history into an empty database, and leaves its clock as it was whatever happens. */
 export const loadHistory = async (settings: HistorySettings): Promise<HistoryResult> => {
   const { plan, logins } = settings;
-  // No power cut matters here: it would end the load anyway.
-  const owner = createPool({ connectionString: logins.ownerUrl, max: 1, applicationName: 'demo clock', sessionOptions: '-c synchronous_commit=off' });
+  const owner = createPool({ connectionString: logins.ownerUrl, max: 1, applicationName: 'demo clock', sessionOptions: loadingOptions });
   const clock = new DemoClock(owner, startOf(plan) - setUpMs);
-  const prisma = createControlClient(logins.controlUrl, actor, { applicationName: 'demo', sessionOptions: operatorSession });
+  const prisma = createControlClient(logins.controlUrl, actor, { applicationName: 'demo', sessionOptions: `${operatorSession} ${loadingOptions}` });
   try {
     await clock.moveTo(clock.nowMs());
     return await new History(settings, clock, prisma).load();
@@ -86,6 +97,7 @@ class History {
   private readonly gateway: DemoGateway;
   private readonly nightly: Nightly;
   private readonly treasury: Treasury;
+  private readonly alerts: DemoAlerts;
   private readonly pool: pg.Pool;
   private readonly accounts = new Map<number, Account>();
   private readonly outage: Outage;
@@ -98,16 +110,18 @@ class History {
   ) {
     const { plan, logins, logger } = settings;
     const startMs = startOf(plan);
+    const [gatewayUrl, meteringUrl, backofficeUrl] = [logins.gatewayUrl, logins.meteringUrl, logins.backofficeUrl].map(withLoadingOptions) as [string, string, string];
     this.random = new DemoRandom(plan.seed);
     this.customers = drawCustomers(this.random.fork(), plan.organizations);
     const outageMs = startMs + Math.floor(plan.days * 0.74) * dayMs + 13 * 3_600_000;
     this.outage = { vendor: 'bluegrid', fromMs: outageMs, untilMs: outageMs + 2 * 3_600_000 };
     this.traffic = new Traffic({ customers: this.customers, startMs, untilMs: plan.untilMs, requests: plan.requests, outages: [this.outage] }, readTraces(), this.random.fork());
-    this.gateway = new DemoGateway({ databaseUrl: logins.gatewayUrl, clock, random: this.random.fork(), logger, release: plan.release });
-    this.nightly = new Nightly({ meteringUrl: logins.meteringUrl, backofficeUrl: logins.backofficeUrl, clock, logger });
+    this.gateway = new DemoGateway({ databaseUrl: gatewayUrl, clock, random: this.random.fork(), logger, release: plan.release });
+    this.nightly = new Nightly({ meteringUrl, backofficeUrl, clock, logger });
     const spentBy = (organizationId: string): bigint => this.gateway.spent.get(`${organizationId} USD`) ?? 0n;
     this.treasury = new Treasury({ prisma, traffic: this.traffic, random: this.random.fork(), spentBy });
-    this.pool = createPool({ connectionString: logins.gatewayUrl, max: 1, applicationName: 'demo catalogue' });
+    this.alerts = new DemoAlerts({ controlUrl: logins.controlUrl, sessionOptions: loadingOptions, actor, keyring: settings.keyring });
+    this.pool = createPool({ connectionString: gatewayUrl, max: 1, applicationName: 'demo catalogue' });
   }
 
   async load(): Promise<HistoryResult> {
@@ -124,11 +138,11 @@ class History {
         onDay(day, this.result());
       }
       await this.gateway.close();
-      await this.nightly.run();
+      await this.nightly.run({ prunes: true });
       await this.nightly.finish();
       return this.result();
     } finally {
-      await Promise.all([this.gateway.stop(), this.nightly.stop(), this.pool.end()]);
+      await Promise.all([this.gateway.stop(), this.nightly.stop(), this.alerts.stop(), this.pool.end()]);
     }
   }
 
@@ -160,8 +174,10 @@ class History {
       const parent = [...this.accounts.values()].find((other) => other.customer.slug === customer.parent) ?? null;
       const account = await openAccount(this.prisma, customer, parent);
       this.accounts.set(index, account);
-      await this.treasury.welcome(account, index, this.catalogue, nowMs);
-      await this.gateway.budgets.set(this.prisma, account, limitsOf(account, this.treasury.perMonthOf(account, nowMs)));
+      await this.treasury.welcome(account, index, { parent, catalogue: this.catalogue, nowMs });
+      const perMonth = this.treasury.perMonthOf(account, nowMs);
+      await this.gateway.budgets.set(this.prisma, account, limitsOf(account, perMonth));
+      await this.alerts.set(account, perMonth);
     }
     await this.treasury.topUp(nowMs);
   }
@@ -182,7 +198,7 @@ class History {
     const { plan } = this.settings;
     const isWeekOver = day % 7 === 6;
     await this.gateway.giveBack(isWeekOver);
-    await this.nightly.run();
+    await this.nightly.run({ prunes: isWeekOver });
     if (isWeekOver) await this.correctAccounts(Math.floor(day / 7));
     const outageDay = Math.floor((this.outage.fromMs - this.clock.nowMs()) / dayMs);
     if (outageDay === -1) await this.treasury.compensate(this.accounts.values(), 'outage-bluegrid', this.clock.nowMs());

@@ -1,7 +1,7 @@
 import { readEnvironment } from '@kilotoken/platform';
 import { stopOrphanedPostgres } from '../postgres/index.js';
 import { stopOrphans } from '../launcher/app-process.js';
-import { originOf } from '../launcher/apps.js';
+import { originOf, secretKeysOf } from '../launcher/apps.js';
 import { createPostgres, hasEmbeddedDatabase, openDatabase } from '../launcher/database.js';
 import { takeFolderLock } from '../launcher/folder-lock.js';
 import { openHome } from '../launcher/home.js';
@@ -53,7 +53,7 @@ const run = async (terminal: Terminal, settings: LauncherSettings, options: Demo
     const { ownerUrl, controlUrl, serviceUrls } = await openDatabase(terminal, postgres, secrets, settings);
     await takePlace(ownerUrl, isEmbedded);
     const logins = { ownerUrl, controlUrl: controlUrl ?? ownerUrl, gatewayUrl: serviceUrls.gateway, meteringUrl: serviceUrls.metering, backofficeUrl: serviceUrls.backoffice };
-    await fillDatabase(terminal, { options, logins, workerUrl: originOf(settings, 'WORKER_PORT'), signal: stop.requested });
+    await fillDatabase(terminal, { options, logins, workerUrl: originOf(settings, 'WORKER_PORT'), secretKeys: secretKeysOf({ settings, secrets }), signal: stop.requested });
   } finally {
     await runStep(terminal, 'stop', 'stopping the database', async () => {
       await new Installation(postgres, supervisor).stop(0, stop.forced);

@@ -1,3 +1,4 @@
+import { AccountWatchService } from '@kilotoken/accounts';
 import { BalanceWatchService, dispatchEvents } from '@kilotoken/events';
 import { GrantEndService } from '@kilotoken/ledger/ending';
 import { RatingService } from '@kilotoken/metering';
@@ -28,6 +29,7 @@ export class Nightly {
   private readonly rating: RatingService;
   private readonly rollups: RollupService;
   private readonly grants: GrantEndService;
+  private readonly accounts: AccountWatchService;
   private readonly balances: BalanceWatchService;
   private readonly partitions: PartitionService;
   private adding: Promise<void> = Promise.resolve();
@@ -41,6 +43,7 @@ export class Nightly {
     });
     this.rollups = new RollupService({ pauseMs: 1, batchesPerAddMax, minutesKeptDays }, this.metering, clock, logger, () => undefined);
     this.grants = new GrantEndService(this.metering, logger);
+    this.accounts = new AccountWatchService(this.backoffice, logger, 1);
     this.balances = new BalanceWatchService(this.backoffice, logger, 1);
     this.partitions = new PartitionService({ period: 'month', aheadDays: 100 }, this.metering, () => clock.nowMs(), logger);
   }
@@ -49,16 +52,21 @@ export class Nightly {
     return this.partitions.makeAhead();
   }
 
-  /** Rates all that was settled, and ends grants. The rollups follow behind, beside whatever comes next: `finish` waits for them. */
-  async run(): Promise<void> {
+  /**
+   * Rates all that was settled, and ends grants. The rollups follow behind, beside whatever comes next: `finish` waits for them.
+   * `prunes`: old minutes are deleted too, which reads all rollups.
+   */
+  async run({ prunes }: { readonly prunes: boolean }): Promise<void> {
     await this.finish();
     await this.rating.catchUp();
     await this.grants.finishRefunds();
     await this.grants.expire();
+    while (await this.accounts.runRulesOnce());
+    while (await this.accounts.checkBudgetsOnce());
     while (await this.balances.checkOnce());
-    // There is no endpoint and no address yet: events of the past are numbered and sent to nobody.
+    // No endpoint is enabled and nobody gave an address: events of the past are numbered and sent to nobody.
     while ((await dispatchEvents(this.backoffice, eventsPerDispatchMax, [])) === eventsPerDispatchMax);
-    this.adding = this.addRollups();
+    this.adding = this.addRollups(prunes);
     // A failure is thrown by `finish`; until then it is nobody's unhandled rejection.
     this.adding.catch(() => undefined);
   }
@@ -67,9 +75,9 @@ export class Nightly {
     await this.adding;
   }
 
-  private async addRollups(): Promise<void> {
+  private async addRollups(prunes: boolean): Promise<void> {
     while (await this.rollups.addOnce());
-    while (await this.rollups.pruneOnce());
+    while (prunes && (await this.rollups.pruneOnce()));
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,4 @@
-import { adjustGrant, issueGrant, listGrants, refundGrant, type NewGrant } from '@kilotoken/ledger';
+import { adjustGrant, issueGrant, listGrants, refundGrant, type GrantBalance, type NewGrant } from '@kilotoken/ledger';
 import type { Catalogue } from '@kilotoken/marketplace';
 import { formatMoney, parseMoney, type Money } from '@kilotoken/money';
 import { changeAs } from '@kilotoken/platform';
@@ -8,6 +8,7 @@ import type { Account } from './accounts.js';
 import { demoPack } from './catalogue.js';
 import type { Funding } from './customers.js';
 import type { DemoRandom } from './random.js';
+import { endow, keepInFunds, receivedBy } from './subsidiaries.js';
 import type { Traffic } from './traffic.js';
 import { planDraft } from './usage-rows.js';
 
@@ -28,6 +29,8 @@ interface Books {
   readonly account: Account;
   /** An average request's charge, by the list. */
   readonly meanCharge: Money;
+  /** The parent that pays it; null: it pays for itself. */
+  readonly parent: Account | null;
   /** Packages so far, without promotions: customers buy with caution. */
   bought: Money;
   orders: number;
@@ -47,10 +50,10 @@ export class Treasury {
 
   constructor(private readonly settings: TreasurySettings) {}
 
-  /** A new customer's first package; some get a credit to begin with, some a token pack. */
-  async welcome(account: Account, index: number, catalogue: Catalogue, nowMs: number): Promise<void> {
+  /** A new customer's first package, or its parent's first transfer; some get a credit to begin with, some a token pack. */
+  async welcome(account: Account, index: number, { parent, catalogue, nowMs }: { readonly parent: Account | null; readonly catalogue: Catalogue; readonly nowMs: number }): Promise<void> {
     const { random, traffic } = this.settings;
-    const books: Books = { account, meanCharge: this.meanChargeOf(account, index, catalogue, nowMs), bought: 0n, orders: 0 };
+    const books: Books = { account, meanCharge: this.meanChargeOf(account, index, catalogue, nowMs), parent, bought: 0n, orders: 0 };
     this.books.set(account.organizationId, books);
     if (random.chance(0.5)) await this.issue(account, { unit: 'USD', amount: '5', source: 'promotion', reference: 'welcome', priority: 50, expiresAt: new Date(nowMs + 30 * dayMs) });
     if (account.customer.hasPack) {
@@ -58,7 +61,10 @@ export class Treasury {
       const amount = packAmounts.find((pack) => Number(pack) >= tokens) ?? packAmounts.at(-1)!;
       await this.issue(account, { unit: demoPack.unit, amount, source: 'package', reference: 'pack-1', priority: 60, scopeModels: [demoPack.modelId], expiresAt: new Date(nowMs + 120 * dayMs) });
     }
-    await this.buy(books, nowMs);
+    const first = await this.buy(parent ? this.books.get(parent.organizationId)! : books, this.wantedBy(books, nowMs));
+    if (!parent) return;
+    await endow(this.settings.prisma, parent, account, first);
+    await keepInFunds(this.settings.prisma, parent, account, this.perDayOf(books, nowMs));
   }
 
   /** USD a month that a customer expects to spend. */
@@ -69,9 +75,13 @@ export class Treasury {
   /** Customers who are about to run out buy again, if that is their habit. */
   async topUp(nowMs: number): Promise<void> {
     for (const books of this.books.values()) {
-      const { account } = books;
-      const left = books.bought - this.settings.spentBy(account.organizationId);
-      if (left < this.perDayOf(books, nowMs) * habits[account.customer.funding].againDays) await this.buy(books, nowMs);
+      const { account, parent } = books;
+      if (parent) continue;
+      const subsidiaries = [...this.books.values()].filter((other) => other.parent?.organizationId === account.organizationId);
+      let left = books.bought - this.settings.spentBy(account.organizationId);
+      for (const subsidiary of subsidiaries) left -= await receivedBy(this.settings.prisma, subsidiary.account);
+      const perDay = [books, ...subsidiaries].reduce((sum, each) => sum + this.perDayOf(each, nowMs), 0n);
+      if (left < perDay * habits[account.customer.funding].againDays) await this.buy(books, this.wantedBy(books, nowMs));
     }
   }
 
@@ -100,13 +110,17 @@ export class Treasury {
     });
   }
 
-  private async buy(books: Books, nowMs: number): Promise<void> {
+  private wantedBy(books: Books, nowMs: number): Money {
+    return this.perDayOf(books, nowMs) * habits[books.account.customer.funding].days;
+  }
+
+  /** Buys the smallest package that covers an amount, or the largest one. */
+  private async buy(books: Books, wanted: Money): Promise<GrantBalance> {
     const { account } = books;
-    const wanted = this.perDayOf(books, nowMs) * habits[account.customer.funding].days;
     const amount = packages.find((size) => size >= wanted) ?? packages.at(-1)!;
     books.orders += 1;
     books.bought += amount;
-    await this.issue(account, { unit: 'USD', amount: formatMoney(amount), source: books.orders === 1 ? 'package' : 'prepaid', reference: `order-${books.orders}` });
+    return this.issue(account, { unit: 'USD', amount: formatMoney(amount), source: books.orders === 1 ? 'package' : 'prepaid', reference: `order-${books.orders}` });
   }
 
   /** USD a day that a customer expects to spend. */
@@ -123,8 +137,8 @@ export class Treasury {
     return sum / BigInt(sampledRequests);
   }
 
-  private async issue({ organizationId }: Account, grant: Omit<NewGrant, 'organizationId'>): Promise<void> {
-    await changeAs(this.settings.prisma, organizationId, (db) => issueGrant(db, { organizationId, ...grant }));
+  private async issue({ organizationId }: Account, grant: Omit<NewGrant, 'organizationId'>): Promise<GrantBalance> {
+    return changeAs(this.settings.prisma, organizationId, (db) => issueGrant(db, { organizationId, ...grant }));
   }
 
   /** Changes the customer's latest paid grant, of which `least` has to be available; false where none has it. */

@@ -62,7 +62,7 @@ export function describeApp(app: AppDefinition, context: AppContext): AppSpec {
       AUDIT_DATABASE_URL: app.name === 'backoffice' ? (auditDatabaseUrl ?? undefined) : undefined,
       REDIS_URL: settings.REDIS_URL,
       // The two that open stored secrets.
-      KILOTOKEN_SECRET_KEY: app.name === 'api' || app.name === 'backoffice' ? secretKeyOf(context) : undefined,
+      KILOTOKEN_SECRET_KEY: app.name === 'api' || app.name === 'backoffice' ? secretKeysOf(context).join(',') : undefined,
       API_PUBLIC_URL: app.name === 'api' ? publicUrlOf(settings) : undefined,
       CORS_ORIGINS: app.name === 'gateway' ? corsOriginsOf(context) : undefined,
       KILOTOKEN_HOME: home.folder,
@@ -88,8 +88,8 @@ const corsOriginsOf = ({ settings, environment }: Pick<AppContext, 'settings' | 
   return named === '*' ? named : named ? `${named},${origin}` : origin;
 };
 
-/** The installation's own key, unless it is told others. */
-const secretKeyOf = ({ settings, secrets }: Pick<AppContext, 'settings' | 'secrets'>): string => settings.KILOTOKEN_SECRET_KEY?.join(',') ?? secrets.secretKey;
+/** The keys that encrypt stored secrets, the present one first: the installation's own, unless its settings name others. */
+export const secretKeysOf = ({ settings, secrets }: Pick<AppContext, 'settings' | 'secrets'>): readonly string[] => settings.KILOTOKEN_SECRET_KEY ?? secrets.secretKey.split(',');
 
 /** The process's origin on this machine; loopback if it binds to every address. */
 export function originOf(settings: LauncherSettings, port: PortSetting): string {

@@ -85,7 +85,7 @@ async function startEverything(start: Start): Promise<void> {
   const { terminal, settings, home, installation, postgres, secrets, stop } = start;
   const database = await openDatabase(terminal, postgres, secrets, settings);
   refuseToGoOn(stop);
-  await offerHistory({ terminal, settings, database, signal: stop.requested });
+  await offerHistory({ terminal, settings, secrets, database, signal: stop.requested });
   const model = await unlessStopped(stop, findModel(terminal, settings, home));
   const localModel = model && { id: model.id, contextWindow: settings.WORKER_CONTEXT_TOKENS };
   const content = await unlessStopped(stop, prepareContent({ terminal, settings, home, ownerUrl: database.ownerUrl, controlUrl: database.controlUrl, localModel }));
