@@ -1,8 +1,7 @@
--- Trigger: whoever asks for an approval, and whoever decides on it, is the transaction's actor (`control_actor`). A decision is made once, and an
--- approval that has expired can only be cancelled.
--- A person who made the token that asked is the one who asked.
--- Errors: KT060 it was decided; KT061 it names another than the actor, or begins decided; KT062 it has expired; KT065 the
--- actor made the token that asked.
+-- Trigger: the transaction's actor (`control_actor`) is the one who asks for an approval, or who decides on it. An approval is decided
+-- once. An expired approval can only be cancelled. A token's maker counts as the asker of the token's approvals.
+-- Errors: KT060 it is decided already; KT061 it names another than the actor, or begins decided; KT062 it has expired; KT065 the actor
+-- made the token that asked.
 CREATE OR REPLACE FUNCTION approval_by_actor() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,7 +1,8 @@
--- Tells of the next p_count budgets, in the order of their keys after (p_organization, p_limit), whose use has reached a percent of `alert_percents`: once
--- for each percent, amount and period. The counter, which holds what gateways have set aside too, says which budgets may have; what was used decides
--- (`budget_used`), so nobody is told too early. Of end users the counter decides, and the first user is named. A window that rolls has periods of a day,
--- or of its length if that is longer. Answers {checked, alerted, organization, limit}, the last two to go on from.
+-- Checks the next p_count budgets, in the order of their keys after (p_organization, p_limit), and puts one event for each percent of
+-- `alert_percents` that a budget's use has reached: once for each percent, amount and period. The counter includes amounts that gateways
+-- have set aside, so it only selects candidates. The amount used decides (`budget_used`), so no alert comes too early. For end users the
+-- counter decides, and the event names the first user. A rolling window has periods of a day, or of its length if that is longer. Answers
+-- {checked, alerted, organization, limit}; the last two continue the round.
 CREATE OR REPLACE FUNCTION budget_alerts_check(p_organization uuid, p_limit uuid, p_count integer) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

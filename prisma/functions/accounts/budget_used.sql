@@ -1,5 +1,5 @@
--- The use of a budget's measure from a moment on, by the rollups: at most some seconds behind. Days of UTC where they are whole, and quarters of an hour
--- before the first of them. An end user has no rollups: null.
+-- The use of a budget's measure from a moment on, by the rollups, which lag at most some seconds. It sums whole days of UTC, and quarters
+-- of an hour before the first of them. Null for an end user, who has no rollups.
 CREATE OR REPLACE FUNCTION budget_used(l usage_limit, p_from timestamptz) RETURNS numeric
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$

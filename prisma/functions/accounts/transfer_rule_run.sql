@@ -1,6 +1,6 @@
--- Transfers what a rule says, where the child's balance is below its threshold: the amount, or less where the month's cap or the parent's available
--- amount is less. It takes grants in the order in which they burn, and each part is a transfer of `grant_transfer_to`. Answers the sum; 0 where nothing
--- was due, or another session runs the rule. Run again, it looks at the balance that the first run made.
+-- Runs a transfer rule: where the child's balance is below the threshold, transfers the rule's amount, or less where the month's cap or
+-- the parent's available amount is less. It takes grants in burn order, and each part is a transfer of `grant_transfer_to`. Answers the
+-- sum; 0 where nothing is due, or another session runs the rule. A second run sees the balance that the first one made.
 -- Locks: the rule, then grants and chains as `ledger_lock` does. A month is one of UTC.
 CREATE OR REPLACE FUNCTION transfer_rule_run(p_organization uuid, p_child uuid, p_unit text) RETURNS numeric
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,5 +1,6 @@
--- Of the next p_count transfer rules, in the order of their keys after (p_organization, p_child, p_unit), those whose child has less than the threshold.
--- Answers {checked, due: [{organization, child, unit}], organization, child, unit}, the last three to go on from.
+-- Checks the next p_count transfer rules, in the order of their keys after (p_organization, p_child, p_unit), and answers those whose
+-- child has less than the threshold: {checked, due: [{organization, child, unit}], organization, child, unit}. The last three continue
+-- the round.
 CREATE OR REPLACE FUNCTION transfer_rules_due(p_organization uuid, p_child uuid, p_unit text, p_count integer) RETURNS json
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

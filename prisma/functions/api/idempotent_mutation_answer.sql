@@ -1,4 +1,4 @@
--- Keeps the sealed answer of the mutation that the transaction claimed the key for.
+-- Stores the sealed answer of the mutation for which the transaction claimed the key.
 CREATE OR REPLACE FUNCTION idempotent_mutation_answer(p_key text, p_answer text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,6 +1,6 @@
--- Claims a key of the transaction's actor for one mutation. Null: it is to be done now, and the transaction ends with
--- idempotent_mutation_answer. Otherwise the sealed answer of the first time. Waits for a transaction that does the same. A key that stands for
--- something else is refused (KT061). Keys are kept for a day; each claim forgets a few that are older.
+-- Claims a key of the transaction's actor for one mutation. Null: the caller runs the mutation now and ends the transaction with
+-- idempotent_mutation_answer. Otherwise: the sealed answer of the first run. Waits for a transaction that claims the same key. A key that
+-- was used for another mutation is refused (KT061). Keys are kept for a day; each claim deletes a few older ones.
 CREATE OR REPLACE FUNCTION idempotent_mutation_claim(p_key text, p_operation text, p_input_hash bytea) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

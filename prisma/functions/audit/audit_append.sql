@@ -1,7 +1,8 @@
--- Appends entries to the chains of their organizations, in the name of the transaction's actor (`control_actor`). p_entries: [{organization, action,
--- object_type, object_id, before, after, ip, request_id, on_behalf_of}]; an organization that is null is the platform. Answers the number of entries.
--- Locks: the heads of the audit chains by organization, held to the transaction's end. Writers of one organization go one after the other from
--- here on, so it is the last call of a transaction.
+-- Appends entries to the chains of their organizations, in the name of the transaction's actor (`control_actor`). p_entries:
+-- [{organization, action, object_type, object_id, before, after, ip, request_id, on_behalf_of}]; organization null is the platform.
+-- Answers the number of entries.
+-- Locks: the heads of the audit chains by organization, held to the transaction's end. Writers of one organization wait for each other
+-- from here on, so this is a transaction's last call.
 -- Errors: KT040 a login of the control plane names no actor.
 CREATE OR REPLACE FUNCTION audit_append(p_entries jsonb) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,4 +1,4 @@
--- The hash that stands before the first entry of a chain.
+-- The hash before the first entry of a chain.
 CREATE OR REPLACE FUNCTION audit_genesis() RETURNS bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT decode(repeat('00', 32), 'hex') $$;
 

@@ -1,4 +1,4 @@
--- Trigger: refuses every change of audit entries, the owner's too. The chain finds whoever disables the trigger.
+-- Trigger: refuses every change of audit entries, the owner's too. The chain shows changes that were made with the trigger disabled.
 CREATE OR REPLACE FUNCTION audit_is_final() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

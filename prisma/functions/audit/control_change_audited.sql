@@ -1,10 +1,10 @@
--- Trigger at the end of a transaction that changed tables of the control plane: appends one audit entry for each organization that it changed, unless
--- the transaction appended one itself. So no change commits without its entry, whichever code or hand made it, and the heads of audit chains are the
--- last locks of a transaction.
+-- Trigger at the end of a transaction that changed tables of the control plane: appends one audit entry for each changed organization,
+-- unless the transaction has appended one itself. So no change commits without its entry, whichever code or hand made it, and the heads
+-- of audit chains are a transaction's last locks.
 --
--- The entry's action, address, request and impersonated organization are those of `kilotoken.actor` ({…, act: {action, ip, requestId, onBehalfOf}});
--- without an action it is the first change, as `api_key.update`. Its object is the first changed row. One changed row gives the values before and
--- after; several give them by row, of the first hundred.
+-- The entry takes its action, address, request and impersonated organization from `kilotoken.actor` ({…, act: {action, ip, requestId,
+-- onBehalfOf}}). Without an action it names the first change, as `api_key.update`. Its object is the first changed row. One changed row
+-- gives its values before and after; several give theirs by row, of the first hundred.
 CREATE OR REPLACE FUNCTION control_change_audited() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

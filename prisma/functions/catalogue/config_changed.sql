@@ -1,6 +1,5 @@
 -- Gives a change the next version of the configuration and records it for gateway_poll. The version's row stays locked until the change
--- commits, so versions become visible in order. The last 10,000 changes are kept; a gateway that is further behind forgets all that it
--- knows.
+-- commits, so versions become visible in order. The last 10,000 changes are kept; a gateway that is further behind clears its caches.
 CREATE OR REPLACE FUNCTION config_changed(p_kind text, p_organization uuid) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, public, pg_temp AS $$

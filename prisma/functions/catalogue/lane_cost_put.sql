@@ -1,4 +1,4 @@
--- Trigger: keeps what a lane costs from when on, so that reconcile recomputes the vendor cost of a row by the lane as it was.
+-- Trigger: keeps each cost of a lane with its start, so that reconcile recomputes a row's vendor cost by the lane as it was.
 CREATE OR REPLACE FUNCTION lane_cost_put() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- Trigger: a pack unit and its burn tables are published once. Rows that were charged by them are rated again by them, so a change is a
--- new table from a later moment on, or a new unit.
+-- Trigger: a pack unit and its burn tables are published once. The rater rates rows again by the tables that charged them, so a change is
+-- a new table from a later moment on, or a new unit.
 CREATE OR REPLACE FUNCTION published_is_final() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- The balance of a unit: the available amount of grants that may be spent now, plus the leased amount that is not yet used. The latter is counted,
--- from usage, only where it decides whether the balance is below p_threshold; else its whole amount counts, or nothing of it.
+-- The balance of a unit: the available amount of grants that may be spent now, plus the unused part of the leased amount. That part is
+-- counted from usage only where it decides whether the balance is below p_threshold; else all of the leased amount counts, or none.
 CREATE OR REPLACE FUNCTION balance_left(p_organization uuid, p_unit text, p_threshold numeric) RETURNS numeric
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$

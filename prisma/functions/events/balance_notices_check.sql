@@ -1,5 +1,5 @@
--- Checks the next p_limit balances (`balance_left`) that somebody wants to be told of, in the order of their keys after (p_organization, p_unit). Answers
--- {checked, crossed, organization, unit}, the last two to go on from.
+-- Checks the next p_limit balances (`balance_left`) that have a notice, in the order of their keys after (p_organization, p_unit).
+-- Answers {checked, crossed, organization, unit}; the last two continue the round.
 CREATE OR REPLACE FUNCTION balance_notices_check(p_organization uuid, p_unit text, p_limit integer) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,6 +1,6 @@
 -- Numbers waiting events in the order of their ids and makes their jobs: one for each matching webhook endpoint, and one mail to the
--- organization's notice address where the kind is in p_mailed. One transaction, one dispatcher at a time: an event whose cause was committed
--- before another's began has the smaller number. Answers how many events it took.
+-- organization's notice address for a kind in p_mailed. One transaction, one dispatcher at a time: an event whose cause committed before
+-- another's began has the smaller number. Answers the number of events.
 CREATE OR REPLACE FUNCTION events_dispatch(p_limit integer, p_mailed text[]) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- Enqueues the platform's job of the night that began last, at p_minute of the day in UTC, once a night. The first time that a name is seen counts
--- as done: an installation does not begin with its nightly work.
+-- Enqueues the platform's job of the latest night, which began at p_minute of the day in UTC, once a night. A new name's first night
+-- counts as done, so an installation does not begin with its nightly work.
 CREATE OR REPLACE FUNCTION nightly_enqueue(p_name text, p_queue text, p_minute integer) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

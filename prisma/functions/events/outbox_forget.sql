@@ -1,5 +1,5 @@
--- Forgets ended jobs of p_queues after each queue's days, then events that were dispatched p_event_days ago and have no job left. At most p_limit
--- of each; answers how many rows went.
+-- Deletes ended jobs of p_queues after each queue's days, then events without jobs that were dispatched p_event_days ago. At most p_limit
+-- of each; answers the number of deleted rows.
 CREATE OR REPLACE FUNCTION outbox_forget(p_queues text[], p_days integer[], p_event_days integer, p_limit integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,4 +1,4 @@
--- Begins the attempt after p_attempts earlier ones. No row: another run has it, or had it; there is nothing to do.
+-- Begins the attempt after p_attempts earlier ones. No row: another run has or had the job, and this one has nothing to do.
 CREATE OR REPLACE FUNCTION outbox_job_claim(p_organization uuid, p_id uuid, p_attempts smallint, p_claim uuid, p_claim_ms integer)
 RETURNS TABLE (queue text, event_id uuid, payload jsonb, attempts smallint, attempts_max smallint)
 LANGUAGE sql SECURITY DEFINER

@@ -1,5 +1,5 @@
--- Ends an attempt: done, to be tried again after p_retry_ms, or dead where there is no further attempt or p_retry_ms is null. Answers the
--- job's status; null when this run has lost the job meanwhile, and nothing changed.
+-- Ends an attempt: done, waiting again for p_retry_ms, or dead where no attempt is left or p_retry_ms is null. Answers the job's status;
+-- null when this run has lost the job, and then changes nothing.
 CREATE OR REPLACE FUNCTION outbox_job_end(p_organization uuid, p_id uuid, p_claim uuid, p_done boolean, p_outcome jsonb, p_retry_ms bigint) RETURNS text
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,14 +1,14 @@
--- Takes due jobs of p_queues, to hand to the queue, in order; a job that no run claims is due again after p_silence_ms. Of one organization at
--- most p_per_organization jobs of a queue are handed over or run at a time: one whose receivers hang holds up nobody else. p_attempts has each
--- queue's attempts: a job that had them all, the last of which ended without a word, is dead. `handed_at` stays that of the first handing over
--- until a run claims the job, so that a job which nobody begins grows old.
+-- Takes due jobs of p_queues in order, for their queues. A job that no run claims is due again after p_silence_ms. At most
+-- p_per_organization jobs of an organization and queue are handed over or run at a time, so hanging receivers of one organization delay
+-- no other. p_attempts has each queue's attempts: a job is dead when its last attempt ended without a report. `handed_at` keeps the first
+-- handing over until a run claims the job, so that a job that no run begins grows old.
 CREATE OR REPLACE FUNCTION outbox_jobs_take(p_queues text[], p_attempts smallint[], p_limit integer, p_per_organization integer, p_silence_ms integer)
 RETURNS TABLE (organization_id uuid, id uuid, queue text, attempts smallint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   RETURN QUERY
-  -- From organization to organization by the index, however many jobs one has.
+  -- Steps from organization to organization by the index, however many jobs one has.
   WITH RECURSIVE lane (organization_id, queue) AS (
     (SELECT j.organization_id, j.queue FROM outbox_job j WHERE j.status = 'waiting' ORDER BY j.organization_id, j.queue LIMIT 1)
     UNION ALL

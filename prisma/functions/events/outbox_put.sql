@@ -1,6 +1,6 @@
--- Puts an event into the outbox, in the caller's transaction; answers whether it is new. Names in p_payload are snake_case, amounts are
--- decimal strings, moments are those of iso_moment(): customers receive it as `data`. Triggers put events of whatever rows the transaction writes; a
--- login of the control plane that calls it puts those of the organization that its transaction names alone.
+-- Puts an event into the outbox, in the caller's transaction; answers true for a new one. Customers receive p_payload as `data`: names
+-- are snake_case, amounts are decimal strings, moments are those of iso_moment(). Triggers put events of every row that the transaction
+-- writes. A login of the control plane that calls it puts events of its transaction's organization alone.
 -- Errors: those of control_fence.
 CREATE OR REPLACE FUNCTION outbox_put(p_organization uuid, p_kind text, p_key text, p_payload jsonb) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER

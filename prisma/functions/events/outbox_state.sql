@@ -1,5 +1,5 @@
--- How each queue stands, and the events that are not dispatched as queue `outbox`. due_seconds: for how long the oldest due job has waited to
--- begin. stuck_seconds: the same without jobs that wait for others of their own organization, which has p_per_organization at a time.
+-- The state of each queue, and of undispatched events as queue `outbox`. due_seconds: the wait of the oldest due job. stuck_seconds: the
+-- same without jobs that wait for others of their own organization, which has p_per_organization at a time.
 CREATE OR REPLACE FUNCTION outbox_state(p_per_organization integer)
 RETURNS TABLE (queue text, waiting bigint, waiting_seconds double precision, due_seconds double precision, stuck_seconds double precision, running bigint,
   dead bigint, dead_seconds double precision)

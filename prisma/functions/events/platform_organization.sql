@@ -1,4 +1,4 @@
--- The owner of the platform's own jobs: no organization has this id, so no tenant sees them.
+-- The owner of the platform's own jobs. No organization has this id, so no tenant sees them.
 CREATE OR REPLACE FUNCTION platform_organization() RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE
   AS $$ SELECT '00000000-0000-0000-0000-000000000000'::uuid $$;
 

@@ -1,4 +1,5 @@
--- Records how an attempt ended. An endpoint that only failed for p_disable_after_ms is disabled, and its organization is told.
+-- Records the end of an attempt. Disables an endpoint that has only failed for p_disable_after_ms, and puts an event that tells its
+-- organization.
 CREATE OR REPLACE FUNCTION webhook_attempted(p_organization uuid, p_endpoint uuid, p_ok boolean, p_disable_after_ms bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

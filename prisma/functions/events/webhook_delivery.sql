@@ -1,4 +1,4 @@
--- All that one delivery needs. The secrets that are valid now come newest first.
+-- The endpoint, event and secrets of one delivery. Valid secrets come newest first.
 CREATE OR REPLACE FUNCTION webhook_delivery(p_organization uuid, p_endpoint uuid, p_event uuid)
 RETURNS TABLE (url text, disabled boolean, secrets text[], kind text, sequence bigint, created_at timestamptz, payload jsonb)
 LANGUAGE sql STABLE SECURITY DEFINER

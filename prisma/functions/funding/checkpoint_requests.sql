@@ -1,6 +1,6 @@
 -- Opens or checkpoints running requests. p_rows: [{organization, id, holds, settlement}], settlement being usage rows. Diagnostics that
 -- Postgres refuses are brought within their bounds, as by usage_insert: a request without a checkpoint is free when its gateway dies.
--- Answers how many it wrote.
+-- Answers the number of written rows.
 CREATE OR REPLACE FUNCTION checkpoint_requests(p_session uuid, p_rows json) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- The writing part of checkpoint_requests. A request that is settled, or whose settlement is in quarantine, is not opened again by a late
--- execution. A request of another session is left alone.
+-- The writing part of checkpoint_requests. A late execution does not reopen a settled request, or one whose settlement is in quarantine.
+-- Requests of other sessions stay as they are.
 CREATE OR REPLACE FUNCTION checkpoint_write(p_session uuid, p_rows json) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

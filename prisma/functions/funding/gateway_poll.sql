@@ -1,5 +1,5 @@
--- A gateway's poll: whether its session is alive, what changed since the version that it knows, which of its leases and limits are wanted
--- back, and the time. More than 1,000 changes at once are answered with `changes: null`: forget every cache.
+-- A gateway's poll: whether its session is alive, the changes since its known version, its recalled leases and limits, and the time. More
+-- than 1,000 changes at once are answered with `changes: null`: clear every cache.
 CREATE OR REPLACE FUNCTION gateway_poll(p_session uuid, p_since bigint) RETURNS json
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- Trigger: a grant is in a currency or in a pack unit that was declared (KT026 else). Gateways are told of a new pack, since only
--- organizations with packs are funded from several units.
+-- Trigger: a grant is in a currency or in a declared pack unit (KT026 else). Gateways learn of a new pack, since only organizations with
+-- packs are funded from several units.
 CREATE OR REPLACE FUNCTION grant_unit_known() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,4 +1,4 @@
--- Shrinks leases of a session; lease_shrink says how. Answers how many it changed. The planner's settings: leases are looked up by key,
+-- Shrinks leases of a session by lease_shrink. Answers the number of changed leases. The planner's settings: leases are looked up by key,
 -- even by a plan that was made while the table was empty.
 CREATE OR REPLACE FUNCTION lease_return(p_session uuid, p_rows json) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER

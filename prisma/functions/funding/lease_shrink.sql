@@ -1,7 +1,7 @@
--- Shrinks leases of a session to what they still need. p_rows: [{organization, lease, keep, close}]. `keep` is the slice that remains, an
--- absolute amount, so that executing it again changes nothing; with `close` it is the amount that the lease has settled. A lease that is
--- named twice is shrunk once, to the smaller remainder. What returns to a grant that has expired meanwhile expires in this transaction; what
--- returns to a grant with a waiting refund of a part is refunded in it. The caller has taken the fence. Answers how many leases it changed.
+-- Shrinks leases of a session to their remaining need. p_rows: [{organization, lease, keep, close}]. `keep` is the remaining slice, an
+-- absolute amount, so a repeated execution changes nothing; with `close` it is the lease's settled amount. A lease that is named twice is
+-- shrunk once, to the smaller remainder. An amount that returns to an expired grant expires in this transaction; one that returns to a
+-- grant with a waiting refund of a part is refunded in it. The caller has taken the fence. Answers the number of changed leases.
 CREATE OR REPLACE FUNCTION lease_shrink(p_session uuid, p_rows json) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -19,7 +19,7 @@ BEGIN
       FROM json_to_recordset(p_rows) AS r(organization uuid, lease uuid, keep numeric, close boolean) GROUP BY 1, 2),
     before AS (
       SELECT l.organization_id, l.id, l.grant_id, l.slice, r.keep, r.close
-      -- OFFSET: each lease by its key. By its session, which was seen, all that are open were read for each.
+      -- OFFSET: looks up each lease by its key. The planner once used its session and read all open leases for each.
       FROM due r CROSS JOIN LATERAL (SELECT * FROM lease WHERE organization_id = r.organization AND id = r.lease OFFSET 0) l
       WHERE l.session_id = p_session AND l.closed_at IS NULL),
     shrunk AS (
@@ -43,7 +43,7 @@ BEGIN
       PERFORM ledger_post(e.organization_id, 'grant_expired', e.id::text || ':' || e.expired::text,
         ledger_pair('grant_liability', 'breakage_revenue', e.unit, e.returned));
     ELSE
-      -- A refund that waits comes before the next lease.
+      -- A waiting refund comes before the next lease.
       PERFORM grant_refund_take(e.organization_id, e.id);
     END IF;
   END LOOP;

@@ -1,10 +1,10 @@
 -- Moves p_need plus up to p_spare from the organization's grants of a unit that may pay for a model, in burn order, to leases of the
--- session. The spare part shrinks to zero near the floor: at most an eighth of what would remain. Where not even p_least is there, nothing
--- moves. Where p_need is not there, leases of other sessions are recalled. Answers {leases: [...], available, leased}: the leases of this
--- ask, and what the grants hold after it.
+-- session. Near the floor the spare part shrinks to zero: it is at most an eighth of the remainder. Where less than p_least is available,
+-- nothing moves. Where less than p_need is available, leases of other sessions are recalled. Answers {leases: [...], available, leased}:
+-- this ask's leases, and the grants' amounts after it.
 --
--- Asking again with the same p_ask answers the same leases. An ask that got nothing gets nothing later either: a late execution would take
--- money that its session never learns of. A session's asks ascend by their id.
+-- The same p_ask again answers the same leases. An ask that got nothing gets nothing later either: a late execution would take money that
+-- its session never learns of. A session's asks ascend by their id.
 --
 -- The planner's settings: usage and leases are looked up by key, even by a plan that was made while the tables were empty.
 CREATE OR REPLACE FUNCTION lease_take(p_session uuid, p_organization uuid, p_ask uuid, p_unit text, p_model text,
@@ -18,7 +18,7 @@ DECLARE
   v_ids uuid[]; g record;
 BEGIN
   PERFORM session_fence(p_session);
-  -- Executions of one ask come one after another, also where there is no grant to lock.
+  -- Executions of one ask wait for each other, also where there is no grant to lock.
   PERFORM pg_advisory_xact_lock(hashtextextended(p_session::text || p_organization::text || p_unit, 0));
   SELECT array_agg(locked.id) INTO v_ids FROM (
     SELECT c.id FROM credit_grant c

@@ -1,4 +1,4 @@
--- Trigger: remembers each request that gets an open row, so that reconcile names one that vanishes before it is settled.
+-- Trigger: remembers each opened request, so that reconcile names one that vanishes before it is settled.
 CREATE OR REPLACE FUNCTION opened_request_put() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- Beats a session's heart and answers whether it is alive. The second statement has a snapshot of its own, so a beat that waited for a
--- reaper sees what the reaper did.
+-- Beats a session's heart and answers whether it is alive. The second statement has its own snapshot, so a beat that waited for a reaper
+-- sees the reaper's changes.
 CREATE OR REPLACE FUNCTION session_confirm(p_session uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

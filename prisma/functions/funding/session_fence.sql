@@ -1,4 +1,4 @@
--- Every statement that moves money for a session starts here: it shares the session's row while the session is not reaped. Error KT001: the
+-- Begins every statement that moves money for a session: it shares the session's row while the session is not reaped. Error KT001: the
 -- session was reaped, its process is a zombie.
 CREATE OR REPLACE FUNCTION session_fence(p_session uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER

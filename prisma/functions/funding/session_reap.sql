@@ -8,7 +8,7 @@ DECLARE v_rows json; v_billed integer := 0; v_leases json; v_closed integer := 0
 BEGIN
   PERFORM FROM session WHERE id = p_session AND reaped_at IS NULL FOR NO KEY UPDATE;
   IF NOT FOUND THEN RETURN json_build_object('reaped', false, 'billed', 0, 'leases', 0); END IF;
-  -- The moment at which the fence was taken, not the one at which waiting for it began: what settled meanwhile was in time.
+  -- The moment after the fence, not before it: rows that settled during the wait were in time.
   UPDATE session SET reaped_at = kt_now() + (clock_timestamp() - now()) WHERE id = p_session;
 
   PERFORM FROM credit_grant c WHERE (c.organization_id, c.id) IN
@@ -22,7 +22,7 @@ BEGIN
     BEGIN
       v_billed := (usage_insert(p_session, -1, v_rows)).written;
     EXCEPTION WHEN data_exception OR integrity_constraint_violation OR cardinality_violation OR program_limit_exceeded THEN
-      -- One bad row must not keep a dead session's money: the rows are taken one by one, and the bad ones are kept apart.
+      -- One bad row must not keep a dead session's money: rows are billed one by one, and bad ones go to quarantine.
       v_billed := session_reap_one_by_one(p_session);
     END;
   END IF;

@@ -1,4 +1,5 @@
--- Bills a reaped session's open requests row by row and puts each row that cannot be stored into quarantine. Answers how many it billed.
+-- Bills a reaped session's open requests row by row and puts each row that Postgres refuses into quarantine. Answers the number of billed
+-- rows.
 CREATE OR REPLACE FUNCTION session_reap_one_by_one(p_session uuid) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- Stores one flush of a gateway in one transaction. A row that was there already is the caller's only if session, flush, counts and charge
--- match, compared by what could be stored of them; anything else is an error (KT002): two requests under one id. Answers how many rows this
+-- Stores one flush of a gateway in one transaction. An existing row is the caller's only if session, flush, counts and charge match,
+-- compared by their storable values; anything else is an error (KT002): two requests under one id. Answers the number of rows that this
 -- execution wrote.
 CREATE OR REPLACE FUNCTION settle(p_session uuid, p_flush bigint, p_rows json) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,5 +1,4 @@
--- Names the request that a claim is for, before it is dispatched. False: another request took the claim over, so this one must not be
--- dispatched.
+-- Binds a claim to its request, before the dispatch. False: another request took the claim over, so this one must not be dispatched.
 CREATE OR REPLACE FUNCTION idempotency_bind(p_session uuid, p_organization uuid, p_key text, p_claim uuid, p_request uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,10 +1,10 @@
--- Claims a key for a request of this session, or says whose it is: {claimed, sameBody, requestId, status, charge, unit}. An organization
--- that has claimed as many keys today as it may is answered `full`; keys that are known are answered as ever. Beside `full` stand
--- `sameBody` and `status` for gateways that do not know `full`: they take it for a conflict.
+-- Claims a key for a request of this session, or answers its owner: {claimed, sameBody, requestId, status, charge, unit}. An organization
+-- that has reached its daily number of keys is answered `full`; known keys are answered as ever. Beside `full` stand `sameBody` and
+-- `status`, which gateways that do not know `full` read as a conflict.
 --
 -- A claim is over, and its key free for any body, when it expired; when its request failed without a charge; when its session was reaped
--- and left no bill of it; or when no request was bound to it within p_unbound_ms (one that is bound later finds that the claim is over). A
--- request in quarantine may yet be charged by a repair, so it keeps its key. Executed again it answers the same.
+-- without a bill of it; or when no request was bound to it within p_unbound_ms (a later binding finds the claim over). A repair may still
+-- charge a request in quarantine, so that request keeps its key. Executed again it answers the same.
 CREATE OR REPLACE FUNCTION idempotency_claim(p_session uuid, p_organization uuid, p_key text, p_claim uuid, p_body_hash bytea, p_keep_ms bigint, p_unbound_ms bigint)
 RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER
@@ -16,12 +16,12 @@ BEGIN
     SELECT coalesce(sum(t.claims), 0) FROM idempotency_tally t WHERE t.organization_id = p_organization AND t.day = (v_now AT TIME ZONE 'UTC')::date) >= idempotency_keys_max() THEN
     RETURN json_build_object('claimed', false, 'full', true, 'sameBody', true, 'status', 'running');
   END IF;
-  -- The update changes nothing: it locks the row that is there, and waits for whoever is about to write it.
+  -- The update changes nothing. It locks the existing row, or waits for the transaction that is inserting it.
   INSERT INTO idempotency_claim AS i (organization_id, key, claim_id, body_hash, session_id, claimed_at, expires_at)
     VALUES (p_organization, p_key, p_claim, p_body_hash, p_session, v_now, v_expires)
     ON CONFLICT (organization_id, key) DO UPDATE SET claim_id = i.claim_id RETURNING i.* INTO c;
   IF c.claim_id = p_claim THEN
-    -- Executed again it counts again: once too often, which nobody depends on.
+    -- A repeated execution counts again: one too many, on which nothing depends.
     INSERT INTO idempotency_tally AS t (organization_id, day, slot, claims) VALUES (p_organization, (c.claimed_at AT TIME ZONE 'UTC')::date, idempotency_slot(p_claim), 1)
       ON CONFLICT (organization_id, day, slot) DO UPDATE SET claims = t.claims + 1 RETURNING claims = 1 INTO v_is_new;
     IF v_is_new THEN
@@ -31,7 +31,7 @@ BEGIN
     RETURN json_build_object('claimed', true);
   END IF;
 
-  -- One statement, one snapshot: a session that is seen as reaped has left all that it will ever be billed for.
+  -- One statement, one snapshot: a session that is reaped in it has all of its bills in it.
   SELECT s.reaped_at IS NOT NULL AS is_reaped, u.attempts > 0 AS is_settled, coalesce(u.is_completed, false) AS is_completed, u.charge, u.unit, coalesce(u.is_charged, false) AS is_charged,
       EXISTS (SELECT FROM usage_quarantine q WHERE q.organization_id = p_organization AND q.id = c.request_id
         AND (q.reason LIKE 'settle:%' OR q.reason LIKE 'reap:%')) AS is_quarantined

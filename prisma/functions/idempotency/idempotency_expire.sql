@@ -1,4 +1,4 @@
--- Deletes at most p_most expired claims: they have no effect any more and only take room. Answers how many.
+-- Deletes at most p_most expired claims, which have no effect and only take room. Answers the number.
 CREATE OR REPLACE FUNCTION idempotency_expire(p_limit integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,4 +1,4 @@
--- How many keys an organization may claim in one day of UTC.
+-- The number of keys that an organization may claim in one day of UTC.
 CREATE OR REPLACE FUNCTION idempotency_keys_max() RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 500000::bigint $$;
 

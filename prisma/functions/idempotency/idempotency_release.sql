@@ -1,4 +1,4 @@
--- Gives a key back whose request was refused, or broke with nothing to bill. The key then no longer counts against the day's keys. Fenced:
+-- Frees the key of a request that was refused, or broke without a charge. The key then no longer counts against the day's keys. Fenced:
 -- the reaper of a dead session knows more of its requests than a process that was taken for dead.
 CREATE OR REPLACE FUNCTION idempotency_release(p_session uuid, p_organization uuid, p_key text, p_claim uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,5 +1,5 @@
--- Trigger: writes a key's event to the outbox, named by the trigger's argument. No way of changing a key can forget its event. The triggers
--- hold the conditions, so an update that is no event does not call the function.
+-- Trigger: writes a key's event, named by the trigger's argument, to the outbox, for every way of changing a key. The triggers hold the
+-- conditions, so an update without an event does not call the function.
 CREATE OR REPLACE FUNCTION key_event() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- The caller with the key of a hash: its organization, project and lineage, the key's own settings, the limits that it is under, and the
--- pack units that its organization has something of, with the models that they pay for (null is all). No row: no such key.
+-- The caller with the key of a hash: its organization, project and lineage, the key's own settings, its limits, and the pack units that
+-- its organization holds, with the models that they pay for (null: all). No row: no such key.
 CREATE OR REPLACE FUNCTION key_resolve_caller(p_hash bytea)
 RETURNS TABLE (organization_id uuid, account_root_id uuid, price_book_id uuid, organization_status text, project_id uuid, api_key_id uuid,
   allowed_models text[], expires_at timestamptz, revoked_at timestamptz, lineage_id uuid, limits json, unsupported_parameters text, max_tokens_above text, packs json)

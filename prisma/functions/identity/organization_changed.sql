@@ -1,4 +1,4 @@
--- Trigger: every change of an organization or a key gets a version, so that gateways forget what they know of it.
+-- Trigger: every change of an organization or a key gets a version, so that gateways drop it from their caches.
 CREATE OR REPLACE FUNCTION organization_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,4 +1,4 @@
--- Trigger: keeps which price book an organization has from when on, so that reconcile proves that a row was priced by the right one.
+-- Trigger: keeps each price book of an organization with its start, so that reconcile proves that the right book priced a row.
 CREATE OR REPLACE FUNCTION organization_price_book_put() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -27,7 +27,7 @@ BEGIN
   END IF;
   INSERT INTO grant_adjustment (organization_id, id, grant_id, cause, reference, amount, reason, counter_account)
     VALUES (p_organization, uuidv7(), p_grant, 'by_hand', p_reference, p_amount, p_reason, v_account);
-  -- Posted already: a concurrent transaction has just used the reference for another grant.
+  -- The posting exists: a concurrent transaction has just used the reference for another grant.
   IF NOT ledger_post(p_organization, 'grant_adjusted', p_reference, ledger_pair(v_account, 'grant_liability', g.unit, p_amount)) THEN
     RAISE EXCEPTION 'reference % was used for another adjustment', p_reference USING ERRCODE = 'KT011';
   END IF;

@@ -1,4 +1,4 @@
--- The account that stands against a grant of a source: p_asked where the chart allows it, the source's default where p_asked is null.
+-- The counter-account of a grant's source: p_asked where the chart allows it, the source's default where p_asked is null.
 -- Errors: KT025 the chart allows no such account.
 CREATE OR REPLACE FUNCTION grant_counter_account_of(p_source text, p_asked text) RETURNS text
 LANGUAGE plpgsql STABLE

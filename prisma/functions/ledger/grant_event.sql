@@ -1,12 +1,12 @@
--- Trigger: writes a grant's event to the outbox, named by the trigger's argument. No way of changing a grant can forget its event. The
--- triggers hold the conditions: an update that is no event, as nearly all of the hot path's are, does not call the function.
+-- Trigger: writes a grant's event, named by the trigger's argument, to the outbox, for every way of changing a grant. The triggers hold
+-- the conditions: an update without an event, as nearly all of the hot path's are, does not call the function.
 CREATE OR REPLACE FUNCTION grant_event() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_kind text := TG_ARGV[0]; v_key text := NEW.id::text; v_amount numeric := NEW.granted;
 BEGIN
   IF v_kind = 'grant.expired' THEN
-    -- What was leased expires when it returns: a grant may expire in parts.
+    -- A leased amount expires when it returns, so a grant may expire in parts.
     v_key := v_key || ':' || NEW.expired::text;
     v_amount := NEW.expired - OLD.expired;
   END IF;

@@ -1,7 +1,7 @@
 -- Issues a grant against an account and posts it. Answers its id, or the id of the grant that the source and reference stand for already.
--- p_counter_account null: the default of the source; asked again, whichever it was.
--- Errors: KT011 the reference stands for a grant with another amount, unit or account; KT025 the chart does not allow the account;
--- 23503 there is no such organization; those of control_fence.
+-- p_counter_account null: the source's default, or on a repetition the existing grant's account.
+-- Errors: KT011 the reference stands for a grant with another amount, unit or account; KT025 the chart does not allow the account; 23503
+-- there is no such organization; those of control_fence.
 CREATE OR REPLACE FUNCTION grant_issue_against(p_organization uuid, p_id uuid, p_unit text, p_amount numeric, p_source text, p_reference text,
   p_priority smallint, p_scope_models text[], p_effective_at timestamptz, p_expires_at timestamptz, p_counter_account text) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,6 +1,6 @@
--- Moves the refunds of a grant on: parts are taken from the available amount; while more is due, its leases are recalled; once none is open,
--- a refund of the rest takes it, and a part that requests have used meanwhile ends with less than was asked. The caller has locked the
--- grant. Answers whether no refund of the grant waits any more. Executed again it changes nothing.
+-- Advances the refunds of a grant. Refunds of a part take the available amount; while more is due, the grant's leases are recalled. Once
+-- no lease is open, a refund of the rest takes it, and a refund of a part ends with less than was asked where requests have used the
+-- grant. The caller has locked the grant. Answers true when no refund of the grant waits. Executed again it changes nothing.
 CREATE OR REPLACE FUNCTION grant_refund_advance(p_organization uuid, p_grant uuid) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
 -- Refunds an amount of a grant, or all that remains (p_amount null), against an account (null: the grant's own). A refund of all closes the
--- grant: nothing more is leased from it. Once per reference; asked again it moves the refund on and answers its state.
+-- grant: nothing more is leased from it. Once per reference; asked again it advances the refund and answers its state.
 -- A part takes the available amount at once and the rest as leases return; it may end with less where requests use the grant meanwhile.
 -- Errors: KT011 the reference, or a refund of all, is another one; KT021 no such grant; KT022 less than that remains; KT023 the grant has
 -- expired, or a refund closes it; KT025 the chart does not allow the account; those of control_fence.

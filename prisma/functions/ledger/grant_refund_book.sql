@@ -1,5 +1,5 @@
--- Moves an amount that a grant has available to one of its refunds, which ends with it or waits for more, and posts it. The caller has locked
--- the grant.
+-- Moves an available amount of a grant to one of its refunds and posts it. The refund ends with it or waits for more. The caller has
+-- locked the grant.
 CREATE OR REPLACE FUNCTION grant_refund_book(p_refund grant_refund, p_amount numeric, p_ends boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

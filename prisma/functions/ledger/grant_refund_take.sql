@@ -1,5 +1,5 @@
--- Gives the available amount of a grant to its refunds that wait for a part of it, the oldest first. The caller has locked the grant.
--- Executed again it changes nothing.
+-- Gives the available amount of a grant to its waiting refunds of a part, the oldest first. The caller has locked the grant. Executed
+-- again it changes nothing.
 CREATE OR REPLACE FUNCTION grant_refund_take(p_organization uuid, p_grant uuid) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

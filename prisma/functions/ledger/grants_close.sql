@@ -1,5 +1,5 @@
--- Moves refunds on that wait for leases, of at most p_limit grants: any of those that wait, so that grants whose leases stay out do not stand
--- before the others. Answers the number of grants none of whose refunds waits any more.
+-- Advances refunds that wait for leases, of at most p_limit grants. It picks any of those that wait, so grants whose leases stay out do
+-- not block the others. Answers the number of grants without a waiting refund.
 CREATE OR REPLACE FUNCTION grants_close(p_limit integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,4 +1,4 @@
--- Expires the available amount of grants that are past their end; a leased amount expires when it returns. A grant that is being refunded ends
+-- Expires the available amount of grants past their end; a leased amount expires when it returns. A grant that is being refunded ends
 -- with its refund. Answers the number of grants.
 CREATE OR REPLACE FUNCTION grants_expire(p_limit integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,5 +1,5 @@
--- Trigger: refuses every change of posted rows, the owner's too: another transaction corrects a mistake. The chain finds whoever disables
--- the trigger.
+-- Trigger: refuses every change of posted rows, the owner's too: another transaction corrects a mistake. The chain shows changes that
+-- were made with the trigger disabled.
 CREATE OR REPLACE FUNCTION ledger_is_final() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

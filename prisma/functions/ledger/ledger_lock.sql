@@ -1,5 +1,5 @@
--- Locks grants and the heads of organizations' chains in the order in which every transaction locks them. A transaction that posts more than
--- once calls it first, with all that it will change: two such transactions then wait for each other one way only.
+-- Locks grants and the heads of organizations' chains in the one order of all transactions. A transaction that posts more than once calls
+-- it first, with everything that it will change, so that two such transactions never wait for each other in a circle.
 CREATE OR REPLACE FUNCTION ledger_lock(p_organizations uuid[], p_grants uuid[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -8,7 +8,7 @@
 CREATE OR REPLACE FUNCTION ledger_post_many(p_transactions jsonb) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp
--- Every join is a lookup by key; the number of postings in p_transactions is not known to the planner.
+-- Every join is a lookup by key, since the planner does not know the number of postings in p_transactions.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE v_now timestamptz := kt_now(); v_organizations uuid[]; v_unbalanced text; v_refused text; v_entries integer; v_posted integer;
 BEGIN

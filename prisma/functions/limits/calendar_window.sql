@@ -1,5 +1,5 @@
--- The day, week or month of a time zone that holds a moment. Windows follow each other without gap or overlap, even where a clock change
--- skips midnight or has it twice: each begins at the one moment to which local midnight resolves.
+-- The day, week or month of a time zone around a moment. Windows follow each other without gap or overlap, even where a clock change
+-- skips midnight or repeats it: each begins at the one moment to which local midnight resolves.
 CREATE OR REPLACE FUNCTION calendar_window(p_kind text, p_zone text, p_at timestamptz, OUT starts_at timestamptz, OUT ends_at timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, public, pg_temp AS $$

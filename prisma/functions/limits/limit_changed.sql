@@ -1,4 +1,4 @@
--- Trigger: every change of a limit gets a version, so that gateways forget what they know of its organization.
+-- Trigger: every change of a limit gets a version, so that gateways drop its organization from their caches.
 CREATE OR REPLACE FUNCTION limit_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- Writes the event of a budget that stopped a request, or let it pass with a warning, once a limit and window. Of end users the first one
--- is named.
+-- Puts the event of a budget that stopped a request, or passed it with a warning, once a limit and window. For end users it names the
+-- first one.
 CREATE OR REPLACE FUNCTION limit_event(l usage_limit, p_subject text, p_zone text, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -8,7 +8,7 @@ BEGIN
   IF l.measure <> 'money' AND (l.window_kind IN ('none', 'rolling') OR l.measure = 'requests') THEN RETURN; END IF;
   SELECT w.start_ms, w.end_ms INTO v_start_ms, v_end_ms FROM limit_window(l, p_zone, p_now) w;
   IF l.window_kind = 'rolling' THEN
-    -- A window that rolls is told of once a day at most, however short it is.
+    -- A rolling window puts one event a day at most, however short it is.
     v_start_ms := floor(extract(epoch FROM p_now) * 1000 / greatest(l.window_ms, 86400000)) * greatest(l.window_ms, 86400000);
     v_end_ms := v_start_ms + greatest(l.window_ms, 86400000);
   END IF;

@@ -10,7 +10,7 @@ DECLARE v_now timestamptz; v_zone text; v_first boolean; v_states json[] := '{}'
 BEGIN
   PERFORM session_fence(p_session);
   PERFORM pg_advisory_xact_lock(hashtextextended('limits' || p_organization::text, 0));
-  -- The moment at which the lock was taken: windows are taken from in their order.
+  -- The moment after the lock, so that windows are used in their order.
   v_now := kt_now() + (clock_timestamp() - now());
   INSERT INTO limit_ask AS a (organization_id, session_id, ask_id) VALUES (p_organization, p_session, p_ask)
     ON CONFLICT (organization_id, session_id) DO UPDATE SET ask_id = excluded.ask_id WHERE a.ask_id < excluded.ask_id;

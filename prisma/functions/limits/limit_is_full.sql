@@ -1,5 +1,5 @@
--- Whether an end user shares the rest's counter: the user has no counter that counts, and the window has no more to give. Whoever has a
--- counter keeps it, so nobody finds a second allowance in the rest.
+-- True where an end user shares the rest's counter: the user has no counter that counts, and the window has no more to give. A user with
+-- a counter keeps it, so no user finds a second allowance in the rest.
 CREATE OR REPLACE FUNCTION limit_is_full(l usage_limit, p_subject text, p_zone text, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$

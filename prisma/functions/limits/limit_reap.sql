@@ -1,7 +1,7 @@
--- Gives back the slices of a reaped session. Its running requests are over, so their concurrency is free. Its usage rows say what it used
--- of calendar windows in tokens and money. How many requests it let in, and what it used of rolling windows, is not known where it left no
--- row: that stays counted until it leaves the window, so that no limit is ever exceeded. What end users of the rest used is in no usage row
--- under that name: it stays counted as it was taken.
+-- Gives back the slices of a reaped session. Its running requests are over, so their concurrency is free. Its usage rows prove its use of
+-- calendar windows in tokens and money. Admitted requests and the use of rolling windows are unknown where it left no row: they stay
+-- counted until they leave the window, so that no limit is ever exceeded. No usage row carries the name of the rest, so amounts taken for
+-- the rest's end users stay counted too.
 CREATE OR REPLACE FUNCTION limit_reap(p_session uuid) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

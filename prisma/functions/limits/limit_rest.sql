@@ -1,5 +1,5 @@
--- The subject that end users share who came when a limit had as many counters as it may have. Requests without an end user have the subject
--- ''.
+-- The subject shared by end users who came after a limit had its largest number of counters. Requests without an end user have the
+-- subject ''.
 CREATE OR REPLACE FUNCTION limit_rest() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '(other)' $$;
 

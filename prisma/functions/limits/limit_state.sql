@@ -1,6 +1,6 @@
 -- The state of a counter for a session: {limit, subject, amount, remaining, pending, freeAtMs, resetAtMs, slices}. `pending`: others were
--- asked for their unused slices and have not answered yet; a process that is gone is not waited for. `freeAtMs`: when p_least will have
--- left the window; `resetAtMs`: when all will have. Null where no time says so.
+-- asked for their unused slices and have not answered; dead processes do not count. `freeAtMs`: the moment when p_least will have left
+-- the window; `resetAtMs`: the moment when all will have. Null where time alone does not decide.
 CREATE OR REPLACE FUNCTION limit_state(p_session uuid, l usage_limit, p_subject text, p_least numeric, p_zone text, p_now timestamptz) RETURNS json
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- Moves p_need plus up to p_spare to the session where the limit has them; less, where it has p_least. The spare part is at most an eighth
--- of what would remain. If p_need is not there, unused slices of other sessions are wanted back.
+-- Moves p_need plus up to p_spare to the session where the limit has them; less, where it has p_least. The spare part is at most an
+-- eighth of the remainder. Where p_need is missing, unused slices of other sessions are recalled.
 CREATE OR REPLACE FUNCTION limit_take(p_session uuid, l usage_limit, p_subject text, p_first_usage uuid, p_need numeric, p_least numeric, p_spare numeric,
   p_zone text, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql

@@ -1,10 +1,10 @@
--- Which counter is taken from at a moment: its key and end, from which moment on it may be used, `counted_from_ms` (every counter that ends
--- after it counts against the limit), and for how long a counter of this limit counts after its end.
+-- The counter for a moment: its key and end, the moment from which it may be used, `counted_from_ms` (every counter that ends after it
+-- counts against the limit), and the time for which a counter of this limit counts after its end.
 --
--- A rolling window and half a second, by which clocks of gateways may differ, are cut into parts. Amounts taken in one part are counted in
--- the next and may be used until that one ends, so a gateway has a part's length to take ahead. An interval of the window's length touches
--- at most parts + 1 of them, whose uses are counted in at most parts + 2. Calendar windows that overlap, as after a change of the time
--- zone, count together.
+-- A rolling window plus half a second, by which clocks of gateways may differ, is cut into parts. Amounts taken in one part are counted
+-- in the next and may be used until that one ends, so a gateway can take ahead for a part's length. An interval of the window's length
+-- touches at most parts + 1 of them, whose uses are counted in at most parts + 2. Calendar windows that overlap, as after a change of the
+-- time zone, count together.
 CREATE OR REPLACE FUNCTION limit_window(l usage_limit, p_zone text, p_now timestamptz, OUT start_ms bigint, OUT from_ms bigint, OUT end_ms bigint,
   OUT counted_from_ms bigint, OUT counts_for_ms bigint)
 LANGUAGE plpgsql STABLE

@@ -1,8 +1,8 @@
--- Trigger: moves the calendar windows under way to the organization's new time zone. Their counts belong to the window of the new zone that
--- is under way, and end with it. Gateways hear of the change with their next poll and then exchange their slices, so they learn the new end
--- too; until then they use slices that they believe to be longer. Where the new window ends in the next minute, the counts therefore go to
--- the one after it: a limit is never exceeded on a guess of who has heard. A window that is over and begins as the new one begins has the
--- row that the new one takes from, so its end moves too.
+-- Trigger: moves the running calendar windows to the organization's new time zone. Their counts belong to the new zone's running window
+-- and end with it. Gateways learn of the change and of the new end with their next poll and exchange; until then they use slices whose
+-- end they believe to be later. Where the new window ends in the next minute, the counts therefore go to the one after it, so that a
+-- gateway that learns late cannot exceed a limit. A window that is over and begins with the new one shares the new one's row, so its end
+-- moves too.
 --
 -- Lock order: the organization, then its limits (the lock of limit_exchange), then counters, then the configuration's version, which a
 -- trigger after the update takes.

@@ -1,4 +1,4 @@
--- Makes usage in quarantine that was rated wrongly rated at p_rated of a unit; rating_adjust_unit says how. Errors: those of quarantine_open.
+-- Corrects wrongly rated usage in quarantine to p_rated of a unit, by rating_adjust_unit. Errors: those of quarantine_open.
 CREATE OR REPLACE FUNCTION quarantine_adjust(p_organization uuid, p_usage uuid, p_attempt smallint, p_reason text, p_unit text, p_rated numeric, p_note text)
 RETURNS rating_adjustment
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,5 +1,5 @@
--- Each step of a case in quarantine starts here: steps of one request come one after another, until the transaction ends. Answers whether the
--- case is there and open. Errors: those of control_fence.
+-- Begins a step of a case in quarantine: steps of one request run one after another, until the transaction ends. Answers true for an open
+-- case. Errors: those of control_fence.
 CREATE OR REPLACE FUNCTION quarantine_lock(p_organization uuid, p_usage uuid, p_attempt smallint, p_reason text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

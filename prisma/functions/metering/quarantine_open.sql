@@ -1,5 +1,5 @@
--- Locks a case in quarantine that a function is about to change, and refuses one that is not open, or not of the kind whose reasons match
--- p_kind (KT043). Errors: those of control_fence.
+-- Locks a case in quarantine before a change. Refuses a case that is not open, or whose reason does not match p_kind (KT043). Errors:
+-- those of control_fence.
 CREATE OR REPLACE FUNCTION quarantine_open(p_organization uuid, p_usage uuid, p_attempt smallint, p_reason text, p_kind text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- The session in which a replay leases and settles. The first call begins it; error KT043: the id is that of another kind of session, which the
--- end of the replay would reap.
+-- The session in which a replay leases and settles. The first call begins it. Error KT043: the id belongs to another kind of session,
+-- which the end of the replay would reap.
 CREATE OR REPLACE FUNCTION quarantine_session(p_session uuid) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

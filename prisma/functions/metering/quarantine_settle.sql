@@ -1,5 +1,5 @@
--- Settles the rows of a request in quarantine that could not be settled, as a gateway does, and ends the session of its replay with its leases.
--- Answers how many rows it wrote. Errors: KT043 a row is of another request; those of quarantine_open, quarantine_session and settle.
+-- Settles the rows of an unsettled request in quarantine, as a gateway does, and ends the session of its replay with its leases. Answers
+-- the number of written rows. Errors: KT043 a row is of another request; those of quarantine_open, quarantine_session and settle.
 CREATE OR REPLACE FUNCTION quarantine_settle(p_organization uuid, p_usage uuid, p_attempt smallint, p_reason text, p_session uuid, p_rows json) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- Leases an amount of a unit for a request in quarantine that could not be settled, or as much of it as its grants have, to the session of its
--- replay. Answers as lease_take. Errors: those of quarantine_open and quarantine_session.
+-- Leases an amount of a unit, or as much of it as the grants have, for an unsettled request in quarantine, to the session of its replay.
+-- Answers as lease_take. Errors: those of quarantine_open and quarantine_session.
 CREATE OR REPLACE FUNCTION quarantine_take(p_organization uuid, p_usage uuid, p_attempt smallint, p_reason text, p_session uuid, p_ask uuid, p_unit text,
   p_model text, p_amount numeric) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER

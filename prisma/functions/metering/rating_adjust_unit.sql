@@ -1,5 +1,5 @@
--- Makes a usage row, with the adjustments that it has, rated at p_rated of a unit that pays it: moves the difference between grants of
--- that unit and posts it, once. A charge is still never above the hold. Answers the adjustment, null where there is no difference.
+-- Corrects a usage row, with its earlier adjustments, to p_rated of a paying unit: moves the difference between grants of that unit and
+-- posts it, once. The charge never exceeds the hold. Answers the adjustment, null without a difference.
 CREATE OR REPLACE FUNCTION rating_adjust_unit(p_organization uuid, p_usage uuid, p_attempt smallint, p_unit text, p_rated numeric, p_reason text) RETURNS rating_adjustment
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,6 +1,6 @@
--- Claims flushes for a rating: the primary key of rated_flush refuses a second rating of a flush. Answers their usage rows, one row for
--- each organization, key, price and unit, with the rows themselves as one text (fields with tabs between them), which costs a third of a
--- row each. The planner's settings: usage is looked up by key, even by a plan that was made while the table was empty.
+-- Claims flushes for a rating: the primary key of rated_flush refuses a second rating of a flush. Answers one row for each organization,
+-- key, price and unit, with its usage rows as one text (fields with tabs between them), which costs a third of a row each. The planner's
+-- settings: usage is looked up by key, even by a plan that was made while the table was empty.
 CREATE OR REPLACE FUNCTION rating_claim_rows(p_rating uuid, p_shards smallint[], p_batches integer, p_rows integer)
 RETURNS TABLE (flushes integer, organization_id uuid, account_root_id uuid, api_key_id uuid, price_version_id uuid, unit text, cost_currency text,
   first_ms double precision, last_ms double precision, lines text)
@@ -14,8 +14,8 @@ BEGIN
   WITH claimed AS (DELETE FROM unrated_batch b WHERE b.ctid = ANY (v_picked) RETURNING b)
     SELECT array_agg(c.b) INTO v_claimed FROM claimed c;
   INSERT INTO rated_flush (session_id, flush, shard, rating_id) SELECT c.session_id, c.flush, c.shard, p_rating FROM unnest(v_claimed) c;
-  -- A statement of its own: a claim takes what committed until it began, so the rows of it are read by a snapshot that is taken after it.
-  -- Keys are unnested in the select list, which stores them nowhere in between, as a function in FROM does for each flush.
+  -- A statement of its own: the claim sees flushes that committed until it began, and this later snapshot sees the rows of all of them.
+  -- The select list unnests the keys without storing them; a function in FROM would store them for each flush.
   RETURN QUERY
     SELECT cardinality(v_claimed), u.organization_id, u.account_root_id, u.api_key_id, u.price_version_id, u.unit, u.cost_currency,
       floor(date_part('epoch', min(u.settled_at)) * 1000), floor(date_part('epoch', max(u.settled_at)) * 1000),

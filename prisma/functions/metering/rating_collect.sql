@@ -1,5 +1,4 @@
--- Takes a higher charge from the organization's grants in a unit in burn order, each by what it has available. Answers the amount that none could
--- pay.
+-- Takes a higher charge from the organization's grants of a unit in burn order, from each its available amount. Answers the unpaid rest.
 CREATE OR REPLACE FUNCTION rating_collect(p_usage usage, p_unit text, p_amount numeric, p_reference text, p_reason text) RETURNS numeric
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

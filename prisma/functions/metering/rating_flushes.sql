@@ -1,4 +1,4 @@
--- The flushes of a rating, for whoever traces it.
+-- The flushes of a rating, for tracing it.
 CREATE OR REPLACE FUNCTION rating_flushes(p_rating uuid) RETURNS TABLE (session_id uuid, flush bigint, shard smallint)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- How far behind rating is: flushes waiting, counted up to 10,001, and the age of the oldest. A session's flushes ascend, so its first one
--- is its oldest; those that a reaper billed descend from −1. So this reads two flushes a session, however many wait.
+-- The backlog of rating: waiting flushes, counted up to 10,001, and the age of the oldest. A session's flushes ascend, so its first one
+-- is its oldest; flushes billed by a reaper descend from −1. So this reads two flushes a session, however many wait.
 CREATE OR REPLACE FUNCTION rating_lag() RETURNS TABLE (batches bigint, oldest_seconds double precision)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

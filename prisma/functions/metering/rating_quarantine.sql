@@ -1,4 +1,4 @@
--- Keeps a usage row that a rater could not reproduce, for repair beside the row itself.
+-- Keeps a usage row whose rating a rater could not reproduce. The row itself stays; a repair adjusts it.
 CREATE OR REPLACE FUNCTION rating_quarantine(p_organization uuid, p_id uuid, p_attempt smallint, p_session uuid, p_raw bytea) RETURNS void
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- Gives back a part of the amount that a usage row took of a unit, last allocation first. The part of a grant that is over or closing becomes a new
--- grant on the same terms for thirty days. The caller holds no lock yet.
+-- Gives back a part of a usage row's payment in a unit, last allocation first. The part of a closed or closing grant becomes a new grant
+-- on the same terms for thirty days. The caller holds no lock yet.
 CREATE OR REPLACE FUNCTION rating_return(p_usage usage, p_unit text, p_amount numeric, p_reference text, p_reason text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- The hold, rated amount and charge of a usage row in each unit that pays it; the currency of its price always stands there. Without settings of its own, so that
--- the planner can write it into the query that calls it.
+-- The hold, rated amount and charge of a usage row in each paying unit, and always in the currency of its price. The function has no
+-- settings, so that the planner can inline it.
 CREATE OR REPLACE FUNCTION usage_amounts(p_usage usage) RETURNS TABLE (unit text, hold numeric, rated numeric, charge numeric)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT p_usage.unit, p_usage.hold, p_usage.rated, p_usage.charge

@@ -1,5 +1,5 @@
--- How many rows the default partition holds, counted up to p_most: ids of clocks that are far off, or of months without a partition. Runs
--- as the owner of usage.
+-- The number of rows in the default partition, counted up to p_most: ids of clocks that are far off, or of months without a partition.
+-- Runs as the owner of usage.
 CREATE OR REPLACE FUNCTION usage_default_rows(p_most integer) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp

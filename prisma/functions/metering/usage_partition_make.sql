@@ -1,6 +1,6 @@
--- Makes the first partition that is missing between two moments, of a month or a day of UTC or the free part of one, and answers its name.
--- Null: all are there, or another caller is at it. Rows of its range that usage_default caught move to it, at most p_move of them (else
--- KT032). Runs as the owner of usage, whose right it takes. Inserts do not wait for it. Readers of all partitions wait while it holds
+-- Makes the first missing partition between two moments, of a month or a day of UTC or the free part of one, and answers its name. Null:
+-- none is missing, or another caller is making one. Rows of its range in usage_default move to it, at most p_move of them (else KT032).
+-- Runs as the owner of usage, whose right it takes. Inserts do not wait for it. Readers of all partitions wait while it holds
 -- usage_default, and it waits for that lock no longer than lock_timeout (55P03: try again).
 CREATE OR REPLACE FUNCTION usage_partition_make(p_period text, p_from timestamptz, p_until timestamptz, p_move integer, OUT made text, OUT moved bigint)
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,5 +1,5 @@
--- Whether the portions of a usage row add up: their counts to the row's, those in the currency of the price to the row's own columns, and the
--- allocations of each unit to its charge, which is not above its holds.
+-- True where the portions of a usage row add up: their counts to the row's, those in the currency of the price to the row's own columns,
+-- and the allocations of each unit to its charge, which does not exceed its holds.
 CREATE OR REPLACE FUNCTION usage_portions_sound(p_portions jsonb, p_counts jsonb, p_unit text, p_hold numeric, p_rated numeric, p_charge numeric, p_allocations jsonb) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,4 +1,5 @@
--- Keeps usage that could not be stored, as the bytes that it was. A request whose settlement is kept here (reason 'settle:…') is closed.
+-- Keeps usage that Postgres could not store, as its original bytes. A request whose settlement is kept here (reason 'settle:…') is
+-- closed.
 CREATE OR REPLACE FUNCTION usage_quarantine_put(p_session uuid, p_organization uuid, p_id uuid, p_attempt smallint, p_reason text, p_raw bytea) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,6 +1,6 @@
--- Trigger: refuses a row of a range whose partition has left the database (23000). It would be billed a second time, since its first copy
--- is no longer there to meet it. Every other range has a partition of its own, so only rows of usage_default pay for this check. The
--- settling gateway and the reaper put such a row into quarantine and go on.
+-- Trigger: refuses a row of a range whose partition has left the database (23000). Its first copy is gone, so no key would refuse a
+-- second bill. Every other range has its own partition, so only rows of usage_default pay for this check. The settling gateway and the
+-- reaper put such a row into quarantine and go on.
 CREATE OR REPLACE FUNCTION usage_range_closed() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

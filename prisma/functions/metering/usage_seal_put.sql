@@ -1,7 +1,7 @@
--- Trigger: seals each usage row in the transaction that writes it, whatever writes it, so that reconcile names one that is changed, deleted or
--- forged since. Version 2 is Postgres' 64-bit hash of all columns, the one that hash partitions rely on; it costs a third of version 1, a
--- SHA-256 over the columns' text of which 8 bytes were kept, and names the same changes: neither keeps out somebody who may also write seals.
--- reconcile makes both again (libs/reconcile/src/seal-checks.ts). A column that is added needs a version 3 there and here.
+-- Trigger: seals each usage row in the transaction that writes it, whichever code writes it, so that reconcile names a row that was
+-- changed, deleted or forged later. Version 2 is Postgres' 64-bit hash of all columns, on which hash partitions rely. It costs a third of
+-- version 1, which kept 8 bytes of a SHA-256 over the columns' text, and shows the same changes: neither stops a writer of both rows and
+-- seals. reconcile computes both again (libs/reconcile/src/seal-checks.ts). A new column needs a version 3 there and here.
 CREATE OR REPLACE FUNCTION usage_seal_put() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- A usage row whose diagnostics Postgres can store. Identity, counts, price and money pass through as they came: where these are wrong the
--- row is refused. The bounds of text are those of the gateway. A row that does not say when it was admitted or finished did so now.
+-- A usage row with diagnostics that Postgres can store. Identity, counts, price and money pass unchanged: a row with wrong ones is
+-- refused. The bounds of text are the gateway's. A row without its moment of admission or end gets the present one.
 CREATE OR REPLACE FUNCTION usage_storable(p_row json, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -19,7 +19,7 @@ SET search_path = pg_catalog, public, pg_temp AS $$
     'upstream_model', left(p_row ->> 'upstream_model', 256), 'upstream_id', left(p_row ->> 'upstream_id', 128),
     'upstream_status', trunc(diagnostic_number(p_row ->> 'upstream_status', 0, 999, NULL)), 'estimated', coalesce(p_row ->> 'estimated' = 'true', false),
     'context', trunc(diagnostic_number(p_row ->> 'context', 0, 9007199254740991, 0)), 'max_tokens', trunc(diagnostic_number(p_row ->> 'max_tokens', 0, 9007199254740991, 0)),
-    -- Our own cost is not the customer's charge: an answer is not free because its cost could not be noted.
+    -- Our own cost is not the customer's charge, so an unreadable cost does not make an answer free.
     'cost', diagnostic_number(p_row ->> 'cost', 0, 1000000000000, 0), 'cost_currency', left(coalesce(p_row ->> 'cost_currency', 'XXX'), 16),
     'offset_ms', trunc(diagnostic_number(p_row ->> 'offset_ms', -2147483648, 2147483647, 0)))
   || jsonb_build_object(

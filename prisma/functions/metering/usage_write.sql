@@ -1,7 +1,7 @@
--- The writing part of usage_insert: parses the rows once and reads the clock once, since either costs as much as an index entry. The model,
--- our own cost and its currency are bounded here: this table refuses none of them, but an index or a sum that is made of it later would.
--- Usage of a key that its organization does not have is refused (23503), so that no gateway can bill an organization that does not exist or
--- file usage under another account; and so are portions that do not add up (23514). Its fields and columns are those of libs/usage.
+-- The writing part of usage_insert. It parses the rows once and reads the clock once, since either costs as much as an index entry. It
+-- bounds the model, our own cost and its currency: this table would store any value, but a later index or sum would not. Usage of a key
+-- that its organization does not have is refused (23503), so that no gateway can bill an organization that does not exist or file usage
+-- under another account; so are portions that do not add up (23514). Its fields and columns are those of libs/usage.
 CREATE OR REPLACE FUNCTION usage_write(p_session uuid, p_flush bigint, p_rows json, OUT given integer, OUT written integer)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -32,7 +32,7 @@ BEGIN
   closed AS (
     DELETE FROM open_request o USING given_row r WHERE r.opened AND o.organization_id = r.organization AND o.id = r.id)
   SELECT (SELECT count(*) FROM given_row), (SELECT count(*) FROM written_row), (
-    -- Looked up one by one, by the index: a join may be planned as a scan of all keys.
+    -- One look-up a key, by the index: the planner may turn a join into a scan of all keys.
     SELECT g.key FROM (SELECT DISTINCT organization, root, project, key, unit FROM given_row) g
     WHERE (SELECT k.project_id FROM api_key k WHERE k.organization_id = g.organization AND k.id = g.key) IS DISTINCT FROM g.project
       OR (SELECT o.account_root_id FROM organization o WHERE o.id = g.organization) IS DISTINCT FROM g.root OR length(g.unit) > 64 LIMIT 1),

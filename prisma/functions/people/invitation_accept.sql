@@ -1,5 +1,5 @@
--- Makes the person a member by the invitation whose secret has this SHA-256, once. The person's address is the invited one (KT053 otherwise,
--- as for an invitation that is used, revoked or expired). Who is a member already keeps their role.
+-- Makes the person a member by the invitation whose secret has this SHA-256, once. The person's address must be the invited one (KT053
+-- otherwise, as for a used, revoked or expired invitation). An existing member keeps their role.
 CREATE OR REPLACE FUNCTION invitation_accept(p_token_hash bytea, p_person uuid) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

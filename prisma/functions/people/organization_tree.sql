@@ -1,5 +1,5 @@
--- Trigger: an organization below another one belongs to its parent's account tree, at most 8 levels deep (KT052). Its place in the tree is
--- given when it is made and never changes: usage rows name the tree's root, and counters count by it.
+-- Trigger: an organization below another one belongs to its parent's account tree, at most 8 levels deep (KT052). Its place in the tree
+-- is final, since usage rows name the tree's root and counters count by it.
 CREATE OR REPLACE FUNCTION organization_tree() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,6 +1,6 @@
--- Takes away all that tells who a person is, and every way in: name, address, password, sessions, second factor, memberships and invitations, and
--- their address where an organization's notices go to it, with the mails that went there or wait. The id stays, so that histories keep their
--- meaning. The last owner of an organization is refused (KT051).
+-- Removes a person's name, address, password, sessions, second factor, memberships and invitations, and their address where an
+-- organization's notices go to it, with the mails that went there or wait. The id stays, so that histories keep their meaning. The last
+-- owner of an organization is refused (KT051).
 CREATE OR REPLACE FUNCTION person_erase(p_person uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- Enqueues a mail to a person, in the caller's transaction. p_sealed: address, subject and text, encrypted, for they hold a link that opens an
--- account. The same p_key is the same mail.
+-- Enqueues a mail to a person, in the caller's transaction. p_sealed: address, subject and text, encrypted, since they contain a link
+-- that opens an account. The same p_key is the same mail.
 CREATE OR REPLACE FUNCTION person_mail_put(p_key text, p_sealed text) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,6 +1,6 @@
--- Counts an attempt under each key and answers for how many milliseconds the caller has to wait: 0 where every key is below its most. A key's
--- window begins with its first attempt. Attempts are counted before they are judged, so that many at once cannot pass together; an attempt that is
--- refused lengthens nothing. Forgets a few windows that have ended.
+-- Counts an attempt under each key and answers the caller's wait in milliseconds: 0 where every key is below its limit. A key's window
+-- begins with its first attempt. Attempts are counted before they are judged, so that many at once cannot pass together. A refused
+-- attempt lengthens no wait. Each call deletes a few ended windows.
 CREATE OR REPLACE FUNCTION sign_in_attempt_take(p_keys bytea[], p_most integer[], p_window_ms integer) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,4 +1,4 @@
--- The service token with this SHA-256; no row where it has expired or was revoked. Notes the use of it, to the minute.
+-- The service token with this SHA-256; no row where it has expired or was revoked. Records its use, to the minute.
 CREATE OR REPLACE FUNCTION viewer_of_token(p_hash bytea)
 RETURNS TABLE (token_id uuid, name text, organization_id uuid, role text, permissions text[], descendant_ids jsonb)
 LANGUAGE plpgsql SECURITY DEFINER

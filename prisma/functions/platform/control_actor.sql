@@ -1,5 +1,5 @@
 -- The actor that the transaction names in `kilotoken.actor`, {kind, id, name}. A login of the control plane or the api must name one
--- (KT040). Without one, as in a service's function or by the owner's hand, the actor is the system, by the name of the login.
+-- (KT040). Without one, as in a service's function or by the owner's hand, the actor is the system, under the login's name.
 CREATE OR REPLACE FUNCTION control_actor() RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$

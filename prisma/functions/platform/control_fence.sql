@@ -1,6 +1,6 @@
--- Each function that the control plane calls to change rows beyond its rights starts here. It refuses a change that names no actor (KT040), and
--- one of another organization than the one that the transaction names (KT042). p_organization null: rows of all organizations, which an
--- operator's session may change. The owner's login, which is bound to no organization, may leave it unnamed.
+-- Begins each function by which the control plane changes rows beyond its rights. Refuses a change without an actor (KT040), and a change
+-- of another organization than the transaction names (KT042). p_organization null: rows of all organizations, which an operator's session
+-- may change. The owner's login is bound to no organization and may leave it unnamed.
 CREATE OR REPLACE FUNCTION control_fence(p_organization uuid) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- The values of a row that may be kept for good: of the columns that changed, or without p_columns of every one that holds something. A column that
--- is not listed may hold a secret, a person's name or an address, or says nothing; of an update its name is kept and its value is not. A table
+-- The values of a row that may be kept for good: of the changed columns, or without p_columns of every column with a value. An unlisted
+-- column may hold a secret, a person's name or an address, or no information; of an update its name is kept and its value is not. A table
 -- without a list keeps no values.
 CREATE OR REPLACE FUNCTION control_values(p_table text, p_row jsonb, p_columns text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

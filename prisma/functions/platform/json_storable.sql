@@ -1,6 +1,6 @@
--- Replaces the characters of JSON that no text of Postgres can hold, NUL and half of a surrogate pair, by U+FFFD. Control characters, which
--- valid JSON does not hold, stand in for escaped backslashes (1) and whole pairs (2) meanwhile. It never looks back, so the time is linear
--- in the length.
+-- Replaces the characters of JSON that Postgres' text cannot store, NUL and half of a surrogate pair, by U+FFFD. Control characters,
+-- which valid JSON does not contain, stand in for escaped backslashes (1) and whole pairs (2) meanwhile. It never looks back, so its time
+-- is linear in the length.
 CREATE OR REPLACE FUNCTION json_storable(p_json json) RETURNS json
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 SET search_path = pg_catalog, pg_temp AS $$

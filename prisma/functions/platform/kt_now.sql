@@ -1,4 +1,4 @@
--- The one clock of the database. Only the owner can shift it, and only where `database_mark` says test or demo.
+-- The one clock of the database. Only the owner can shift it, and only where `database_mark` has kind test or demo.
 CREATE OR REPLACE FUNCTION kt_now() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE AS $$SELECT now() + (SELECT clock_shift FROM public.database_mark)$$;
 

@@ -1,10 +1,10 @@
--- Adds waiting flushes to the rollups, in three statements of one transaction: flushes leave the queue, their tags are named, their rows
--- are added up. Each flush is counted once, whenever the caller dies. One caller at a time; another one is answered zeros at once. The rows
--- of a minute are added up once, and quarters and days are sums of minutes. A tag without sums of its own counts under its key's rest, or
--- under the rest of all where its key has none.
+-- Adds waiting flushes to the rollups, in three statements of one transaction: it takes flushes from the queue, names their tags, and
+-- sums their rows. Each flush is counted once, whenever the caller dies. One caller runs at a time; another one is answered zeros at
+-- once. The rows of a minute are summed once, and quarters and days are sums of minutes. A tag without its own sums counts under its
+-- key's rest, or under the rest of all keys where its key has none.
 --
--- The planner's settings: usage is looked up by key, even by a plan that was made while the table was empty. Rows are many and groups few,
--- so they are hashed, not sorted; compiling the statement anew each time (jit) would cost more than it saves.
+-- The planner's settings: usage is looked up by key, even by a plan that was made while the table was empty. Rows are many and groups
+-- few, so they are hashed, not sorted. Compiling the statement anew each time (jit) would cost more than it saves.
 CREATE OR REPLACE FUNCTION rollup_add(p_batches integer) RETURNS TABLE (batches bigint, rows bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
@@ -14,7 +14,7 @@ BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('usage_rollup', 0)) THEN RETURN QUERY SELECT 0::bigint, 0::bigint; RETURN; END IF;
   WITH taken AS (
     DELETE FROM unrolled_batch b USING (
-      -- Many small flushes, or few large ones: what one call adds is bounded by rows too.
+      -- Flushes may be small or large, so the rows of a call are bounded too.
       SELECT session_id, flush, shard, sum(cardinality(usage_ids)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS rows_before
       FROM (SELECT session_id, flush, shard, usage_ids FROM unrolled_batch LIMIT p_batches) w) n
     WHERE coalesce(n.rows_before, 0) < 40000 AND b.session_id = n.session_id AND b.flush = n.flush AND b.shard = n.shard RETURNING b.organization_ids, b.usage_ids, b.attempts),
@@ -42,14 +42,14 @@ BEGIN
     SELECT m.*, t.key AS tag_key, t.value AS tag_value, rollup_bucket(m.first_ms) AS f, rollup_bucket(m.whole_ms) AS w
     FROM measured m CROSS JOIN LATERAL (
       SELECT '' AS key, '' AS value
-      -- Two tags of a request that are both among the rest are one there.
+      -- Two tags of a request that both fall under the rest count once there.
       UNION ALL (SELECT DISTINCT
           CASE WHEN own.tag_key IS NOT NULL OR EXISTS (SELECT FROM rollup_tag k WHERE k.organization_id = m.organization_id AND k.day = date_bin('1 day', m.minute, 'epoch') AND k.tag_key = e.key)
             THEN e.key ELSE rollup_rest() END,
           CASE WHEN own.tag_key IS NOT NULL THEN e.value ELSE rollup_rest() END
         FROM rollup_tags_of(m.tags) e LEFT JOIN rollup_tag own
           ON own.organization_id = m.organization_id AND own.day = date_bin('1 day', m.minute, 'epoch') AND own.tag_key = e.key AND own.tag_value = e.value)) t
-    -- Each bucket is found once, not for each of its 13 places.
+    -- OFFSET: each bucket is computed once, not for each of its 13 places.
     OFFSET 0),
   by_minute AS MATERIALIZED (
     SELECT organization_id, tag_key, minute, project_id, api_key_id, model, lane_id, unit, cost_currency, tag_value,

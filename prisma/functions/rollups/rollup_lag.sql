@@ -1,5 +1,5 @@
--- How far behind the rollups are: flushes waiting, counted up to 10,001, and the age of the oldest of these. They are taken in the order in
--- which they lie in the table, so this reads the next ones.
+-- The backlog of the rollups: waiting flushes, counted up to 10,001, and the age of the oldest of these. Flushes are taken in the order
+-- of the table, so this reads the next ones.
 CREATE OR REPLACE FUNCTION rollup_lag() RETURNS TABLE (batches bigint, oldest_seconds double precision)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,4 +1,4 @@
--- Moves the horizon to p_days ago and deletes up to p_rows rollups by the minute that lie before it. Answers how many.
+-- Moves the horizon to p_days ago and deletes up to p_rows rollups by the minute before it. Answers the number.
 CREATE OR REPLACE FUNCTION rollup_prune(p_days integer, p_rows integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,7 +1,7 @@
--- Makes whole days of UTC anew from usage, in the caller's transaction: others see the old rows until it commits, the new ones after. Usage
--- that waits to be rated or rolled up is left to be added in its turn, so usage may arrive all the while. It crosses organizations, for an
--- operator of the control plane, and is recorded once with its actor. Refuses days of which usage has left the database (KT031). Answers how many
--- usage rows were counted. Errors: KT030 no whole days; those of control_fence.
+-- Rebuilds whole days of UTC from usage, in the caller's transaction: others see the old rows until it commits. Waiting usage is left to
+-- the rater and the follower, so usage may arrive meanwhile. It crosses organizations, for an operator of the control plane, and is
+-- recorded once with its actor. Refuses days of which usage has left the database (KT031). Answers the number of counted usage rows.
+-- Errors: KT030 no whole days; those of control_fence.
 CREATE OR REPLACE FUNCTION rollup_rebuild(p_from timestamptz, p_until timestamptz) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,4 +1,4 @@
--- The key and the value under which tags without sums of their own count.
+-- The key and the value of the rest: tags without their own sums.
 CREATE OR REPLACE FUNCTION rollup_rest() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '(other)' $$;
 

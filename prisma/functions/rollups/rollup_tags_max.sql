@@ -1,4 +1,4 @@
--- How many tags of an organization and day have sums of their own.
+-- The number of tags of an organization and day with their own sums.
 CREATE OR REPLACE FUNCTION rollup_tags_max() RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 1000 $$;
 

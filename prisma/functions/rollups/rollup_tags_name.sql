@@ -1,4 +1,4 @@
--- Gives tags of these usage rows sums of their own while there is room, in the order of their bytes. The caller holds the lock of
+-- Gives tags of these usage rows their own sums while there is room, in the order of their bytes. The caller holds the lock of
 -- rollup_add. The planner's settings: usage is looked up by key, even by a plan that was made while the table was empty.
 CREATE OR REPLACE FUNCTION rollup_tags_name(p_organizations uuid[], p_ids uuid[], p_attempts smallint[]) RETURNS void
 LANGUAGE plpgsql

@@ -1,4 +1,4 @@
--- The tags of a request that count: the first 8 by their key's bytes, values by their first 128 characters. That bounds the cost of a
+-- The counted tags of a request: the first 8 by their key's bytes, values by their first 128 characters. This bounds the cost of a
 -- request here.
 CREATE OR REPLACE FUNCTION rollup_tags_of(p_tags jsonb) RETURNS TABLE (key text, value text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

@@ -1,4 +1,4 @@
--- How many values of one key have sums of their own, so that one key cannot take all.
+-- The number of values of one key with their own sums, so that one key cannot take all.
 CREATE OR REPLACE FUNCTION rollup_values_max() RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 500 $$;
 

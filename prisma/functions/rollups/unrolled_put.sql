@@ -1,4 +1,4 @@
--- Trigger: whatever rates leaves its flushes to the rollups in the same transaction.
+-- Trigger: moves each rated flush to the queue of the rollups, in the rater's transaction, whichever code rates.
 CREATE OR REPLACE FUNCTION unrolled_put() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
