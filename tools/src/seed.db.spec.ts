@@ -6,28 +6,24 @@ import { getOrganization, listApiKeys, parseApiKey, revokeApiKey } from '@kiloto
 import { listGrants, verifyBalanced } from '@kilotoken/ledger';
 import { loadCatalogue } from '@kilotoken/marketplace';
 import { parseMoney } from '@kilotoken/money';
-import { createPool } from '@kilotoken/platform';
-import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
+import type { ControlClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
-import { createTestDatabase, serviceUrl, type TestDatabase } from '../../test/support/postgres.js';
-import { testActor } from '../../test/support/test-actor.js';
+import { createControlDatabase, type ControlDatabase } from '../../test/support/control-database.js';
+import { serviceUrl } from '../../test/support/postgres.js';
 import { seedDemo, type SeedDemo } from './seed.js';
 
-let database: TestDatabase;
+let database: ControlDatabase;
 let prisma: ControlClient;
 let app: pg.Pool;
 let home: string;
 
 beforeEach(async () => {
-  database = await createTestDatabase();
-  prisma = createControlClient(database.ownerUrl, testActor, { applicationName: 'test' });
-  app = createPool({ connectionString: database.appUrl, max: 2, applicationName: 'test' });
+  database = await createControlDatabase();
+  ({ prisma, app } = database);
   home = mkdtempSync(join(tmpdir(), 'kilotoken-seed-'));
 });
 
 afterEach(async () => {
-  await prisma.$disconnect();
-  await app.end();
   await database.drop();
   rmSync(home, { recursive: true });
 });

@@ -1,21 +1,21 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectInvariants, withOwner } from '../../../test/support/invariants.js';
-import { MoneyDatabase, sqlStateFrom, type Usage } from '../../../test/support/money-database.js';
+import { MoneyDatabase, sqlStateFrom } from '../../../test/support/money-database.js';
+import { newPaidLease, type PaidLease } from '../../../test/support/paid-lease.js';
 import { until } from '../../../test/support/until.js';
 
 let money: MoneyDatabase;
 let session: string;
 let grant: string;
 let lease: string;
+let paid: PaidLease['paid'];
 let quarantineExpected = false;
 
 beforeAll(async () => {
   money = await MoneyDatabase.create();
 });
 beforeEach(async () => {
-  session = await money.newSession();
-  grant = (await money.newTenant('1000')).grantIds[0]!;
-  lease = (await money.take(session, { need: '100' })).leases[0]!.leaseId;
+  ({ session, grant, lease, paid } = await newPaidLease(money));
 });
 afterEach(async () => {
   await money.shiftClock('0');
@@ -23,7 +23,6 @@ afterEach(async () => {
 });
 afterAll(() => money.drop());
 
-const paid = (charge: number, more: Partial<Usage> = {}): Usage & { id: string } => ({ id: money.mintId(), charge, allocations: [{ lease, grant, amount: String(charge) }], ...more });
 const billed = () => money.sql<{ id: string; charge: string; flush: bigint }>('SELECT id, trim_scale(charge)::text AS charge, flush FROM usage WHERE organization_id = $1 ORDER BY id', [money.tenant.organizationId]);
 
 describe('session_reap', () => {

@@ -1,26 +1,23 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectInvariants } from '../../../test/support/invariants.js';
 import { MoneyDatabase, sqlStateFrom, type Usage } from '../../../test/support/money-database.js';
+import { newPaidLease, type PaidLease } from '../../../test/support/paid-lease.js';
 
 let money: MoneyDatabase;
 let session: string;
 let grant: string;
 let lease: string;
+let paid: PaidLease['paid'];
 let quarantineExpected = false;
 
 beforeAll(async () => {
   money = await MoneyDatabase.create();
 });
 beforeEach(async () => {
-  session = await money.newSession();
-  grant = (await money.newTenant('1000')).grantIds[0]!;
-  lease = (await money.take(session, { need: '100' })).leases[0]!.leaseId;
+  ({ session, grant, lease, paid } = await newPaidLease(money));
 });
 afterEach(() => expectInvariants(money.database.ownerUrl, { quarantineExpected }));
 afterAll(() => money.drop());
-
-/** A row that is paid from the one lease. */
-const paid = (charge: number, more: Partial<Usage> = {}): Usage & { id: string } => ({ id: money.mintId(), charge, allocations: [{ lease, grant, amount: String(charge) }], ...more });
 
 const usageOf = () => money.sql<{ id: string; attempt: number; charge: string }>('SELECT id, attempt, trim_scale(charge)::text AS charge FROM usage WHERE organization_id = $1 ORDER BY id, attempt', [money.tenant.organizationId]);
 const waiting = async (): Promise<{ flush: string; ids: string[] }[]> =>

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { asOrganization, createPool } from '@kilotoken/platform';
-import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
+import { asOrganization } from '@kilotoken/platform';
+import type { ControlClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { testActor } from '../../../test/support/test-actor.js';
+import { createControlDatabase, type ControlDatabase } from '../../../test/support/control-database.js';
 import { createApiKey, findApiKey, listApiKeys, registerApiKey, revokeApiKey, rollApiKey, setApiKey } from './api-key.flow.js';
 import { parseApiKey } from './api-key.js';
 import type { Organization, Project } from './identity.js';
@@ -12,7 +11,7 @@ import { createOrganization, createProject, getOrganization, getProject, listOrg
 const priceBookId = '01890000-0000-7000-8000-000000000000';
 const hourMs = 3_600_000;
 
-let database: TestDatabase;
+let database: ControlDatabase;
 let prisma: ControlClient;
 let app: pg.Pool;
 let organizations = 0;
@@ -20,17 +19,12 @@ let acme: Organization;
 let project: Project;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  prisma = createControlClient(database.ownerUrl, testActor, { applicationName: 'test' });
-  app = createPool({ connectionString: database.appUrl, max: 2, applicationName: 'test' });
+  database = await createControlDatabase();
+  ({ prisma, app } = database);
   await prisma.priceBook.create({ data: { id: priceBookId, name: 'list' } });
 });
 
-afterAll(async () => {
-  await prisma.$disconnect();
-  await app.end();
-  await database.drop();
-});
+afterAll(() => database.drop());
 
 const newOrganization = () => createOrganization(prisma, { name: 'Acme', slug: `acme-${++organizations}`, priceBook: 'list' });
 

@@ -1,30 +1,23 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseMoney } from '@kilotoken/money';
-import { createPool } from '@kilotoken/platform';
-import { createControlClient, type ControlClient } from '@kilotoken/platform/prisma';
+import type { ControlClient } from '@kilotoken/platform/prisma';
 import type pg from 'pg';
 import { loadPriceVersion, priceKey } from '@kilotoken/pricing';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { testActor } from '../../../test/support/test-actor.js';
+import { createControlDatabase, type ControlDatabase } from '../../../test/support/control-database.js';
 import { loadCatalogue } from './catalogue.flow.js';
 import { defaultModelSettings, type Listing } from './listing.js';
 import { applyListings } from './listing.flow.js';
 
-let database: TestDatabase;
+let database: ControlDatabase;
 let prisma: ControlClient;
 let app: pg.Pool;
 
 beforeEach(async () => {
-  database = await createTestDatabase();
-  prisma = createControlClient(database.ownerUrl, testActor, { applicationName: 'test' });
-  app = createPool({ connectionString: database.appUrl, max: 2, applicationName: 'test' });
+  database = await createControlDatabase();
+  ({ prisma, app } = database);
 });
 
-afterEach(async () => {
-  await prisma.$disconnect();
-  await app.end();
-  await database.drop();
-});
+afterEach(() => database.drop());
 
 const listing = (contextWindow: number, input = '0.15'): Listing => ({
   modelId: 'mock',
