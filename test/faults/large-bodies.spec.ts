@@ -122,7 +122,6 @@ const sendAll = async (bodies: readonly WorstBody[]): Promise<Map<string, Refuse
 
 describe('the largest bodies', () => {
   it('six of 1.5 million keys at once are each refused, and other customers are served as before', async () => {
-    print('idle', await othersWhile(async () => new Promise((resolve) => setTimeout(resolve, 5_000))));
     const [same, unknown] = hostileBodies(BODY_BYTES);
     const answers: Refused[] = [];
     print('beside six bodies of 20 MB with 1.5 million keys', await othersWhile(async () => {

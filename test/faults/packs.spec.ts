@@ -19,15 +19,24 @@ const SCRIPT: VendorScript = { promptTokens: 10, outputTokens: 20 };
 /** 10 × 1 + 20 × 4 */
 const BURNS = 90;
 
+const kills = [
+  { place: 'after a hold', failpoint: 'after_hold:25' },
+  { place: 'at a checkpoint', failpoint: 'checkpoint:3' },
+  { place: 'before a commit', failpoint: 'before_commit:12' },
+  { place: 'after a commit', failpoint: 'after_commit:12' },
+];
+/** Behind the two that go on, each kill has a gateway of its own, so that all sessions are reaped in one wait. */
+const goingOn = 2;
+
 let vendor: Vendor;
 let cluster: Cluster;
 let client: ClientLog;
-let kills = 0;
 
 beforeAll(async () => {
   vendor = await startVendor();
   cluster = await startCluster({
-    gateways: 2,
+    gateways: goingOn + kills.length,
+    gatewayEnv: [{}, {}, ...kills.map(({ failpoint }) => ({ KILOTOKEN_FAILPOINT: failpoint }))],
     models: [{ model: 'mock', lanes: [{ baseUrl: vendor.baseUrl }] }, { model: 'other', lanes: [{ baseUrl: vendor.baseUrl }] }],
     packs: [
       { unit: 'qwen-pack', weights: { input: '1', output: '4' } },
@@ -55,7 +64,7 @@ type Buyer = Awaited<ReturnType<typeof buyer>>;
 
 let asked = 0;
 const ask = ({ keys }: Buyer, body: object = {}): Promise<ClientLogEntry> =>
-  client.chat({ baseUrl: cluster.gatewayUrls[(asked += 1) % 2]!, apiKey: keys[0]!.key, script: SCRIPT, body: { max_tokens: 20, ...body } });
+  client.chat({ baseUrl: cluster.gatewayUrls[(asked += 1) % goingOn]!, apiKey: keys[0]!.key, script: SCRIPT, body: { max_tokens: 20, ...body } });
 
 const usedOf = async ({ organizationId }: Buyer): Promise<Record<string, string>> => {
   const rows = await cluster.sql<{ unit: string; amount: string }>(
@@ -131,27 +140,29 @@ describe('a pack beside money', () => {
   });
 });
 
-describe('a gateway that is killed while packs and money pay', () => {
-  it.each<[string, string]>([
-    ['after a hold', 'after_hold:25'],
-    ['at a checkpoint', 'checkpoint:3'],
-    ['before a commit', 'before_commit:12'],
-    ['after a commit', 'after_commit:12'],
-  ])('%s loses nothing of either and bills nothing twice', async (_, failpoint) => {
+describe('gateways that are killed while packs and money pay', () => {
+  const script = (request: number): VendorScript => (request % 4 === 0 ? { outputTokens: 45, chunkDelayMs: 40 } : { outputTokens: 5 + (request % 7), chunkDelayMs: 5 });
+
+  /** Load of a buyer of its own through the doomed gateway and one that goes on, until both kinds of unit have paid. Answers what was used of each. */
+  const killUnderLoad = async (index: number): Promise<Record<string, string>> => {
     const acme = await buyer({ unit: 'qwen-pack', amount: '1500', priority: 1 }, { unit: 'whole-pack', amount: '400', priority: 2 }, { amount: '0.01', priority: 3 });
-    const [doomed] = cluster.gateways;
-    await doomed!.restart({ KILOTOKEN_FAILPOINT: failpoint });
-    const { pid } = doomed!;
-    const script = (request: number): VendorScript => (request % 4 === 0 ? { outputTokens: 45, chunkDelayMs: 40 } : { outputTokens: 5 + (request % 7), chunkDelayMs: 5 });
-    const load = startLoad(client, { baseUrls: cluster.gatewayUrls, apiKey: acme.keys[0]!.key, concurrency: CONCURRENCY, script });
-    expect(await doomed!.untilExit()).toEqual({ code: null, signal: 'SIGKILL' });
+    const doomed = cluster.gateways[goingOn + index]!;
+    const { pid } = doomed;
+    const baseUrls = [cluster.gatewayUrls[goingOn + index]!, cluster.gatewayUrls[index % goingOn]!];
+    const load = startLoad(client, { baseUrls, apiKey: acme.keys[0]!.key, concurrency: CONCURRENCY, script });
+    expect(await doomed.untilExit()).toEqual({ code: null, signal: 'SIGKILL' });
     await until('money pays as well', async () => 'USD' in (await usedOf(acme)), 60_000);
-    await Promise.all([doomed!.start(), cluster.untilReaped(pid), load.stop()]);
+    await Promise.all([cluster.untilReaped(pid), load.stop()]);
+    return usedOf(acme);
+  };
+
+  it(`lose nothing of either and bill nothing twice, wherever they are killed: ${kills.map(({ place }) => place).join(', ')}`, async () => {
+    const used = await Promise.all(kills.map((_, index) => killUnderLoad(index)));
     await cluster.expectSettled();
-    kills += 1;
-    await expectLogsAgree(cluster.ownerUrl, { client: client.entries, vendor: vendor.log() }, { vendorOnlyMax: kills * CONCURRENCY });
-    const used = await usedOf(acme);
-    expect(Number(used['qwen-pack'])).toBeLessThanOrEqual(1500);
-    expect(Number(used['qwen-pack'])).toBeGreaterThan(0);
+    await expectLogsAgree(cluster.ownerUrl, { client: client.entries, vendor: vendor.log() }, { vendorOnlyMax: kills.length * CONCURRENCY });
+    for (const { 'qwen-pack': packed } of used) {
+      expect(Number(packed)).toBeLessThanOrEqual(1500);
+      expect(Number(packed)).toBeGreaterThan(0);
+    }
   });
 });
