@@ -30,9 +30,10 @@ export default function OverviewPage() {
   const settled = useLiveRequests(id, all);
   const organization = data?.organization;
   const latest = withLiveRequests(settled, organization?.requests.nodes)?.slice(0, LATEST);
-  const isFollowing = useFollowing(latest?.[0], useCallback(() => void refetch(), [refetch]));
-  if (error && !organization) return <ErrorState error={error} onRetry={() => void refetch()} />;
   const balances = live ?? organization?.balances;
+  const used = balances?.map(({ unit, used: amount }) => `${unit} ${amount}`).join();
+  const isFollowing = useFollowing({ settledAt: latest?.[0]?.settledAt, used }, useCallback(() => void refetch(), [refetch]));
+  if (error && !organization) return <ErrorState error={error} onRetry={() => void refetch()} />;
   return (
     <Page title={t('overview.title')} description={t('overview.description', { name })}>
       <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }}>
