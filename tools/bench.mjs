@@ -1,9 +1,9 @@
-// npm run bench, npm run bench:engine, npm run bench:rating, npm run bench:bodies, npm run bench:api: prepares this checkout and hands
+// npm run bench, npm run bench:engine, npm run bench:rating, npm run bench:rate, npm run bench:bodies, npm run bench:api: prepares this checkout and hands
 // over to tools/src/bench/<name>.ts in the same process. The words after the name are the bench's own options (npm run bench -- --quick).
 import { explainProblem, prepareWorkspace } from './prepare.mjs';
 import { createTerminal } from './terminal.mjs';
 
-const benches = ['gateway', 'engine', 'rating', 'bodies', 'api'];
+const benches = ['gateway', 'engine', 'rating', 'rate', 'bodies', 'api'];
 
 const [name, ...options] = process.argv.slice(2);
 // Standard output is for results: with --json it must hold only JSON.

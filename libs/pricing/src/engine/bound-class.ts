@@ -107,7 +107,8 @@ export const counterClassCost = (rateCost: RateCost, left: Fraction, standings: 
     // By volume more may cost less: up to the end of each step is tried.
     dearest: (units) => greatest([dividedOf(units), ...lengths.filter((length) => length < dividedOf(units)).map((length) => length - (length % one))].map(costOf)),
     edges: (units) => edges && [...new Set([0n, 1n, ...edges, units])].filter((edge) => edge <= units),
-    slack: 2n * slackOf(rounding),
+    // A difference of two rounded totals, each of which may be off by half a step, or the one before by a whole one.
+    slack: rounding ? 2n * stepOf(rounding) + 2n : 2n,
   };
 };
 

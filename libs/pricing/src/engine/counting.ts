@@ -5,13 +5,13 @@ import type { Counter, Counters, Opening } from './counters.js';
 import type { Quantity } from './quantity.js';
 import type { RatableUsage, RatedLine } from './rate.js';
 
-/** A line under way: the usage and the position of its class in `meters`. */
+/** A usage under way, and the position in `meters` of the class that is rated. One for a whole usage: it is made for each of millions. */
 export interface LineCounts {
   readonly compiled: CompiledBook;
   readonly prices: ModelPrices;
   readonly usage: RatableUsage;
   readonly counters: Counters;
-  readonly position: number;
+  position: number;
 }
 
 export const openFor = ({ compiled, usage, counters }: LineCounts, of: 'organization' | 'tree', opening: Opening): Counter =>

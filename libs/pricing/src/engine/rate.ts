@@ -80,30 +80,50 @@ export const rateFor = (prices: ModelPrices, position: number, prompt: Quantity,
 export const rateUsage = (compiled: CompiledBook, usage: RatableUsage, counters: Counters): RatedLine[] | Refusal => {
   const prices = compiled.pricesOf(usage.model, usage.currency);
   const prompt = prices.usesPrompt ? promptOf(usage) : 0n;
+  const counts: LineCounts = { compiled, prices, usage, counters, position: 0 };
+  if (prices.counting) return rateAndCount(counts, prompt);
+  const lines: RatedLine[] = [];
+  for (let position = 0; position < meters.length; position += 1) {
+    const quantity = quantityOf(usage, prices, position);
+    if (quantity === undefined) continue;
+    const rate = rateFor(prices, position, prompt, usage);
+    counts.position = position;
+    if (rate?.cost) {
+      const line = rateLine(counts, rate, quantity, prompt);
+      if (line) lines.push(line);
+    } else if (isRefused(position, quantity)) return { refused: 'no_price', class: meters[position]! };
+  }
+  return lines;
+};
+
+/** A request is one where its usage does not say how many, and the book has a price for requests or counts them. */
+const quantityOf = ({ quantities }: RatableUsage, prices: ModelPrices, position: number): Quantity | undefined =>
+  quantities[meters[position]!] ?? (position === requestMeter && (prices.counting || prices.rates[requestMeter]!.length > 0) ? one : undefined);
+
+const isRefused = (position: number, quantity: Quantity): boolean => quantity > 0n && position !== requestMeter;
+
+/** Chooses all rates before it counts anything, so that a refused usage leaves the counters as they are. */
+const rateAndCount = (counts: LineCounts, prompt: Quantity): RatedLine[] | Refusal => {
+  const { compiled, prices, usage } = counts;
   const rates: (CompiledRate | null)[] = [];
   for (let position = 0; position < meters.length; position += 1) {
-    const meter = meters[position]!;
-    const quantity = usage.quantities[meter];
-    if (quantity === undefined && position !== requestMeter) {
-      rates.push(null);
-      continue;
-    }
-    const rate = rateFor(prices, position, prompt, usage);
-    if (position !== requestMeter && (rate === null ? quantity! > 0n : !rate.cost && quantity! > 0n)) return { refused: 'no_price', class: meter };
+    const quantity = quantityOf(usage, prices, position);
+    const rate = quantity === undefined ? null : rateFor(prices, position, prompt, usage);
+    if (quantity !== undefined && !rate?.cost && isRefused(position, quantity)) return { refused: 'no_price', class: meters[position]! };
     rates.push(rate);
   }
+  if (compiled.terms.length > 0) openTerms(counts);
   const lines: RatedLine[] = [];
-  if (compiled.terms.length > 0) openTerms({ compiled, prices, usage, counters, position: requestMeter });
   for (let position = 0; position < meters.length; position += 1) {
-    const meter = meters[position]!;
-    const quantity = usage.quantities[meter] ?? (position === requestMeter ? one : undefined);
     const rate = rates[position]!;
-    const counts: LineCounts = { compiled, prices, usage, counters, position };
-    if (prices.counting && usage.packed?.[meter]) addToAccumulators(counts, usage.packed[meter], true);
+    const packed = usage.packed?.[meters[position]!];
+    counts.position = position;
+    if (packed) addToAccumulators(counts, packed, true);
+    const quantity = quantityOf(usage, prices, position);
     if (quantity === undefined) continue;
     const line = rate?.cost ? rateLine(counts, rate, quantity, prompt) : null;
     if (line) lines.push(line);
-    if (prices.counting) addToAccumulators(counts, quantity, false);
+    addToAccumulators(counts, quantity, false);
   }
   return lines;
 };
