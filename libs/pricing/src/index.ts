@@ -23,7 +23,8 @@ export { createCounters, type Counter, type Counters } from './engine/counters.j
 export type { LineDiscount } from './engine/discount.js';
 export { periodAt, type PeriodSpan } from './engine/period.js';
 export { parseQuantity, type Quantities, type Quantity } from './engine/quantity.js';
-export { rateUsage as rateWithBook, type RatableUsage, type RatedLine, type Refusal } from './engine/rate.js';
+export { rateUsage as rateWithBook } from './engine/rate.js';
+export type { RatableUsage, RatedLine, Refusal } from './engine/rated-usage.js';
 export { countConditions } from './engine/select.js';
 export { instantOf } from './engine/zone-clock.js';
 export { boundOf, type Bound, type BoundFacts } from './engine/bound.js';

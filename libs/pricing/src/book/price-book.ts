@@ -39,7 +39,7 @@ const period = z.enum(periods);
 const of = z.enum(['organization', 'tree']);
 
 export const bookAccumulator = z.strictObject({
-  counts: z.union([z.literal('tokens'), z.literal('requests'), z.literal('amount'), meter, z.array(meter).min(1)]).describe('tokens: all token classes. amount: what was charged, after discounts.'),
+  counts: z.union([z.literal('tokens'), z.literal('requests'), z.literal('amount'), meter, z.array(meter).min(1)]).describe('tokens: all token classes. amount: list prices, before discounts.'),
   models: z.array(modelName).min(1).optional().describe('Default: all models.'),
   period,
   of: of.optional().describe('Default: organization.'),
@@ -215,7 +215,7 @@ export interface BookDiscount {
 }
 
 export interface BookAccumulator {
-  /** tokens: all token classes. amount: what was charged, after discounts. */
+  /** tokens: all token classes. amount: list prices, before discounts. */
   readonly counts: 'tokens' | 'amount' | readonly Meter[];
   /** Null: all. */
   readonly models: readonly string[] | null;

@@ -7,7 +7,8 @@ import { compileBook, type CompiledBook } from './compile.js';
 import { createCounters, type Counters } from './counters.js';
 import { one, type Quantities } from './quantity.js';
 import { drawFrom, randomBook, sides, type Draw } from './random-book.js';
-import { rateUsage, type RatableUsage } from './rate.js';
+import { rateUsage } from './rate.js';
+import type { RatableUsage } from './rated-usage.js';
 import { bookOf, usageOf } from './worked-example.js';
 
 /** A million requests take minutes: KILOTOKEN_DRAWS=1000000 npm test -- libs/pricing/src/engine/bound */

@@ -16,7 +16,8 @@ import type { CompiledBook, CompiledRate, ModelPrices, Term } from './compile.js
 import type { Counter, Counters, Opening } from './counters.js';
 import { combineStages, largestLeft, type Fraction } from './discount.js';
 import { divideUp, one, type Quantities, type Quantity } from './quantity.js';
-import { rateFor, type Refusal } from './rate.js';
+import { rateFor } from './rate.js';
+import type { Refusal } from './rated-usage.js';
 import { matches, type Circumstances, type Conditions } from './select.js';
 
 export interface BoundFacts {
@@ -240,7 +241,7 @@ const standingsOf = ({ compiled, counters, facts }: Place, { cost, accumulator, 
   }));
 };
 
-/** What maxima of the period leave for all lines; null without one. */
+/** The amount that maxima of the period leave for all lines; null without one. */
 const capOf = (compiled: CompiledBook, facts: BoundFacts, counters: Counters): Money | null => {
   const model = compiled.nameOf(facts.model);
   const isOf = ({ kind, models, fromMs, untilMs }: Term): boolean => kind === 'maximum' && (models === null || models.has(model)) && facts.atMs >= fromMs && facts.atMs < untilMs;

@@ -8,7 +8,7 @@ import type { CompiledBook, CompiledRate, Term } from './compile.js';
 import type { Counter, Counters } from './counters.js';
 import { periodAt } from './period.js';
 import { roundCost } from './rate-cost.js';
-import type { RatedLine } from './rate.js';
+import type { RatedLine } from './rated-usage.js';
 import { clockOf, dayMs, localMidnight } from './zone-clock.js';
 
 /** A line that the end of a period made. */

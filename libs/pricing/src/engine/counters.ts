@@ -17,7 +17,7 @@ export interface Counter extends PeriodSpan {
   isNew: boolean;
 }
 
-/** What opens a counter where there is none. */
+/** The terms of a counter that is opened at its first use. */
 export interface Opening {
   readonly name: string;
   readonly period: Period;

@@ -3,7 +3,7 @@ import { minMoney, type Money } from '@kilotoken/money';
 import type { Accumulator, CompiledBook, CompiledRate, ModelPrices, Term } from './compile.js';
 import type { Counter, Counters, Opening } from './counters.js';
 import type { Quantity } from './quantity.js';
-import type { RatableUsage, RatedLine } from './rate.js';
+import type { RatableUsage, RatedLine } from './rated-usage.js';
 
 /** A usage under way, and the position in `meters` of the class that is rated. One for a whole usage: it is made for each of millions. */
 export interface LineCounts {

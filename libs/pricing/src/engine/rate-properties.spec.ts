@@ -8,7 +8,8 @@ import { compileBook } from './compile.js';
 import { createCounters } from './counters.js';
 import { one } from './quantity.js';
 import { drawFrom, randomBook } from './random-book.js';
-import { rateUsage, type RatableUsage } from './rate.js';
+import { rateUsage } from './rate.js';
+import type { RatableUsage } from './rated-usage.js';
 import { bookOf, linesOf, usageOf } from './worked-example.js';
 
 const sumOf = (lines: readonly { readonly amount: Money }[]): Money => lines.reduce((sum, { amount }) => sum + amount, 0n);

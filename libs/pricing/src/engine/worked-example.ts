@@ -5,7 +5,8 @@ import { priceBookFile, type PriceBook } from '../book/price-book.js';
 import { compileBook } from './compile.js';
 import { createCounters } from './counters.js';
 import { parseQuantity } from './quantity.js';
-import { rateUsage, type RatableUsage, type RatedLine } from './rate.js';
+import { rateUsage } from './rate.js';
+import type { RatableUsage, RatedLine } from './rated-usage.js';
 
 type Rest = Omit<RatableUsage, 'usageId' | 'model' | 'quantities' | 'account' | 'atMs' | 'tier' | 'mode'>;
 

@@ -11,7 +11,10 @@ export interface ZoneClock {
   readonly zone: string;
   /** The local wall time of an instant. */
   localOf(atMs: number): number;
-  /** The first instant of a local day, given as its midnight on the local clock. A midnight that happens twice is the first one; one that is skipped is the end of the gap. */
+  /**
+   * The first instant of a local day, given as its midnight on the local clock. A midnight that happens twice is the first one; one that is
+   * skipped is the end of the gap.
+   */
   dayBegins(localMidnightMs: number): number;
 }
 
