@@ -243,7 +243,7 @@ describe('a start that cannot work says what to do and changes nothing', () => {
     const blocker = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => blocker.once('listening', resolve));
     const { port } = blocker.address() as { port: number };
-    expect(await refuse({ POSTGRES_PORT: String(port) })).toContain(`Port ${port} for Postgres is taken`);
+    expect(await refuse({ POSTGRES_PORT: String(port) })).toContain(`Another program has port ${port}, which Postgres needs`);
     await new Promise((resolve) => blocker.close(resolve));
   });
 

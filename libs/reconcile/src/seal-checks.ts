@@ -14,12 +14,15 @@ export const sealedColumns = [
 
 const listColumns = (expression: (column: string) => string): string => sealedColumns.map(expression).join(', ');
 
+/** An empty object, an empty array and, without a seed, null have one hash. */
+const typesOf = (row: string): string => ['tags', 'counts', 'allocations', 'portions'].map((column) => `jsonb_typeof(${row}.${column})`).join(', ');
+
 /** The digest of a row by the version of its seal; null for a version that this release does not know. */
 const digestOf = (row: string, version: string): string => {
   const texts = listColumns((column) => (column.endsWith('_at') ? `extract(epoch FROM ${row}.${column})` : `${row}.${column}`));
   return `CASE ${version}
     WHEN 1 THEN substring(sha256(convert_to((ROW(${texts}))::text, 'UTF8')) FROM 1 FOR 8)
-    WHEN 2 THEN int8send(hash_record_extended(ROW(${listColumns((column) => `${row}.${column}`)}), 0)) END`;
+    WHEN 2 THEN int8send(hash_record_extended(ROW(${listColumns((column) => `${row}.${column}`)}, ${typesOf(row)}), 1)) END`;
 };
 
 /** From when on rows are sealed. Flushes that were under way when sealing began may follow the first seal unsealed. */

@@ -20,6 +20,8 @@ const repaid = (what: string, portions: string, check: string): Damage => damage
 
 export const usageDamages: readonly Damage[] = [
   ...columns,
+  damage('an empty object in place of no portions', "UPDATE usage SET portions = '{}' WHERE id = $rated", 'usage-sealed', '$rated'),
+  damage('an empty list in place of no tags', "UPDATE usage SET tags = CASE WHEN tags IS NULL THEN '[]'::jsonb ELSE '{}' END WHERE id = $rated", 'usage-sealed', '$rated'),
   repaid('a token moved from a pack to money', "jsonb_set(jsonb_set(portions, '{0,counts,output}', '0'), '{1,counts,output}', '3')", 'usage-portions'),
   repaid('a portion without a token of its row', "jsonb_set(portions, '{0,counts,input}', '3')", 'usage-portions'),
   repaid('a portion in money of another amount than its row', "jsonb_set(portions, '{1,hold}', '\"105\"')", 'usage-portions'),
