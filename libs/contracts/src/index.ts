@@ -17,6 +17,7 @@ export * from './request-settings.js';
 export * from './schema-parts.js';
 export * from './schema-refusal.js';
 export * from './text-bound.js';
+export * from './time-zone.js';
 export * from './tokens.js';
 export * from './usage.js';
 export * from './utf8-length.js';

@@ -70,7 +70,8 @@ export type RoundingMode = (typeof roundingModes)[number];
 /** The rounding of every currency, and of a pack unit that declares none. */
 export const moneyRounding: Rounding = { decimals: moneyDecimals, mode: 'half_even' };
 
-const divide: Readonly<Record<RoundingMode, (dividend: bigint, divisor: bigint) => bigint>> = {
+/** Divides and rounds to a whole number, by mode. */
+export const divideBy: Readonly<Record<RoundingMode, (dividend: bigint, divisor: bigint) => bigint>> = {
   half_even: divideHalfEven,
   half_up: divideHalfUp,
   up: (dividend, divisor) => divideUp(dividend, divisor),
@@ -94,7 +95,7 @@ export const priceOf = (quantity: bigint, amount: Money, per: bigint, rounding: 
   if (rounding === moneyRounding) return divideHalfEven(quantity * amount, per);
   if (per <= 0n) throw new RangeError('the divisor must be positive');
   const step = stepOf(rounding);
-  return divide[rounding.mode](quantity * amount, per * step) * step;
+  return divideBy[rounding.mode](quantity * amount, per * step) * step;
 };
 
 export const minMoney = (a: Money, b: Money): Money => (a < b ? a : b);

@@ -22,7 +22,7 @@ export { closePeriods, type ClosingLine } from './engine/close.js';
 export { createCounters, type Counter, type Counters } from './engine/counters.js';
 export type { LineDiscount } from './engine/discount.js';
 export { periodAt, type PeriodSpan } from './engine/period.js';
-export { parseQuantity, type Quantities, type Quantity } from './engine/quantity.js';
+export { one as oneUnit, parseQuantity, type Quantities, type Quantity } from './engine/quantity.js';
 export { rateUsage as rateWithBook } from './engine/rate.js';
 export type { RatableUsage, RatedLine, Refusal } from './engine/rated-usage.js';
 export { countConditions } from './engine/select.js';

@@ -11,6 +11,7 @@
  */
 import { parentClass, type TokenClass, tokenClasses, type TokenCounts } from '@kilotoken/contracts';
 import { moneyRounding, priceOf, stepOf, type Money, type Rounding } from '@kilotoken/money';
+import { divideUp } from './engine/quantity.js';
 import type { PriceVersion, Rate } from './price.js';
 
 export interface ChargeLine {
@@ -98,8 +99,6 @@ export interface WorstCase {
   affordableOutput(promptTokensMax: bigint, budget: Money): bigint;
 }
 
-const ceilDivide = (dividend: bigint, divisor: bigint): bigint => (dividend + divisor - 1n) / divisor;
-
 /**
  * Each line may round up by less than one step of its unit; where every rate divides evenly no line rounds, else one
  * step a class is added. So no mix of declared classes within the bounds is ever rated above the hold.
@@ -115,7 +114,7 @@ export const worstCaseOf = (declared: Iterable<TokenClass>, rates: Rates, roundi
     return rate !== null && rate.amount! % (rate.per * step) === 0n;
   });
   const slack = exact ? 0n : BigInt(reachable.size) * step;
-  const costUp = (tokens: bigint, { amount, per }: Rate): Money => ceilDivide(tokens * amount!, per * step) * step;
+  const costUp = (tokens: bigint, { amount, per }: Rate): Money => divideUp(tokens * amount!, per * step) * step;
   const promptCost = (tokens: bigint): Money => costUp(tokens, input) + slack;
   return {
     hold: (promptTokensMax, outputTokensMax) => promptCost(promptTokensMax) + costUp(outputTokensMax, output),

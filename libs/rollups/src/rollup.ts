@@ -5,7 +5,7 @@
  * A day of Europe/Berlin on 2026-03-29 has 23 hours: it is the sum of its 92 quarters of an hour, from 2026-03-28T23:00Z to
  * 2026-03-29T22:00Z. A zone's days begin and end on quarters, so sums of quarters are exact whatever the zone and its clock do.
  */
-import { type TokenClass, tokenClasses } from '@kilotoken/contracts';
+import { isTimeZone, type TokenClass, tokenClasses } from '@kilotoken/contracts';
 import { parseMoney, type Money } from '@kilotoken/money';
 import { z } from 'zod';
 
@@ -28,14 +28,6 @@ export type Granularity = (typeof granularities)[number];
 
 /** The dimensions of a query; `tag:team` divides by the values of one tag. */
 export const dimensions = ['project', 'apiKey', 'model', 'lane'] as const;
-
-const isTimeZone = (name: string): boolean => {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).format(0) !== '';
-  } catch {
-    return false;
-  }
-};
 
 /** A moment, or a day of the query's zone: the day's beginning. */
 const momentSchema = z.union([z.iso.datetime({ offset: true }), z.iso.date()], 'must be a day such as 2027-01-31 or a moment such as 2027-01-31T18:00:00Z');

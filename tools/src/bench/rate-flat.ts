@@ -1,5 +1,5 @@
 import { divideHalfEven, type Money } from '@kilotoken/money';
-import type { RatableUsage, RatedLine } from '@kilotoken/pricing';
+import { oneUnit, type RatableUsage, type RatedLine } from '@kilotoken/pricing';
 
 /**
  * The least that rating can be: looks the model up in a Map, multiplies, divides, rounds half-even and builds the engine's line objects, at one price
@@ -17,7 +17,7 @@ interface FlatPrice {
 
 const per = 1_000_000n;
 /** Quantities are in 10⁻¹². */
-const divisor = per * 10n ** 12n;
+const divisor = per * oneUnit;
 const none: RatedLine['discounts'] = [];
 
 export const createFlatLoop = (models: readonly string[]): FlatLoop => {

@@ -1,9 +1,9 @@
-import { compileBook, createCounters, normalizeBook, priceBookFile, rateWithBook, type CompiledBook, type Counters, type RatableUsage, type RatedLine } from '@kilotoken/pricing';
-import { Command, InvalidArgumentError } from 'commander';
+import { compileBook, createCounters, normalizeBook, oneUnit, priceBookFile, rateWithBook, type CompiledBook, type Counters, type RatableUsage, type RatedLine } from '@kilotoken/pricing';
+import { Command } from 'commander';
 import { z } from 'zod';
 import { createFlatLoop, type FlatLoop } from './rate-flat.js';
 import { median } from './report.js';
-import { readOptions, runMeasurement } from './run.js';
+import { number, readOptions, runMeasurement } from './run.js';
 
 /**
  * npm run bench:rate: how many events a second the rating engine rates, with a book of 2,000 models that has slabs, windows and a discount, against
@@ -13,18 +13,12 @@ const options = z.object({ models: z.number().int().min(1).max(100_000), events:
 const full = { models: 2_000, events: 100_000, rounds: 15 };
 const quick = { models: 2_000, events: 50_000, rounds: 5 };
 
-const wholeNumber = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('It must be a whole number.');
-  return value;
-};
-
 export const runBench = async (args: string[]): Promise<void> => {
   const command = new Command('npm run bench:rate --')
     .description('Compares the rating engine with a loop that looks the model up, multiplies, divides, rounds and builds the same lines at flat prices.')
-    .option('--models <count>', `models in the book (${full.models})`, wholeNumber)
-    .option('--events <count>', `events a round (${full.events})`, wholeNumber)
-    .option('--rounds <count>', `rounds of each side (${full.rounds})`, wholeNumber)
+    .option('--models <count>', `models in the book (${full.models})`, number)
+    .option('--events <count>', `events a round (${full.events})`, number)
+    .option('--rounds <count>', `rounds of each side (${full.rounds})`, number)
     .option('--quick', 'fewer and shorter rounds', false);
   const { models, events, rounds, json } = readOptions(command, args, options, { full, quick });
   await runMeasurement(json, async ({ say }) => {
@@ -60,7 +54,7 @@ const beganAtMs = Date.parse('2026-03-10T00:00:00Z');
 /** Over a month, in the order of time; every fourth is a batch call, every tenth a long prompt. */
 const usagesOf = (models: number, events: number): RatableUsage[] =>
   Array.from({ length: events }, (_, index): RatableUsage => {
-    const tokens = (count: number): bigint => BigInt(count) * 10n ** 12n;
+    const tokens = (count: number): bigint => BigInt(count) * oneUnit;
     const input = index % 10 === 0 ? 40_000 : 200 + ((index * 37) % 4_000);
     return {
       usageId: `u${index}`,

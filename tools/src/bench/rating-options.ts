@@ -1,6 +1,6 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { z } from 'zod';
-import { readOptions } from './run.js';
+import { number, numbers, readOptions } from './run.js';
 
 /** The options of `npm run bench:rating`. */
 const rowsMax = 100_000_000;
@@ -21,17 +21,11 @@ const full = { rows: [1_000_000, 3_000_000] };
 /** For development: shows a change of some ten percent. */
 const quick = { rows: [100_000, 300_000] };
 
-const wholeNumber = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('Whole numbers are needed.');
-  return value;
-};
-
 export const readRatingBenchOptions = (args: string[]): RatingBenchOptions => {
   const command = new Command('npm run bench:rating --')
     .description('Compares the rater with a bare loop that reads the same rows, rates them and writes the same postings.')
-    .option('--rows <list>', `numbers of usage rows, ascending (${full.rows.join()}; 10000000 takes six minutes)`, (text) => text.split(',').map(wholeNumber))
-    .option('--organizations <count>', 'the number of their organizations', wholeNumber, 100)
+    .option('--rows <list>', `numbers of usage rows, ascending (${full.rows.join()}; 10000000 takes six minutes)`, numbers)
+    .option('--organizations <count>', 'the number of their organizations', number, 100)
     .option('--quick', `few rows: ${quick.rows.join()}`, false);
   return readOptions(command, args, ratingBenchOptions, { full, quick });
 };

@@ -2,7 +2,7 @@
  * Grants that pay for rated usage, in burn order: lower priority first, then the one that expires sooner, then promotions, then the older one. Packs that
  * come before the first money grant pay for whole tokens before anything is rated; money pays for rated lines. The same arithmetic as `ratePortions`.
  */
-import { sideOf, coveredTokens, instantOf, type GrantRow, type Meter, type Quantities, type RatedLineRow } from '@kilotoken/pricing';
+import { coveredTokens, instantOf, oneUnit, sideOf, type GrantRow, type Meter, type Quantities, type RatedLineRow } from '@kilotoken/pricing';
 import { formatMoney, minMoney, moneyRounding, parseMoney, priceOf, type Money } from '@kilotoken/money';
 
 export interface Grant {
@@ -61,8 +61,6 @@ export const checkGrants = (rows: readonly GrantRow[]): { readonly index: number
 const mayPay = ({ account, models, fromMs, untilMs, left }: Grant, payment: Payment): boolean =>
   left > 0n && (account === null || account === payment.account) && (models === null || models.has(payment.model)) && payment.atMs >= fromMs && payment.atMs < untilMs;
 
-const one = 10n ** 12n;
-
 export interface PackPayment {
   readonly grant: Grant;
   readonly meter: Meter;
@@ -80,13 +78,13 @@ export const payFromPacks = (grants: readonly Grant[], payment: Payment, quantit
     if (!grant.burns) break;
     for (const meter of Object.keys(quantities) as Meter[]) {
       const weight = grant.burns[meter] ?? (sideOf[meter] ? grant.burns[sideOf[meter]] : undefined);
-      const tokens = Number((left[meter] ?? 0n) / one);
+      const tokens = Number((left[meter] ?? 0n) / oneUnit);
       if (weight === undefined || tokens === 0) continue;
       const covered = BigInt(coveredTokens(tokens, { amount: weight, per: 1n }, moneyRounding, grant.left));
       if (covered === 0n) continue;
       const amount = priceOf(covered, weight, 1n);
       grant.left -= amount;
-      left[meter] = left[meter]! - covered * one;
+      left[meter] = left[meter]! - covered * oneUnit;
       paid.push({ grant, meter, tokens: covered, weight, amount });
     }
   }
@@ -104,7 +102,7 @@ export const payFromMoney = (grants: readonly Grant[], payment: Payment, line: {
     const amount = minMoney(grant.left, line.amount - paid);
     grant.left -= amount;
     paid += amount;
-    const tokens = paid === line.amount ? line.quantity : ((line.quantity * paid) / line.amount / one) * one;
+    const tokens = paid === line.amount ? line.quantity : ((line.quantity * paid) / line.amount / oneUnit) * oneUnit;
     allocations.push({ grant: grant.id, unit: grant.unit, tokens: formatMoney(tokens - tokensBefore), amount: formatMoney(amount) });
     tokensBefore = tokens;
   }

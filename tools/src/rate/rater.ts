@@ -1,5 +1,5 @@
 /** Rates usage rows one after another: packs first, then the price book, then money. Answers the lines as they are published. */
-import { closePeriods, compileBook, createCounters, instantOf, parseQuantity, periodAt, rateWithBook, type ClosingLine, type CounterRow, type GrantRow, type PriceBook, type Quantities, type RatableUsage, type RatedLine, type RatedLineRow, type UsageRow } from '@kilotoken/pricing';
+import { closePeriods, compileBook, createCounters, instantOf, oneUnit, parseQuantity, periodAt, rateWithBook, type ClosingLine, type CounterRow, type GrantRow, type PriceBook, type Quantities, type RatableUsage, type RatedLine, type RatedLineRow, type UsageRow } from '@kilotoken/pricing';
 import { formatMoney, type Money } from '@kilotoken/money';
 import { openGrants, payFromMoney, payFromPacks, type PackPayment, type Payment } from './grants.js';
 
@@ -70,8 +70,8 @@ const withoutPacked = (usage: RatableUsage, paid: readonly PackPayment[]): Ratab
   const quantities: Record<string, bigint> = { ...usage.quantities };
   const packed: Record<string, bigint> = {};
   for (const { meter, tokens } of paid) {
-    quantities[meter] = quantities[meter]! - tokens * 10n ** 12n;
-    packed[meter] = (packed[meter] ?? 0n) + tokens * 10n ** 12n;
+    quantities[meter] = quantities[meter]! - tokens * oneUnit;
+    packed[meter] = (packed[meter] ?? 0n) + tokens * oneUnit;
   }
   return { ...usage, quantities: quantities as Quantities, packed: packed as Quantities };
 };

@@ -2,7 +2,7 @@
  * The values that a price book is written in. Every number stands as exact decimal text, in the file and in memory: `0.15` is read from its
  * source text (book-file.ts) and never passes through a float.
  */
-import { parentClass, tokenClasses } from '@kilotoken/contracts';
+import { isTimeZone, parentClass, tokenClasses } from '@kilotoken/contracts';
 import { z } from 'zod';
 
 /** Everything that a rate can price: the token classes, and what is counted in other units. */
@@ -64,18 +64,4 @@ export const moment = z
 /** A local time of day; 24:00 is the day's end. */
 export const timeOfDay = z.string().regex(/^(([01]\d|2[0-3]):[0-5]\d|24:00)$/, 'must be a time of day in quotes, such as "08:30"').meta({ id: 'TimeOfDay' });
 
-const knownZones = new Map<string, boolean>();
-const isZone = (zone: string): boolean => {
-  let known = knownZones.get(zone);
-  if (known === undefined) {
-    try {
-      known = new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== '';
-    } catch {
-      known = false;
-    }
-    // A hostile file may name many.
-    if (knownZones.size < 1_000) knownZones.set(zone, known);
-  }
-  return known;
-};
-export const zone = z.string().max(64).refine(isZone, 'is no known time zone: write an IANA name, such as Asia/Shanghai').meta({ id: 'Zone' });
+export const zone = z.string().max(64).refine(isTimeZone, 'is no known time zone: write an IANA name, such as Asia/Shanghai').meta({ id: 'Zone' });

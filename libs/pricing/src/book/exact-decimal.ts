@@ -1,6 +1,5 @@
 /** Exact decimals as text: what lists of prices hold. */
-
-const decimalsMax = 12;
+import { divideHalfUp, formatMoney, moneyDecimals, moneyMax, parseMoney } from '@kilotoken/money';
 
 /** The plain decimal of a number as JSON spells it: `2.5e-7` → `0.00000025`. Null: it is none of 0 or more, or has more digits than any price. */
 export const plainDecimal = (text: string): string | null => {
@@ -22,7 +21,7 @@ const tidy = (wholeDigits: string, fractionDigits: string): string | null => {
 /** The same price for more units, so many that its amount has no more decimals than a price book's: 0.1234567890123 for 1 → 123.4567890123 for 1000. */
 export const priceFor = (amount: string, per: string): { readonly amount: string; readonly per: string } => {
   const [whole, fraction = ''] = amount.split('.');
-  const shift = Math.max(0, Math.ceil((fraction.length - decimalsMax) / 3) * 3);
+  const shift = Math.max(0, Math.ceil((fraction.length - moneyDecimals) / 3) * 3);
   if (shift === 0) return { amount, per };
   const digits = fraction.padEnd(shift, '0');
   const shifted = tidy(`${whole}${digits.slice(0, shift)}`, digits.slice(shift));
@@ -30,18 +29,11 @@ export const priceFor = (amount: string, per: string): { readonly amount: string
   return { amount: shifted, per: per + '0'.repeat(shift) };
 };
 
-const scale = 10n ** 12n;
-const toUnits = (text: string): bigint => {
-  const [whole, fraction = ''] = text.split('.');
-  return BigInt(whole! + fraction.padEnd(12, '0'));
-};
+const hundred = parseMoney('100');
 
 /** Adds a percentage of it to an amount; half up to 12 decimals, where there are more. */
 export const addPercent = (amount: string, percent: string): string => {
-  const product = toUnits(amount) * (100n * scale + toUnits(percent));
-  const divisor = 100n * scale;
-  const digits = String((product * 2n + divisor) / (divisor * 2n)).padStart(13, '0');
-  const sum = tidy(digits.slice(0, -12), digits.slice(-12));
-  if (sum === null) throw new RangeError('the amount is too large');
-  return sum;
+  const sum = divideHalfUp(parseMoney(amount) * (hundred + parseMoney(percent)), hundred);
+  if (sum > moneyMax) throw new RangeError('the amount is too large');
+  return formatMoney(sum);
 };

@@ -1,7 +1,6 @@
 /** The cost of one class within a bound, as a function of its whole units: exact where the request alone decides, the dearest reachable one over a counter. */
 import { stepOf, type Rounding } from '@kilotoken/money';
-import type { Fraction } from './discount.js';
-import { divideUp, greatestDivisor, one, type Quantity } from './quantity.js';
+import { divideUp, lowestTerms, one, type Fraction, type Quantity } from './quantity.js';
 import { dividedCost, requestCost, type RateCost } from './rate-cost.js';
 import { greatest, type Step } from './shape.js';
 
@@ -35,9 +34,7 @@ export const requestClassCost = (rateCost: RateCost, left: Fraction): ClassCost 
   const { flat, rounding, shape, divide } = rateCost;
   const denominator = shape.divisor * left.denominator;
   if (flat) {
-    const numerator = flat.factor * one * left.numerator;
-    const common = greatestDivisor(denominator, numerator);
-    const [slope, reduced] = [numerator / common, denominator / common];
+    const { numerator: slope, denominator: reduced } = lowestTerms(flat.factor * one * left.numerator, denominator);
     return { denominator: reduced, slope, cost: (units) => units * slope, dearest: (units) => units * slope, edges: () => [0n], slack: reduced === 1n ? 0n : 1n };
   }
   const cost = (units: bigint): bigint => requestCost(rateCost, units * one) * left.numerator;

@@ -14,8 +14,8 @@ import { counterClassCost, requestClassCost, type ClassCost, type Standing } fro
 import { mixOf, type Mix } from './bound-mix.js';
 import type { CompiledBook, CompiledRate, ModelPrices, Term } from './compile.js';
 import type { Counter, Counters, Opening } from './counters.js';
-import { combineStages, largestLeft, type Fraction } from './discount.js';
-import { divideUp, one, type Quantities, type Quantity } from './quantity.js';
+import { combineStages, largestLeft } from './discount.js';
+import { divideUp, one, type Fraction, type Quantities, type Quantity } from './quantity.js';
 import { rateFor } from './rate.js';
 import type { Refusal } from './rated-usage.js';
 import { matches, type Circumstances, type Conditions } from './select.js';

@@ -5,14 +5,8 @@
  */
 import { parseMoney, type Money } from '@kilotoken/money';
 import type { BookDiscount, BookStacking, TieredPercent } from '../book/price-book.js';
-import { greatestDivisor, one, parseQuantity, type Quantity } from './quantity.js';
+import { lowestTerms, one, parseQuantity, type Fraction, type Quantity } from './quantity.js';
 import type { Conditions } from './select.js';
-
-/** The part of a cost that a discount leaves. */
-export interface Fraction {
-  readonly numerator: bigint;
-  readonly denominator: bigint;
-}
 
 export interface PercentSteps {
   readonly tiers: 'graduated' | 'volume';
@@ -33,14 +27,9 @@ export interface Discount {
 const hundred = 100n * one;
 const leftOf = (percent: string): bigint => hundred - parseMoney(percent);
 
-const reduced = (numerator: bigint, denominator: bigint): Fraction => {
-  const common = greatestDivisor(denominator, numerator);
-  return { numerator: numerator / common, denominator: denominator / common };
-};
-
 export const compileDiscount = ({ id, percent }: BookDiscount, index: number, conditions: Conditions, accumulator: number): Discount => {
   if (typeof percent !== 'string') return { id, index, conditions, stage: null, steps: compileSteps(percent), accumulator };
-  return { id, index, conditions, stage: { id, index, left: reduced(leftOf(percent), hundred) }, steps: null, accumulator };
+  return { id, index, conditions, stage: { id, index, left: lowestTerms(leftOf(percent), hundred) }, steps: null, accumulator };
 };
 
 const compileSteps = ({ tiers, steps }: TieredPercent): PercentSteps => ({ tiers, steps: steps.map(({ up_to, percent }) => ({ upTo: up_to === undefined ? null : parseQuantity(up_to), left: leftOf(percent) })) });
@@ -48,7 +37,7 @@ const compileSteps = ({ tiers, steps }: TieredPercent): PercentSteps => ({ tiers
 /** The part that steps leave of a line which takes the accumulator from `level` to `level + measure`. */
 export const leftBySteps = ({ tiers, steps }: PercentSteps, level: bigint, measure: bigint): Fraction => {
   const stepAt = (total: bigint): bigint => (steps.find(({ upTo }) => upTo === null || total <= upTo) ?? steps.at(-1)!).left;
-  if (tiers === 'volume' || measure === 0n) return reduced(stepAt(level + measure), hundred);
+  if (tiers === 'volume' || measure === 0n) return lowestTerms(stepAt(level + measure), hundred);
   let weighted = 0n;
   let from = level;
   const end = level + measure;
@@ -60,13 +49,14 @@ export const leftBySteps = ({ tiers, steps }: PercentSteps, level: bigint, measu
     from = to;
   }
   if (from < end) weighted += (end - from) * steps.at(-1)!.left;
-  return reduced(weighted, hundred * measure);
+  return lowestTerms(weighted, hundred * measure);
 };
 
 /** A discount that matches a line. */
 export interface Stage {
   readonly id: string;
   readonly index: number;
+  /** The part of a cost that the discount leaves. */
   readonly left: Fraction;
 }
 
@@ -100,5 +90,5 @@ export interface LineDiscount {
 /** The largest part that steps leave of any line, from a level on. */
 export const largestLeft = ({ steps }: PercentSteps, level: bigint): Fraction => {
   const reachable = steps.filter(({ upTo }, index) => upTo === null || upTo > level || index === steps.length - 1);
-  return reduced(reachable.reduce((most, { left }) => (left > most ? left : most), 0n), hundred);
+  return lowestTerms(reachable.reduce((most, { left }) => (left > most ? left : most), 0n), hundred);
 };

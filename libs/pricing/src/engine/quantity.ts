@@ -20,6 +20,18 @@ export const parseQuantity = (text: string): Quantity => {
   return BigInt(match[1]!) * one + BigInt((match[2] ?? '').padEnd(12, '0'));
 };
 
+/** Divides and rounds up. */
 export const divideUp = (dividend: bigint, divisor: bigint): bigint => (dividend + divisor - 1n) / divisor;
 
 export const greatestDivisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : greatestDivisor(b, a % b));
+
+export interface Fraction {
+  readonly numerator: bigint;
+  readonly denominator: bigint;
+}
+
+/** The numbers of a long division stay short in lowest terms. */
+export const lowestTerms = (numerator: bigint, denominator: bigint): Fraction => {
+  const common = greatestDivisor(denominator, numerator);
+  return { numerator: numerator / common, denominator: denominator / common };
+};

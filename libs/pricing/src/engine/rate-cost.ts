@@ -1,5 +1,5 @@
 /** A rate's price with its modifiers: the quantity divided first, then the shape, the base amount, the minimum and the maximum. */
-import { divideHalfEven, parseMoney, priceOf, type Money, type Rounding } from '@kilotoken/money';
+import { divideBy, divideHalfEven, parseMoney, priceOf, type Money, type Rounding } from '@kilotoken/money';
 import type { BlockPrice, BookRate, BookStep, PackagePrice, TieredPrice } from '../book/price-book.js';
 import { blockShape } from './blocks.js';
 import { graduatedShape } from './graduated.js';
@@ -50,15 +50,9 @@ const shapeOfBlocks = ({ blocks: mode, steps }: BlockPrice): Shape =>
     steps.map(({ size, blocks, amount }) => ({ size: parseQuantity(size), blocks: blocks === undefined ? null : BigInt(blocks), amount: parseMoney(amount) })),
   );
 
-const roundWhole: Readonly<Record<'up' | 'down' | 'half_up', (dividend: bigint, divisor: bigint) => bigint>> = {
-  up: divideUp,
-  down: (dividend, divisor) => dividend / divisor,
-  half_up: (dividend, divisor) => (dividend * 2n + divisor) / (divisor * 2n),
-};
-
 const dividerOf = ({ divide, round }: NonNullable<BookRate['quantity']>): ((quantity: Quantity) => Quantity) => {
   const by = parseQuantity(divide);
-  return (quantity) => roundWhole[round](quantity, by) * one;
+  return (quantity) => divideBy[round](quantity, by) * one;
 };
 
 const beginningOf = ({ divide, round }: NonNullable<BookRate['quantity']>): ((divided: bigint) => bigint) => {

@@ -1,6 +1,6 @@
 /** A price a unit: 1,200 tokens at 0.15 per 1,000,000 cost 0.00018. */
 import type { Money } from '@kilotoken/money';
-import { greatestDivisor, one } from './quantity.js';
+import { lowestTerms, one } from './quantity.js';
 import type { Shape } from './shape.js';
 
 export interface UnitShape extends Shape {
@@ -11,11 +11,9 @@ export interface UnitShape extends Shape {
 }
 
 export const unitShape = (amount: Money, per: bigint): UnitShape => {
-  const scaled = per * one;
-  const common = greatestDivisor(amount, scaled);
-  const factor = amount / common;
+  const { numerator: factor, denominator: divisor } = lowestTerms(amount, per * one);
   return {
-    divisor: scaled / common,
+    divisor,
     factor,
     price: amount,
     cost: (quantity) => quantity * factor,
