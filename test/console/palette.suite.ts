@@ -20,6 +20,10 @@ export const provePalette = (world: () => ConsoleWorld): void => {
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Limits and budgets', level: 1 }).waitFor();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.keyboard.press('Control+k');
+    await field.waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
   });
 
   test('finds any organization for staff', async () => {

@@ -29,7 +29,8 @@ export default function Palette({ base, groups, onClose }: PaletteProps) {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const [query, setQuery] = useState('');
-  const combobox = useCombobox({ opened: true });
+  // Its list takes the Escape key, which the dialog then does not see.
+  const combobox = useCombobox({ opened: true, onDropdownClose: onClose });
   const pages = usePages(base, groups).filter(({ label }) => label.toLocaleLowerCase().includes(query.trim().toLocaleLowerCase()));
   const organizations = useOrganizations(query.trim());
   const sections = [
